@@ -1,0 +1,72 @@
+"""The errors that are Pegasus's own: nouns with fields, each with one plain sentence.
+
+    PegasusError
+    ├── SettingRefused          a setting is unknown or impossible
+    ├── DatabaseProblem         the database can't be used, and why
+    │   ├── DatabaseUnreachable
+    │   ├── DatabaseMissing
+    │   ├── PasswordRefused
+    │   └── PrivilegeMissing
+    └── EmbeddedPostgresProblem the PostgreSQL that Pegasus runs itself can't run
+
+Domain errors of audio/, storage/ and reconcile/ live beside the code that raises them. None knows HTTP.
+"""
+
+
+class PegasusError(Exception):
+    """Something went wrong that a person can act on: `str(error)` is one plain sentence, without secrets."""
+
+    exit_code = 1
+
+
+class SettingRefused(PegasusError):
+    """A setting has an unknown name or an impossible value."""
+
+    exit_code = 2
+
+    def __init__(self, setting: str, reason: str) -> None:
+        super().__init__(f"The setting {setting} {reason}.")
+        self.setting = setting
+
+
+class DatabaseProblem(PegasusError):
+    """The database can't be used."""
+
+
+class DatabaseUnreachable(DatabaseProblem):
+    """Nothing answers where the database should be."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"The database at {where} can't be reached: {reason}.")
+        self.where = where
+
+
+class DatabaseMissing(DatabaseProblem):
+    """The server answers, but has no database of that name."""
+
+    def __init__(self, name: str, where: str) -> None:
+        super().__init__(f"The server at {where} has no database named {name}: CREATE DATABASE {quoted(name)};")
+        self.name = name
+
+
+class PasswordRefused(DatabaseProblem):
+    """The server refuses the user's password, or the user."""
+
+    def __init__(self, user: str, where: str) -> None:
+        super().__init__(f"The database at {where} refuses the user {user} or its password: see DATABASE_URL.")
+        self.user = user
+
+
+class PrivilegeMissing(DatabaseProblem):
+    """The database user may not do what is needed; `remedy` is the SQL that an administrator can run."""
+
+    def __init__(self, user: str, what: str, remedy: str) -> None:
+        super().__init__(f"The database user {user} may not {what}. An administrator can run: {remedy}")
+        self.user = user
+        self.remedy = remedy
+
+
+def quoted(identifier: str) -> str:
+    """Quotes an SQL identifier where it needs quoting, as PostgreSQL's quote_ident does."""
+    plain = identifier.isascii() and identifier.replace("_", "a").isalnum() and identifier.islower()
+    return identifier if plain and not identifier[0].isdigit() else '"' + identifier.replace('"', '""') + '"'

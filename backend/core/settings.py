@@ -1,0 +1,118 @@
+"""Settings: what can be chosen from outside, from the environment or from `.env` in the project's root.
+
+The environment wins over `.env`. Relative paths count from the project's root, whatever the working directory.
+"""
+
+import difflib
+from functools import cached_property
+from io import StringIO
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dotenv.parser import parse_stream
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import SettingRefused
+
+ROOT = Path(__file__).resolve().parents[2]
+ENV_FILE = ROOT / ".env"
+OTHERS_PREFIXES = ("compose_", "postgres_")  # docker compose reads the same `.env`
+
+
+def _from_root(path: Path) -> Path:
+    return (ROOT / path.expanduser()).absolute()
+
+
+RootedPath = Annotated[Path, AfterValidator(_from_root)]
+
+
+class Settings(BaseSettings):
+    """Every setting with its default. `.env.example` describes each for the person who sets it."""
+
+    model_config = SettingsConfigDict(
+        env_file_encoding="utf-8", env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    workers: int = Field(default=1, ge=1, le=256)
+    data_path: RootedPath = ROOT / "data"
+    database_url: SecretStr | None = None
+    migration_database_url: SecretStr | None = None
+    migrations: Literal["heal", "verify", "off"] = "heal"
+    allow_ahead: bool = False
+    audio_storage_path: RootedPath | None = None
+    max_file_size_mb: int = Field(default=500, ge=1)
+    auth: Literal["open"] | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["console", "json"] = "console"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_others_alone(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if not name.lower().startswith(OTHERS_PREFIXES)}
+
+    @cached_property
+    def storage_root(self) -> Path:
+        """The folder that holds the recordings."""
+        return self.audio_storage_path or self.data_path / "recordings"
+
+    @property
+    def max_file_size_bytes(self) -> int:
+        """The largest recording taken in, in bytes."""
+        return self.max_file_size_mb * 1024 * 1024
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether the server listens where only this machine can reach it."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+def load_settings(env_file: Path = ENV_FILE, **overrides: Any) -> Settings:
+    """The settings from the environment and `env_file`; `overrides` win over both.
+
+    Raises:
+        SettingRefused: a name is unknown, a value is impossible, or the file can't be read.
+    """
+    _check_readable(env_file)
+    try:
+        settings = Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg]  # a source, not a field
+    except ValidationError as error:
+        raise _refusal(error) from None
+    if not settings.on_loopback and settings.auth != "open":
+        raise SettingRefused(
+            "HOST", f"is {settings.host}, where other machines can reach it without a token: set AUTH=open to allow that"
+        )
+    return settings
+
+
+def _check_readable(env_file: Path) -> None:
+    """python-dotenv only warns about a line that it can't parse; a setting lost that way must stop the start."""
+    try:
+        text = env_file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingRefused(f"file {env_file.name}", f"can't be read: {error}") from None
+    for binding in parse_stream(StringIO(text)):
+        if binding.error:
+            raise SettingRefused(
+                f"file {env_file.name}",
+                f"has a line that is not NAME=value, line {binding.original.line}",
+            )
+
+
+def _refusal(error: ValidationError) -> SettingRefused:
+    first = error.errors(include_input=False, include_url=False)[0]
+    name = str(first["loc"][0]).upper() if first["loc"] else "file"
+    if first["type"] != "extra_forbidden":
+        reason = first["msg"][0].lower() + first["msg"][1:]
+        return SettingRefused(name, f"has an impossible value: {reason}")
+    known = [field.upper() for field in Settings.model_fields]
+    close = difflib.get_close_matches(name, known, n=1)
+    return SettingRefused(name, "is unknown" + (f"; did you mean {close[0]}?" if close else ""))
