@@ -1,0 +1,82 @@
+# Everything a person does with Pegasus, on a machine with Python 3.11 or newer and make.
+# Settings reach every target through the environment: PORT=9000 make run
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
+	--custom-compile-command "make lock" --python-version 3.11 pyproject.toml
+
+.PHONY: help install install-dev run test lint format soak record bench lock clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+run: install ## start the server, http://127.0.0.1:8000 unless HOST or PORT say otherwise
+	@cd backend && exec ../$(BIN)/python main.py
+
+install: $(VENV)/runtime.stamp .env backend/.env ## make .venv with what the server needs, and .env
+
+install-dev: $(VENV)/dev.stamp ## make .venv with what the tests need as well
+
+test: lint ## check and test everything but the long kill runs
+	$(BIN)/python -m pytest -n 2
+
+lint: install-dev ## check style, types, layers, Dockerfile, compose file and lock files
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	PYTHONPATH=backend $(BIN)/lint-imports --no-logo
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/python -m pytest -q tests/packaging/test_compose.py tests/packaging/test_lock_files.py
+
+format: install-dev ## mend what can be mended by itself
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+soak: install-dev ## kill, race and restart for as long as it takes
+	$(BIN)/python -m pytest -m soak
+
+record: install-dev ## play the migration chain and write alembic/tape.json
+	cd backend && ../$(BIN)/python -m reconcile record
+
+bench: install-dev ## measure, side by side with the usual way
+	@set -e; for script in benchmarks/*.py; do echo "$$script"; PYTHONPATH=backend $(BIN)/python "$$script"; done
+
+lock: install-dev ## choose the newest dependencies that pyproject.toml allows, and pin them
+	$(COMPILE) --upgrade --output-file requirements.lock
+	$(COMPILE) --upgrade --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean: ## remove .venv and caches; recordings, database and .env stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +
+
+# The interpreter's own date is a prerequisite through the symlink: a replaced Python installs anew.
+$(VENV)/runtime.stamp: requirements.lock $(BIN)/python
+	@echo "Installing into $(VENV) what requirements.lock pins (once, about half a minute)"
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock $(BIN)/python
+	@echo "Installing into $(VENV) what requirements-dev.lock pins (once, about a minute)"
+	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+$(BIN)/python:
+	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			exec $$python -m venv --clear $(VENV); \
+		fi; \
+	done; \
+	echo "Pegasus needs Python 3.11 or newer, and none was found as python3 or python3.11 to python3.14." >&2; \
+	exit 1
+
+.env:
+	@cp .env.example .env
+
+backend/.env:
+	@ln -s ../.env backend/.env

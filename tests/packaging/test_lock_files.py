@@ -1,0 +1,76 @@
+"""What is installed is pinned, hashed, and the same wherever it comes from."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def entries(lock: str) -> Iterator[tuple[Requirement, list[str]]]:
+    """Each requirement of a lock file, with its hashes."""
+    text = re.sub(r"^\s*#.*$", "", (ROOT / lock).read_text(), flags=re.MULTILINE)
+    for line in text.replace("\\\n", " ").splitlines():
+        if line.strip():
+            requirement, *hashes = re.split(r"\s+--hash=", line.strip())
+            yield Requirement(requirement), hashes
+
+
+def pins(lock: str) -> dict[str, set[str]]:
+    """The versions of each package; a package has several where its marker tells platforms apart."""
+    found: dict[str, set[str]] = {}
+    for requirement, _ in entries(lock):
+        (specifier,) = requirement.specifier
+        found.setdefault(canonicalize_name(requirement.name), set()).add(specifier.version)
+    return found
+
+
+def declared(lock: str) -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extra = project["optional-dependencies"]["dev"] if "dev" in lock else []
+    return [Requirement(text) for text in [*project["dependencies"], *extra]]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_each_requirement_is_pinned_and_hashed(lock: str) -> None:
+    """An altered or swapped package is never installed."""
+    found = list(entries(lock))
+    assert len(found) >= len(declared(lock))
+    for requirement, hashes in found:
+        assert [specifier.operator for specifier in requirement.specifier] == ["=="], requirement
+        assert hashes, requirement
+        assert all(SHA256.fullmatch(text) for text in hashes), requirement
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_no_registry_and_no_machine_is_named(lock: str) -> None:
+    """A lock file says what is installed; where from is each machine's own configuration."""
+    text = (ROOT / lock).read_text()
+    assert "://" not in text
+    assert not re.search(r"^\s*-", re.sub(r"^\s*--hash=", "", text, flags=re.MULTILINE), flags=re.MULTILINE)
+    assert not re.search(r"(^|\s|@)/\w", text)
+    assert [requirement.url for requirement, _ in entries(lock) if requirement.url] == []
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_holds_what_the_project_declares(lock: str) -> None:
+    """A dependency added to pyproject.toml without `make lock` is noticed."""
+    pinned = pins(lock)
+    for requirement in declared(lock):
+        versions = pinned.get(canonicalize_name(requirement.name))
+        assert versions, f"{requirement} is not in {lock}: run make lock"
+        for version in versions:
+            assert requirement.specifier.contains(version, prereleases=True), f"{requirement}: run make lock"
+
+
+def test_tests_run_on_what_is_served() -> None:
+    """The versions that were tested are the versions that run in production."""
+    tested = pins("requirements-dev.lock")
+    assert {name: tested.get(name) for name in pins("requirements.lock")} == pins("requirements.lock")

@@ -1,0 +1,41 @@
+"""`.env.example` and the documentation describe the settings that there are."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.settings import Settings, load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = {name.upper() for name in Settings.model_fields}
+EXAMPLE = (ROOT / ".env.example").read_text()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_example_describes_every_setting() -> None:
+    """Each setting stands in `.env.example` once, below a line that says what it does."""
+    assert sorted(re.findall(r"^# .*[^\n]\n#([A-Z_]+)=", EXAMPLE, flags=re.MULTILINE)) == sorted(NAMES)
+
+
+def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
+    """Taking every # away from `.env.example` changes nothing."""
+    uncommented = tmp_path / "uncommented"
+    uncommented.write_text(re.sub(r"^#([A-Z_]+=)", r"\1", EXAMPLE, flags=re.MULTILINE))
+    assert load_settings(uncommented) == load_settings(tmp_path / "absent")
+
+
+def test_the_example_is_a_valid_env_file() -> None:
+    """A fresh `.env`, copied from the example, sets nothing."""
+    assert load_settings(ROOT / ".env.example") == load_settings(ROOT / "absent")
+
+
+def test_the_documentation_describes_every_setting() -> None:
+    """docs/configuration.md has a row for each setting, and none for others."""
+    rows = re.findall(r"^\| `([A-Z_]+)` ", (ROOT / "docs/configuration.md").read_text(), flags=re.MULTILINE)
+    assert sorted(rows) == sorted(NAMES)
