@@ -66,6 +66,10 @@ class PrivilegeMissing(DatabaseProblem):
         self.remedy = remedy
 
 
+class EmbeddedPostgresProblem(PegasusError):
+    """The PostgreSQL that Pegasus runs itself can't run."""
+
+
 def quoted(identifier: str) -> str:
     """Quotes an SQL identifier where it needs quoting, as PostgreSQL's quote_ident does."""
     plain = identifier.isascii() and identifier.replace("_", "a").isalnum() and identifier.islower()

@@ -1,0 +1,159 @@
+"""Makes the embedded PostgreSQL's cluster, whole or not at all, and knows the command that serves it."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from core.errors import EmbeddedPostgresProblem
+from core.postgres_account import Account, account_for_new
+
+PORT = 5432  # names the socket's file; nothing listens on TCP
+USER = DATABASE = "pegasus"
+BUILTIN_LOCALE_SINCE = 17
+FULL_DISK_BYTES = 1024 * 1024
+# A Unix socket's whole path fits into 104 bytes on macOS, 108 on Linux; a comma would separate two hosts.
+_SOCKET_FOLDER = re.compile(rb"[^,\"]{1,85}")
+_REASON = re.compile(r"(?:FATAL|PANIC|ERROR|error): +(.+)")
+
+
+def cluster_version(cluster: Path) -> int | None:
+    """The major version of the PostgreSQL that made the cluster, or None where there is no cluster yet.
+
+    Raises:
+        EmbeddedPostgresProblem: something else lies in the folder.
+    """
+    try:
+        return int((cluster / "PG_VERSION").read_text())
+    except FileNotFoundError:
+        if cluster.is_dir() and any(cluster.iterdir()):
+            raise EmbeddedPostgresProblem(f"The folder {cluster} holds files, but no PostgreSQL database.") from None
+        return None
+    except ValueError:
+        raise EmbeddedPostgresProblem(f"The database in {cluster} is damaged: PG_VERSION names no version.") from None
+
+
+def make_cluster(cluster: Path, *, binaries: Path, major: int) -> None:
+    """Makes a cluster with its database beside `cluster`, and puts it there when it is complete and on the disk."""
+    for leftover in cluster.parent.glob(f"{cluster.name}.new.*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f"{cluster.name}.new.", dir=cluster.parent))
+    try:
+        _fill(fresh, account=account_for_new(fresh, program=binaries / "postgres"), binaries=binaries, major=major)
+        fresh.rename(cluster)
+        _sync_folder(cluster.parent)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+
+
+def _fill(folder: Path, *, account: Account, binaries: Path, major: int) -> None:
+    identity = [f"--username={USER}", "--encoding=UTF8", "--auth-local=trust", "--auth-host=reject"]
+    made = account.run(
+        [str(binaries / "initdb"), "--no-instructions", "--data-checksums", *identity, *_locale(major), str(folder)]
+    )
+    if made.returncode == 0:
+        # A single-user server makes the database before anybody can see the cluster without it.
+        alone = [str(binaries / "postgres"), "--single", "-c", "exit_on_error=on", "-D", str(folder), "template1"]
+        made = account.run(alone, text=f"CREATE DATABASE {DATABASE}\n")
+    if made.returncode != 0:
+        raise cannot_run(folder.parent, told=made.stderr)
+
+
+def _locale(major: int) -> list[str]:
+    """The same order and case rules on every machine, where PostgreSQL brings its own."""
+    if major >= BUILTIN_LOCALE_SINCE:
+        return ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    return ["--locale=C.UTF-8" if sys.platform == "linux" else "--locale=en_US.UTF-8", "--lc-messages=C"]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def serving_command(cluster: Path, *, binaries: Path, account: Account) -> list[str]:
+    """The command that serves the cluster on its socket, and nowhere else."""
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": f'"{_socket_folder(cluster, account=account)}"',
+        "unix_socket_permissions": "0700",
+        "max_connections": "250",
+        "log_checkpoints": "off",
+    }
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    return [*account.wrapper, str(binaries / "postgres"), "-D", str(cluster), "-p", str(PORT), *options]
+
+
+def _socket_folder(cluster: Path, *, account: Account) -> Path:
+    """The cluster itself, which is private; where its path is too long for a socket, a private folder elsewhere."""
+    if _SOCKET_FOLDER.fullmatch(os.fsencode(cluster)):
+        return cluster
+    name = f"pegasus-{hashlib.sha256(os.fsencode(cluster)).hexdigest()[:16]}"
+    parents = [tempfile.gettempdir(), "/tmp"]  # noqa: S108  # the folder's owner and mode are checked
+    folder = next(
+        path for parent in parents if _SOCKET_FOLDER.fullmatch(os.fsencode(path := Path(parent, name))) or parent == "/tmp"
+    )
+    try:
+        folder.mkdir(mode=0o700)
+        os.chown(folder, account.uid, account.gid)
+    except FileExistsError:
+        status = folder.lstat()
+        if status.st_uid != account.uid or status.st_mode & 0o170777 != 0o040700:
+            raise EmbeddedPostgresProblem(f"The folder {folder} should be private, but is another user's.") from None
+    return folder
+
+
+def remove_stale_pid_file(cluster: Path) -> None:
+    """Removes what a killed server left, for whoever holds the server's lock, so that no server of ours is running.
+
+    PostgreSQL itself would refuse to start when some other process has the old number by now, as after each restart
+    of a container.
+
+    Raises:
+        EmbeddedPostgresProblem: a server that wasn't started by Pegasus runs in the cluster.
+    """
+    pid_file = cluster / "postmaster.pid"
+    try:
+        pid = abs(int(pid_file.read_text().partition("\n")[0]))
+    except (FileNotFoundError, ValueError):
+        pid = 0
+    if pid and _serves(pid, cluster):
+        raise EmbeddedPostgresProblem(f"Another PostgreSQL, process {pid}, already serves {cluster}: stop it first.")
+    pid_file.unlink(missing_ok=True)
+
+
+def _serves(pid: int, cluster: Path) -> bool:
+    if sys.platform == "linux":
+        try:
+            return Path(f"/proc/{pid}/cwd").samefile(cluster)
+        except OSError:
+            return False
+    told = subprocess.run(["/bin/ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return "postgres" in told.stdout
+
+
+def ready_socket_folder(cluster: Path) -> str | None:
+    """Where the running server listens, as it says itself once it is ready."""
+    try:
+        lines = (cluster / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return None
+    # https://www.postgresql.org/docs/current/storage-file-layout.html; the order is in src/include/utils/pidfile.h
+    return lines[4] if len(lines) >= 8 and lines[7].strip() == "ready" else None  # noqa: PLR2004
+
+
+def cannot_run(data_path: Path, *, told: str) -> EmbeddedPostgresProblem:
+    """Why PostgreSQL can't run, from the last thing it `told`."""
+    if shutil.disk_usage(data_path).free < FULL_DISK_BYTES:
+        return EmbeddedPostgresProblem(f"The embedded PostgreSQL can't run: the disk that holds {data_path} is full.")
+    reasons = _REASON.findall(told) or told.split("\n")
+    reason = next((line.strip() for line in reversed(reasons) if line.strip()), "it ended without a word")
+    return EmbeddedPostgresProblem(f"The embedded PostgreSQL can't run: {reason.rstrip('.')}.")
