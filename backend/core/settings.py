@@ -4,6 +4,7 @@ The environment wins over `.env`. Relative paths count from the project's root, 
 """
 
 import difflib
+import os
 from functools import cached_property
 from io import StringIO
 from ipaddress import ip_address
@@ -17,7 +18,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from core.errors import SettingRefused
 
 ROOT = Path(__file__).resolve().parents[2]
-ENV_FILE = ROOT / ".env"
 OTHERS_PREFIXES = ("compose_", "postgres_")  # docker compose reads the same `.env`
 
 
@@ -73,12 +73,15 @@ class Settings(BaseSettings):
             return self.host == "localhost"
 
 
-def load_settings(env_file: Path = ENV_FILE, **overrides: Any) -> Settings:
+def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
     """The settings from the environment and `env_file`; `overrides` win over both.
+
+    The file is `.env` in the root, or the one that the environment names in ENV_FILE.
 
     Raises:
         SettingRefused: a name is unknown, a value is impossible, or the file can't be read.
     """
+    env_file = env_file or Path(os.environ.get("ENV_FILE") or ROOT / ".env")
     _check_readable(env_file)
     try:
         settings = Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg]  # a source, not a field

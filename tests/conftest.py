@@ -1,0 +1,84 @@
+"""A real PostgreSQL for the tests, and a fresh database for each test that asks for one."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Protocol
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from core.database import open_single_use_engine
+from core.embedded_postgres import join
+from core.settings import Settings
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+OTHERS_PREFIXES = ("PG", "COMPOSE_", "POSTGRES_")
+RELAXED = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
+
+
+class RunSql(Protocol):
+    """Runs one statement in the test's database, on a connection of its own."""
+
+    async def __call__(self, statement: str, *arguments: object) -> list[Any]:
+        """The rows that the statement returns."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keeps the developer's environment, `.env` and data out of the tests, and of the processes that they start."""
+    ours = {name.upper() for name in Settings.model_fields}
+    for name in list(os.environ):
+        if name.upper() in ours or name.upper().startswith(OTHERS_PREFIXES):
+            del os.environ[name]
+    os.environ["ENV_FILE"] = os.devnull
+    os.environ["DATA_PATH"] = str(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def server_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of this session's PostgreSQL, where durability is given up for speed."""
+    server = join(tmp_path_factory.mktemp("server"))
+    asyncio.run(_run(server.address, *(f"ALTER SYSTEM SET {setting}" for setting in RELAXED), "SELECT pg_reload_conf()"))
+    yield server.address
+    server.leave()
+
+
+@pytest.fixture
+async def database(server_address: str) -> AsyncIterator[str]:
+    """The address of a fresh, empty database."""
+    name = f"test_{uuid4().hex}"
+    await _run(server_address, f"CREATE DATABASE {name} TEMPLATE template0")
+    yield server_address.replace("/pegasus?", f"/{name}?")
+    await _run(server_address, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def engine(database: str) -> AsyncIterator[AsyncEngine]:
+    """An engine on the test's database."""
+    engine = open_single_use_engine(database)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def run_sql(database: str) -> RunSql:
+    """A function that runs one statement in the test's database and answers with its rows."""
+
+    async def run(statement: str, *arguments: object) -> list[Any]:
+        connection = await asyncpg.connect(database)
+        try:
+            return await connection.fetch(statement, *arguments)
+        finally:
+            await connection.close()
+
+    return run
+
+
+async def _run(address: str, *statements: str) -> None:
+    connection = await asyncpg.connect(address)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
