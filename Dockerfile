@@ -10,7 +10,7 @@ RUN .venv/bin/python -m compileall -q --invalidation-mode unchecked-hash backend
 FROM python:3.13.12-slim-trixie
 WORKDIR /pegasus
 COPY --from=build /pegasus ./
-RUN install --directory --owner=nobody --mode=0700 /data
+RUN install --directory --owner=65534 --group=65534 --mode=0700 /data
 # Other machines reach 0.0.0.0, so a container refuses to start until somebody says AUTH=open.
 ENV PATH=/pegasus/.venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
