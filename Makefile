@@ -24,7 +24,7 @@ install: $(VENV)/runtime.stamp .env backend/.env ## make .venv with what the ser
 install-dev: $(VENV)/dev.stamp ## make .venv with what the tests need as well
 
 test: lint ## check and test everything but the long kill runs
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: install-dev ## check style, types, layers, Dockerfile, compose file and lock files
 	$(BIN)/ruff check

@@ -1,7 +1,7 @@
-"""The Dockerfile's steps, run as a user without privileges in an empty folder: what they make serves recordings.
+"""The Dockerfile's steps, run without privileges in an empty folder: what they make serves recordings.
 
-A replay, for machines without Docker: each stage is a folder, absolute paths are moved below it, and the Python is this
-machine's. It can't show the image's size, nor that the base image exists.
+A replay, for machines without Docker: each stage is a folder, absolute paths are moved below it, and the Python
+is this machine's. It can't show the image's size, nor that the base image exists.
 """
 
 import io
@@ -57,12 +57,12 @@ class Account:
         return [*self.wrapper, *arguments]
 
     def can_install(self) -> bool:
+        needed = "import ensurepip, sys, venv; assert sys.version_info >= (3, 11)"
         try:
             tried = subprocess.run(
-                self.command(
-                    [self.python, "-c", "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))"]
-                ),
+                self.command([self.python, "-c", needed]),
                 cwd="/",
+                stderr=subprocess.DEVNULL,
                 check=False,
                 **self.change,
             )
@@ -72,7 +72,7 @@ class Account:
 
 
 def account() -> Account:
-    """Ourselves, unless we are root: then nobody, or else a number without rights in a namespace of its own."""
+    """Ourselves, unless we are root: then nobody, or else a mere number in a namespace of its own."""
     own = str(Path(sys.executable).resolve())
     if os.getuid() != 0:
         return Account(str(os.getuid()), own)
@@ -86,7 +86,7 @@ def account() -> Account:
 
 @dataclass
 class Replay:
-    """The stages of an image, each a folder under `folder`; afterwards, how its command and health check are run."""
+    """The stages of an image, each a folder under `folder`; then how its command and health check are run."""
 
     folder: Path
     account: Account
@@ -156,7 +156,7 @@ class Replay:
         assert done.returncode == 0, done.stdout
 
     def start(self, command: str, **more: str) -> subprocess.Popen[str]:
-        """Runs the image's command in its JSON form, as a container does: with its environment and nothing else."""
+        """Runs a command in its JSON form, as a container does: with the image's environment and nothing else."""
         return subprocess.Popen(
             self.account.command(json.loads(command)),
             cwd=self.working_folder,
@@ -215,7 +215,11 @@ def free_port() -> str:
 def wait_until_healthy(image: Replay, server: subprocess.Popen[str], port: str) -> None:
     check = values("HEALTHCHECK")[0].partition(" CMD ")[2]
     deadline = time.monotonic() + START_SECONDS
-    while image.start(check, PORT=port).wait() != 0:
+    while True:
+        asking = image.start(check, PORT=port)
+        asking.communicate()
+        if asking.returncode == 0:
+            return
         assert server.poll() is None, server.communicate()[0]
         assert time.monotonic() < deadline, "the container never becomes healthy"
         time.sleep(0.2)
@@ -237,29 +241,28 @@ def test_the_image_runs_without_privileges() -> None:
     assert int(group) > 0
 
 
+@pytest.mark.xdist_group("image")
 @pytest.mark.timeout(600)
 def test_a_container_asks_before_it_opens_to_everybody(image: Replay) -> None:
-    """Without AUTH=open the image refuses to listen on every address, in one sentence that says what to set."""
+    """Without AUTH=open the image refuses to listen on every address, and says what to set."""
     told, _ = image.start(values("CMD")[-1]).communicate(timeout=START_SECONDS)
     assert "AUTH=open" in told
     assert "Traceback" not in told
 
 
+@pytest.mark.xdist_group("image")
 @pytest.mark.timeout(600)
 def test_a_container_takes_in_a_recording_and_stops_cleanly(image: Replay) -> None:
-    """The image's command becomes healthy, stores an upload, gives it back byte for byte, and ends at SIGTERM."""
+    """The command becomes healthy, stores an upload, gives it back byte for byte, and ends at SIGTERM."""
     port, sent = free_port(), recording()
     server = image.start(values("CMD")[-1], AUTH="open", PORT=port)
     try:
         wait_until_healthy(image, server, port)
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=START_SECONDS
-        ) as client:
-            answer = client.post(
-                "/api/audio/upload", files={"file": ("memo.wav", sent)}, data={"tag": "Work"}
-            )
+        address = f"http://127.0.0.1:{port}/api/audio"
+        with httpx.Client(base_url=address, trust_env=False, timeout=START_SECONDS) as client:
+            answer = client.post("/upload", files={"file": ("memo.wav", sent)}, data={"tag": "Work"})
             assert answer.status_code == httpx.codes.OK, answer.text
-            assert client.get(f"/api/audio/{answer.json()['id']}/download").content == sent
+            assert client.get(f"/{answer.json()['id']}/download").content == sent
     finally:
         server.terminate()
         told, _ = server.communicate(timeout=START_SECONDS)
