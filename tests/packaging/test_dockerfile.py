@@ -1,7 +1,7 @@
 """The Dockerfile's steps, run without privileges in an empty folder: what they make serves recordings.
 
-A replay, for machines without Docker: each stage is a folder, absolute paths are moved below it, and the Python
-is this machine's. It can't show the image's size, nor that the base image exists.
+A replay, for machines without Docker: each stage is a folder, absolute paths are moved below it, and the
+Python is this machine's. It can't show the image's size, nor that the base image exists.
 """
 
 import io
@@ -156,7 +156,7 @@ class Replay:
         assert done.returncode == 0, done.stdout
 
     def start(self, command: str, **more: str) -> subprocess.Popen[str]:
-        """Runs a command in its JSON form, as a container does: with the image's environment and nothing else."""
+        """Runs a command in its JSON form, as a container does: with the image's environment alone."""
         return subprocess.Popen(
             self.account.command(json.loads(command)),
             cwd=self.working_folder,
