@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+# Modules for themselves: as a package their folder would hide the library of the same name.
+MYPY_ALONE := ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/alembic
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --python-version 3.11 pyproject.toml
 
@@ -30,6 +32,7 @@ lint: install-dev ## check style, types, layers, Dockerfile, compose file and lo
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	cd backend/alembic && MYPYPATH=.. $(MYPY_ALONE) env.py versions/*.py
 	PYTHONPATH=backend $(BIN)/lint-imports --no-logo
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/python -m pytest -q tests/packaging/test_compose.py tests/packaging/test_lock_files.py
