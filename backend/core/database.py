@@ -4,9 +4,9 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
-import asyncpg
+from asyncpg import exceptions
 from sqlalchemy import NullPool
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -25,7 +25,37 @@ from core.settings import Settings, load_settings
 
 CONNECT_TIMEOUT_SECONDS = 10
 _SCHEME = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
-_DENIED = re.compile(r"permission denied for (\w+) (\S+)|must be (owner) of \w+ (\S+)")
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^:\[\]]*)(?::\d+)?")
+# What libpq understands in an address, and asyncpg would pass on to the server, which refuses it.
+_OTHERS_OPTIONS = {
+    "channel_binding",
+    "client_encoding",
+    "connect_timeout",
+    "fallback_application_name",
+    "gssencmode",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "load_balance_hosts",
+    "requirepeer",
+    "sslcompression",
+    "sslsni",
+    "tcp_user_timeout",
+}
+_SPELLINGS = {"ssl": "sslmode"}
+_NOT_AN_ADDRESS = (
+    "is not an address like postgresql://user:password@host:5432/database"
+    " (in the user and password, write @ as %40, / as %2F, # as %23)"
+)
+_DENIED = re.compile(
+    r"permission denied for ((?:materialized |foreign )?\w+) (.+)|must be owner of (\w+) (.+)"
+)
+_GRANTS = {
+    "table": "SELECT, INSERT, UPDATE, DELETE",
+    "schema": "USAGE, CREATE",
+    "database": "CONNECT, CREATE",
+}
 
 
 def database_address(settings: Settings) -> str:
@@ -41,21 +71,26 @@ def database_address(settings: Settings) -> str:
 
 
 def migration_address(settings: Settings) -> str:
-    """The database as migrations reach it: round a transaction pooler, where MIGRATION_DATABASE_URL says so."""
+    """The database as migrations reach it: round a transaction pooler, by MIGRATION_DATABASE_URL."""
     if settings.migration_database_url is None:
         return database_address(settings)
     return _plain_address("MIGRATION_DATABASE_URL", settings.migration_database_url.get_secret_value())
 
 
 def _plain_address(setting: str, value: str) -> str:
-    address, matched = _SCHEME.subn("postgresql://", value)
+    address, matched = _SCHEME.subn("postgresql://", value.strip())
     try:
-        _ = urlsplit(address).port
+        scheme, netloc, path, query, fragment = urlsplit(address)
+        options = parse_qsl(query, strict_parsing=bool(query))
     except ValueError:
         matched = 0
     if not matched:
-        raise SettingRefused(setting, "is not an address like postgresql://user:password@host:5432/database")
-    return address
+        raise SettingRefused(setting, _NOT_AN_ADDRESS)
+    user, _, hosts = netloc.rpartition("@")
+    if "@" in user or fragment or not all(_HOST.fullmatch(host) for host in hosts.split(",")):
+        raise SettingRefused(setting, _NOT_AN_ADDRESS)
+    kept = [(_SPELLINGS.get(name, name), given) for name, given in options if name not in _OTHERS_OPTIONS]
+    return urlunsplit((scheme, netloc, path, urlencode(kept, quote_via=quote), ""))
 
 
 def open_engine(address: str) -> AsyncEngine:
@@ -70,7 +105,7 @@ def open_engine(address: str) -> AsyncEngine:
 
 
 def open_single_use_engine(address: str) -> AsyncEngine:
-    """An engine for migrations and scripts: no pool, and no cached statement that a change of schema would break."""
+    """An engine for migrations and scripts: no pool, and no statement cached that new schemas would break."""
     return create_async_engine(
         "postgresql+asyncpg://",
         connect_args={"dsn": address, "timeout": CONNECT_TIMEOUT_SECONDS, "prepared_statement_cache_size": 0},
@@ -85,7 +120,7 @@ def _default_address() -> str:
 
 @asynccontextmanager
 async def async_session() -> AsyncIterator[AsyncSession]:
-    """A session on the configured database, connected on entry, so that entering it proves that the server is there.
+    """A session on the configured database; entering it connects, which proves that the server is there.
 
     Raises:
         DatabaseProblem: the database can't be used.
@@ -103,10 +138,10 @@ async def async_session() -> AsyncIterator[AsyncSession]:
 
 @contextmanager
 def explained(address: str) -> Iterator[None]:
-    """Turns what a driver raises inside the block into the DatabaseProblem that it means, where it means one."""
+    """Turns what a driver raises inside the block into the DatabaseProblem that it means, if any."""
     try:
         yield
-    except (DBAPIError, asyncpg.PostgresError, OSError) as error:
+    except (DBAPIError, exceptions.PostgresError, exceptions.InterfaceError, OSError) as error:
         found = database_problem(error, address=address)
         if found is None:
             raise
@@ -118,17 +153,23 @@ def database_problem(error: BaseException, *, address: str) -> DatabaseProblem |
     cause = _driver_error(error)
     where, name, user = _told(address)
     match cause:
-        case asyncpg.InvalidCatalogNameError():
+        case exceptions.InvalidCatalogNameError():
             return DatabaseMissing(name, where)
-        case asyncpg.InvalidAuthorizationSpecificationError():  # InvalidPasswordError is one
+        case exceptions.InvalidAuthorizationSpecificationError():  # InvalidPasswordError is one
             return PasswordRefused(user, where)
-        case asyncpg.InsufficientPrivilegeError():
-            return _privilege_missing(str(cause), user=user, database=name)
-        case asyncpg.PostgresConnectionError() | asyncpg.CannotConnectNowError() | asyncpg.TooManyConnectionsError():
-            return DatabaseUnreachable(where, str(cause).rstrip("."))
+        case exceptions.InsufficientPrivilegeError():
+            return _privilege_missing(cause.args[0], user=user, database=name)
+        case exceptions.InvalidSchemaNameError() if "no schema has been selected" in cause.args[0]:
+            return _privilege_missing("permission denied for schema public", user=user, database=name)
         case TimeoutError():
             return DatabaseUnreachable(where, f"no answer within {CONNECT_TIMEOUT_SECONDS} seconds")
-        case asyncpg.InterfaceError() | OSError():
+        case (
+            exceptions.PostgresConnectionError()
+            | exceptions.OperatorInterventionError()  # it starts, stops or crashed
+            | exceptions.TooManyConnectionsError()
+            | exceptions.InterfaceError()
+            | OSError()
+        ) if not isinstance(cause, exceptions.QueryCanceledError):
             return DatabaseUnreachable(where, _plain_reason(cause))
     return None
 
@@ -144,39 +185,39 @@ def _driver_error(error: BaseException) -> BaseException:
 
 
 def _plain_reason(error: BaseException) -> str:
-    match error:
-        case ConnectionRefusedError():
-            return "nothing listens there"
-        case FileNotFoundError():
-            return "there is no such socket"
-    return getattr(error, "strerror", None) or str(error).rstrip(".")
+    message = getattr(error, "strerror", None) or str(error.args[0] if error.args else error)
+    if isinstance(error, ConnectionRefusedError) or "Connect call failed" in message:
+        return "nothing listens there"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such socket"
+    return message.rstrip(".")
 
 
 def _told(address: str) -> tuple[str, str, str]:
     """Where, which database and who, as they may be shown: never the password."""
     parts = urlsplit(address)
     query = parse_qs(parts.query)
-    host = parts.hostname or query.get("host", ["localhost"])[0]
-    where = host if host.startswith("/") else f"{host}:{parts.port or query.get('port', ['5432'])[0]}"
-    user = parts.username or query.get("user", ["(unnamed)"])[0]
-    return where, parts.path.lstrip("/") or user, user
+    login, _, hosts = parts.netloc.rpartition("@")
+    host = unquote(hosts) or query.get("host", ["localhost"])[0]
+    complete = host.startswith("/") or re.search(r":\d+$", host)
+    where = host if complete else f"{host}:{query.get('port', ['5432'])[0]}"
+    user = unquote(login.partition(":")[0]) or query.get("user", ["(unnamed)"])[0]
+    return where, unquote(parts.path.lstrip("/")) or query.get("dbname", [user])[0], user
 
 
 def _privilege_missing(message: str, *, user: str, database: str) -> PrivilegeMissing:
     to = quoted(user)
     match = _DENIED.search(message)
     if match is None:
-        return PrivilegeMissing(user, f"do this ({message})", f"GRANT ALL PRIVILEGES ON DATABASE {quoted(database)} TO {to};")
-    kind, name = match[1] or match[3], match[2] or match[4]
-    match kind:
-        case "owner":
-            return PrivilegeMissing(user, f"change {name}, which it doesn't own", f"ALTER TABLE {name} OWNER TO {to};")
-        case "schema":
-            return PrivilegeMissing(
-                user, f"create tables in the schema {name}", f"GRANT USAGE, CREATE ON SCHEMA {name} TO {to};"
-            )
-        case "database":
-            return PrivilegeMissing(user, f"use the database {name}", f"GRANT CONNECT, CREATE ON DATABASE {name} TO {to};")
-    return PrivilegeMissing(
-        user, f"use the {kind} {name}", f"GRANT SELECT, INSERT, UPDATE, DELETE ON {kind.upper()} {name} TO {to};"
-    )
+        remedy = f"GRANT ALL PRIVILEGES ON DATABASE {quoted(database)} TO {to};"
+        return PrivilegeMissing(user, f"do this ({message})", remedy)
+    kind, owned = match[1] or match[3], match[3] is not None
+    name = quoted((match[2] or match[4]).strip('"'))
+    if owned:
+        kind = "table" if kind == "relation" else kind
+        remedy = f"ALTER {kind.upper()} {name} OWNER TO {to};"
+        if kind == "index":  # owned by whoever owns its table
+            remedy = f"ALTER TABLE … OWNER TO {to};"
+        return PrivilegeMissing(user, f"change the {kind} {name}, which it doesn't own", remedy)
+    remedy = f"GRANT {_GRANTS.get(kind, 'ALL')} ON {kind.upper()} {name} TO {to};"
+    return PrivilegeMissing(user, f"use the {kind} {name}", remedy)

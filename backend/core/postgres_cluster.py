@@ -4,6 +4,8 @@ import hashlib
 import os
 import re
 import shutil
+import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -31,19 +33,28 @@ def cluster_version(cluster: Path) -> int | None:
         return int((cluster / "PG_VERSION").read_text())
     except FileNotFoundError:
         if cluster.is_dir() and any(cluster.iterdir()):
-            raise EmbeddedPostgresProblem(f"The folder {cluster} holds files, but no PostgreSQL database.") from None
+            raise EmbeddedPostgresProblem(
+                f"The folder {cluster} holds files, but no PostgreSQL database."
+            ) from None
         return None
     except ValueError:
-        raise EmbeddedPostgresProblem(f"The database in {cluster} is damaged: PG_VERSION names no version.") from None
+        raise EmbeddedPostgresProblem(
+            f"The database in {cluster} is damaged: PG_VERSION names no version."
+        ) from None
 
 
 def make_cluster(cluster: Path, *, binaries: Path, major: int) -> None:
-    """Makes a cluster with its database beside `cluster`, and puts it there when it is complete and on the disk."""
+    """Makes a cluster with its database in a folder beside, and renames it once it is on the disk."""
     for leftover in cluster.parent.glob(f"{cluster.name}.new.*"):
         shutil.rmtree(leftover, ignore_errors=True)
     fresh = Path(tempfile.mkdtemp(prefix=f"{cluster.name}.new.", dir=cluster.parent))
     try:
-        _fill(fresh, account=account_for_new(fresh, program=binaries / "postgres"), binaries=binaries, major=major)
+        _fill(
+            fresh,
+            account=account_for_new(fresh, program=binaries / "postgres"),
+            binaries=binaries,
+            major=major,
+        )
         fresh.rename(cluster)
         _sync_folder(cluster.parent)
     except BaseException:
@@ -54,11 +65,26 @@ def make_cluster(cluster: Path, *, binaries: Path, major: int) -> None:
 def _fill(folder: Path, *, account: Account, binaries: Path, major: int) -> None:
     identity = [f"--username={USER}", "--encoding=UTF8", "--auth-local=trust", "--auth-host=reject"]
     made = account.run(
-        [str(binaries / "initdb"), "--no-instructions", "--data-checksums", *identity, *_locale(major), str(folder)]
+        [
+            str(binaries / "initdb"),
+            "--no-instructions",
+            "--data-checksums",
+            *identity,
+            *_locale(major),
+            str(folder),
+        ]
     )
     if made.returncode == 0:
         # A single-user server makes the database before anybody can see the cluster without it.
-        alone = [str(binaries / "postgres"), "--single", "-c", "exit_on_error=on", "-D", str(folder), "template1"]
+        alone = [
+            str(binaries / "postgres"),
+            "--single",
+            "-c",
+            "exit_on_error=on",
+            "-D",
+            str(folder),
+            "template1",
+        ]
         made = account.run(alone, text=f"CREATE DATABASE {DATABASE}\n")
     if made.returncode != 0:
         raise cannot_run(folder.parent, told=made.stderr)
@@ -93,50 +119,71 @@ def serving_command(cluster: Path, *, binaries: Path, account: Account) -> list[
 
 
 def _socket_folder(cluster: Path, *, account: Account) -> Path:
-    """The cluster itself, which is private; where its path is too long for a socket, a private folder elsewhere."""
+    """The cluster itself, which is private; else, where a socket can't have its path, a private folder."""
     if _SOCKET_FOLDER.fullmatch(os.fsencode(cluster)):
         return cluster
     name = f"pegasus-{hashlib.sha256(os.fsencode(cluster)).hexdigest()[:16]}"
-    parents = [tempfile.gettempdir(), "/tmp"]  # noqa: S108  # the folder's owner and mode are checked
-    folder = next(
-        path for parent in parents if _SOCKET_FOLDER.fullmatch(os.fsencode(path := Path(parent, name))) or parent == "/tmp"
-    )
+    folder = Path(tempfile.gettempdir(), name)
+    if not _SOCKET_FOLDER.fullmatch(os.fsencode(folder)):
+        folder = Path("/tmp", name)  # noqa: S108  # its owner and mode are checked
     try:
         folder.mkdir(mode=0o700)
         os.chown(folder, account.uid, account.gid)
     except FileExistsError:
         status = folder.lstat()
-        if status.st_uid != account.uid or status.st_mode & 0o170777 != 0o040700:
-            raise EmbeddedPostgresProblem(f"The folder {folder} should be private, but is another user's.") from None
+        if status.st_uid != account.uid or stat.filemode(status.st_mode) != "drwx------":
+            raise EmbeddedPostgresProblem(
+                f"The folder {folder} is not private to the database's owner: remove it."
+            ) from None
     return folder
 
 
 def remove_stale_pid_file(cluster: Path) -> None:
-    """Removes what a killed server left, for whoever holds the server's lock, so that no server of ours is running.
+    """Removes what a killed server left, for whoever holds the server's lock: no server of ours is running.
 
-    PostgreSQL itself would refuse to start when some other process has the old number by now, as after each restart
-    of a container.
+    PostgreSQL itself would refuse to start when some other process has the old number by now, as is usual
+    after the restart of a container.
 
     Raises:
         EmbeddedPostgresProblem: a server that wasn't started by Pegasus runs in the cluster.
     """
-    pid_file = cluster / "postmaster.pid"
-    try:
-        pid = abs(int(pid_file.read_text().partition("\n")[0]))
-    except (FileNotFoundError, ValueError):
-        pid = 0
+    pid = _server_pid(cluster)
     if pid and _serves(pid, cluster):
-        raise EmbeddedPostgresProblem(f"Another PostgreSQL, process {pid}, already serves {cluster}: stop it first.")
-    pid_file.unlink(missing_ok=True)
+        raise EmbeddedPostgresProblem(
+            f"Another PostgreSQL, process {pid}, already serves {cluster}: stop it first."
+        )
+    (cluster / "postmaster.pid").unlink(missing_ok=True)
+
+
+def interrupt_server(cluster: Path) -> bool:
+    """Asks for a fast shutdown, for whoever knows that the server's lock is held, and the process ours."""
+    pid = _server_pid(cluster)
+    if not pid:
+        return False
+    try:
+        os.kill(pid, signal.SIGINT)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _server_pid(cluster: Path) -> int | None:
+    try:
+        return abs(int((cluster / "postmaster.pid").read_text().partition("\n")[0]))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _serves(pid: int, cluster: Path) -> bool:
-    if sys.platform == "linux":
+    """Whether that process is a server in the cluster, where it has its working folder."""
+    if Path("/proc/self/cwd").exists():
         try:
             return Path(f"/proc/{pid}/cwd").samefile(cluster)
         except OSError:
             return False
-    told = subprocess.run(["/bin/ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        ["/bin/ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
     return "postgres" in told.stdout
 
 
@@ -146,14 +193,16 @@ def ready_socket_folder(cluster: Path) -> str | None:
         lines = (cluster / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:
         return None
-    # https://www.postgresql.org/docs/current/storage-file-layout.html; the order is in src/include/utils/pidfile.h
-    return lines[4] if len(lines) >= 8 and lines[7].strip() == "ready" else None  # noqa: PLR2004
+    # The lines of src/include/utils/pidfile.h: the fifth is the socket's folder, the eighth the state.
+    return lines[4] if lines[7:] and lines[7].strip() == "ready" else None
 
 
 def cannot_run(data_path: Path, *, told: str) -> EmbeddedPostgresProblem:
     """Why PostgreSQL can't run, from the last thing it `told`."""
     if shutil.disk_usage(data_path).free < FULL_DISK_BYTES:
-        return EmbeddedPostgresProblem(f"The embedded PostgreSQL can't run: the disk that holds {data_path} is full.")
+        return EmbeddedPostgresProblem(
+            f"The embedded PostgreSQL can't run: the disk that holds {data_path} is full."
+        )
     reasons = _REASON.findall(told) or told.split("\n")
     reason = next((line.strip() for line in reversed(reasons) if line.strip()), "it ended without a word")
     return EmbeddedPostgresProblem(f"The embedded PostgreSQL can't run: {reason.rstrip('.')}.")

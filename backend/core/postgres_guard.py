@@ -1,9 +1,10 @@
-"""The guard: a small process that runs the embedded PostgreSQL for as long as anybody uses it, and then stops it.
+"""The guard: a small process that runs the embedded PostgreSQL while anybody uses it, and then stops it.
 
-It is run by its path, with nothing but the standard library, in a session of its own, where Ctrl-C doesn't reach it.
-Arguments: the users' lock, the cluster, the descriptor of the server's lock, user and group (or -1), the command.
+It is run by its path, with the standard library alone, in a session of its own, out of Ctrl-C's reach.
+Arguments: the users' lock, the cluster, the server's lock (a descriptor), user and group or -1, the command.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -37,10 +38,11 @@ def main(users_lock: str, cluster: str, server_lock: str, uid: str, gid: str, *c
     server = start()
     if not _became_ready(server, Path(cluster, "postmaster.pid")):
         return 1
-    os.write(1, b"ready")
+    with contextlib.suppress(BrokenPipeError):  # who asked for it may have gone
+        os.write(1, b"ready")
     os.dup2(2, 1)
     while not _unused(users, server):
-        if server.returncode == 0:  # the last user stopped it
+        if _held_alone(users):  # the last user stopped it, and waits for its end
             return 0
         time.sleep(RESTART_SECONDS)  # a full disk ends PostgreSQL; it works again once there is room
         server = start()
@@ -49,7 +51,7 @@ def main(users_lock: str, cluster: str, server_lock: str, uid: str, gid: str, *c
 
 
 def _start(command: list[str], *, keep_open: int, account: dict[str, Any]) -> subprocess.Popen[bytes]:
-    """Every process of PostgreSQL keeps the server's lock open, so that the lock is free only when all are gone."""
+    """Every process of PostgreSQL keeps the server's lock open, so the lock is free when all are gone."""
     guard = os.getpid()
     libc = ctypes.CDLL(None)
 
@@ -64,7 +66,7 @@ def _start(command: list[str], *, keep_open: int, account: dict[str, Any]) -> su
         stdout=sys.stderr,
         pass_fds=[keep_open],
         # subprocess changes the user first; the kernel forgets the signal on a change of user.
-        preexec_fn=end_with_guard if sys.platform == "linux" else None,
+        preexec_fn=end_with_guard if sys.platform == "linux" else None,  # noqa: PLW1509  # there are no threads
         **account,
     )
 
@@ -97,6 +99,14 @@ def _unused(users: int, server: subprocess.Popen[bytes]) -> bool:
         pass
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     server.wait()
+    return False
+
+
+def _held_alone(users: int) -> bool:
+    try:
+        fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
     return False
 
 

@@ -1,6 +1,6 @@
 """Settings: what can be chosen from outside, from the environment or from `.env` in the project's root.
 
-The environment wins over `.env`. Relative paths count from the project's root, whatever the working directory.
+The environment wins over `.env`. Relative paths count from the root, whatever the working directory.
 """
 
 import difflib
@@ -32,7 +32,11 @@ class Settings(BaseSettings):
     """Every setting with its default. `.env.example` describes each for the person who sets it."""
 
     model_config = SettingsConfigDict(
-        env_file_encoding="utf-8", env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     host: str = "127.0.0.1"
@@ -89,13 +93,14 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
         raise _refusal(error) from None
     if not settings.on_loopback and settings.auth != "open":
         raise SettingRefused(
-            "HOST", f"is {settings.host}, where other machines can reach it without a token: set AUTH=open to allow that"
+            "HOST",
+            f"is {settings.host}, where other machines reach it without a token: set AUTH=open to allow that",
         )
     return settings
 
 
 def _check_readable(env_file: Path) -> None:
-    """python-dotenv only warns about a line that it can't parse; a setting lost that way must stop the start."""
+    """python-dotenv only warns about a line that it can't parse; a setting lost so must stop the start."""
     try:
         text = env_file.read_text(encoding="utf-8")
     except FileNotFoundError:
