@@ -1,0 +1,61 @@
+"""One healer at a time: a PostgreSQL advisory lock that lives and dies with the healer's own transaction.
+
+Nothing waits inside the server: a waiter in a blocking lock, or one polling in an open transaction, would hang
+another's CREATE INDEX CONCURRENTLY. Each try is a short transaction of its own.
+"""
+
+import hashlib
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, text
+
+from reconcile.errors import ReconcileError
+from reconcile.observe import VersionTable
+
+PATIENCE_SECONDS = 120.0
+_PAUSE_SECONDS = (0.05, 0.25)
+
+
+class HealInProgress(ReconcileError):
+    """Another process holds the healer's lock, and went on holding it for longer than this one waits."""
+
+    def __init__(self, waited_seconds: float) -> None:
+        super().__init__(
+            f"Another process is changing this database's schema; waited {waited_seconds:.0f} seconds for it."
+        )
+        self.waited_seconds = waited_seconds
+
+
+@contextmanager
+def locked(
+    connection: Connection,
+    *,
+    versions: VersionTable | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Iterator[None]:
+    """A transaction that holds the healer's lock for the database and version table; it commits when the block ends well.
+
+    Raises:
+        HealInProgress: the lock was not free within `patience_seconds`.
+    """
+    key = _key(versions or VersionTable())
+    start = time.monotonic()
+    while True:
+        with connection.begin() as transaction:
+            if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}):
+                yield
+                return
+            transaction.rollback()
+        waited = time.monotonic() - start
+        if waited > patience_seconds:
+            raise HealInProgress(waited)
+        time.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311 - jitter, not a secret
+
+
+def _key(versions: VersionTable) -> int:
+    """64 bits from the version table's name; PostgreSQL itself keeps the locks of different databases apart."""
+    digest = hashlib.sha256(f"reconcile {versions.schema}.{versions.name}".encode()).digest()
+    return int.from_bytes(digest[:8], signed=True)

@@ -1,0 +1,74 @@
+"""observe: the live database -> what it holds, in two queries on the system catalogs, whatever its size.
+
+What PostgreSQL's majors spell differently is left out or brought to one form here, so that a tape recorded on one
+major fits a database on another.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from reconcile.schema import Key, Schema
+
+CATALOG_SQL = (Path(__file__).parent / "observe.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class VersionTable:
+    """Where Alembic keeps its version: the table's name and schema."""
+
+    name: str = "alembic_version"
+    schema: str = "public"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a database holds, and which revisions it claims to be at; `claimed` is None without a version table.
+
+    `constraints` are the names of the constraints, by their keys in `schema`, which leave the names out.
+    """
+
+    schema: Schema
+    claimed: tuple[str, ...] | None
+    constraints: Mapping[Key, str] = field(default_factory=dict)
+
+
+def observe(
+    connection: Connection,
+    *,
+    versions: VersionTable,
+    schema: str = "public",
+    names: Collection[str] | None = None,
+) -> Observation:
+    """Reads the catalogs, in the connection's transaction.
+
+    `names` limits the look to the objects of these names and to everything on tables among them; None looks at all
+    of `schema`. The search path is pinned for the rest of the transaction: the catalogs spell names relative to it.
+    """
+    qualified = f"{versions.schema}.{versions.name}"
+    has_versions = connection.execute(
+        text(
+            "SELECT set_config('search_path', quote_ident(:schema), true), to_regclass(:versions) IS NOT NULL"
+        ),
+        {"schema": schema, "versions": qualified},
+    ).one()[1]
+    query = CATALOG_SQL
+    if has_versions:
+        query += f"\nUNION ALL SELECT 'version', version_num, '', 0, '' FROM {qualified}"
+    rows = connection.execute(
+        text(f"{query}\nORDER BY 4, 1, 2"),
+        {"schema": schema, "versions": versions.name, "names": None if names is None else sorted(names)},
+    ).all()
+    claimed = tuple(sorted(name for kind, name, *_ in rows if kind == "version"))
+    objects = [
+        (f"{kind} {name}", definition, constraint)
+        for kind, name, definition, _, constraint in rows
+        if kind != "version"
+    ]
+    return Observation(
+        schema={key: definition for key, definition, _ in objects},
+        constraints={key: constraint for key, _, constraint in objects if constraint},
+        claimed=claimed if has_versions else None,
+    )

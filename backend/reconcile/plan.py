@@ -1,0 +1,188 @@
+"""plan: a location -> what will be done, as data that can be printed, or why nothing will be. Pure.
+
+Printing a plan is the dry run; applying it adds no decisions. A plan with a refusal has no steps.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from reconcile.locate import Location, Verdict
+from reconcile.repair import advice, creations, mend
+from reconcile.schema import Difference, column_of, kind_of, name_of, table_of
+from reconcile.tape import BASE, Tape
+
+
+@dataclass(frozen=True)
+class Execute:
+    """Run one statement that makes or mends an object."""
+
+    sql: str
+
+    def __str__(self) -> str:
+        return f"run       {self.sql}"
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Write the revision that the schema is at into the version table, and nothing else into it."""
+
+    revision: str
+
+    def __str__(self) -> str:
+        return f"stamp     {self.revision}"
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """Run the revisions that have not begun, through Alembic."""
+
+    revision: str
+
+    def __str__(self) -> str:
+        return f"upgrade   to {self.revision}, through Alembic"
+
+
+Step: TypeAlias = Execute | Stamp | Upgrade
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why nothing is done, and the SQL or the commands with which a person could go on."""
+
+    reason: str
+    remedies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do, in order; `notes` say aloud what a person should know of it."""
+
+    steps: tuple[Step, ...] = ()
+    refusal: Refusal | None = None
+    notes: tuple[str, ...] = ()
+
+
+def plan(location: Location, tape: Tape) -> Plan:
+    """The steps from a location to the end of the tape, or the reason why there are none."""
+    refusal = _refusal(location, tape)
+    if refusal is not None:
+        return Plan(refusal=refusal)
+    if location.verdict is Verdict.CURRENT:
+        return Plan()
+    repairs = [sql for item in location.differing for sql in mend(item) or ()] + list(
+        creations(location.missing) or ()
+    )
+    steps: list[Step] = [Execute(sql) for sql in repairs]
+    if (location.claimed or ()) != (location.at,) and (location.at != BASE or location.claimed):
+        steps.append(Stamp(location.at))
+    if location.at != tape.head:
+        steps.append(Upgrade(tape.head))
+    return Plan(steps=tuple(steps), notes=_notes(location, tape))
+
+
+def _refusal(location: Location, tape: Tape) -> Refusal | None:
+    unknown = [row for row in location.believed if row not in tape.ids]
+    match location.verdict:
+        case Verdict.CURRENT:
+            return None
+        case Verdict.AHEAD:
+            return Refusal(
+                f"the version on record, {unknown[0]}, is not known to this code; the schema has all that this code"
+                " needs, so newer code has probably upgraded the database",
+                ("start the newer code, or set ALLOW_AHEAD=true to serve with this one",),
+            )
+        case Verdict.AMBIGUOUS:
+            return _ambiguity(location, unknown)
+        case Verdict.DRIFTED:
+            drift = _drift(location)
+            if drift or not unknown:
+                return drift or _irreparable(location, tape)
+            return _ambiguity(location, unknown)
+    return _irreparable(location, tape)
+
+
+def _ambiguity(location: Location, unknown: list[str]) -> Refusal:
+    choices = tuple(
+        f"python -m reconcile heal --assume {reading}"
+        for reading in location.readings or (location.at,)
+        if reading not in unknown
+    )
+    if unknown:
+        reason = (
+            f"{' and '.join(unknown)} in the version table is not known to this code: either it is a leftover and the"
+            f" schema is at {location.at}, or other code has changed this database"
+        )
+        return Refusal(reason, choices)
+    return Refusal(
+        f"it may honestly be at any of {', '.join(location.readings)}, and the schema can't tell which",
+        choices,
+    )
+
+
+def _drift(location: Location) -> Refusal | None:
+    if location.renamed:
+        lost, found = location.renamed[0]
+        return Refusal(
+            f"{lost.key} is missing, and {found.key} of the same type isn't ours: it looks renamed, and an empty"
+            " column beside it would hide its values",
+            tuple(
+                f"ALTER TABLE {table_of(old.key, '')} RENAME COLUMN {column_of(new.key)} TO {column_of(old.key)};"
+                for old, new in location.renamed
+            ),
+        )
+    hopeless = [item for item in location.differing if mend(item) is None] + list(location.rejecting)
+    if not hopeless:
+        return None
+    return Refusal("; ".join(str(item) for item in hopeless), tuple(advice(item) for item in hopeless))
+
+
+def _irreparable(location: Location, tape: Tape) -> Refusal | None:
+    """A missing table is made only where its revision may never have got so far; elsewhere its rows are gone."""
+    claimed = [row for row in location.believed if row in tape.ids]
+    begun_last = {} if claimed else _made_by(location.at, tape)
+    lost = [item for item in location.missing if kind_of(item.key) == "table" and item.key not in begun_last]
+    if lost:
+        tables = ", ".join(name_of(item.key) for item in lost)
+        return Refusal(
+            f"the table {tables} is gone, with its rows, though {_evidence(claimed)} says that it was made",
+            (f"-- restore {tables} from a backup", "python -m reconcile heal --assume base"),
+        )
+    if creations(location.missing) is None:
+        return Refusal(
+            "; ".join(str(item) for item in location.missing),
+            tuple(advice(item) for item in location.missing),
+        )
+    return None
+
+
+def _evidence(claimed: list[str]) -> str:
+    return f"the version on record, {claimed[-1]}," if claimed else "what stands of later revisions"
+
+
+def _made_by(revision_id: str, tape: Tape) -> frozenset[str]:
+    return frozenset(
+        key
+        for revision in tape.revisions
+        if revision.id == revision_id
+        for statement in revision.statements
+        for key in statement.effects
+    )
+
+
+def _notes(location: Location, tape: Tape) -> tuple[str, ...]:
+    """What comes back empty: columns that the claim, or the revision that the schema is at, says were there."""
+    claimed = [row for row in tape.ids if row in location.believed]
+    promised = tape.positions[claimed[-1]] if claimed else {}
+    absent = [
+        Difference(key, text, None) for key, text in promised.items() if key not in _present(location, tape)
+    ]
+    columns = {item.key for item in (*location.missing, *absent) if kind_of(item.key) == "column"}
+    whole = {name_of(item.key) for item in location.missing if kind_of(item.key) == "table"}
+    lost = sorted(name_of(key) for key in columns if table_of(key, "") not in whole)
+    notes = [f"{name} comes back empty: if it was dropped, its values are gone" for name in lost]
+    notes += [f"{item.key} is not ours and stays: {item.found}" for item in location.extra]
+    return tuple(notes)
+
+
+def _present(location: Location, tape: Tape) -> set[str]:
+    return set(tape.positions[location.at]) - {item.key for item in location.missing}

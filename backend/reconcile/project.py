@@ -1,0 +1,167 @@
+"""A project as reconcile sees it: its Alembic configuration, its chain of revisions, and the tape of them."""
+
+import asyncio
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, Engine
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from reconcile.errors import ReconcileError
+from reconcile.tape import Tape, TapeUnreadable, source_hash
+from reconcile.tape_file import read_tape
+
+TAPE_FILE = "tape.json"
+RECORD = "python -m reconcile record"
+Result = TypeVar("Result")
+
+
+class ChainUnreadable(ReconcileError):
+    """The revisions' files don't make one chain, or aren't those that the tape was recorded from."""
+
+    exit_code = 23
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}: {remedy}")
+        self.reason = reason
+        self.remedy = remedy
+
+
+@dataclass(frozen=True)
+class Project:
+    """A chain of revisions that can be run, and the tape that says what they do."""
+
+    config: Config
+    tape: Tape
+
+
+def open_project(ini: Path) -> Project:
+    """The project of an `alembic.ini`, its chain checked against its tape.
+
+    Raises:
+        ChainUnreadable: a parent is missing, there are two heads, or a revision isn't what was recorded.
+    """
+    config = configuration(ini)
+    revisions = chain(config)
+    try:
+        tape = read_tape(tape_path(config))
+    except TapeUnreadable as error:
+        raise ChainUnreadable(str(error).rstrip("."), RECORD) from error
+    _compare(revisions, tape)
+    return Project(config, tape)
+
+
+def configuration(ini: Path) -> Config:
+    """Alembic's configuration from a file.
+
+    Raises:
+        ChainUnreadable: there is no such file, or it names no script location.
+    """
+    if not ini.is_file():
+        raise ChainUnreadable(f"There is no file {ini}", "name your alembic.ini with -c")
+    config = Config(ini)
+    if not config.get_main_option("script_location"):
+        raise ChainUnreadable(f"{ini} names no script_location", "is it an alembic.ini?")
+    return config
+
+
+def tape_path(config: Config) -> Path:
+    """Where a project's tape lies: beside its env.py."""
+    return Path(ScriptDirectory.from_config(config).dir) / TAPE_FILE
+
+
+def chain(config: Config) -> tuple[Script, ...]:
+    """The project's revisions, from the first to the last.
+
+    Raises:
+        ChainUnreadable: they don't make one line from one base to one head.
+    """
+    directory = ScriptDirectory.from_config(config)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Alembic only warns of a missing parent and of an id used twice
+        try:
+            heads = directory.get_heads()
+            revisions = tuple(reversed(list(directory.walk_revisions())))
+        except Exception as error:
+            raise ChainUnreadable(_reason(error, directory), "mend the file") from error
+    if len(heads) > 1:
+        files = ", ".join(sorted(Path(directory.get_revision(head).path).name for head in heads))
+        raise ChainUnreadable(
+            f"The chain has {len(heads)} heads, in {files}", "join them with `alembic merge heads`"
+        )
+    return revisions
+
+
+def _reason(error: Exception, directory: ScriptDirectory) -> str:
+    """Which file a broken chain is broken in: Alembic names ids, or nothing."""
+    message = f"The chain can't be read: {str(error).rstrip('.') or type(error).__name__}"
+    named = [
+        path
+        for path in _files(directory)
+        if any(part in path.read_text(errors="replace") for part in _quoted(message))
+    ]
+    return message + (f" (see {', '.join(path.name for path in named)})" if named else "")
+
+
+def _quoted(message: str) -> list[str]:
+    return [word.strip("'\"();,") for word in message.split() if word[:1] in "'\"("]
+
+
+def _files(directory: ScriptDirectory) -> list[Path]:
+    return sorted(path for folder in directory._version_locations for path in Path(folder).glob("*.py"))  # noqa: SLF001
+
+
+def _compare(revisions: Iterable[Script], tape: Tape) -> None:
+    recorded = {revision.id: revision for revision in tape.revisions}
+    for script in revisions:
+        file = Path(script.path).name
+        known = recorded.pop(script.revision, None)
+        if known is None:
+            raise ChainUnreadable(f"Revision {script.revision} in {file} isn't on the tape", RECORD)
+        if known.parent != script.down_revision:
+            raise ChainUnreadable(
+                f"Revision {script.revision} in {file} follows {script.down_revision}, on the tape {known.parent}",
+                RECORD,
+            )
+        if known.source != source_hash(Path(script.path)):
+            raise ChainUnreadable(f"{file} was changed after it was recorded", f"restore it, or {RECORD}")
+    if recorded:
+        raise ChainUnreadable(
+            f"No file holds revision {', '.join(recorded)}, which is on the tape", f"restore it, or {RECORD}"
+        )
+
+
+def on_own_connection(config: Config, work: Callable[[Connection], Result]) -> Result:
+    """Calls `work` with a connection made the way the project's own env.py makes its own.
+
+    env.py is run only to learn its engine: nothing may wait, or be healed, inside the transaction that it begins.
+    """
+    engine = _engine_of_env(config)
+    if not engine.dialect.is_async:
+        with engine.connect() as connection:
+            return work(connection)
+
+    async def work_on_connection() -> Result:
+        async with AsyncEngine(engine).connect() as connection:
+            return await connection.run_sync(work)
+
+    return asyncio.run(work_on_connection())
+
+
+def _engine_of_env(config: Config) -> Engine:
+    engines: list[Engine] = []
+
+    def visit(_heads: Any, context: Any) -> list[Any]:
+        engines.append(context.connection.engine)
+        return []
+
+    directory = ScriptDirectory.from_config(config)
+    with EnvironmentContext(config, directory, fn=visit, dont_mutate=True):
+        directory.run_env()
+    return engines[0]

@@ -1,0 +1,147 @@
+"""repair: a difference -> the statements that mend it and lose nothing, or none; and the SQL that a person could run.
+
+Statements are made from an object's canonical text, not taken from a revision: only what is missing is made.
+"""
+
+import re
+from collections.abc import Iterable
+
+from reconcile.column import Column, alterations
+from reconcile.schema import Difference, Key, Schema, column_of, kind_of, name_of, table_of
+
+_ORDER = (
+    "extension type domain sequence function table column primary_key unique check exclude foreign_key index "
+    "materialized_view view trigger"
+).split()
+_CONSTRAINTS = ("primary_key", "unique", "check", "exclude", "foreign_key")
+_LABEL = re.compile(r"'(?:[^']|'')*'")
+
+
+def creations(missing: Iterable[Difference]) -> tuple[str, ...] | None:
+    """The statements that make what is missing, in an order in which they can run; None where one can't be made."""
+    ordered = sorted(missing, key=lambda item: _ORDER.index(kind_of(item.key)))
+    tables = {name_of(item.key) for item in ordered if kind_of(item.key) == "table"}
+    statements: list[str | None] = []
+    for item in ordered:
+        table = table_of(item.key, item.expected or "")
+        if item.found is not None:
+            statements.append(f"DROP INDEX {name_of(item.key)}")
+        if kind_of(item.key) == "table":
+            parts = {d.key: d.expected or "" for d in ordered if table_of(d.key, d.expected or "") == table}
+            statements.append(_create_table(name_of(item.key), parts))
+        elif table not in tables or kind_of(item.key) == "index":
+            statements.append(_create(item.key, item.expected or ""))
+    return None if None in statements else tuple(statement for statement in statements if statement)
+
+
+def _create_table(name: str, parts: Schema) -> str | None:
+    if parts[f"table {name}"] != "ordinary":
+        return None
+    columns = [f"{column_of(key)} {text}" for key, text in parts.items() if kind_of(key) == "column"]
+    constraints = [text for key, text in parts.items() if kind_of(key) in _CONSTRAINTS]
+    return f"CREATE TABLE {name} ({', '.join(columns + constraints)})"
+
+
+def _create(key: Key, text: str) -> str | None:
+    kind, name, table = kind_of(key), name_of(key), table_of(key, text)
+    if kind in _CONSTRAINTS:
+        return f"ALTER TABLE {table} ADD {text}"
+    match kind:
+        case "column":
+            return f"ALTER TABLE {table} ADD COLUMN {column_of(key)} {text}"
+        case "index":
+            unique = "UNIQUE " if text.startswith("UNIQUE ") else ""
+            return f"CREATE {unique}INDEX {name} {text.removeprefix(unique)}"
+        case "type":
+            return f"CREATE TYPE {name} AS {text}"
+        case "domain":
+            return f"CREATE DOMAIN {name} AS {text}"
+        case "sequence":
+            return f"CREATE SEQUENCE {name} AS {text}"
+        case "view":
+            return f"CREATE VIEW {name} AS {text}"
+        case "materialized_view":
+            return f"CREATE MATERIALIZED VIEW {name} AS {text}"
+        case "function" | "trigger":
+            return None if " enabled=" in text else text
+    return None
+
+
+def mend(item: Difference) -> tuple[str, ...] | None:
+    """The statements that make a differing object right without losing anything, or None where only a person may."""
+    if item.expected is None or item.found is None:
+        return None
+    match kind_of(item.key):
+        case "index":
+            if item.found.startswith("UNIQUE "):
+                return None
+            created = _create(item.key, item.expected)
+            return (f"DROP INDEX {name_of(item.key)}", created) if created else None
+        case "column":
+            altered = _altered(item.key, item.expected, item.found, lossless=True)
+            return (altered,) if altered else None
+        case "type":
+            return _mend_enum(name_of(item.key), item.expected, item.found)
+    return None
+
+
+def _mend_enum(name: str, expected: str, found: str) -> tuple[str, ...] | None:
+    """Adds labels that are missing, each in its place; a label that is strange or misplaced is for a person."""
+    wanted, present = _LABEL.findall(expected), _LABEL.findall(found)
+    if [label for label in wanted if label in present] != present:
+        return None
+    statements = []
+    for position, label in enumerate(wanted):
+        if label not in present:
+            place = f"AFTER {wanted[position - 1]}" if position else f"BEFORE {present[0]}"
+            statements.append(f"ALTER TYPE {name} ADD VALUE {label} {place}")
+    return tuple(statements)
+
+
+def advice(item: Difference) -> str:
+    """The SQL that a person could run about a difference, having looked at what it would lose."""
+    kind, name, table = (
+        kind_of(item.key),
+        name_of(item.key),
+        table_of(item.key, item.found or item.expected or ""),
+    )
+    match kind:
+        case "column" if item.expected is None:
+            return f"ALTER TABLE {table} ALTER COLUMN {column_of(item.key)} DROP NOT NULL;"
+        case "column" if item.found is not None:
+            altered = _altered(item.key, item.expected or "", item.found, lossless=False)
+            return f"{altered};" if altered else f"-- {item}"
+        case "type" if item.expected and item.found:
+            return _relabel(name, item.expected, item.found)
+        case "index":
+            created = _create(item.key, item.expected) if item.expected else None
+            return f"DROP INDEX {name};" + (f" {created};" if created else "")
+        case "trigger":
+            return f"DROP TRIGGER {column_of(item.key)} ON {table};"
+        case "rule":
+            return f"DROP RULE {column_of(item.key)} ON {table};"
+        case "row_security":
+            return f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;"
+        case "table" if item.expected and item.found is None:
+            return f"-- restore {table} from a backup"
+    if kind in _CONSTRAINTS and item.found:
+        return f"ALTER TABLE {table} DROP CONSTRAINT {item.name};"
+    return f"-- {item}"
+
+
+def _altered(key: Key, expected: str, found: str, *, lossless: bool) -> str | None:
+    name = column_of(key)
+    actions = alterations(Column.parse(expected), Column.parse(found), name=name, lossless=lossless)
+    return f"ALTER TABLE {table_of(key, '')} {', '.join(actions)}" if actions else None
+
+
+def _relabel(name: str, expected: str, found: str) -> str:
+    wanted, present = _LABEL.findall(expected), _LABEL.findall(found)
+    if len(wanted) == len(present):
+        pairs = [(old, new) for old, new in zip(present, wanted, strict=True) if old != new]
+        if not {old for old, _ in pairs} & set(wanted):
+            return " ".join(f"ALTER TYPE {name} RENAME VALUE {old} TO {new};" for old, new in pairs)
+    return (
+        f"ALTER TYPE {name} RENAME TO {name}_old; CREATE TYPE {name} AS {expected}; "
+        f"-- then for each column of it: ALTER TABLE … ALTER COLUMN … TYPE {name} USING …::text::{name};"
+    )

@@ -1,0 +1,142 @@
+"""Report: what was found and done, as a person reads it and as JSON, with an exit code."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from reconcile.locate import Location, Verdict
+from reconcile.plan import Execute, Plan, Stamp, Step, Upgrade
+from reconcile.schema import Difference, kind_of, table_of, tables_in
+from reconcile.tape import BASE, Tape
+
+EXIT_CODES = {
+    Verdict.CURRENT: 0,
+    Verdict.BEHIND: 10,
+    Verdict.ADOPTED: 11,
+    Verdict.INCOMPLETE: 12,
+    Verdict.EMPTY: 13,
+    Verdict.DRIFTED: 20,
+    Verdict.AMBIGUOUS: 21,
+    Verdict.AHEAD: 22,
+    Verdict.UNREADABLE: 23,
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """A verdict with its plan; `applied` when the plan was carried out and the result compared, in `seconds`."""
+
+    location: Location
+    plan: Plan
+    tape: Tape
+    applied: bool = False
+    seconds: float = 0.0
+
+    @property
+    def verdict(self) -> Verdict:
+        """What was the matter."""
+        return self.location.verdict
+
+    @property
+    def outcome(self) -> str:
+        """`current`, `healed`, `planned` or `refused`."""
+        if self.plan.refusal is not None:
+            return "refused"
+        if self.applied:
+            return "healed"
+        return "planned" if self.plan.steps else "current"
+
+    @property
+    def well(self) -> bool:
+        """Whether the schema is now what the tape's end has."""
+        return self.outcome in ("healed", "current")
+
+    @property
+    def exit_code(self) -> int:
+        """0 when all is well now, else the verdict's own."""
+        return 0 if self.well else EXIT_CODES[self.verdict]
+
+    def __str__(self) -> str:
+        """The report in words."""
+        lines = [f"{self.verdict}: {self._sentence()}"]
+        lines += [f"  {item}" for item in self._differences()]
+        refusal = self.plan.refusal
+        if refusal is not None:
+            lines.append(f"Refused; nothing was changed: {refusal.reason}.")
+            lines += ["To go on, one of these may help:"] * bool(refusal.remedies)
+            lines += [f"  {remedy}" for remedy in refusal.remedies]
+        elif self.plan.steps:
+            lines.append("Done:" if self.applied else "To do:")
+            lines += [f"  {step}" for step in self.plan.steps]
+        lines += [f"Note: {note}." for note in self.plan.notes]
+        if self.applied:
+            objects = len(self.tape.positions[self.tape.head])
+            lines.append(f"Verified: all {objects} objects are as revision {self.tape.head} makes them.")
+        return "\n".join(lines)
+
+    def _differences(self) -> list[Difference]:
+        """What differs; of a table that is missing as a whole, the table alone."""
+        gone = tables_in(item.key for item in self.location.missing)
+        parts = [
+            item for item in self.location.missing if table_of(item.key, item.expected or "") not in gone
+        ]
+        whole = [item for item in self.location.missing if kind_of(item.key) == "table"]
+        return [*whole, *parts, *self.location.differing]
+
+    def _sentence(self) -> str:
+        at, head = self.location.at, self.tape.head
+        claimed = ", ".join(self.location.claimed or ())
+        match self.verdict:
+            case Verdict.CURRENT:
+                return f"the database is at revision {head}, and its schema is what that revision makes."
+            case Verdict.AHEAD:
+                return f"the revision on record, {claimed}, is not known here; the schema has all of {head}."
+            case Verdict.EMPTY:
+                return "there is nothing of ours in the database yet."
+            case Verdict.BEHIND:
+                return f"the database is at revision {at}, as it says; the last one is {head}."
+            case Verdict.ADOPTED if not claimed:
+                return f"no revision is on record, but the schema is exactly what revision {at} makes."
+            case Verdict.ADOPTED:
+                return f"the revision on record is {claimed}, but the schema is exactly what revision {at} makes."
+            case Verdict.AMBIGUOUS:
+                return "it can't be known for sure at which revision the database is."
+        on_record = f"{claimed} is on record" if claimed else "no revision is on record"
+        place = "nothing" if at == BASE else f"revision {at}"
+        how = "differs from it" if self.verdict is Verdict.DRIFTED else "has parts missing"
+        return f"the schema is nearest to {place} ({on_record}), but {how}."
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as data."""
+        location, refusal = self.location, self.plan.refusal
+        return {
+            "verdict": str(self.verdict),
+            "outcome": self.outcome,
+            "at": location.at,
+            "head": self.tape.head,
+            "claimed": None if location.claimed is None else list(location.claimed),
+            "missing": [_difference(item) for item in location.missing],
+            "differing": [_difference(item) for item in location.differing],
+            "extra": [_difference(item) for item in location.extra],
+            "readings": list(location.readings),
+            "steps": [_step(step) for step in self.plan.steps],
+            "refusal": None
+            if refusal is None
+            else {"reason": refusal.reason, "remedies": list(refusal.remedies)},
+            "notes": list(self.plan.notes),
+            "seconds": round(self.seconds, 3),
+            "exit_code": self.exit_code,
+        }
+
+
+def _difference(item: Difference) -> dict[str, str | None]:
+    return {"object": item.key, "expected": item.expected, "found": item.found}
+
+
+def _step(step: Step) -> dict[str, str]:
+    match step:
+        case Execute(sql):
+            return {"do": "run", "sql": sql}
+        case Stamp(revision):
+            return {"do": "stamp", "revision": revision}
+        case Upgrade(revision):
+            return {"do": "upgrade", "revision": revision}

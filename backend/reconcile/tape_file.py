@@ -1,0 +1,87 @@
+"""The tape as a file: JSON that a person can review, one object of the schema a line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from reconcile.observe import VersionTable
+from reconcile.tape import FORMAT, Effect, Revision, Statement, Tape, TapeUnreadable
+
+
+def read_tape(path: Path) -> Tape:
+    """The tape in a file.
+
+    Raises:
+        TapeUnreadable: there is no such file, or it holds no tape of this format.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["format"] != FORMAT:
+            raise TapeUnreadable(
+                f"{path.name} has the format {document['format']}; this code reads {FORMAT}."
+            )
+        return Tape(
+            revisions=tuple(_revision(item) for item in document["revisions"]),
+            schema=document["schema"],
+            versions=VersionTable(**document["versions"]),
+            postgresql=document["postgresql"],
+        )
+    except FileNotFoundError:
+        raise TapeUnreadable(f"There is no {path.name} beside the revisions: record it first.") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise TapeUnreadable(f"{path.name} can't be read as a tape: {error!r}.") from error
+
+
+def write_tape(tape: Tape, path: Path) -> None:
+    """Writes a tape as `read_tape` reads it."""
+    path.write_text(tape_text(tape), encoding="utf-8")
+
+
+def tape_text(tape: Tape) -> str:
+    """The tape as its file's text."""
+    document = {
+        "format": FORMAT,
+        "postgresql": tape.postgresql,
+        "schema": tape.schema,
+        "versions": {"name": tape.versions.name, "schema": tape.versions.schema},
+        "revisions": [
+            {
+                "id": revision.id,
+                "parent": revision.parent,
+                "source": revision.source,
+                "statements": [_statement_document(statement) for statement in revision.statements],
+            }
+            for revision in tape.revisions
+        ],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _statement_document(statement: Statement) -> dict[str, Any]:
+    effects = statement.effects.items()
+    parts = {
+        "creates": {key: effect.after for key, effect in effects if effect.before is None},
+        "changes": {
+            key: [e.before, e.after] for key, e in effects if e.before is not None and e.after is not None
+        },
+        "drops": {key: effect.before for key, effect in effects if effect.after is None},
+    }
+    return {"kind": statement.kind, "sql": statement.sql} | {
+        name: part for name, part in parts.items() if part
+    }
+
+
+def _revision(document: dict[str, Any]) -> Revision:
+    return Revision(
+        id=document["id"],
+        parent=document["parent"],
+        source=document["source"],
+        statements=tuple(_statement(item) for item in document["statements"]),
+    )
+
+
+def _statement(document: dict[str, Any]) -> Statement:
+    effects = {key: Effect(None, after) for key, after in document.get("creates", {}).items()}
+    effects |= {key: Effect(before, after) for key, (before, after) in document.get("changes", {}).items()}
+    effects |= {key: Effect(before, None) for key, before in document.get("drops", {}).items()}
+    return Statement(sql=document["sql"], kind=document["kind"], effects=effects)

@@ -1,0 +1,25 @@
+"""verify: is the schema what the end of the tape has? Healed means that this was looked at, not that no error came."""
+
+from reconcile.errors import ReconcileError
+from reconcile.locate import Location, Verdict
+
+
+class VerificationFailed(ReconcileError):
+    """After every step the schema still isn't what the tape's end has; everything was rolled back."""
+
+    def __init__(self, location: Location) -> None:
+        found = "; ".join(str(item) for item in (*location.missing, *location.differing, *location.rejecting))
+        super().__init__(
+            f"after all steps the database would be {location.verdict}: {found or location.claimed}"
+        )
+        self.location = location
+
+
+def verify(location: Location) -> None:
+    """Checks a location that was looked up after the steps, before they are committed.
+
+    Raises:
+        VerificationFailed: it isn't the end of the tape, or the version on record isn't.
+    """
+    if location.verdict is not Verdict.CURRENT:
+        raise VerificationFailed(location)

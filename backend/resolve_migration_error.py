@@ -1,0 +1,18 @@
+"""Heals a database whose tables and Alembic's record disagree: `type "processingstatus" already exists`, and its kin.
+
+It does what every start of the server does, and says what it found, what it did, and that the result was compared.
+"""
+
+from core.settings import Settings
+from healing import on_database, run_script
+from reconcile.heal import heal
+
+
+async def resolve(settings: Settings) -> int:
+    report = await on_database(settings, heal)
+    print(f"{'✅' if report.well else '❌'} {report}")
+    return report.exit_code
+
+
+if __name__ == "__main__":
+    run_script(resolve)
