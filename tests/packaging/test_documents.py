@@ -1,4 +1,4 @@
-"""`.env.example` and the documentation describe the settings that there are."""
+"""`.env.example` and the documentation describe what there is."""
 
 import re
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.settings import Settings, load_settings
+from reconcile.report import EXIT_CODES
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {name.upper() for name in Settings.model_fields}
@@ -39,3 +40,12 @@ def test_the_documentation_describes_every_setting() -> None:
     """docs/configuration.md has a row for each setting, and none for others."""
     rows = re.findall(r"^\| `([A-Z_]+)` ", (ROOT / "docs/configuration.md").read_text(), flags=re.MULTILINE)
     assert sorted(rows) == sorted(NAMES)
+
+
+def test_the_documentation_describes_every_verdict() -> None:
+    """docs/troubleshooting.md tells each verdict with the exit code that it has."""
+    text = (ROOT / "docs/troubleshooting.md").read_text()
+    rows = re.findall(r"^\| `([a-z]+)` \| (\d+) \|", text, flags=re.MULTILINE)
+    assert {verdict: int(code) for verdict, code in rows} == {
+        str(verdict): code for verdict, code in EXIT_CODES.items()
+    }
