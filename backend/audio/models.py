@@ -51,7 +51,11 @@ class AudioFile(Base):
     user_id: Mapped[str | None] = mapped_column(String(255), index=True)
     upload_timestamp: Mapped[datetime | None] = mapped_column(DateTime, default=utc_now, index=True)
     processing_status: Mapped[ProcessingStatus] = mapped_column(
-        Enum(ProcessingStatus, name="processingstatus", values_callable=lambda states: [str(state) for state in states]),
+        Enum(
+            ProcessingStatus,
+            name="processingstatus",
+            values_callable=lambda states: [state.value for state in states],
+        ),
         default=ProcessingStatus.UPLOADED,
         index=True,
     )
