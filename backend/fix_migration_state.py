@@ -1,4 +1,4 @@
-"""Stamps what is really there and applies what is missing, in one transaction; `--stamp-only` writes the version alone."""
+"""Stamps what is really there and applies what is missing, in one transaction; `--stamp-only` only stamps."""
 
 import argparse
 

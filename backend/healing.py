@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+from sqlalchemy import Connection
+
 from core.database import explained, migration_address, open_single_use_engine
 from core.errors import PegasusError
 from core.settings import Settings, load_settings
@@ -14,7 +16,6 @@ from reconcile.heal import heal, look
 from reconcile.locate import Verdict
 from reconcile.project import Project, open_project
 from reconcile.report import Report
-from sqlalchemy import Connection
 
 ALEMBIC_INI = Path(__file__).parent / "alembic.ini"
 Result = TypeVar("Result")

@@ -21,9 +21,7 @@ async def init_db(settings: Settings) -> int:
     finally:
         await engine.dispose()
     print("✅ The tables are there.")
-    print(
-        "   Alembic has no record of it: python3 resolve_migration_error.py or the next start will see to that."
-    )
+    print("   Alembic has no record of it: python3 resolve_migration_error.py or the next start will see to that.")
     return 0
 
 

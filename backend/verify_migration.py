@@ -2,6 +2,8 @@
 
 import argparse
 
+from sqlalchemy import Connection
+
 from core.settings import Settings
 from healing import on_database, run_script
 from reconcile.heal import look
@@ -9,7 +11,6 @@ from reconcile.observe import Observation, observe
 from reconcile.project import Project
 from reconcile.report import Report
 from reconcile.schema import difference, kind_of, name_of
-from sqlalchemy import Connection
 
 PARTS = {
     "table": "The table audio_files",
@@ -30,16 +31,12 @@ def check(connection: Connection, project: Project) -> tuple[Report, Observation
 
 async def verify(settings: Settings) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--show-structure", action="store_true", help="print every object that the database holds"
-    )
+    parser.add_argument("--show-structure", action="store_true", help="print every object that the database holds")
     options = parser.parse_args()
     report, observation = await on_database(settings, check)
     head = report.tape.positions[report.tape.head]
     for kind, part in PARTS.items():
-        wrong = difference(
-            {key: text for key, text in head.items() if kind_of(key) == kind}, observation.schema
-        )
+        wrong = difference({key: text for key, text in head.items() if kind_of(key) == kind}, observation.schema)
         print(f"{'❌' if wrong else '✅'} {part}")
         for item in wrong:
             print(f"     {item}")

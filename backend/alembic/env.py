@@ -9,12 +9,13 @@ from typing import Any
 
 from alembic import context
 from alembic.util import CommandError
+from sqlalchemy import Connection
+
 from audio.models import Base
 from core.database import explained, migration_address, open_single_use_engine
 from core.errors import PegasusError
 from core.settings import load_settings
 from reconcile.lock import HealInProgress, locked
-from sqlalchemy import Connection
 
 
 def migrate(connection: Connection) -> None:
@@ -37,9 +38,7 @@ def write_no_empty_revision(_context: Any, _revision: Any, directives: list[Any]
     options = context.config.cmd_opts
     if getattr(options, "autogenerate", False) and directives[0].upgrade_ops.is_empty():
         directives.clear()
-        logging.getLogger("alembic.autogenerate").info(
-            "The database and the models agree: no revision to write."
-        )
+        logging.getLogger("alembic.autogenerate").info("The database and the models agree: no revision to write.")
 
 
 def migrate_alone(connection: Connection) -> None:

@@ -57,9 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Finds out at which revision a database really is, and heals it.",
     )
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "-c", "--config", type=Path, default=Path("alembic.ini"), help="the project's alembic.ini"
-    )
+    common.add_argument("-c", "--config", type=Path, default=Path("alembic.ini"), help="the project's alembic.ini")
     common.add_argument("--json", action="store_true", help="print the report as JSON")
     common.add_argument("-v", "--verbose", action="store_true", help="also print what Alembic logs")
     commands = parser.add_subparsers(dest="command", required=True, metavar="{status,plan,heal,record}")
@@ -71,9 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     commands.choices["heal"].add_argument("--dry-run", action="store_true", help="the same as plan")
     recording = commands.add_parser("record", parents=[common], help="replay the chain and write its tape")
-    recording.add_argument(
-        "--check", action="store_true", help="only say whether the tape on file is what is played"
-    )
+    recording.add_argument("--check", action="store_true", help="only say whether the tape on file is what is played")
     return parser
 
 

@@ -16,9 +16,7 @@ LOCK_TIMEOUT = "500ms"
 def apply(plan: Plan, connection: Connection, project: Project) -> None:
     """Runs the steps in order. A statement waits for a busy table only briefly, so that nobody queues behind it."""
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
-    connection.execute(
-        text("SET CONSTRAINTS ALL IMMEDIATE")
-    )  # ALTER TABLE refuses a table with pending checks
+    connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))  # ALTER TABLE refuses a table with pending checks
     for step in plan.steps:
         run(step, connection, project)
 

@@ -35,16 +35,14 @@ class Column:
 
 
 def alterations(expected: Column, found: Column, *, name: str, lossless: bool) -> tuple[str, ...] | None:
-    """The actions of an ALTER TABLE that make a column as expected; None where there are none or they could lose something."""
+    """The actions of an ALTER TABLE that make a column as expected; None where they could lose something."""
     if "generated" in expected.filled + found.filled and expected.filled != found.filled:
         return None
     if lossless and expected.type != found.type and not _widens(found.type, expected.type):
         return None
     actions = []
     if expected.type != found.type:
-        using = (
-            "" if _widens(found.type, expected.type) else f" USING {_cast(name, expected.type, found.type)}"
-        )
+        using = "" if _widens(found.type, expected.type) else f" USING {_cast(name, expected.type, found.type)}"
         actions.append(f"TYPE {expected.type}{using}")
     if expected.filled != found.filled:
         actions.append(f"SET {expected.filled}" if expected.filled else "DROP DEFAULT")

@@ -82,9 +82,7 @@ def heal(
     raise TableBusy(TRIES_ON_BUSY_TABLE)
 
 
-def _heal_once(
-    connection: Connection, project: Project, assume: str | None, patience_seconds: float
-) -> Report:
+def _heal_once(connection: Connection, project: Project, assume: str | None, patience_seconds: float) -> Report:
     start = time.monotonic()
     location = decided = None
     try:
@@ -98,9 +96,7 @@ def _heal_once(
         if reason is None or location is None or decided is None:
             raise
         return Report(location, Plan(refusal=reason), project.tape)
-    return Report(
-        location, decided, project.tape, applied=bool(decided.steps), seconds=time.monotonic() - start
-    )
+    return Report(location, decided, project.tape, applied=bool(decided.steps), seconds=time.monotonic() - start)
 
 
 def stamp_only(connection: Connection, project: Project) -> Report:

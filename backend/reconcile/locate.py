@@ -63,7 +63,7 @@ def locate(observation: Observation, tape: Tape, *, assume: str | None = None) -
     missing, differing = _apart(tape.positions[at], ours)
     extra = _extra(observation, tape)
     rejecting = tuple(item for item in extra if can_reject_insert(item))
-    renamed = _renamed(tape.positions[claims.latest or at] | tape.positions[at], ours, extra)
+    renamed = _renamed({**tape.positions[claims.latest or at], **tape.positions[at]}, ours, extra)
 
     def judge() -> Verdict:
         sound = not missing and not differing
@@ -134,15 +134,13 @@ def _position(ours: Schema, exact: tuple[str, ...], claims: _Claims, tape: Tape)
 def _is_begun(revision: Revision, ours: Schema, tape: Tape) -> bool:
     before = tape.positions[revision.parent or BASE]
     after = tape.positions[revision.id]
-    return any(
-        key in ours and (key not in before or ours[key] == text != before[key]) for key, text in after.items()
-    )
+    return any(key in ours and (key not in before or ours[key] == text != before[key]) for key, text in after.items())
 
 
 def _apart(expected: Schema, ours: Schema) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
-    """What is missing from a schema, and what differs in it. An INVALID index is one that is missing: it serves no query."""
+    """What is missing from a schema, and what differs in it. An INVALID index counts as missing: it serves nobody."""
     missing, differing = [], []
-    for key in expected | ours:
+    for key in {**expected, **ours}:
         item = Difference(key, expected.get(key), ours.get(key))
         if item.expected == item.found:
             continue
@@ -169,28 +167,15 @@ def can_reject_insert(item: Difference) -> bool:
             return Column.parse(text).can_reject_insert
         case "index":
             return text.startswith("UNIQUE ")
-        case (
-            "check"
-            | "unique"
-            | "exclude"
-            | "foreign_key"
-            | "primary_key"
-            | "trigger"
-            | "row_security"
-            | "rule"
-        ):
+        case "check" | "unique" | "exclude" | "foreign_key" | "primary_key" | "trigger" | "row_security" | "rule":
             return True
     return False
 
 
-def _renamed(
-    expected: Schema, ours: Schema, extra: Iterable[Difference]
-) -> tuple[tuple[Difference, Difference], ...]:
+def _renamed(expected: Schema, ours: Schema, extra: Iterable[Difference]) -> tuple[tuple[Difference, Difference], ...]:
     """Missing columns beside extra ones of the same table and type: adding an empty one would hide the values."""
     gone = [
-        Difference(key, text, None)
-        for key, text in expected.items()
-        if kind_of(key) == "column" and key not in ours
+        Difference(key, text, None) for key, text in expected.items() if kind_of(key) == "column" and key not in ours
     ]
     strange = [item for item in extra if kind_of(item.key) == "column"]
     return tuple(

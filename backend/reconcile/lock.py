@@ -36,7 +36,7 @@ def locked(
     versions: VersionTable | None = None,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> Iterator[None]:
-    """A transaction that holds the healer's lock for the database and version table; it commits when the block ends well.
+    """A transaction that holds the healer's lock for a version table; it commits when the block ends well.
 
     Raises:
         HealInProgress: the lock was not free within `patience_seconds`.

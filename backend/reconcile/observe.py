@@ -10,8 +10,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
+from reconcile.errors import ReconcileError
 from reconcile.schema import Key, Schema
 
+PREAMBLE_SQL = text(
+    "SELECT set_config('search_path', quote_ident(:schema), true), to_regclass(:versions) IS NOT NULL, EXISTS"
+    " (SELECT FROM pg_attribute WHERE attrelid = to_regclass(:versions) AND attname = 'version_num' AND attnum > 0)"
+)
 CATALOG_SQL = (Path(__file__).parent / "observe.sql").read_text(encoding="utf-8")
 
 
@@ -21,6 +26,19 @@ class VersionTable:
 
     name: str = "alembic_version"
     schema: str = "public"
+
+    @property
+    def qualified(self) -> str:
+        """The name for SQL, quoted."""
+        return ".".join('"' + part.replace('"', '""') + '"' for part in (self.schema, self.name))
+
+
+class VersionTableStrange(ReconcileError):
+    """A table has the name of Alembic's version table, but not its column."""
+
+    def __init__(self, versions: VersionTable) -> None:
+        super().__init__(f"The table {versions.qualified} isn't Alembic's: it has no column version_num.")
+        self.versions = versions
 
 
 @dataclass(frozen=True)
@@ -46,17 +64,18 @@ def observe(
 
     `names` limits the look to the objects of these names and to everything on tables among them; None looks at all
     of `schema`. The search path is pinned for the rest of the transaction: the catalogs spell names relative to it.
+
+    Raises:
+        VersionTableStrange: what should be Alembic's version table is something else.
     """
-    qualified = f"{versions.schema}.{versions.name}"
-    has_versions = connection.execute(
-        text(
-            "SELECT set_config('search_path', quote_ident(:schema), true), to_regclass(:versions) IS NOT NULL"
-        ),
-        {"schema": schema, "versions": qualified},
-    ).one()[1]
+    _, has_versions, is_readable = connection.execute(
+        PREAMBLE_SQL, {"schema": schema, "versions": versions.qualified}
+    ).one()
+    if has_versions and not is_readable:
+        raise VersionTableStrange(versions)
     query = CATALOG_SQL
     if has_versions:
-        query += f"\nUNION ALL SELECT 'version', version_num, '', 0, '' FROM {qualified}"
+        query += f"\nUNION ALL SELECT 'version', version_num, '', 0, '' FROM {versions.qualified}"  # noqa: S608 - quoted
     rows = connection.execute(
         text(f"{query}\nORDER BY 4, 1, 2"),
         {"schema": schema, "versions": versions.name, "names": None if names is None else sorted(names)},

@@ -69,9 +69,7 @@ def plan(location: Location, tape: Tape) -> Plan:
         return Plan(refusal=refusal)
     if location.verdict is Verdict.CURRENT:
         return Plan()
-    repairs = [sql for item in location.differing for sql in mend(item) or ()] + list(
-        creations(location.missing) or ()
-    )
+    repairs = [sql for item in location.differing for sql in mend(item) or ()] + list(creations(location.missing) or ())
     steps: list[Step] = [Execute(sql) for sql in repairs]
     if (location.claimed or ()) != (location.at,) and (location.at != BASE or location.claimed):
         steps.append(Stamp(location.at))
@@ -173,9 +171,7 @@ def _notes(location: Location, tape: Tape) -> tuple[str, ...]:
     """What comes back empty: columns that the claim, or the revision that the schema is at, says were there."""
     claimed = [row for row in tape.ids if row in location.believed]
     promised = tape.positions[claimed[-1]] if claimed else {}
-    absent = [
-        Difference(key, text, None) for key, text in promised.items() if key not in _present(location, tape)
-    ]
+    absent = [Difference(key, text, None) for key, text in promised.items() if key not in _present(location, tape)]
     columns = {item.key for item in (*location.missing, *absent) if kind_of(item.key) == "column"}
     whole = {name_of(item.key) for item in location.missing if kind_of(item.key) == "table"}
     lost = sorted(name_of(key) for key in columns if table_of(key, "") not in whole)

@@ -92,9 +92,7 @@ def chain(config: Config) -> tuple[Script, ...]:
             raise ChainUnreadable(_reason(error, directory), "mend the file") from error
     if len(heads) > 1:
         files = ", ".join(sorted(Path(directory.get_revision(head).path).name for head in heads))
-        raise ChainUnreadable(
-            f"The chain has {len(heads)} heads, in {files}", "join them with `alembic merge heads`"
-        )
+        raise ChainUnreadable(f"The chain has {len(heads)} heads, in {files}", "join them with `alembic merge heads`")
     return revisions
 
 
@@ -102,9 +100,7 @@ def _reason(error: Exception, directory: ScriptDirectory) -> str:
     """Which file a broken chain is broken in: Alembic names ids, or nothing."""
     message = f"The chain can't be read: {str(error).rstrip('.') or type(error).__name__}"
     named = [
-        path
-        for path in _files(directory)
-        if any(part in path.read_text(errors="replace") for part in _quoted(message))
+        path for path in _files(directory) if any(part in path.read_text(errors="replace") for part in _quoted(message))
     ]
     return message + (f" (see {', '.join(path.name for path in named)})" if named else "")
 

@@ -67,9 +67,7 @@ def _recording(connection: Connection, versions: VersionTable) -> Iterator[list[
 
 
 def _statement(sql: str, before: Schema, after: Schema) -> Statement:
-    changed = [key for key in after if before.get(key) != after[key]] + [
-        key for key in before if key not in after
-    ]
+    changed = [key for key in after if before.get(key) != after[key]] + [key for key in before if key not in after]
     effects = {key: Effect(before.get(key), after.get(key)) for key in changed}
     return Statement(sql=sql.strip(), kind=_kind(effects), effects=effects)
 

@@ -9,10 +9,24 @@ from collections.abc import Iterable
 from reconcile.column import Column, alterations
 from reconcile.schema import Difference, Key, Schema, column_of, kind_of, name_of, table_of
 
-_ORDER = (
-    "extension type domain sequence function table column primary_key unique check exclude foreign_key index "
-    "materialized_view view trigger"
-).split()
+_ORDER = [
+    "extension",
+    "type",
+    "domain",
+    "sequence",
+    "function",
+    "table",
+    "column",
+    "primary_key",
+    "unique",
+    "check",
+    "exclude",
+    "foreign_key",
+    "index",
+    "materialized_view",
+    "view",
+    "trigger",
+]
 _CONSTRAINTS = ("primary_key", "unique", "check", "exclude", "foreign_key")
 _LABEL = re.compile(r"'(?:[^']|'')*'")
 

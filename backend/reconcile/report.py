@@ -76,9 +76,7 @@ class Report:
     def _differences(self) -> list[Difference]:
         """What differs; of a table that is missing as a whole, the table alone."""
         gone = tables_in(item.key for item in self.location.missing)
-        parts = [
-            item for item in self.location.missing if table_of(item.key, item.expected or "") not in gone
-        ]
+        parts = [item for item in self.location.missing if table_of(item.key, item.expected or "") not in gone]
         whole = [item for item in self.location.missing if kind_of(item.key) == "table"]
         return [*whole, *parts, *self.location.differing]
 
@@ -119,9 +117,7 @@ class Report:
             "extra": [_difference(item) for item in location.extra],
             "readings": list(location.readings),
             "steps": [_step(step) for step in self.plan.steps],
-            "refusal": None
-            if refusal is None
-            else {"reason": refusal.reason, "remedies": list(refusal.remedies)},
+            "refusal": None if refusal is None else {"reason": refusal.reason, "remedies": list(refusal.remedies)},
             "notes": list(self.plan.notes),
             "seconds": round(self.seconds, 3),
             "exit_code": self.exit_code,

@@ -68,18 +68,20 @@ def table_of(key: Key, value: str) -> str | None:
 
 def column_of(key: Key) -> str:
     """The column that a column's key names, without its table."""
-    return re.findall(_NAME, name_of(key))[-1]
+    return _parts(name_of(key))[-1]
 
 
 def _without_last(qualified: str) -> str:
-    return ".".join(re.findall(_NAME, qualified)[:-1])
+    return ".".join(_parts(qualified)[:-1])
+
+
+def _parts(qualified: str) -> list[str]:
+    return [match[0] for match in re.finditer(_NAME, qualified)]
 
 
 def difference(expected: Schema, found: Schema) -> tuple[Difference, ...]:
     """What differs in the objects that `expected` holds; what only `found` holds is not looked at."""
-    return tuple(
-        Difference(key, value, found.get(key)) for key, value in expected.items() if found.get(key) != value
-    )
+    return tuple(Difference(key, value, found.get(key)) for key, value in expected.items() if found.get(key) != value)
 
 
 def tables_in(keys: Iterable[Key]) -> frozenset[str]:

@@ -7,7 +7,6 @@ source no longer hashes to what was recorded makes it stale, and nothing is deci
 import ast
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -92,10 +91,7 @@ class Tape:
     def keys(self) -> frozenset[Key]:
         """Every object that the chain ever makes: what is ours."""
         return frozenset(
-            key
-            for revision in self.revisions
-            for statement in revision.statements
-            for key in statement.effects
+            key for revision in self.revisions for statement in revision.statements for key in statement.effects
         )
 
     @cached_property
@@ -106,9 +102,7 @@ class Tape:
     @cached_property
     def names(self) -> frozenset[str]:
         """The names of the objects that are ours and lie on no table of ours."""
-        return frozenset(
-            name_of(key) for key in self.keys if kind_of(key) not in ("column", "trigger", "policy")
-        )
+        return frozenset(name_of(key) for key in self.keys if kind_of(key) not in ("column", "trigger", "policy"))
 
     def between(self, start: str, end: str) -> tuple[Revision, ...]:
         """The revisions after `start` up to and with `end`; none where `end` lies before `start`."""
@@ -136,9 +130,7 @@ def _meaning(node: Any) -> Any:
         return [_meaning(item) for item in node]
     if not isinstance(node, ast.AST):
         return repr(node)
-    fields = {
-        name: value for name, value in ast.iter_fields(node) if value not in (None, []) and name != "kind"
-    }
+    fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, []) and name != "kind"}
     if (
         isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
         and ast.get_docstring(node) is not None

@@ -17,9 +17,7 @@ def read_tape(path: Path) -> Tape:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["format"] != FORMAT:
-            raise TapeUnreadable(
-                f"{path.name} has the format {document['format']}; this code reads {FORMAT}."
-            )
+            raise TapeUnreadable(f"{path.name} has the format {document['format']}; this code reads {FORMAT}.")
         return Tape(
             revisions=tuple(_revision(item) for item in document["revisions"]),
             schema=document["schema"],
@@ -61,14 +59,10 @@ def _statement_document(statement: Statement) -> dict[str, Any]:
     effects = statement.effects.items()
     parts = {
         "creates": {key: effect.after for key, effect in effects if effect.before is None},
-        "changes": {
-            key: [e.before, e.after] for key, e in effects if e.before is not None and e.after is not None
-        },
+        "changes": {key: [e.before, e.after] for key, e in effects if e.before is not None and e.after is not None},
         "drops": {key: effect.before for key, effect in effects if effect.after is None},
     }
-    return {"kind": statement.kind, "sql": statement.sql} | {
-        name: part for name, part in parts.items() if part
-    }
+    return {"kind": statement.kind, "sql": statement.sql} | {name: part for name, part in parts.items() if part}
 
 
 def _revision(document: dict[str, Any]) -> Revision:

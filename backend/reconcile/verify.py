@@ -9,9 +9,7 @@ class VerificationFailed(ReconcileError):
 
     def __init__(self, location: Location) -> None:
         found = "; ".join(str(item) for item in (*location.missing, *location.differing, *location.rejecting))
-        super().__init__(
-            f"after all steps the database would be {location.verdict}: {found or location.claimed}"
-        )
+        super().__init__(f"after all steps the database would be {location.verdict}: {found or location.claimed}")
         self.location = location
 
 

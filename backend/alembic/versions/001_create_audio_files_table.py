@@ -57,9 +57,7 @@ def upgrade() -> None:
     if database and database.has_table("audio_files"):
         complete_table(database)
     else:
-        op.create_table(
-            "audio_files", *columns(), sa.PrimaryKeyConstraint("id"), sa.UniqueConstraint("file_path")
-        )
+        op.create_table("audio_files", *columns(), sa.PrimaryKeyConstraint("id"), sa.UniqueConstraint("file_path"))
         log.info("created: the table audio_files")
 
     for column in INDEXED:
