@@ -1,0 +1,149 @@
+"""What surrounds every request, as plain ASGI: its log line, the checks before its body, and the answer's arrival."""
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import problem_of
+from api.origin import check_origin
+from audio.ingest import UploadTooLarge
+from core.errors import PegasusError
+
+log = structlog.get_logger("pegasus.request")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+LINGER_SECONDS = 30
+SILENCE_SECONDS = 5
+
+
+class RequestLog:
+    """Gives each request an id and, when it has been answered, one line in the log.
+
+    The query isn't logged: it may name tags and users.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(Headers(scope=scope))
+        began, status = time.perf_counter(), 500
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, noting)
+            finally:
+                took = round((time.perf_counter() - began) * 1000, 1)
+                write = log.debug if scope["path"].startswith("/health") else log.info
+                write("request", method=scope["method"], path=scope["path"], status=status, duration_ms=took)
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+class LingeringAnswer:
+    """Lets an answer arrive that is given before the request's body has ended.
+
+    A server that closes the connection on unread bytes makes the client's system throw the answer away with them.
+    So the answer is sent, the rest of the body thrown away for a while, and only then the connection closed, as
+    nginx's lingering_close does.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body_ended = not _has_body(Headers(scope=scope))
+
+        async def watching() -> Message:
+            nonlocal body_ended
+            message = await receive()
+            body_ended = message["type"] == "http.disconnect" or not message.get("more_body", False)
+            return message
+
+        async def lingering(message: Message) -> None:
+            if not body_ended and message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Connection"] = "close"
+            if not body_ended and message["type"] == "http.response.body" and not message.get("more_body", False):
+                await send({**message, "more_body": True})
+                await _throw_away(receive)
+                message = {"type": "http.response.body", "body": b"", "more_body": False}
+            await send(message)
+
+        await self._app(scope, watching, lingering)
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
+async def _throw_away(receive: Receive) -> None:
+    """Reads until the body ends, the client goes, falls silent, or has had its time."""
+    try:
+        async with asyncio.timeout(LINGER_SECONDS):
+            going_on = True
+            while going_on:
+                message = await asyncio.wait_for(receive(), SILENCE_SECONDS)
+                going_on = message.get("more_body", False)
+    except TimeoutError:
+        return
+
+
+@dataclass(frozen=True)
+class BodyLimits:
+    """The largest body of a request in bytes, by path; `others` on any other path."""
+
+    by_path: Mapping[str, int]
+    others: int
+
+    def check(self, path: str, headers: Headers) -> None:
+        """Refuses a declared length. Raises UploadTooLarge."""
+        declared = headers.get("content-length", "0")
+        limit = self.by_path.get(path, self.others)
+        if declared.isdecimal() and int(declared) > limit:
+            raise UploadTooLarge(limit=limit, received=int(declared))
+
+
+class Guard:
+    """Refuses, before the body is read, what doesn't come from where it may or says that it is too large."""
+
+    def __init__(self, app: ASGIApp, *, host: str, open_to_all: bool, limits: BodyLimits) -> None:
+        self._app = app
+        self._host = host
+        self._open_to_all = open_to_all
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on, or answers it."""
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            try:
+                check_origin(headers, host=self._host, open_to_all=self._open_to_all)
+                self._limits.check(scope["path"], headers)
+            except PegasusError as error:
+                await problem_of(error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

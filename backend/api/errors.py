@@ -1,0 +1,138 @@
+"""One table: what went wrong -> an answer in problem+json (RFC 9457) with a stable type."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from api.multipart import FileMissing, FormLimitPassed, FormMalformed, NotAForm
+from api.origin import ForeignHost, ForeignOrigin, ProxiedRequest
+from api.ranges import RangeNotSatisfiable
+from audio.ingest import NotAudio, OutcomeUnknown, UploadEmpty, UploadTooLarge
+from audio.labels import FileNameIsPath, LabelTooLong, LabelUnprintable
+from audio.recordings import RecordingMissing
+from core.errors import DatabaseProblem, PegasusError
+from storage.contract import BytesMissing, StorageError, StorageFull
+
+log = structlog.get_logger(__name__)
+CLIENT_GONE = 499  # nobody reads this answer; the number is nginx's, for the log
+
+
+@dataclass(frozen=True)
+class Problem:
+    """How an error is told over HTTP; `shown` are those of its fields that the client gets to see."""
+
+    status: int
+    slug: str
+    title: str
+    shown: tuple[str, ...] = ()
+    headers: Callable[[Any], dict[str, str]] = lambda _error: {}
+
+
+def _retry_soon(_error: PegasusError) -> dict[str, str]:
+    return {"Retry-After": "5"}
+
+
+def _whole_size(error: RangeNotSatisfiable) -> dict[str, str]:
+    return {"Content-Range": f"bytes */{error.size_bytes}"}
+
+
+PROBLEMS: dict[type[PegasusError], Problem] = {
+    FormMalformed: Problem(400, "form-malformed", "The form can't be read"),
+    FormLimitPassed: Problem(400, "form-limit-passed", "The form holds too much", ("limit",)),
+    ForeignHost: Problem(403, "foreign-host", "Not addressed to this server"),
+    ForeignOrigin: Problem(403, "foreign-origin", "Sent by another site"),
+    ProxiedRequest: Problem(403, "proxied-request", "Sent through a proxy"),
+    RecordingMissing: Problem(404, "recording-missing", "No such recording"),
+    BytesMissing: Problem(404, "bytes-missing", "The recording's bytes are missing"),
+    UploadTooLarge: Problem(413, "upload-too-large", "The upload is too large", ("limit", "received")),
+    NotAForm: Problem(415, "not-a-form", "Not a form"),
+    NotAudio: Problem(415, "not-audio", "Not audio"),
+    RangeNotSatisfiable: Problem(416, "range-not-satisfiable", "No such range", ("size_bytes",), _whole_size),
+    FileMissing: Problem(422, "file-missing", "The form has no file"),
+    UploadEmpty: Problem(422, "upload-empty", "The file is empty"),
+    LabelTooLong: Problem(422, "label-too-long", "A text is too long", ("field", "limit", "received")),
+    LabelUnprintable: Problem(422, "label-unprintable", "A text holds a control character", ("field",)),
+    FileNameIsPath: Problem(422, "file-name-is-path", "The file's name is a path", ("field",)),
+    OutcomeUnknown: Problem(503, "outcome-unknown", "The outcome is unknown", headers=_retry_soon),
+    DatabaseProblem: Problem(503, "database-unavailable", "The database can't be used", headers=_retry_soon),
+    StorageFull: Problem(507, "storage-full", "No room left"),
+    StorageError: Problem(503, "storage-unavailable", "Storage can't be used", headers=_retry_soon),
+}
+UNKNOWN = Problem(500, "internal-error", "Something went wrong here")
+# What these say is for the log: it names the server's inner addresses and users.
+PRIVATE = {DatabaseProblem: "The database can't be used right now.", StorageError: "Storage can't be used right now."}
+
+
+def answer_problems(app: FastAPI) -> None:
+    """Lets `app` answer every error in problem+json."""
+    app.add_exception_handler(PegasusError, _on_pegasus_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_client_gone)
+    app.add_exception_handler(Exception, _on_unknown_error)
+
+
+def problem_of(error: PegasusError) -> JSONResponse:
+    """The answer to one of our own errors."""
+    kind = next((kind for kind in type(error).__mro__ if kind in PROBLEMS), None)
+    if kind is None:
+        return _answer(UNKNOWN, detail=UNKNOWN.title + ".")
+    problem = PROBLEMS[kind]
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.error("request failed", error=type(error).__name__, reason=str(error))
+    fields = {name: getattr(error, name) for name in problem.shown}
+    return _answer(problem, detail=PRIVATE.get(kind, str(error)), headers=problem.headers(error), **fields)
+
+
+def _answer(
+    problem: Problem, *, detail: str, headers: dict[str, str] | None = None, **fields: Any
+) -> JSONResponse:
+    content = {
+        "type": f"urn:pegasus:problem:{problem.slug}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail,
+        **fields,
+    }
+    return JSONResponse(content, problem.status, headers, media_type="application/problem+json")
+
+
+async def _on_pegasus_error(_request: Request, error: Exception) -> Response:
+    return problem_of(error) if isinstance(error, PegasusError) else await _on_unknown_error(_request, error)
+
+
+async def _on_validation_error(_request: Request, error: Exception) -> Response:
+    """What FastAPI found wrong with a request, without repeating what was sent."""
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    if any(one["type"] == "json_invalid" for one in found):
+        return _answer(Problem(400, "json-malformed", "Not JSON"), detail="The body isn't JSON.")
+    errors = [{"at": ".".join(map(str, one["loc"])), "message": one["msg"], "kind": one["type"]} for one in found]
+    detail = "; ".join(f"{one['at']}: {one['message']}" for one in errors)
+    return _answer(Problem(422, "request-invalid", "The request is invalid"), detail=detail, errors=errors)
+
+
+async def _on_http_exception(_request: Request, error: Exception) -> Response:
+    """What the framework itself refuses: no such path, no such method, a body over its route's limit."""
+    if not isinstance(error, HTTPException):
+        return await _on_unknown_error(_request, error)
+    title = HTTPStatus(error.status_code).phrase
+    slug = title.lower().replace(" ", "-")
+    problem = Problem(error.status_code, slug, title)
+    return _answer(problem, detail=f"{error.detail}.", headers=dict(error.headers or {}))
+
+
+async def _on_client_gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=CLIENT_GONE)
+
+
+async def _on_unknown_error(_request: Request, _error: Exception) -> Response:
+    """Says nothing about an error that nobody foresaw; the server logs it with its traceback."""
+    return _answer(UNKNOWN, detail=UNKNOWN.title + ".")

@@ -1,0 +1,81 @@
+"""/health: whether the process lives, and whether it can take recordings in right now."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from audio.repository import Sessions
+from storage.contract import Storage
+
+ANSWER_SECONDS = 5
+
+log = structlog.get_logger(__name__)
+router = APIRouter(tags=["health"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """Asks the parts that a recording needs."""
+
+    sessions: Sessions
+    storage: Storage
+    schema_verified: bool
+
+    async def parts(self) -> Mapping[str, bool]:
+        """Which parts are well now."""
+        database, storage = await asyncio.gather(
+            _answers("database", self._ask_database()), _answers("storage", self.storage.check())
+        )
+        return {"schema": self.schema_verified, "database": database, "storage": storage}
+
+    async def _ask_database(self) -> None:
+        async with self.sessions() as session:
+            await session.execute(text("SELECT 1"))
+
+
+async def _answers(part: str, question: Awaitable[None]) -> bool:
+    try:
+        await asyncio.wait_for(question, ANSWER_SECONDS)
+    except Exception as error:  # noqa: BLE001  # whatever is wrong with a part, the answer is that it isn't well
+        log.warning("not ready", part=part, reason=str(error) or type(error).__name__)
+        return False
+    return True
+
+
+class Readiness(BaseModel):
+    """Whether recordings can be taken in, and which part stands in the way."""
+
+    status: Literal["ready", "not ready"]
+    parts: dict[str, Literal["well", "not well"]]
+
+
+class Liveness(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+@router.get("/health/live")
+async def live() -> Liveness:
+    """Answers as long as the process lives."""
+    return Liveness()
+
+
+@router.get("/health")
+@router.get("/health/ready")
+async def ready(request: Request, response: Response) -> Readiness:
+    """Answers 200 when the schema was verified and the database and storage answer now, else 503."""
+    health: Health = request.state.health
+    parts = await health.parts()
+    well = all(parts.values())
+    response.status_code = 200 if well else 503
+    return Readiness(
+        status="ready" if well else "not ready",
+        parts={part: "well" if good else "not well" for part, good in parts.items()},
+    )

@@ -1,0 +1,107 @@
+"""The shapes of requests and answers. A recording bears its columns' own names; where its bytes lie stays inside."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from audio.models import ProcessingStatus
+
+Timestamp = Annotated[datetime, AfterValidator(lambda naive: naive.replace(tzinfo=UTC))]
+
+
+class Recording(BaseModel):
+    """A recording."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    filename: str
+    original_filename: str | None
+    file_size_bytes: int | None
+    duration_seconds: float | None
+    mime_type: str | None
+    original_transcript: str | None
+    improved_transcript: str | None
+    transcription_engine: str | None
+    transcription_started_at: Timestamp | None
+    transcription_completed_at: Timestamp | None
+    improvement_completed_at: Timestamp | None
+    user_id: str | None
+    upload_timestamp: Timestamp | None
+    processing_status: ProcessingStatus
+    error_message: str | None
+    created_at: Timestamp | None
+    updated_at: Timestamp | None
+    tag: str | None
+    category: str | None
+
+
+class UploadedRecording(Recording):
+    """A recording that has just come in."""
+
+    message: str = "File uploaded successfully"
+
+
+class RecordingPage(BaseModel):
+    """Some of the recordings that were asked for, and how many there are."""
+
+    items: list[Recording]
+    total: int
+    limit: int
+    offset: int
+
+
+class LabelsInUse(BaseModel):
+    """Every tag and category that some recording bears."""
+
+    tags: list[str]
+    categories: list[str]
+
+
+class NewLabels(BaseModel):
+    """Another tag, category or both; what isn't named stays, and null takes away."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tag: str | None = Field(default=None, examples=["Work"])
+    category: str | None = Field(default=None, examples=["Meeting"])
+
+
+class Message(BaseModel):
+    """Says that it was done."""
+
+    message: str
+
+
+class Transcript(BaseModel):
+    """What was said in a recording, as far as it is known."""
+
+    status: ProcessingStatus
+    transcript: str | None
+    is_improved: bool
+    transcription_engine: str | None
+    message: str
+    error: str | None
+
+
+FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "contentMediaType": "application/octet-stream"},
+                        "tag": {"type": "string", "maxLength": 100},
+                        "category": {"type": "string", "maxLength": 100},
+                        "user_id": {"type": "string", "maxLength": 255},
+                    },
+                }
+            }
+        },
+    }
+}

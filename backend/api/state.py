@@ -1,0 +1,24 @@
+"""What the lifespan hands to every request."""
+
+from typing import Annotated, TypedDict, cast
+
+from fastapi import Depends, Request
+
+from api.health import Health
+from audio.ingest import Ingest
+from audio.recordings import Recordings
+
+
+class State(TypedDict):
+    """Everything that endpoints work with."""
+
+    recordings: Recordings
+    ingest: Ingest
+    health: Health
+
+
+def _state(request: Request) -> State:
+    return cast("State", request.state)
+
+
+Current = Annotated[State, Depends(_state)]

@@ -1,0 +1,97 @@
+"""What is done with recordings once they are in: found, listed, relabelled, opened, removed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from audio import repository
+from audio.labels import label
+from audio.manifest import manifest_name, read_manifest, write_manifest
+from audio.models import AudioFile
+from audio.repository import Sessions, Wanted
+from core.errors import PegasusError
+from storage.contract import BytesMissing, Storage, StorageError
+
+log = structlog.get_logger(__name__)
+
+
+class RecordingMissing(PegasusError):
+    """There is no recording of that id."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such recording.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recordings:
+    """The recordings in the table, with their bytes and manifests in storage."""
+
+    sessions: Sessions
+    storage: Storage
+
+    async def find(self, recording_id: UUID) -> AudioFile:
+        """The recording of that id. Raises RecordingMissing."""
+        async with self.sessions() as session:
+            return _there(await repository.find(session, recording_id))
+
+    async def page(self, wanted: Wanted, *, limit: int, offset: int) -> tuple[Sequence[AudioFile], int]:
+        """A page of the wanted recordings, the newest first, and how many there are in all."""
+        async with self.sessions() as session:
+            return await repository.page(session, wanted, limit=limit, offset=offset)
+
+    async def labels_in_use(self, user_id: str | None) -> tuple[Sequence[str], Sequence[str]]:
+        """The tags and the categories that the user's recordings bear; of everybody's without a user."""
+        async with self.sessions() as session:
+            return await repository.labels_in_use(session, user_id)
+
+    async def relabel(self, recording_id: UUID, changes: Mapping[str, str | None]) -> AudioFile:
+        """Gives a recording another tag, category or both; what `changes` doesn't name stays.
+
+        Raises RecordingMissing or LabelRefused.
+        """
+        kept = {field: label(field, text) for field, text in changes.items()}
+        async with self.sessions() as session:
+            recording = _there(await repository.find_and_lock(session, recording_id))
+            for field, text in kept.items():
+                setattr(recording, field, text)
+            await session.commit()
+        await self._renew_manifest(recording)
+        return recording
+
+    async def remove(self, recording_id: UUID) -> None:
+        """Removes a recording, its row first: bytes without a row do no harm. Raises RecordingMissing."""
+        async with self.sessions() as session:
+            path = await repository.remove(session, recording_id)
+            await session.commit()
+        if path is None:
+            raise RecordingMissing
+        for name in (path, manifest_name(path)):
+            try:
+                await self.storage.delete(name)
+            except StorageError as error:
+                log.warning("bytes without a row stay behind", recording=str(recording_id), reason=str(error))
+
+    async def _renew_manifest(self, recording: AudioFile) -> None:
+        """Lets the manifest follow the row, which is locked meanwhile, so that of two changes the later one stays.
+
+        The row is the truth: a manifest that can't be renewed is reported and no reason to refuse the change.
+        """
+        try:
+            manifest = await read_manifest(self.storage, recording.file_path)
+            async with self.sessions() as session:
+                newest = await repository.find_and_lock(session, recording.id)
+                if newest is not None:
+                    labels = {"tag": newest.tag, "category": newest.category}
+                    await write_manifest(self.storage, newest.file_path, manifest.model_copy(update=labels))
+        except BytesMissing:
+            return  # a recording from before there were manifests
+        except (StorageError, ValueError) as error:
+            log.warning("manifest not renewed", recording=str(recording.id), reason=type(error).__name__)
+
+
+def _there(recording: AudioFile | None) -> AudioFile:
+    if recording is None:
+        raise RecordingMissing
+    return recording

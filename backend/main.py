@@ -1,0 +1,191 @@
+"""Pegasus: `create_app` wires everything, the lifespan brings it up and down, and `python main.py` serves it."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+from fastapi.middleware import Middleware
+from fastapi.responses import RedirectResponse
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api import audio, health
+from api.edge import BodyLimits, Guard, LingeringAnswer, RequestLog
+from api.errors import answer_problems
+from api.health import Health
+from api.multipart import LIMITS
+from api.server import claim_address, run, run_workers
+from api.state import State
+from audio.ingest import Ingest
+from audio.models import Base
+from audio.recordings import Recordings
+from audio.repository import Sessions
+from core.database import database_address, explained, open_engine, open_single_use_engine
+from core.errors import PegasusError
+from core.logging import configure_logging
+from core.settings import ROOT, Settings, load_settings
+from storage.local import LocalStorage
+
+OTHER_BODIES_BYTES = 64 * 1024
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application, not yet started: its lifespan does that. Without settings it loads them.
+
+    Raises SettingRefused.
+    """
+    settings = settings or load_settings()
+    app = FastAPI(
+        title="Pegasus",
+        summary="Takes in audio recordings, and heals the database it keeps them in.",
+        version=_version(),
+        lifespan=partial(lifespan, settings=settings),
+        middleware=_surroundings(settings),
+        redirect_slashes=False,
+        max_body_size=OTHER_BODIES_BYTES,
+    )
+    app.include_router(audio.router)
+    app.include_router(health.router)
+    app.add_api_route("/", _front_door, include_in_schema=False)
+    answer_problems(app)
+    return app
+
+
+def _surroundings(settings: Settings) -> list[Middleware]:
+    """What surrounds every request, the outermost first."""
+    form_bytes = settings.max_file_size_bytes + LIMITS.overhead_bytes
+    limits = BodyLimits(by_path={"/api/audio/upload": form_bytes}, others=OTHER_BODIES_BYTES)
+    return [
+        Middleware(PlainRefusal),
+        Middleware(RequestLog),
+        Middleware(LingeringAnswer),
+        Middleware(Guard, host=settings.host, open_to_all=settings.auth == "open", limits=limits),
+    ]
+
+
+@asynccontextmanager
+async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]:
+    """Database, schema, storage; then requests; then everything is put down again. Raises PegasusError."""
+    address = await bring_up(settings)
+    engine = open_engine(address)
+    storage = _storage(settings)
+    sessions = _sessions(engine, address)
+    try:
+        yield State(
+            recordings=Recordings(sessions=sessions, storage=storage),
+            ingest=Ingest(sessions=sessions, storage=storage, limit_bytes=settings.max_file_size_bytes),
+            health=Health(sessions=sessions, storage=storage, schema_verified=True),
+        )
+    finally:
+        await engine.dispose()
+
+
+async def bring_up(settings: Settings) -> str:
+    """Makes everything ready that has to be there before a request is taken, and returns the database's address.
+
+    Doing it again changes nothing. Raises PegasusError.
+    """
+    address = await asyncio.to_thread(database_address, settings)
+    await bring_up_to_date(settings, address)
+    await _storage(settings).prepare()
+    return address
+
+
+async def bring_up_to_date(_settings: Settings, address: str) -> None:
+    """Sees to it that the database has the schema that this code needs. Raises PegasusError."""
+    engine = open_single_use_engine(address)
+    try:
+        with explained(address):
+            async with engine.begin() as connection:
+                await connection.run_sync(Base.metadata.create_all)
+    finally:
+        await engine.dispose()
+
+
+def _storage(settings: Settings) -> LocalStorage:
+    """Old deployments were run from the project's root or from `backend/`, and their rows count from there."""
+    return LocalStorage(settings.storage_root, old_roots=(ROOT, ROOT / "backend"))
+
+
+def _sessions(engine: AsyncEngine, address: str) -> Sessions:
+    @asynccontextmanager
+    async def session() -> AsyncIterator[AsyncSession]:
+        with explained(address):
+            async with AsyncSession(engine, expire_on_commit=False) as session:
+                yield session
+
+    return session
+
+
+async def _front_door() -> RedirectResponse:
+    return RedirectResponse("/docs")
+
+
+def _version() -> str:
+    try:
+        return version("pegasus")
+    except PackageNotFoundError:  # run from a checkout
+        return "0"
+
+
+class PlainRefusal:
+    """Lets a server report a refused start in one sentence instead of a traceback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on."""
+
+        async def plain(message: Message) -> None:
+            error = sys.exc_info()[1]  # Starlette sends this message while it handles the error
+            if message["type"] == "lifespan.startup.failed" and isinstance(error, PegasusError):
+                message = {**message, "message": str(error)}
+            await send(message)
+
+        await self._app(scope, receive, plain if scope["type"] == "lifespan" else send)
+
+
+def create_worker() -> FastAPI:
+    """The application in one of several server processes, each with a log of its own."""
+    settings = load_settings()
+    configure_logging(settings)
+    return create_app(settings)
+
+
+def serve(settings: Settings) -> int:
+    """Serves until a signal ends it, and returns the exit code. Raises PegasusError before anything is served."""
+    with claim_address(settings) as listener:
+        asyncio.run(bring_up(settings))  # here, so that a refusal ends the start and not each of the workers
+        if settings.workers == 1:
+            run(create_app(settings), listener)
+            return 0
+        return 0 if run_workers("main:create_worker", listener, workers=settings.workers) else 1
+
+
+def main() -> int:
+    """`python main.py`: a refusal is one sentence on stderr. Returns the exit code."""
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        settings = load_settings()
+        configure_logging(settings)
+        return serve(settings)
+    except PegasusError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 0
+
+
+def _end(_signal: int, _frame: object) -> None:
+    """uvicorn, once it has drained, raises SIGTERM again: whoever waits for this process's end has yet to be told."""
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

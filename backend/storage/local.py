@@ -1,0 +1,164 @@
+"""Recordings as files under one folder: staged in the same file system, then linked into place, then durable.
+
+It trusts no name that comes from a table: nothing outside the folder is ever opened or removed.
+"""
+
+import errno
+import os
+import re
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from storage.blocking import in_thread
+from storage.contract import (
+    PIECE_BYTES,
+    BytesMissing,
+    Digest,
+    NameRefused,
+    NameTaken,
+    StorageError,
+    StorageFull,
+    StorageUnavailable,
+)
+from storage.pieces import gathered
+from storage.staging import PRIVATE_FOLDER, Folders, StagedFile
+
+T = TypeVar("T")
+STAGING = ".staging"
+_NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class LocalStorage:
+    """Keeps bytes under the folder `root`.
+
+    `old_roots` are the folders from which the rows of old deployments may count their relative paths; what they name
+    is found only where it lies under `root`.
+    """
+
+    def __init__(self, root: Path, *, old_roots: Sequence[Path] = ()) -> None:
+        self._root = root
+        self._starts = (root, *old_roots)
+        self._folders = Folders(root)
+
+    async def prepare(self) -> None:
+        """Makes the folder where it isn't there yet. Raises StorageUnavailable."""
+        await _done(lambda: self._root.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True))
+        await self.check()
+
+    async def check(self) -> None:
+        """See `Storage.check`."""
+        await _done(self._check)
+
+    async def put(self, name: str, chunks: AsyncIterable[bytes], *, digest: Digest) -> int:
+        """See `Storage.put`."""
+        target = self._new_path(name)
+        staged = StagedFile(self._root / STAGING)
+        try:
+            await _done(staged.open)
+            async for piece in gathered(chunks, PIECE_BYTES):
+                await _done(partial(staged.write, piece, digest=digest))
+            await _done(lambda: staged.publish(self._made_ready(target)))
+            staged.keep()
+        finally:
+            await _done(staged.discard)
+        return staged.size_bytes
+
+    async def replace(self, name: str, content: bytes) -> None:
+        """See `Storage.replace`."""
+        target = self._new_path(name)
+        await _done(lambda: self._replace(target, content))
+
+    async def read(self, name: str, *, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes]:
+        """See `Storage.read`."""
+        with ExitStack() as stack:
+            file = await _done(lambda: stack.enter_context(self._opened(name, start=start)))
+            position = start
+            while stop is None or position < stop:
+                wanted = PIECE_BYTES if stop is None else min(PIECE_BYTES, stop - position)
+                piece = await _done(partial(file.read, wanted))
+                if not piece:
+                    return
+                position += len(piece)
+                yield piece
+
+    async def size(self, name: str) -> int:
+        """See `Storage.size`."""
+        return await _done(lambda: self._found(name).stat().st_size)
+
+    async def delete(self, name: str) -> None:
+        """See `Storage.delete`."""
+        with suppress(BytesMissing):
+            await _done(lambda: self._found(name).unlink())
+
+    async def local_path(self, name: str) -> Path:
+        """See `OpensLocally.local_path`."""
+        return await _done(lambda: self._found(name))
+
+    def _check(self) -> None:
+        if not self._root.is_dir():
+            raise StorageUnavailable("its folder is missing")
+        if not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
+            raise StorageUnavailable("its folder can't be written to")
+
+    def _new_path(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise NameRefused
+        return self._root / name
+
+    def _made_ready(self, target: Path) -> Path:
+        """The target, in a folder that is there; a link in the way that leads out of the root is not followed."""
+        self._folders.make(target.parent)
+        if not self._holds(target.parent.resolve()):
+            raise NameRefused
+        return target
+
+    def _replace(self, target: Path, content: bytes) -> None:
+        staged = StagedFile(self._root / STAGING)
+        try:
+            staged.open()
+            staged.write(content)
+            staged.replace(self._made_ready(target))
+        finally:
+            staged.discard()
+
+    def _opened(self, name: str, *, start: int) -> BinaryIO:
+        file = Path(self._found(name)).open("rb", buffering=0)  # noqa: SIM115  # closed by the caller's stack
+        file.seek(start)
+        return file
+
+    def _found(self, name: str) -> Path:
+        """The file that `name` means. Raises BytesMissing when there is none, or it isn't one of ours to give."""
+        for start in self._starts:
+            with suppress(OSError, ValueError, RuntimeError):  # no such file, an impossible name, a loop of links
+                path = (start / name).resolve(strict=True)
+                if path.is_file() and self._holds(path):
+                    return path
+        raise BytesMissing
+
+    def _holds(self, path: Path) -> bool:
+        """Whether a resolved path lies under the root, and not where half-written files lie."""
+        root = self._root.resolve()
+        return path.is_relative_to(root) and not path.is_relative_to(root / STAGING)
+
+
+async def _done(work: Callable[[], T]) -> T:
+    """Runs blocking work in a thread; what the operating system refuses comes out as the StorageError it means."""
+    try:
+        return await in_thread(work)
+    except OSError as error:
+        raise _meaning(error) from error
+
+
+def _meaning(error: OSError) -> StorageError:
+    match error:
+        case FileExistsError():
+            return NameTaken()
+        case FileNotFoundError():
+            return BytesMissing()
+        case _ if error.errno in _FULL:
+            return StorageFull()
+    return StorageUnavailable((error.strerror or "the operating system refuses").lower())
