@@ -19,9 +19,10 @@ START_SECONDS = 120
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Iterator[Path]:
-    """The tracked files as they are now, without .venv, data or settings."""
+    """The files as a commit would hold them now: without .venv, data or settings."""
     folder = tmp_path / "clone"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     for name in listed.stdout.split("\0"):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -104,9 +105,7 @@ def test_an_old_python_is_refused_in_a_sentence(clone: Path, tmp_path: Path) -> 
 
 def test_help_lists_every_target(clone: Path) -> None:
     """`make` alone tells what there is to do."""
-    told = subprocess.run(
-        ["make"], cwd=clone, env=environment(), capture_output=True, text=True, check=True
-    ).stdout
+    told = subprocess.run(["make"], cwd=clone, env=environment(), capture_output=True, text=True, check=True).stdout
     targets = re.search(r"^\.PHONY: (.+)", (clone / "Makefile").read_text(), flags=re.MULTILINE)
     assert targets
     assert sorted(re.findall(r"^make (\S+) +\S", told, flags=re.MULTILINE)) == sorted(targets[1].split())
