@@ -49,3 +49,10 @@ def test_the_documentation_describes_every_verdict() -> None:
     assert {verdict: int(code) for verdict, code in rows} == {
         str(verdict): code for verdict, code in EXIT_CODES.items()
     }
+
+
+def test_no_link_is_dead() -> None:
+    """Each relative link in the documentation leads to a file that there is."""
+    for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
+        for target in re.findall(r"\]\((?!\w+:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
