@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+import structlog
 from sqlalchemy import Connection
 
 from core.database import explained, migration_address, open_single_use_engine
@@ -19,6 +20,7 @@ from reconcile.report import Report
 
 ALEMBIC_INI = Path(__file__).parent / "alembic.ini"
 Result = TypeVar("Result")
+log = structlog.get_logger(__name__)
 
 
 class SchemaRefused(PegasusError):
@@ -52,7 +54,16 @@ async def bring_up_to_date(settings: Settings) -> Report | None:
     served_ahead = report.verdict is Verdict.AHEAD and settings.allow_ahead
     if not report.well and not served_ahead:
         raise SchemaRefused(report)
+    _log(report)
     return report
+
+
+def _log(report: Report) -> None:
+    log.info("schema checked", verdict=str(report.verdict), outcome=report.outcome, revision=report.tape.head)
+    for step in report.plan.steps:
+        log.info("schema changed", step=str(step))
+    for note in report.plan.notes:
+        log.warning("about the schema", note=note)
 
 
 async def on_database(settings: Settings, work: Callable[[Connection, Project], Result]) -> Result:

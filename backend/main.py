@@ -22,13 +22,14 @@ from api.multipart import LIMITS
 from api.server import claim_address, run, run_workers
 from api.state import State
 from audio.ingest import Ingest
-from audio.models import Base
 from audio.recordings import Recordings
 from audio.repository import Sessions
-from core.database import database_address, explained, open_engine, open_single_use_engine
-from core.errors import PegasusError
+from core.database import database_address, explained, open_engine
+from core.errors import PegasusError, SettingRefused
 from core.logging import configure_logging
 from core.settings import ROOT, Settings, load_settings
+from healing import bring_up_to_date
+from storage.contract import StorageUnavailable
 from storage.local import LocalStorage
 
 OTHER_BODIES_BYTES = 64 * 1024
@@ -91,20 +92,13 @@ async def bring_up(settings: Settings) -> str:
     Doing it again changes nothing. Raises PegasusError.
     """
     address = await asyncio.to_thread(database_address, settings)
-    await bring_up_to_date(settings, address)
-    await _storage(settings).prepare()
-    return address
-
-
-async def bring_up_to_date(_settings: Settings, address: str) -> None:
-    """Sees to it that the database has the schema that this code needs. Raises PegasusError."""
-    engine = open_single_use_engine(address)
+    await bring_up_to_date(settings)
     try:
-        with explained(address):
-            async with engine.begin() as connection:
-                await connection.run_sync(Base.metadata.create_all)
-    finally:
-        await engine.dispose()
+        await _storage(settings).prepare()
+    except StorageUnavailable as error:
+        reason = f"names a folder that can't be used, {settings.storage_root}: {error.reason}"
+        raise SettingRefused("AUDIO_STORAGE_PATH", reason) from error
+    return address
 
 
 def _storage(settings: Settings) -> LocalStorage:
