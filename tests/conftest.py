@@ -8,10 +8,11 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from core.database import open_single_use_engine
 from core.embedded_postgres import join
 from core.settings import Settings
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 OTHERS_PREFIXES = ("PG", "COMPOSE_", "POSTGRES_")
 RELAXED = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
@@ -39,7 +40,9 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
 def server_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of this session's PostgreSQL, where durability is given up for speed."""
     server = join(tmp_path_factory.mktemp("server"))
-    asyncio.run(_run(server.address, *(f"ALTER SYSTEM SET {setting}" for setting in RELAXED), "SELECT pg_reload_conf()"))
+    asyncio.run(
+        _run(server.address, *(f"ALTER SYSTEM SET {setting}" for setting in RELAXED), "SELECT pg_reload_conf()")
+    )
     yield server.address
     server.leave()
 

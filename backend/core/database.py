@@ -3,8 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from functools import cache
-from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qs, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from asyncpg import exceptions
 from sqlalchemy import NullPool
@@ -48,9 +47,7 @@ _NOT_AN_ADDRESS = (
     "is not an address like postgresql://user:password@host:5432/database"
     " (in the user and password, write @ as %40, / as %2F, # as %23)"
 )
-_DENIED = re.compile(
-    r"permission denied for ((?:materialized |foreign )?\w+) (.+)|must be owner of (\w+) (.+)"
-)
+_DENIED = re.compile(r"permission denied for ((?:materialized |foreign )?\w+) (.+)|must be owner of (\w+) (.+)")
 _GRANTS = {
     "table": "SELECT, INSERT, UPDATE, DELETE",
     "schema": "USAGE, CREATE",
@@ -80,7 +77,7 @@ def migration_address(settings: Settings) -> str:
 def _plain_address(setting: str, value: str) -> str:
     address, matched = _SCHEME.subn("postgresql://", value.strip())
     try:
-        scheme, netloc, path, query, fragment = urlsplit(address)
+        _, netloc, path, query, fragment = urlsplit(address)
         options = parse_qsl(query, strict_parsing=bool(query))
     except ValueError:
         matched = 0
@@ -90,7 +87,7 @@ def _plain_address(setting: str, value: str) -> str:
     if "@" in user or fragment or not all(_HOST.fullmatch(host) for host in hosts.split(",")):
         raise SettingRefused(setting, _NOT_AN_ADDRESS)
     kept = [(_SPELLINGS.get(name, name), given) for name, given in options if name not in _OTHERS_OPTIONS]
-    return urlunsplit((scheme, netloc, path, urlencode(kept, quote_via=quote), ""))
+    return f"postgresql://{netloc}{path}" + (f"?{urlencode(kept, quote_via=quote)}" if kept else "")
 
 
 def open_engine(address: str) -> AsyncEngine:
@@ -113,11 +110,6 @@ def open_single_use_engine(address: str) -> AsyncEngine:
     )
 
 
-@cache
-def _default_address() -> str:
-    return database_address(load_settings())
-
-
 @asynccontextmanager
 async def async_session() -> AsyncIterator[AsyncSession]:
     """A session on the configured database; entering it connects, which proves that the server is there.
@@ -125,7 +117,7 @@ async def async_session() -> AsyncIterator[AsyncSession]:
     Raises:
         DatabaseProblem: the database can't be used.
     """
-    address = _default_address()
+    address = database_address(load_settings())
     engine = open_single_use_engine(address)
     try:
         async with AsyncSession(engine, expire_on_commit=False) as session:

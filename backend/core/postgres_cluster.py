@@ -1,5 +1,6 @@
 """Makes the embedded PostgreSQL's cluster, whole or not at all, and knows the command that serves it."""
 
+import errno
 import hashlib
 import os
 import re
@@ -33,14 +34,10 @@ def cluster_version(cluster: Path) -> int | None:
         return int((cluster / "PG_VERSION").read_text())
     except FileNotFoundError:
         if cluster.is_dir() and any(cluster.iterdir()):
-            raise EmbeddedPostgresProblem(
-                f"The folder {cluster} holds files, but no PostgreSQL database."
-            ) from None
+            raise EmbeddedPostgresProblem(f"The folder {cluster} holds files, but no PostgreSQL database.") from None
         return None
     except ValueError:
-        raise EmbeddedPostgresProblem(
-            f"The database in {cluster} is damaged: PG_VERSION names no version."
-        ) from None
+        raise EmbeddedPostgresProblem(f"The database in {cluster} is damaged: PG_VERSION names no version.") from None
 
 
 def make_cluster(cluster: Path, *, binaries: Path, major: int) -> None:
@@ -149,9 +146,7 @@ def remove_stale_pid_file(cluster: Path) -> None:
     """
     pid = _server_pid(cluster)
     if pid and _serves(pid, cluster):
-        raise EmbeddedPostgresProblem(
-            f"Another PostgreSQL, process {pid}, already serves {cluster}: stop it first."
-        )
+        raise EmbeddedPostgresProblem(f"Another PostgreSQL, process {pid}, already serves {cluster}: stop it first.")
     (cluster / "postmaster.pid").unlink(missing_ok=True)
 
 
@@ -181,9 +176,7 @@ def _serves(pid: int, cluster: Path) -> bool:
             return Path(f"/proc/{pid}/cwd").samefile(cluster)
         except OSError:
             return False
-    told = subprocess.run(
-        ["/bin/ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
+    told = subprocess.run(["/bin/ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return "postgres" in told.stdout
 
 
@@ -199,10 +192,9 @@ def ready_socket_folder(cluster: Path) -> str | None:
 
 def cannot_run(data_path: Path, *, told: str) -> EmbeddedPostgresProblem:
     """Why PostgreSQL can't run, from the last thing it `told`."""
-    if shutil.disk_usage(data_path).free < FULL_DISK_BYTES:
-        return EmbeddedPostgresProblem(
-            f"The embedded PostgreSQL can't run: the disk that holds {data_path} is full."
-        )
+    # On a full disk the log has no room for the reason either.
+    if os.strerror(errno.ENOSPC) in told or shutil.disk_usage(data_path).free < FULL_DISK_BYTES:
+        return EmbeddedPostgresProblem(f"The embedded PostgreSQL can't run: the disk that holds {data_path} is full.")
     reasons = _REASON.findall(told) or told.split("\n")
     reason = next((line.strip() for line in reversed(reasons) if line.strip()), "it ended without a word")
     return EmbeddedPostgresProblem(f"The embedded PostgreSQL can't run: {reason.rstrip('.')}.")

@@ -108,7 +108,7 @@ def _check_readable(env_file: Path) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingRefused(f"file {env_file.name}", f"can't be read: {error}") from None
     for binding in parse_stream(StringIO(text)):
-        if binding.error:
+        if binding.error or (binding.key is not None and binding.value is None):
             raise SettingRefused(
                 f"file {env_file.name}",
                 f"has a line that is not NAME=value, line {binding.original.line}",
