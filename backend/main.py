@@ -32,8 +32,6 @@ from healing import bring_up_to_date
 from storage.contract import StorageUnavailable
 from storage.local import LocalStorage
 
-OTHER_BODIES_BYTES = 64 * 1024
-
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application, not yet started: its lifespan does that. Without settings it loads them.
@@ -48,7 +46,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=partial(lifespan, settings=settings),
         middleware=_surroundings(settings),
         redirect_slashes=False,
-        max_body_size=OTHER_BODIES_BYTES,
     )
     app.include_router(audio.router)
     app.include_router(health.router)
@@ -60,7 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _surroundings(settings: Settings) -> list[Middleware]:
     """What surrounds every request, the outermost first."""
     form_bytes = settings.max_file_size_bytes + LIMITS.overhead_bytes
-    limits = BodyLimits(by_path={"/api/audio/upload": form_bytes}, others=OTHER_BODIES_BYTES)
+    limits = BodyLimits(by_path={"/api/audio/upload": form_bytes}, others=audio.JSON_BODY_BYTES)
     return [
         Middleware(PlainRefusal),
         Middleware(RequestLog),

@@ -24,6 +24,7 @@ from audio.labels import label, user_label
 from audio.models import AudioFile, ProcessingStatus
 from audio.repository import Wanted
 
+JSON_BODY_BYTES = 64 * 1024
 LARGEST_PAGE = 1000
 LARGEST_OFFSET = 2**31
 LONGEST_SEARCH = 200
@@ -48,7 +49,7 @@ def _wanted(
     )
 
 
-@router.post("/upload", openapi_extra=FORM, max_body_size=2**63)
+@router.post("/upload", openapi_extra=FORM)
 async def upload(request: Request, state: Current) -> UploadedRecording:
     """Takes in a recording: the file, and around it its tag, category and user in any order.
 
@@ -56,9 +57,7 @@ async def upload(request: Request, state: Current) -> UploadedRecording:
     """
     ingest = state["ingest"]
     async with aclosing(_body(request)) as body:
-        form = await open_form(
-            request.headers.get("content-type", ""), body, file_limit_bytes=ingest.limit_bytes
-        )
+        form = await open_form(request.headers.get("content-type", ""), body, file_limit_bytes=ingest.limit_bytes)
         return UploadedRecording.model_validate(await ingest(form))
 
 
@@ -104,7 +103,7 @@ async def remove(recording_id: UUID, state: Current) -> Message:
     return Message(message="File deleted successfully")
 
 
-@router.put("/{recording_id}/tags")
+@router.put("/{recording_id}/tags", max_body_size=JSON_BODY_BYTES)
 async def relabel(recording_id: UUID, labels: NewLabels, state: Current) -> Recording:
     """Gives a recording another tag, category or both."""
     changes = labels.model_dump(include=labels.model_fields_set)

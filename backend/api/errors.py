@@ -92,9 +92,7 @@ def problem_of(error: PegasusError) -> JSONResponse:
     return _answer(problem, detail=PRIVATE.get(kind, str(error)), headers=problem.headers(error), **fields)
 
 
-def _answer(
-    problem: Problem, *, detail: str, headers: dict[str, str] | None = None, **fields: Any
-) -> JSONResponse:
+def _answer(problem: Problem, *, detail: str, headers: dict[str, str] | None = None, **fields: Any) -> JSONResponse:
     content = {
         "type": f"urn:pegasus:problem:{problem.slug}",
         "title": problem.title,

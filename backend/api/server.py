@@ -34,7 +34,12 @@ def claim_address(settings: Settings) -> socket.socket:
 
 def run(app: ASGIApp, listener: socket.socket) -> None:
     """Serves in this process until a signal ends it and all requests are answered."""
-    _Server(_config(app)).run(sockets=[listener])
+    server_for(app).run(sockets=[listener])
+
+
+def server_for(app: ASGIApp) -> uvicorn.Server:
+    """The server that `run` runs, for whoever has an event loop of their own."""
+    return _Server(_config(app))
 
 
 def run_workers(factory: str, listener: socket.socket, *, workers: int) -> bool:

@@ -115,10 +115,13 @@ def _ebml(head: bytes) -> AudioFormat | None:
 
 
 def _frames(head: bytes) -> AudioFormat | None:
-    """Formats without a header of their own: a run of frames, perhaps after an ID3 tag."""
+    """Formats without a header of their own: a run of frames, perhaps after an ID3 tag.
+
+    A tag longer than the head holds a picture, and nearly always stands before MP3.
+    """
     tag = id3_tag_length(head)
     if tag >= len(head):
-        return MP3
+        return MP3 if len(head) >= HEAD_BYTES else None
     frames = head[tag:].lstrip(b"\x00") if tag else head
     if begins_with_mpeg_frames(frames):
         return MP3

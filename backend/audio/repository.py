@@ -55,9 +55,7 @@ async def find_and_lock(session: AsyncSession, recording_id: UUID) -> AudioFile 
     return await session.get(AudioFile, recording_id, with_for_update=True, populate_existing=True)
 
 
-async def page(
-    session: AsyncSession, wanted: Wanted, *, limit: int, offset: int
-) -> tuple[Sequence[AudioFile], int]:
+async def page(session: AsyncSession, wanted: Wanted, *, limit: int, offset: int) -> tuple[Sequence[AudioFile], int]:
     """A page of the wanted recordings, the newest first, and how many there are in all."""
     conditions = wanted.conditions()
     newest_first = (AudioFile.upload_timestamp.desc().nulls_last(), AudioFile.id)
@@ -83,6 +81,4 @@ async def _in_use(
 
 async def remove(session: AsyncSession, recording_id: UUID) -> str | None:
     """Removes the row and returns where its bytes lie; None when there was no such row."""
-    return await session.scalar(
-        delete(AudioFile).where(AudioFile.id == recording_id).returning(AudioFile.file_path)
-    )
+    return await session.scalar(delete(AudioFile).where(AudioFile.id == recording_id).returning(AudioFile.file_path))

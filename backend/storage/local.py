@@ -9,8 +9,9 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 from storage.blocking import in_thread
 from storage.contract import (
@@ -61,7 +62,7 @@ class LocalStorage:
             await _done(staged.open)
             async for piece in gathered(chunks, PIECE_BYTES):
                 await _done(partial(staged.write, piece, digest=digest))
-            await _done(lambda: staged.publish(self._made_ready(target)))
+            await _done(lambda: self._publish(staged, target))
             staged.keep()
         finally:
             await _done(staged.discard)
@@ -87,12 +88,12 @@ class LocalStorage:
 
     async def size(self, name: str) -> int:
         """See `Storage.size`."""
-        return await _done(lambda: self._found(name).stat().st_size)
+        return await _done(lambda: _still_there(self._found(name).stat).st_size)
 
     async def delete(self, name: str) -> None:
         """See `Storage.delete`."""
         with suppress(BytesMissing):
-            await _done(lambda: self._found(name).unlink())
+            await _done(lambda: _still_there(self._found(name).unlink))
 
     async def local_path(self, name: str) -> Path:
         """See `OpensLocally.local_path`."""
@@ -109,24 +110,32 @@ class LocalStorage:
             raise NameRefused
         return self._root / name
 
-    def _made_ready(self, target: Path) -> Path:
-        """The target, in a folder that is there; a link in the way that leads out of the root is not followed."""
+    def _made_ready(self, target: Path) -> None:
+        """Sees to it that the target's folder is there; no link in the way may lead out of the root."""
         self._folders.make(target.parent)
         if not self._holds(target.parent.resolve()):
             raise NameRefused
-        return target
+
+    def _publish(self, staged: StagedFile, target: Path) -> None:
+        self._made_ready(target)
+        try:
+            staged.publish(target)
+        except FileExistsError as error:
+            raise NameTaken from error
 
     def _replace(self, target: Path, content: bytes) -> None:
         staged = StagedFile(self._root / STAGING)
         try:
             staged.open()
             staged.write(content)
-            staged.replace(self._made_ready(target))
+            self._made_ready(target)
+            staged.replace(target)
         finally:
             staged.discard()
 
-    def _opened(self, name: str, *, start: int) -> BinaryIO:
-        file = Path(self._found(name)).open("rb", buffering=0)  # noqa: SIM115  # closed by the caller's stack
+    def _opened(self, name: str, *, start: int) -> FileIO:
+        path = self._found(name)
+        file = _still_there(lambda: path.open("rb", buffering=0))
         file.seek(start)
         return file
 
@@ -145,6 +154,14 @@ class LocalStorage:
         return path.is_relative_to(root) and not path.is_relative_to(root / STAGING)
 
 
+def _still_there(work: Callable[[], T]) -> T:
+    """A file that was found may be removed before it is used."""
+    try:
+        return work()
+    except FileNotFoundError as error:
+        raise BytesMissing from error
+
+
 async def _done(work: Callable[[], T]) -> T:
     """Runs blocking work in a thread; what the operating system refuses comes out as the StorageError it means."""
     try:
@@ -154,11 +171,6 @@ async def _done(work: Callable[[], T]) -> T:
 
 
 def _meaning(error: OSError) -> StorageError:
-    match error:
-        case FileExistsError():
-            return NameTaken()
-        case FileNotFoundError():
-            return BytesMissing()
-        case _ if error.errno in _FULL:
-            return StorageFull()
+    if error.errno in _FULL:
+        return StorageFull()
     return StorageUnavailable((error.strerror or "the operating system refuses").lower())

@@ -1,0 +1,117 @@
+"""The application on a real database and a real folder, called directly or served on a real socket."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from api.server import claim_address, server_for
+from core.settings import Settings, load_settings
+from fastapi import FastAPI
+from main import create_app
+from starlette.types import Receive, Scope, Send
+
+from tests.audio.samples import recording
+from tests.conftest import RunSql
+
+
+@pytest.fixture
+def settings(database: str, tmp_path: Path) -> Settings:
+    """The settings of a server with a database and a folder of its own; nothing may be larger than 1 MiB."""
+    return load_settings(database_url=database, data_path=tmp_path / "data", max_file_size_mb=1, port=0)
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator["Started"]:
+    """The application, started."""
+    application = create_app(settings)
+    async with application.router.lifespan_context(application) as state:
+        yield Started(application, dict(state or {}))
+
+
+@dataclass(frozen=True)
+class Started:
+    """An application whose lifespan runs, with the state that a server would give to each request."""
+
+    app: FastAPI
+    state: dict[str, Any] = field(default_factory=dict)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles a request."""
+        await self.app({**scope, "state": dict(self.state)}, receive, send)
+
+
+@pytest.fixture
+async def client(app: Started) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that calls the application directly."""
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+        yield client
+
+
+@pytest.fixture
+async def server(settings: Settings) -> AsyncIterator[str]:
+    """The base URL of the application as uvicorn serves it on a real socket."""
+    listener = claim_address(settings)
+    serving = server_for(create_app(settings))
+    task = asyncio.create_task(serving.serve(sockets=[listener]))
+    while not serving.started:
+        await asyncio.sleep(0.01)
+    host, port = listener.getsockname()
+    yield f"http://{host}:{port}"
+    serving.should_exit = True
+    await task
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Everything that is kept of all uploads."""
+
+    rows: list[dict[str, Any]]
+    files: set[str]
+
+
+@pytest.fixture
+def kept(run_sql: RunSql, settings: Settings) -> Callable[[], Awaitable[Kept]]:
+    """A function that looks at the table and at the folder."""
+
+    async def look() -> Kept:
+        rows = [dict(row) for row in await run_sql("SELECT * FROM audio_files ORDER BY upload_timestamp")]
+        root = settings.storage_root
+        return Kept(rows, {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()})
+
+    return look
+
+
+Look = Callable[[], Awaitable[Kept]]
+Upload = Callable[..., Awaitable[dict[str, Any]]]
+
+
+@pytest.fixture
+def upload(client: httpx.AsyncClient) -> Upload:
+    """A function that uploads a recording and returns the answer."""
+
+    async def post(name: str = "wav", *, file_name: str = "memo.wav", **fields: str) -> dict[str, Any]:
+        answer = await client.post(
+            "/api/audio/upload", files={"file": (file_name, recording(name), "audio/x-wrong")}, data=fields
+        )
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = json.loads(answer.text)
+        return body
+
+    return post
+
+
+def problem(answer: httpx.Response, *, status: int, slug: str) -> dict[str, Any]:
+    """The problem in an answer, which must be one of that kind."""
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+    body: dict[str, Any] = answer.json()
+    assert body["type"] == f"urn:pegasus:problem:{slug}"
+    assert body["status"] == status
+    assert body["title"]
+    assert body["detail"].endswith(".")
+    return body
