@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -37,14 +39,15 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def server_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_address() -> Iterator[str]:
     """The address of this session's PostgreSQL, where durability is given up for speed."""
-    server = join(tmp_path_factory.mktemp("server"))
-    asyncio.run(
-        _run(server.address, *(f"ALTER SYSTEM SET {setting}" for setting in RELAXED), "SELECT pg_reload_conf()")
-    )
-    yield server.address
-    server.leave()
+    with tempfile.TemporaryDirectory(prefix="pegasus-") as folder:
+        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as nobody
+        server = join(Path(folder))
+        relax = (f"ALTER SYSTEM SET {setting}" for setting in RELAXED)
+        asyncio.run(_run(server.address, *relax, "SELECT pg_reload_conf()"))
+        yield server.address
+        server.leave()
 
 
 @pytest.fixture
