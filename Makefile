@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 VENV := .venv
 BIN := $(VENV)/bin
+BENCHMARKS := $(wildcard benchmarks/*.py)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 # Modules for themselves: as a package their folder would hide the library of the same name.
 MYPY_ALONE := ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/alembic
@@ -31,7 +32,7 @@ test: lint ## check and test everything but the long kill runs
 lint: install-dev ## check style, types, layers, Dockerfile, compose file and lock files
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	$(BIN)/mypy backend tests $(BENCHMARKS)
 	cd backend/alembic && MYPYPATH=.. $(MYPY_ALONE) env.py versions/*.py
 	PYTHONPATH=backend $(BIN)/lint-imports --no-logo
 	$(BIN)/hadolint Dockerfile
@@ -48,7 +49,7 @@ record: install-dev ## play the migration chain and write alembic/tape.json
 	cd backend && ../$(BIN)/python -m reconcile record
 
 bench: install-dev ## measure, side by side with the usual way
-	@set -e; for script in benchmarks/*.py; do echo "$$script"; PYTHONPATH=backend $(BIN)/python "$$script"; done
+	@set -e; for script in $(BENCHMARKS); do echo "$$script"; PYTHONPATH=backend $(BIN)/python "$$script"; done
 
 lock: install-dev ## choose the newest dependencies that pyproject.toml allows, and pin them
 	$(COMPILE) --upgrade --output-file requirements.lock
