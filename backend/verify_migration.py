@@ -34,7 +34,7 @@ async def verify(settings: Settings) -> int:
     parser.add_argument("--show-structure", action="store_true", help="print every object that the database holds")
     options = parser.parse_args()
     report, observation = await on_database(settings, check)
-    head = report.tape.positions[report.tape.head]
+    head = report.tape.end
     for kind, part in PARTS.items():
         wrong = difference({key: text for key, text in head.items() if kind_of(key) == kind}, observation.schema)
         print(f"{'❌' if wrong else '✅'} {part}")

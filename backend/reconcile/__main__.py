@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from reconcile.errors import ReconcileError
 from reconcile.heal import heal, look, message_of
+from reconcile.observe import VersionTable
 from reconcile.project import (
     ChainUnreadable,
     chain,
@@ -95,14 +96,14 @@ def _record(options: argparse.Namespace) -> int:
 
     def work(connection: Connection) -> Tape:
         with scratch_database(connection) as scratch:
-            return record(config, scratch)
+            return record(config, scratch, versions=VersionTable())
 
     tape, path = on_own_connection(config, work), tape_path(config)
     if not options.check:
         write_tape(tape, path)
     elif not path.is_file() or path.read_text(encoding="utf-8") != tape_text(tape):
         raise ReconcileError(f"{path.name} isn't what the revisions do now: record it again.")
-    summary = {"tape": path.name, "revisions": len(tape.revisions), "objects": len(tape.positions[tape.head])}
+    summary = {"tape": path.name, "revisions": len(tape.revisions), "objects": len(tape.end)}
     print(
         json.dumps(summary)
         if options.json

@@ -8,7 +8,6 @@ from sqlalchemy import Connection, text
 from reconcile.observe import VersionTable
 from reconcile.plan import Execute, Plan, Stamp, Step, Upgrade
 from reconcile.project import Project
-from reconcile.tape import BASE
 
 LOCK_TIMEOUT = "500ms"
 
@@ -26,8 +25,8 @@ def run(step: Step, connection: Connection, project: Project) -> None:
     match step:
         case Execute(sql):
             connection.exec_driver_sql(sql)
-        case Stamp(revision):
-            stamp(connection, revision, project)
+        case Stamp(revisions):
+            stamp(connection, revisions, project)
         case Upgrade(revision):
             project.config.attributes["connection"] = connection
             try:
@@ -36,15 +35,15 @@ def run(step: Step, connection: Connection, project: Project) -> None:
                 del project.config.attributes["connection"]
 
 
-def stamp(connection: Connection, revision: str, project: Project) -> None:
-    """Makes `revision` the one row of the version table, which is made where there is none; `base` leaves no row."""
+def stamp(connection: Connection, revisions: tuple[str, ...], project: Project) -> None:
+    """Makes `revisions` the only rows of the version table, which is made where there is none."""
     versions = project.tape.versions
     context = MigrationContext.configure(
         connection, opts={"version_table": versions.name, "version_table_schema": _schema_option(versions)}
     )
     context._ensure_version_table(purge=True)  # noqa: SLF001 - what `alembic stamp --purge` does
-    if revision != BASE:
-        context.stamp(ScriptDirectory.from_config(project.config), revision)
+    if revisions:
+        context.stamp(ScriptDirectory.from_config(project.config), revisions)  # type: ignore[arg-type]  # it takes both
 
 
 def _schema_option(versions: VersionTable) -> str | None:

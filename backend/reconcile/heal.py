@@ -105,13 +105,15 @@ def stamp_only(connection: Connection, project: Project) -> Report:
         location = _locate(connection, project)
         decided = plan(location, project.tape)
         if decided.refusal is None:
-            stamp(connection, location.at, project)
+            stamp(connection, project.tape.tips(location.applied), project)
     return Report(location, decided, project.tape)
 
 
 def _locate(connection: Connection, project: Project, assume: str | None = None) -> Location:
     tape = project.tape
-    observation = observe(connection, versions=tape.versions, schema=tape.schema, names=tape.names)
+    observation = observe(
+        connection, versions=tape.versions, schema=tape.schema, schemas=tape.schemas, names=tape.names
+    )
     return locate(observation, tape, assume=assume)
 
 

@@ -10,8 +10,9 @@ from enum import StrEnum
 
 from reconcile.column import Column
 from reconcile.observe import Observation
-from reconcile.schema import INVALID, Difference, Schema, kind_of, table_of, tables_in
-from reconcile.tape import BASE, Revision, Tape
+from reconcile.place import Claims, find_place, label
+from reconcile.schema import INVALID, Difference, Schema, kind_of, table_of
+from reconcile.tape import BASE, Statement, Tape
 
 
 class Verdict(StrEnum):
@@ -30,9 +31,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Location:
-    """Where a database is: at a revision, or near it by what is `missing` and `differing`.
+    """Where a database is: at the revisions `applied`, or near them by what is `missing` and `differing`.
 
     `claimed` is what the version table says; `believed` is the same, or what a person vouched for instead.
+    `remaining` are the statements of a half-applied revision that have yet to run, where that is known.
     `extra` are objects on our tables that the tape doesn't know; `rejecting` are those of them that can make an
     insert fail. `renamed` pairs a missing column with an extra one that may be it. `readings` are the revisions that
     an ambiguous database may honestly be at.
@@ -40,10 +42,12 @@ class Location:
 
     verdict: Verdict
     at: str
+    applied: frozenset[str]
     claimed: tuple[str, ...] | None
     believed: tuple[str, ...]
     missing: tuple[Difference, ...] = ()
     differing: tuple[Difference, ...] = ()
+    remaining: tuple[Statement, ...] = ()
     extra: tuple[Difference, ...] = ()
     rejecting: tuple[Difference, ...] = ()
     renamed: tuple[tuple[Difference, Difference], ...] = ()
@@ -57,84 +61,49 @@ def locate(observation: Observation, tape: Tape, *, assume: str | None = None) -
     """
     ours = {key: text for key, text in observation.schema.items() if key in tape.keys}
     believed = observation.claimed or () if assume is None else _vouched(assume)
-    claims = _Claims.of(believed, tape)
-    exact = tuple(revision for revision in tape.ids if tape.positions[revision] == ours)
-    at = _position(ours, exact, claims, tape)
-    missing, differing = _apart(tape.positions[at], ours)
+    claims = Claims.of(believed, tape)
+    place = find_place(ours, claims, tape)
+    expected = tape.after(place.applied)
+    missing, differing = _apart(expected, ours)
     extra = _extra(observation, tape)
     rejecting = tuple(item for item in extra if can_reject_insert(item))
-    renamed = _renamed({**tape.positions[claims.latest or at], **tape.positions[at]}, ours, extra)
+    renamed = _renamed({**tape.after(claims.applied), **expected}, ours, extra)
+    tips = tuple(sorted(tape.tips(place.applied)))
 
     def judge() -> Verdict:
         sound = not missing and not differing
-        if sound and at == tape.head and observation.claimed == (at,) and not rejecting:
+        if sound and tips == observation.claimed == (tape.head,) and not rejecting:
             return Verdict.CURRENT
-        if len(claims.unknown) == len(claims.rows) == 1 and not any(_apart(tape.positions[tape.head], ours)):
+        if len(claims.unknown) == len(claims.rows) == 1 and not any(_apart(tape.end, ours)):
             return Verdict.AHEAD
-        if differing or rejecting or renamed:
+        if rejecting or renamed or (differing and not place.remaining and not place.rerun and not place.readings):
             return Verdict.DRIFTED
-        if claims.unknown or len(_readings(at, exact, claims, tape)) > 1:
+        if claims.unknown or place.readings:
             return Verdict.AMBIGUOUS
-        if not sound:
-            return Verdict.INCOMPLETE if _can_complete(at, tape) else Verdict.AMBIGUOUS
-        if at == BASE:
+        if place.rerun or not sound:
+            return Verdict.INCOMPLETE
+        if not tips and not believed:
             return Verdict.EMPTY
-        return Verdict.BEHIND if observation.claimed == (at,) else Verdict.ADOPTED
+        return Verdict.BEHIND if observation.claimed == tips else Verdict.ADOPTED
 
-    verdict = judge()
     return Location(
-        verdict=verdict,
-        at=at,
+        verdict=judge(),
+        at=label(place.applied, tape),
+        applied=place.applied,
         claimed=observation.claimed,
         believed=believed,
         missing=missing,
         differing=differing,
+        remaining=place.remaining,
         extra=extra,
         rejecting=rejecting,
         renamed=renamed,
-        readings=_readings(at, exact, claims, tape) if verdict is Verdict.AMBIGUOUS else (),
+        readings=place.readings,
     )
-
-
-@dataclass(frozen=True)
-class _Claims:
-    """The rows of the version table, told apart: ids of ours, in the tape's order, and ids that nobody here knows."""
-
-    rows: tuple[str, ...]
-    known: tuple[str, ...]
-    unknown: tuple[str, ...]
-
-    @classmethod
-    def of(cls, rows: tuple[str, ...], tape: Tape) -> "_Claims":
-        known = tuple(revision for revision in tape.ids if revision in rows and revision != BASE)
-        return cls(rows, known, tuple(row for row in rows if row not in known))
-
-    @property
-    def latest(self) -> str | None:
-        return self.known[-1] if self.known else None
 
 
 def _vouched(revision: str) -> tuple[str, ...]:
     return () if revision == BASE else (revision,)
-
-
-def _position(ours: Schema, exact: tuple[str, ...], claims: _Claims, tape: Tape) -> str:
-    """The revision that a schema is at; where it matches none, the last one of which anything is there.
-
-    A claim whose tables are gone is the exception: then it isn't the claim that is wrong.
-    """
-    if claims.latest and tables_in(tape.positions[claims.latest]) - tables_in(ours):
-        return claims.latest
-    if exact:
-        return claims.latest if claims.latest in exact else exact[-1]
-    begun = [revision.id for revision in tape.revisions if _is_begun(revision, ours, tape)]
-    return begun[-1] if begun else BASE
-
-
-def _is_begun(revision: Revision, ours: Schema, tape: Tape) -> bool:
-    before = tape.positions[revision.parent or BASE]
-    after = tape.positions[revision.id]
-    return any(key in ours and (key not in before or ours[key] == text != before[key]) for key, text in after.items())
 
 
 def _apart(expected: Schema, ours: Schema) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
@@ -184,20 +153,3 @@ def _renamed(expected: Schema, ours: Schema, extra: Iterable[Difference]) -> tup
         for found in strange
         if table_of(lost.key, "") == table_of(found.key, "") and lost.expected == found.found
     )
-
-
-def _readings(at: str, exact: tuple[str, ...], claims: _Claims, tape: Tape) -> tuple[str, ...]:
-    """The revisions that the database may honestly be at; a single one where there is no doubt."""
-    if claims.unknown:
-        return (at, *claims.unknown)
-    if claims.latest in exact:
-        return (at,)
-    if claims.latest and not all(revision.replayable for revision in tape.between(at, claims.latest)):
-        return (at, claims.latest)
-    if len(exact) > 1 and any(revision.statements for revision in tape.between(exact[0], exact[-1])):
-        return exact
-    return (at,)
-
-
-def _can_complete(at: str, tape: Tape) -> bool:
-    return at == BASE or next(revision for revision in tape.revisions if revision.id == at).replayable

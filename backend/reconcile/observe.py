@@ -58,12 +58,14 @@ def observe(
     *,
     versions: VersionTable,
     schema: str = "public",
+    schemas: Collection[str] | None = None,
     names: Collection[str] | None = None,
 ) -> Observation:
     """Reads the catalogs, in the connection's transaction.
 
-    `names` limits the look to the objects of these names and to everything on tables among them; None looks at all
-    of `schema`. The search path is pinned for the rest of the transaction: the catalogs spell names relative to it.
+    `names` limits the look to the objects of these names and to everything on tables among them, `schemas` to these
+    schemas; None looks at all. Names in `schema` stand unqualified. The search path is pinned to it for the rest of
+    the transaction: the catalogs spell names relative to the search path.
 
     Raises:
         VersionTableStrange: what should be Alembic's version table is something else.
@@ -78,7 +80,13 @@ def observe(
         query += f"\nUNION ALL SELECT 'version', version_num, '', 0, '' FROM {versions.qualified}"  # noqa: S608 - quoted
     rows = connection.execute(
         text(f"{query}\nORDER BY 4, 1, 2"),
-        {"schema": schema, "versions": versions.name, "names": None if names is None else sorted(names)},
+        {
+            "schema": schema,
+            "schemas": None if schemas is None else sorted(schemas),
+            "names": None if names is None else sorted(names),
+            "version_table": versions.name,
+            "version_schema": versions.schema,
+        },
     ).all()
     claimed = tuple(sorted(name for kind, name, *_ in rows if kind == "version"))
     objects = [

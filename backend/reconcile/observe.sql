@@ -1,16 +1,23 @@
 -- What a database holds: one row an object, as (kind, name, canonical text, position, name of a constraint).
--- :schema is ours and on the search path alone; names in it stand unqualified. :names limits the look, NULL does not.
+-- :schema is ours and on the search path alone: its names stand unqualified, those of the other :schemas qualified.
+-- :names limits the look, NULL does not; without :schemas, all that aren't PostgreSQL's own are looked at.
 -- Objects of extensions are left out, and so are NOT NULL constraints as rows (PostgreSQL 18): the column says it.
 WITH
 extension_member AS (
     SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
 ),
+scope AS (
+    SELECT oid, nspname, CASE nspname WHEN :schema THEN '' ELSE quote_ident(nspname) || '.' END AS prefix
+    FROM pg_namespace
+    WHERE CASE WHEN CAST(:schemas AS text[]) IS NULL
+               THEN nspname <> 'information_schema' AND nspname !~ '^pg_'
+               ELSE nspname = ANY (CAST(:schemas AS text[])) END
+),
 relation AS (
     SELECT c.oid, c.relkind, c.relpersistence, c.relrowsecurity, c.relforcerowsecurity, c.relispartition,
-           quote_ident(c.relname) AS name
-    FROM pg_class c
-    WHERE c.relnamespace = to_regnamespace(quote_ident(:schema))
-      AND c.relname <> :versions
+           s.prefix || quote_ident(c.relname) AS name
+    FROM pg_class c JOIN scope s ON s.oid = c.relnamespace
+    WHERE NOT (c.relname = :version_table AND s.nspname = :version_schema)
       AND NOT EXISTS (SELECT FROM extension_member e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid)
 ),
 ours AS (
@@ -19,10 +26,9 @@ ours AS (
 ),
 user_type AS (
     SELECT t.oid, t.typtype, t.typrelid, t.typbasetype, t.typtypmod, t.typnotnull, t.typdefault,
-           quote_ident(t.typname) AS name
-    FROM pg_type t
-    WHERE t.typnamespace = to_regnamespace(quote_ident(:schema))
-      AND (CAST(:names AS text[]) IS NULL OR quote_ident(t.typname) = ANY (CAST(:names AS text[])))
+           s.prefix || quote_ident(t.typname) AS name
+    FROM pg_type t JOIN scope s ON s.oid = t.typnamespace
+    WHERE (CAST(:names AS text[]) IS NULL OR s.prefix || quote_ident(t.typname) = ANY (CAST(:names AS text[])))
       AND NOT EXISTS (SELECT FROM extension_member e WHERE e.classid = 'pg_type'::regclass AND e.objid = t.oid)
 )
 
@@ -136,10 +142,20 @@ FROM relation r
 WHERE r.relkind IN ('v', 'm') AND (CAST(:names AS text[]) IS NULL OR r.name = ANY (CAST(:names AS text[])))
 
 UNION ALL
-SELECT 'function', quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')',
+SELECT 'function', s.prefix || quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')',
        pg_get_functiondef(p.oid), 0, ''
-FROM pg_proc p
-WHERE p.pronamespace = to_regnamespace(quote_ident(:schema)) AND p.prokind IN ('f', 'p')
+FROM pg_proc p JOIN scope s ON s.oid = p.pronamespace
+WHERE p.prokind IN ('f', 'p')
   AND (CAST(:names AS text[]) IS NULL
-       OR quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')' = ANY (CAST(:names AS text[])))
+       OR s.prefix || quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')'
+          = ANY (CAST(:names AS text[])))
   AND NOT EXISTS (SELECT FROM extension_member e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid)
+
+UNION ALL
+SELECT 'schema', quote_ident(s.nspname), 'present', 0, ''
+FROM scope s WHERE s.nspname <> :schema
+
+UNION ALL
+SELECT 'extension', quote_ident(x.extname), 'present', 0, ''
+FROM pg_extension x
+WHERE x.extname <> 'plpgsql' AND (CAST(:names AS text[]) IS NULL OR quote_ident(x.extname) = ANY (CAST(:names AS text[])))

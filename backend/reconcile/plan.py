@@ -3,6 +3,7 @@
 Printing a plan is the dry run; applying it adds no decisions. A plan with a refusal has no steps.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -24,12 +25,12 @@ class Execute:
 
 @dataclass(frozen=True)
 class Stamp:
-    """Write the revision that the schema is at into the version table, and nothing else into it."""
+    """Write where the schema is into the version table, and nothing else; no revision at all is the base."""
 
-    revision: str
+    revisions: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"stamp     {self.revision}"
+        return f"stamp     {', '.join(self.revisions) or BASE}"
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,23 @@ def plan(location: Location, tape: Tape) -> Plan:
         return Plan(refusal=refusal)
     if location.verdict is Verdict.CURRENT:
         return Plan()
-    repairs = [sql for item in location.differing for sql in mend(item) or ()] + list(creations(location.missing) or ())
-    steps: list[Step] = [Execute(sql) for sql in repairs]
-    if (location.claimed or ()) != (location.at,) and (location.at != BASE or location.claimed):
-        steps.append(Stamp(location.at))
-    if location.at != tape.head:
+    steps: list[Step] = [Execute(sql) for sql in _repairs(location)]
+    tips = tape.tips(location.applied)
+    if (location.claimed or ()) != tuple(sorted(tips)):
+        steps.append(Stamp(tips))
+    if len(location.applied) < len(tape.revisions):
         steps.append(Upgrade(tape.head))
     return Plan(steps=tuple(steps), notes=_notes(location, tape))
+
+
+def _repairs(location: Location) -> Iterator[str]:
+    """The rest of a half-applied revision where it is known, else what is missing and differing, one by one."""
+    if location.remaining:
+        yield from (statement.sql for statement in location.remaining)
+        return
+    for item in location.differing:
+        yield from mend(item) or ()
+    yield from creations(location.missing) or ()
 
 
 def _refusal(location: Location, tape: Tape) -> Refusal | None:
@@ -137,7 +148,9 @@ def _drift(location: Location) -> Refusal | None:
 def _irreparable(location: Location, tape: Tape) -> Refusal | None:
     """A missing table is made only where its revision may never have got so far; elsewhere its rows are gone."""
     claimed = [row for row in location.believed if row in tape.ids]
-    begun_last = {} if claimed else _made_by(location.at, tape)
+    if location.remaining:
+        return None
+    begun_last = frozenset[str]() if claimed else _made_by(tape.tips(location.applied), tape)
     lost = [item for item in location.missing if kind_of(item.key) == "table" and item.key not in begun_last]
     if lost:
         tables = ", ".join(name_of(item.key) for item in lost)
@@ -157,20 +170,16 @@ def _evidence(claimed: list[str]) -> str:
     return f"the version on record, {claimed[-1]}," if claimed else "what stands of later revisions"
 
 
-def _made_by(revision_id: str, tape: Tape) -> frozenset[str]:
+def _made_by(revisions: Iterable[str], tape: Tape) -> frozenset[str]:
     return frozenset(
-        key
-        for revision in tape.revisions
-        if revision.id == revision_id
-        for statement in revision.statements
-        for key in statement.effects
+        key for revision in revisions for statement in tape.by_id[revision].statements for key in statement.effects
     )
 
 
 def _notes(location: Location, tape: Tape) -> tuple[str, ...]:
     """What comes back empty: columns that the claim, or the revision that the schema is at, says were there."""
     claimed = [row for row in tape.ids if row in location.believed]
-    promised = tape.positions[claimed[-1]] if claimed else {}
+    promised = tape.after(tape.ancestry(claimed))
     absent = [Difference(key, text, None) for key, text in promised.items() if key not in _present(location, tape)]
     columns = {item.key for item in (*location.missing, *absent) if kind_of(item.key) == "column"}
     whole = {name_of(item.key) for item in location.missing if kind_of(item.key) == "table"}
@@ -181,4 +190,4 @@ def _notes(location: Location, tape: Tape) -> tuple[str, ...]:
 
 
 def _present(location: Location, tape: Tape) -> set[str]:
-    return set(tape.positions[location.at]) - {item.key for item in location.missing}
+    return set(tape.after(location.applied)) - {item.key for item in location.missing}

@@ -8,71 +8,133 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, event, text
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, Engine, event, text
 
 from reconcile.observe import VersionTable, observe
-from reconcile.schema import Schema
+from reconcile.schema import Schema, tables_in
 from reconcile.tape import Effect, Kind, Revision, Statement, Tape, source_hash
 
-_READS = re.compile(r"\s*(SELECT|SHOW|SET|SAVEPOINT|RELEASE|EXPLAIN)\b", re.IGNORECASE)
+_COMMENT = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*", re.DOTALL)
+_WORD = re.compile(r"\w+")
+_MOVES_ROWS = {"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE", "WITH"}
+_MAY_DO_ANYTHING = {"DO", "CALL", "SELECT", "EXECUTE", "REFRESH"}
+_NO_STEP = {"SHOW", "SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT", "EXPLAIN", "LOCK"}
+_COPIES_ROWS = re.compile(
+    r"\s*CREATE\s+(?:\w+\s+)*(?:TABLE|MATERIALIZED\s+VIEW)\b.*?\bAS\b\s*\(?\s*(?:SELECT|WITH)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
-def record(config: Config, connection: Connection, *, versions: VersionTable | None = None) -> Tape:
-    """Replays the chain from its base to its head in the connection's transaction, which the caller rolls back.
+def record(config: Config, connection: Connection, *, versions: VersionTable, schema: str = "public") -> Tape:
+    """Replays the chain from its base to its head; the database is one that may be thrown away.
 
-    The database must hold nothing yet: a revision that finds its objects there would have no effect on record.
+    It must hold nothing of the chain yet: a revision that finds its objects there would have no effect on record.
     """
-    versions = versions or VersionTable()
     scripts = ScriptDirectory.from_config(config)
-    revisions = []
     config.attributes["connection"] = connection
+    recorder = _Recorder(versions, schema)
+    revisions = []
     for script in reversed(list(scripts.walk_revisions())):
-        with _recording(connection, versions) as statements:
+        with recorder.listening(connection):
             command.upgrade(config, script.revision)
-        parent = script.down_revision
-        revisions.append(
-            Revision(
-                id=script.revision,
-                parent=parent if isinstance(parent, str) else None,
-                source=source_hash(Path(script.path)),
-                statements=tuple(statements),
-            )
-        )
+        revisions.append(_revision(script, recorder))
     major = connection.scalar(text("SELECT current_setting('server_version_num')::int / 10000"))
-    return Tape(revisions=tuple(revisions), versions=versions, postgresql=str(major))
+    return Tape(revisions=tuple(revisions), schema=schema, versions=versions, postgresql=str(major))
 
 
-@contextmanager
-def _recording(connection: Connection, versions: VersionTable) -> Iterator[list[Statement]]:
-    statements: list[Statement] = []
-    before: Schema = observe(connection, versions=versions).schema
-    looking = False
+def _revision(script: Script, recorder: "_Recorder") -> Revision:
+    down = script.down_revision or ()
+    parents = (down,) if isinstance(down, str) else tuple(down)
+    return Revision(
+        id=script.revision,
+        parents=(*parents, *_ids(script.dependencies)),
+        source=source_hash(Path(script.path)),
+        statements=tuple(recorder.statements),
+        reads=recorder.reads,
+        replay_safe=bool(getattr(script.module, "replay_safe", False)),
+    )
 
-    def listen(_connection: Connection, _cursor: Any, sql: str, *_: Any) -> None:
-        nonlocal before, looking
-        if looking or versions.name in sql or _READS.match(sql):
+
+def _ids(value: Any) -> tuple[str, ...]:
+    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
+
+
+class _Recorder:
+    """Looks at the schema after each statement of a revision, through a connection or the engine's events."""
+
+    def __init__(self, versions: VersionTable, schema: str) -> None:
+        self._versions = versions
+        self._schema = schema
+        self._before: Schema = {}
+        self._looking = False
+        self.statements: list[Statement] = []
+        self.reads = False
+
+    @contextmanager
+    def listening(self, connection: Connection) -> Iterator[None]:
+        self.statements, self.reads = [], False
+        self._before = self._look(connection)
+        if connection.in_transaction():
+            connection.commit()
+        engine: Engine = connection.engine
+        event.listen(engine, "after_cursor_execute", self._listen)
+        try:
+            yield
+        finally:
+            event.remove(engine, "after_cursor_execute", self._listen)
+
+    def _look(self, connection: Connection) -> Schema:
+        """The search path that `observe` pins is put back: the revisions may have chosen one."""
+        path = connection.scalar(text("SELECT current_setting('search_path')"))
+        schema = observe(connection, versions=self._versions, schema=self._schema).schema
+        connection.execute(text("SELECT set_config('search_path', :path, true)"), {"path": path})
+        return schema
+
+    def _listen(self, connection: Connection, _cursor: Any, sql: str, *_: Any) -> None:
+        word = first_word(sql)
+        if self._looking or word in _NO_STEP or self._versions.name in sql:
             return
-        looking = True
-        after = observe(connection, versions=versions).schema
-        looking = False
-        statements.append(_statement(sql, before, after))
-        before = after
+        if word in ("SELECT", "WITH") and self._reads_user_table(sql):
+            self.reads = True
+        self._looking = True
+        try:
+            after = self._look(connection)
+        finally:
+            self._looking = False
+        effects = _effects(self._before, after)
+        self._before = after
+        if word in ("SELECT", "SET") and not effects:
+            return
+        alone = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+        self.statements.append(
+            Statement(sql.strip(), kind_of_statement(sql, effects), effects, transactional=not alone)
+        )
 
-    event.listen(connection, "after_cursor_execute", listen)
-    try:
-        yield statements
-    finally:
-        event.remove(connection, "after_cursor_execute", listen)
+    def _reads_user_table(self, sql: str) -> bool:
+        words = {word.lower() for word in _WORD.findall(sql)}
+        return any(name.split(".")[-1].strip('"').lower() in words for name in tables_in(self._before))
 
 
-def _statement(sql: str, before: Schema, after: Schema) -> Statement:
+def _effects(before: Schema, after: Schema) -> dict[str, Effect]:
     changed = [key for key in after if before.get(key) != after[key]] + [key for key in before if key not in after]
-    effects = {key: Effect(before.get(key), after.get(key)) for key in changed}
-    return Statement(sql=sql.strip(), kind=_kind(effects), effects=effects)
+    return {key: Effect(before.get(key), after.get(key)) for key in changed}
 
 
-def _kind(effects: dict[str, Effect]) -> Kind:
-    if not effects:
+def first_word(sql: str) -> str:
+    """A statement's first word in capitals, behind comments."""
+    rest = sql[_COMMENT.match(sql).end() :]  # type: ignore[union-attr]  # the pattern matches anything
+    match = _WORD.search(rest)
+    return match[0].upper() if match else ""
+
+
+def kind_of_statement(sql: str, effects: dict[str, Effect]) -> Kind:
+    """What a statement is, from its first word and its effects."""
+    word = first_word(sql)
+    if word in _MOVES_ROWS:
         return "data"
+    if word in _MAY_DO_ANYTHING or _COPIES_ROWS.match(sql):
+        return "opaque"
+    if not effects:
+        return "neutral"
     return "additive" if all(effect.before is None for effect in effects.values()) else "destructive"

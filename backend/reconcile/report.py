@@ -69,7 +69,7 @@ class Report:
             lines += [f"  {step}" for step in self.plan.steps]
         lines += [f"Note: {note}." for note in self.plan.notes]
         if self.applied:
-            objects = len(self.tape.positions[self.tape.head])
+            objects = len(self.tape.end)
             lines.append(f"Verified: all {objects} objects are as revision {self.tape.head} makes them.")
         return "\n".join(lines)
 
@@ -132,7 +132,7 @@ def _step(step: Step) -> dict[str, str]:
     match step:
         case Execute(sql):
             return {"do": "run", "sql": sql}
-        case Stamp(revision):
-            return {"do": "stamp", "revision": revision}
+        case Stamp(revisions):
+            return {"do": "stamp", "revision": ", ".join(revisions) or BASE}
         case Upgrade(revision):
             return {"do": "upgrade", "revision": revision}

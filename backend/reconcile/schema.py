@@ -71,6 +71,12 @@ def column_of(key: Key) -> str:
     return _parts(name_of(key))[-1]
 
 
+def schema_in(name: str) -> str | None:
+    """The schema that a name is qualified with, unquoted, or None where it stands alone."""
+    match = re.match(rf"({_NAME})\.{_NAME}", name)
+    return match[1].strip('"').replace('""', '"') if match else None
+
+
 def _without_last(qualified: str) -> str:
     return ".".join(_parts(qualified)[:-1])
 

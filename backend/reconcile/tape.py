@@ -7,6 +7,7 @@ source no longer hashes to what was recorded makes it stale, and nothing is deci
 import ast
 import hashlib
 import json
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +15,11 @@ from typing import Any, Literal, TypeAlias
 
 from reconcile.errors import ReconcileError
 from reconcile.observe import VersionTable
-from reconcile.schema import Key, Schema, kind_of, name_of, tables_in
+from reconcile.schema import Key, Schema, kind_of, name_of, schema_in, table_of, tables_in
 
-FORMAT = 1
-Kind: TypeAlias = Literal["additive", "destructive", "data"]
+FORMAT = 2
 BASE = "base"
+Kind: TypeAlias = Literal["additive", "destructive", "neutral", "data", "opaque"]
 
 
 class TapeUnreadable(ReconcileError):
@@ -35,26 +36,56 @@ class Effect:
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of a revision, as it was sent, with its effects on the schema."""
+    """One statement of a revision, as it was sent, with its effects on the schema.
+
+    `additive` only makes objects, `destructive` changes or drops some, `neutral` does neither (a comment, a grant),
+    `data` moves rows, and of what is `opaque` only the effects are known, not what else it did. What isn't
+    `transactional` ran outside a transaction, and has to.
+    """
 
     sql: str
     kind: Kind
     effects: dict[Key, Effect]
+    transactional: bool = True
+
+    @property
+    def traceless(self) -> bool:
+        """Whether the schema alone can't tell that it ran, and running it twice could matter."""
+        return self.kind in ("data", "opaque") and not self.effects
 
 
 @dataclass(frozen=True)
 class Revision:
-    """One revision: its parent, the hash of its source, and its statements in order."""
+    """One revision: what it follows, the hash of its source, and its statements in order.
+
+    `reads` is set when it asks user tables something: then its statements depend on rows that the tape never saw.
+    `replay_safe` is what its file declares: that it may be run again on top of itself.
+    """
 
     id: str
-    parent: str | None
+    parents: tuple[str, ...]
     source: str
     statements: tuple[Statement, ...]
+    reads: bool = False
+    replay_safe: bool = False
 
     @property
-    def replayable(self) -> bool:
-        """Whether a half-applied one can be completed: nothing in it moves data or destroys."""
-        return all(statement.kind == "additive" for statement in self.statements)
+    def completable(self) -> bool:
+        """Whether what is missing of it can be made from its effects: nothing in it moves data, changes or drops."""
+        return not self.reads and all(item.kind in ("additive", "neutral") for item in self.statements)
+
+    @property
+    def transactional(self) -> bool:
+        """Whether all of it runs in one transaction."""
+        return all(item.transactional for item in self.statements)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place on the tape: after `done` statements of the revision of this index; none of a revision: before it."""
+
+    index: int
+    done: int
 
 
 @dataclass(frozen=True)
@@ -67,20 +98,9 @@ class Tape:
     postgresql: str = ""
 
     @cached_property
-    def positions(self) -> dict[str, Schema]:
-        """The schema after each revision, by its id; `base` is the schema before the first."""
-        schema: dict[Key, str] = {}
-        positions: dict[str, Schema] = {BASE: {}}
-        for revision in self.revisions:
-            for statement in revision.statements:
-                schema = _played(schema, statement)
-            positions[revision.id] = schema
-        return positions
-
-    @cached_property
     def ids(self) -> tuple[str, ...]:
         """`base` and the ids of the revisions, in order."""
-        return tuple(self.positions)
+        return (BASE, *(revision.id for revision in self.revisions))
 
     @property
     def head(self) -> str:
@@ -88,35 +108,98 @@ class Tape:
         return self.ids[-1]
 
     @cached_property
+    def by_id(self) -> dict[str, Revision]:
+        """The revisions by their ids."""
+        return {revision.id: revision for revision in self.revisions}
+
+    def ancestry(self, revisions: Iterable[str]) -> frozenset[str]:
+        """Some revisions with all that they follow."""
+        found: set[str] = set()
+        waiting = [revision for revision in revisions if revision != BASE]
+        while waiting:
+            revision = waiting.pop()
+            if revision not in found:
+                found.add(revision)
+                waiting.extend(self.by_id[revision].parents)
+        return frozenset(found)
+
+    def tips(self, applied: Collection[str]) -> tuple[str, ...]:
+        """Those of some applied revisions that no other of them follows: the rows of Alembic's version table."""
+        followed = {parent for revision in applied for parent in self.by_id[revision].parents}
+        return tuple(revision for revision in self.ids if revision in applied and revision not in followed)
+
+    def after(self, applied: Collection[str]) -> Schema:
+        """The schema after some revisions, each with all that it follows."""
+        schema = dict(self.base)
+        for revision in self.revisions:
+            if revision.id in applied:
+                for statement in revision.statements:
+                    play(schema, statement)
+        return schema
+
+    @cached_property
+    def end(self) -> Schema:
+        """The schema after the last revision."""
+        return self.after(self.ids)
+
+    @cached_property
+    def base(self) -> Schema:
+        """What the chain finds already there and changes: empty where it begins with nothing."""
+        found: dict[Key, str | None] = {}
+        for statement in self.statements:
+            for key, effect in statement.effects.items():
+                found.setdefault(key, effect.before)
+        return {key: text for key, text in found.items() if text is not None}
+
+    @property
+    def statements(self) -> Iterator[Statement]:
+        """All statements, in order."""
+        return (statement for revision in self.revisions for statement in revision.statements)
+
+    @cached_property
     def keys(self) -> frozenset[Key]:
-        """Every object that the chain ever makes: what is ours."""
-        return frozenset(
-            key for revision in self.revisions for statement in revision.statements for key in statement.effects
-        )
+        """Every object that the chain ever makes or changes: what is ours."""
+        return frozenset(key for statement in self.statements for key in statement.effects)
 
     @cached_property
     def tables(self) -> frozenset[str]:
-        """The names of the tables that are ours."""
+        """The names of the tables that are ours: those that the chain makes."""
         return tables_in(self.keys)
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The names of the objects that are ours and lie on no table of ours."""
-        return frozenset(name_of(key) for key in self.keys if kind_of(key) not in ("column", "trigger", "policy"))
+        """The names of the objects to look for."""
+        columns = frozenset(table_of(key, "") or "" for key in self.keys if kind_of(key) == "column")
+        return columns | {name_of(key) for key in self.keys if kind_of(key) not in ("column", "trigger", "policy")}
 
-    def between(self, start: str, end: str) -> tuple[Revision, ...]:
-        """The revisions after `start` up to and with `end`; none where `end` lies before `start`."""
-        first, last = self.ids.index(start), self.ids.index(end)
-        return self.revisions[first:last]
+    @cached_property
+    def schemas(self) -> frozenset[str]:
+        """The schemas to look into: our own, and those that names on the tape are qualified with."""
+        return frozenset({self.schema} | {schema for name in self.names if (schema := schema_in(name))})
+
+    def points_at(self, ours: Schema) -> tuple[Point, ...]:
+        """Every place in the order of the tape at which the schema is exactly this one."""
+        schema = dict(self.base)
+        wrong = {key for key in {**schema, **ours} if schema.get(key) != ours.get(key)}
+        points = [] if wrong else [Point(0, 0)]
+        for index, revision in enumerate(self.revisions):
+            for done, statement in enumerate(revision.statements, start=1):
+                play(schema, statement)
+                for key in statement.effects:
+                    (wrong.discard if schema.get(key) == ours.get(key) else wrong.add)(key)
+                if not wrong and done < len(revision.statements):
+                    points.append(Point(index, done))
+            if not wrong:
+                points.append(Point(index + 1, 0))
+        return tuple(points)
 
 
-def _played(schema: dict[Key, str], statement: Statement) -> dict[Key, str]:
-    played = dict(schema)
+def play(schema: dict[Key, str], statement: Statement) -> None:
+    """Has a statement's effects on a schema."""
     for key, effect in statement.effects.items():
-        played.pop(key, None)
+        schema.pop(key, None)
         if effect.after is not None:
-            played[key] = effect.after
-    return played
+            schema[key] = effect.after
 
 
 def source_hash(path: Path) -> str:

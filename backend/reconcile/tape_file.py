@@ -45,8 +45,10 @@ def tape_text(tape: Tape) -> str:
         "revisions": [
             {
                 "id": revision.id,
-                "parent": revision.parent,
+                "parents": list(revision.parents),
                 "source": revision.source,
+                **({"reads": True} if revision.reads else {}),
+                **({"replay_safe": True} if revision.replay_safe else {}),
                 "statements": [_statement_document(statement) for statement in revision.statements],
             }
             for revision in tape.revisions
@@ -62,14 +64,19 @@ def _statement_document(statement: Statement) -> dict[str, Any]:
         "changes": {key: [e.before, e.after] for key, e in effects if e.before is not None and e.after is not None},
         "drops": {key: effect.before for key, effect in effects if effect.after is None},
     }
-    return {"kind": statement.kind, "sql": statement.sql} | {name: part for name, part in parts.items() if part}
+    outside = {} if statement.transactional else {"transactional": False}
+    return {"kind": statement.kind, "sql": statement.sql, **outside} | {
+        name: part for name, part in parts.items() if part
+    }
 
 
 def _revision(document: dict[str, Any]) -> Revision:
     return Revision(
         id=document["id"],
-        parent=document["parent"],
+        parents=tuple(document["parents"]),
         source=document["source"],
+        reads=document.get("reads", False),
+        replay_safe=document.get("replay_safe", False),
         statements=tuple(_statement(item) for item in document["statements"]),
     )
 
@@ -78,4 +85,4 @@ def _statement(document: dict[str, Any]) -> Statement:
     effects = {key: Effect(None, after) for key, after in document.get("creates", {}).items()}
     effects |= {key: Effect(before, after) for key, (before, after) in document.get("changes", {}).items()}
     effects |= {key: Effect(before, None) for key, before in document.get("drops", {}).items()}
-    return Statement(sql=document["sql"], kind=document["kind"], effects=effects)
+    return Statement(document["sql"], document["kind"], effects, transactional=document.get("transactional", True))
