@@ -45,9 +45,7 @@ class DatabaseMissing(DatabaseProblem):
     """The server answers, but has no database of that name."""
 
     def __init__(self, name: str, where: str) -> None:
-        super().__init__(
-            f"The server at {where} has no database named {name}: CREATE DATABASE {quoted(name)};"
-        )
+        super().__init__(f"The server at {where} has no database named {name}: CREATE DATABASE {quoted(name)};")
         self.name = name
 
 
@@ -55,9 +53,7 @@ class PasswordRefused(DatabaseProblem):
     """The server refuses the user's password, or the user."""
 
     def __init__(self, user: str, where: str) -> None:
-        super().__init__(
-            f"The database at {where} refuses the user {user} or its password: see DATABASE_URL."
-        )
+        super().__init__(f"The database at {where} refuses the user {user} or its password: see DATABASE_URL.")
         self.user = user
 
 

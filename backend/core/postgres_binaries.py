@@ -43,9 +43,7 @@ def _candidates() -> Iterator[Path]:
     if on_path := shutil.which("postgres"):
         yield Path(on_path).resolve().parent
     installed = [folder for root, pattern in INSTALLED for folder in Path(root).glob(pattern)]
-    yield from sorted(
-        installed, key=lambda folder: [int(n) for n in re.findall(r"\d+", str(folder))], reverse=True
-    )
+    yield from sorted(installed, key=lambda folder: [int(n) for n in re.findall(r"\d+", str(folder))], reverse=True)
 
 
 def _major_version(postgres: Path) -> int:

@@ -36,18 +36,22 @@ def main(users_lock: str, cluster: str, server_lock: str, uid: str, gid: str, *c
         return _start(list(command), keep_open=int(server_lock), account=account)
 
     server = start()
-    if not _became_ready(server, Path(cluster, "postmaster.pid")):
+    socket_folder = _socket_folder_when_ready(server, Path(cluster, "postmaster.pid"))
+    if socket_folder is None:
         return 1
     with contextlib.suppress(BrokenPipeError):  # who asked for it may have gone
         os.write(1, b"ready")
     os.dup2(2, 1)
     while not _unused(users, server):
         if _held_alone(users):  # the last user stopped it, and waits for its end
-            return 0
+            break
         time.sleep(RESTART_SECONDS)  # a full disk ends PostgreSQL; it works again once there is room
         server = start()
     server.send_signal(signal.SIGINT)  # a fast shutdown
-    return server.wait()
+    server.wait()
+    with contextlib.suppress(OSError):  # where it is the cluster itself
+        Path(socket_folder).rmdir()
+    return 0
 
 
 def _start(command: list[str], *, keep_open: int, account: dict[str, Any]) -> subprocess.Popen[bytes]:
@@ -71,16 +75,16 @@ def _start(command: list[str], *, keep_open: int, account: dict[str, Any]) -> su
     )
 
 
-def _became_ready(server: subprocess.Popen[bytes], pid_file: Path) -> bool:
+def _socket_folder_when_ready(server: subprocess.Popen[bytes], pid_file: Path) -> str | None:
     while server.poll() is None:
         try:
             lines = pid_file.read_text().splitlines()
         except OSError:
             lines = []
         if lines and lines[0] == str(server.pid) and lines[-1].strip() == "ready":
-            return True
+            return lines[4]
         time.sleep(0.01)
-    return False
+    return None
 
 
 def _unused(users: int, server: subprocess.Popen[bytes]) -> bool:

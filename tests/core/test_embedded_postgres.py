@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
@@ -217,10 +218,14 @@ async def test_start_while_the_last_one_leaves(folder: Path, use: Use) -> None:
 
 @pytest.mark.parametrize("name", ["d" * 150, "a b,c%20é", "'\"$(x)"])
 async def test_awkward_paths(folder: Path, use: Use, name: str) -> None:
-    """A data folder may have a name that is too long for a socket, or strange."""
-    user = use(folder / name)
-    assert await ask(user.address, "SELECT 1") == 1
-    assert await ask(use(folder / name).address, "SELECT 1") == 1
+    """A data folder may have a name that is too long for a socket, or strange; nothing is left elsewhere."""
+    first, second = use(folder / name), use(folder / name)
+    socket_folder = parse_qs(urlsplit(first.address).query)["host"][0]
+    assert await ask(second.address, "SHOW unix_socket_directories") == f'"{socket_folder}"'
+    assert not socket_folder.startswith(str(folder))
+    first.finish()
+    second.finish()
+    eventually(lambda: not Path(socket_folder).exists())
 
 
 @pytest.fixture
