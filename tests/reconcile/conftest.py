@@ -1,0 +1,69 @@
+"""What the tests of reconcile share: connections, the engine called on one, and a word to whoever runs the tests."""
+
+import sys
+from collections.abc import AsyncIterator, Callable
+
+import asyncpg
+import pytest
+from alembic import command
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.database import open_single_use_engine
+from healing import ALEMBIC_INI
+from reconcile.project import Project, open_project
+
+from .ours import RESET, seen
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """A function that tells whoever runs the tests something, passed or not, in a worker or not."""
+
+    def speak(sentence: str) -> None:
+        with capsys.disabled():
+            print(f"\n{sentence}", file=sys.__stderr__, flush=True)
+
+    return speak
+
+
+@pytest.fixture(scope="session")
+def project() -> Project:
+    """Our own chain, with its tape."""
+    return open_project(ALEMBIC_INI)
+
+
+@pytest.fixture
+async def raw(database: str) -> AsyncIterator[asyncpg.Connection]:
+    """A plain connection to the test's database."""
+    connection = await asyncpg.connect(database)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def healer(database: str) -> AsyncIterator[AsyncConnection]:
+    """The connection on which the engine works."""
+    engine = open_single_use_engine(database)
+    async with engine.connect() as connection:
+        yield connection
+    await engine.dispose()
+
+
+@pytest.fixture
+async def head(raw: asyncpg.Connection, healer: AsyncConnection, project: Project) -> frozenset[str]:
+    """What is seen in a database that holds the end of the chain and nothing else, made by Alembic alone."""
+    await healer.run_sync(upgraded, project)
+    found = await seen(raw)
+    await raw.execute(RESET)
+    return found
+
+
+def upgraded(connection: Connection, project: Project) -> None:
+    """Runs `alembic upgrade head`, in a transaction of its own."""
+    with connection.begin():
+        project.config.attributes["connection"] = connection
+        try:
+            command.upgrade(project.config, "head")
+        finally:
+            del project.config.attributes["connection"]
