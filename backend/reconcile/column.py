@@ -37,7 +37,7 @@ class Column:
 def alterations(expected: Column, found: Column, *, name: str, lossless: bool) -> tuple[str, ...] | None:
     """The actions of an ALTER TABLE that make a column as expected; None where they could lose something."""
     if "generated" in expected.filled + found.filled and expected.filled != found.filled:
-        return None
+        return None if lossless else _ungenerated(expected, found, name=name)
     if lossless and expected.type != found.type and not _widens(found.type, expected.type):
         return None
     actions = []
@@ -51,6 +51,13 @@ def alterations(expected: Column, found: Column, *, name: str, lossless: bool) -
     return tuple(f"ALTER COLUMN {name} {action}" for action in actions)
 
 
+def _ungenerated(expected: Column, found: Column, *, name: str) -> tuple[str, ...] | None:
+    """The values stay where they are stored; what comes after them is then up to each insert."""
+    if expected.filled or found.filled.endswith("virtual"):
+        return None
+    return (f"ALTER COLUMN {name} DROP {'IDENTITY' if found.filled.endswith('identity') else 'EXPRESSION'}",)
+
+
 def _widens(narrow: str, wide: str) -> bool:
     lengths = _LENGTH.fullmatch(narrow), _LENGTH.fullmatch(wide)
     if lengths[0] and lengths[1]:
@@ -59,7 +66,10 @@ def _widens(narrow: str, wide: str) -> bool:
 
 
 def _cast(name: str, wanted: str, found: str) -> str:
-    """Naive timestamps are UTC; a plain cast would take the session's time zone for it."""
+    """A cast that fails where a value doesn't fit: `::varchar(100)` would cut it short, `::bigint` round it.
+
+    Naive timestamps are UTC; a plain cast would take the session's time zone for it.
+    """
     if {wanted, found} == {"timestamp without time zone", "timestamp with time zone"}:
         return f"{name} AT TIME ZONE 'UTC'"
-    return f"{name}::{wanted}"
+    return f"{name}::text" if wanted.startswith("character") else f"{name}::text::{wanted}"

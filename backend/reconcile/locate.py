@@ -4,14 +4,14 @@
 the schema leaves a choice.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from reconcile.column import Column
 from reconcile.observe import Observation
 from reconcile.place import Claims, find_place, label
-from reconcile.schema import INVALID, Difference, Schema, kind_of, table_of
+from reconcile.schema import INVALID, Difference, Key, Schema, kind_of, table_of
 from reconcile.tape import BASE, Statement, Tape
 
 
@@ -64,7 +64,7 @@ def locate(observation: Observation, tape: Tape, *, assume: str | None = None) -
     claims = Claims.of(believed, tape)
     place = find_place(ours, claims, tape)
     expected = tape.after(place.applied)
-    missing, differing = _apart(expected, ours)
+    missing, differing = _apart(expected, ours, observation.constraints)
     extra = _extra(observation, tape)
     rejecting = tuple(item for item in extra if can_reject_insert(item))
     renamed = _renamed({**tape.after(claims.applied), **expected}, ours, extra)
@@ -74,7 +74,7 @@ def locate(observation: Observation, tape: Tape, *, assume: str | None = None) -
         sound = not missing and not differing
         if sound and tips == observation.claimed == (tape.head,) and not rejecting:
             return Verdict.CURRENT
-        if len(claims.unknown) == len(claims.rows) == 1 and not any(_apart(tape.end, ours)):
+        if len(claims.unknown) == len(claims.rows) == 1 and not any(_apart(tape.end, ours, {})):
             return Verdict.AHEAD
         if rejecting or renamed or (differing and not place.remaining and not place.rerun and not place.readings):
             return Verdict.DRIFTED
@@ -106,11 +106,13 @@ def _vouched(revision: str) -> tuple[str, ...]:
     return () if revision == BASE else (revision,)
 
 
-def _apart(expected: Schema, ours: Schema) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
+def _apart(
+    expected: Schema, ours: Schema, constraints: Mapping[Key, str]
+) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
     """What is missing from a schema, and what differs in it. An INVALID index counts as missing: it serves nobody."""
     missing, differing = [], []
     for key in {**expected, **ours}:
-        item = Difference(key, expected.get(key), ours.get(key))
+        item = Difference(key, expected.get(key), ours.get(key), constraints.get(key, ""))
         if item.expected == item.found:
             continue
         if item.found is None or item.found == f"{item.expected}{INVALID}":

@@ -17,6 +17,7 @@ PREAMBLE_SQL = text(
     "SELECT set_config('search_path', quote_ident(:schema), true), to_regclass(:versions) IS NOT NULL, EXISTS"
     " (SELECT FROM pg_attribute WHERE attrelid = to_regclass(:versions) AND attname = 'version_num' AND attnum > 0)"
 )
+VERSION = "coalesce(CAST(version_num AS text), 'NULL')"  # whatever somebody's table of that name may hold
 CATALOG_SQL = (Path(__file__).parent / "observe.sql").read_text(encoding="utf-8")
 
 
@@ -77,7 +78,7 @@ def observe(
         raise VersionTableStrange(versions)
     query = CATALOG_SQL
     if has_versions:
-        query += f"\nUNION ALL SELECT 'version', version_num, '', 0, '' FROM {versions.qualified}"  # noqa: S608 - quoted
+        query += f"\nUNION ALL SELECT 'version', {VERSION}, '', 0, '' FROM {versions.qualified}"  # noqa: S608 - quoted
     rows = connection.execute(
         text(f"{query}\nORDER BY 4, 1, 2"),
         {

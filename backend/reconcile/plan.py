@@ -142,7 +142,9 @@ def _drift(location: Location) -> Refusal | None:
     hopeless = [item for item in location.differing if mend(item) is None] + list(location.rejecting)
     if not hopeless:
         return None
-    return Refusal("; ".join(str(item) for item in hopeless), tuple(advice(item) for item in hopeless))
+    needed = creations(item for item in location.missing if kind_of(item.key) in ("type", "domain")) or ()
+    remedies = (*(f"{sql};" for sql in needed), *(advice(item) for item in hopeless))
+    return Refusal("; ".join(str(item) for item in hopeless), remedies)
 
 
 def _irreparable(location: Location, tape: Tape) -> Refusal | None:

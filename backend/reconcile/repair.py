@@ -87,7 +87,7 @@ def mend(item: Difference) -> tuple[str, ...] | None:
         return None
     match kind_of(item.key):
         case "index":
-            if item.found.startswith("UNIQUE "):
+            if item.found.startswith("UNIQUE ") or _is_elsewhere(item):
                 return None
             created = _create(item.key, item.expected)
             return (f"DROP INDEX {name_of(item.key)}", created) if created else None
@@ -102,8 +102,8 @@ def mend(item: Difference) -> tuple[str, ...] | None:
 def _mend_enum(name: str, expected: str, found: str) -> tuple[str, ...] | None:
     """Adds labels that are missing, each in its place; a label that is strange or misplaced is for a person."""
     wanted, present = _LABEL.findall(expected), _LABEL.findall(found)
-    if [label for label in wanted if label in present] != present:
-        return None
+    if not present or [label for label in wanted if label in present] != present:
+        return None  # nor is a composite type of the name ours to change
     statements = []
     for position, label in enumerate(wanted):
         if label not in present:
@@ -127,6 +127,8 @@ def advice(item: Difference) -> str:
             return f"{altered};" if altered else f"-- {item}"
         case "type" if item.expected and item.found:
             return _relabel(name, item.expected, item.found)
+        case "index" if _is_elsewhere(item):
+            return f"ALTER INDEX {name} RENAME TO {_renamed(name)};"
         case "index":
             created = _create(item.key, item.expected) if item.expected else None
             return f"DROP INDEX {name};" + (f" {created};" if created else "")
@@ -138,9 +140,20 @@ def advice(item: Difference) -> str:
             return f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;"
         case "table" if item.expected and item.found is None:
             return f"-- restore {table} from a backup"
+        case "table" if item.found == f"{item.expected} unlogged":
+            return f"ALTER TABLE {table} SET LOGGED;"
     if kind in _CONSTRAINTS and item.found:
         return f"ALTER TABLE {table} DROP CONSTRAINT {item.name};"
     return f"-- {item}"
+
+
+def _is_elsewhere(item: Difference) -> bool:
+    """Whether an index of our name lies on somebody else's table."""
+    return item.expected is not None and table_of(item.key, item.expected) != table_of(item.key, item.found or "")
+
+
+def _renamed(name: str) -> str:
+    return f'{name[:-1]}_old"' if name.endswith('"') else f"{name}_old"
 
 
 def _altered(key: Key, expected: str, found: str, *, lossless: bool) -> str | None:
@@ -156,6 +169,6 @@ def _relabel(name: str, expected: str, found: str) -> str:
         if not {old for old, _ in pairs} & set(wanted):
             return " ".join(f"ALTER TYPE {name} RENAME VALUE {old} TO {new};" for old, new in pairs)
     return (
-        f"ALTER TYPE {name} RENAME TO {name}_old; CREATE TYPE {name} AS {expected}; "
+        f"ALTER TYPE {name} RENAME TO {_renamed(name)}; CREATE TYPE {name} AS {expected}; "
         f"-- then for each column of it: ALTER TABLE … ALTER COLUMN … TYPE {name} USING …::text::{name};"
     )
