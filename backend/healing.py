@@ -13,7 +13,8 @@ from core.database import explained, migration_address, open_single_use_engine
 from core.errors import PegasusError
 from core.settings import Settings, load_settings
 from reconcile.errors import ReconcileError
-from reconcile.heal import heal, look
+from reconcile.heal import heal
+from reconcile.look import Choices, look
 from reconcile.locate import Verdict
 from reconcile.project import Project, open_project
 from reconcile.report import Report
@@ -50,7 +51,9 @@ async def bring_up_to_date(settings: Settings) -> Report | None:
     """
     if settings.migrations == "off":
         return None
-    report = await on_database(settings, heal if settings.migrations == "heal" else look)
+    choices = Choices(row_limit=settings.heal_row_limit)
+    way = heal if settings.migrations == "heal" else look
+    report = await on_database(settings, lambda connection, project: way(connection, project, choices))
     served_ahead = report.verdict is Verdict.AHEAD and settings.allow_ahead
     if not report.well and not served_ahead:
         raise SchemaRefused(report)

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from core.settings import Settings
 from healing import on_database, run_script
-from reconcile.heal import look
+from reconcile.look import look
 from reconcile.observe import Observation, observe
 from reconcile.project import Project
 from reconcile.report import Report

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     migration_database_url: SecretStr | None = None
     migrations: Literal["heal", "verify", "off"] = "heal"
+    heal_row_limit: int = Field(default=100_000, ge=0)
     allow_ahead: bool = False
     audio_storage_path: RootedPath | None = None
     max_file_size_mb: int = Field(default=500, ge=1)

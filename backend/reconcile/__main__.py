@@ -1,4 +1,4 @@
-"""The command line: `python -m reconcile {status,plan,heal,record} [-c alembic.ini] [--json]`.
+"""The command line: `python -m reconcile {status,plan,heal,record,history} [-c alembic.ini] [--json]`.
 
 It works on any Alembic project on PostgreSQL, and connects the way the project's own env.py does. The exit code is 0
 when all is well; reconcile/report.py has one for each verdict.
@@ -11,25 +11,13 @@ import sys
 from pathlib import Path
 
 from alembic.util import CommandError
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from reconcile import commands
 from reconcile.errors import ReconcileError
-from reconcile.heal import heal, look, message_of
-from reconcile.observe import VersionTable
-from reconcile.project import (
-    ChainUnreadable,
-    chain,
-    configuration,
-    on_own_connection,
-    open_project,
-    tape_path,
-)
-from reconcile.record import record
-from reconcile.report import Report
-from reconcile.scratch import scratch_database
-from reconcile.tape import Tape
-from reconcile.tape_file import tape_text, write_tape
+from reconcile.failure import message_of
+from reconcile.look import ROW_LIMIT
+from reconcile.project import ChainUnreadable
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,19 +25,23 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
     try:
-        if options.command == "record":
-            return _record(options)
-        return _report(options)
-    except (ReconcileError, CommandError) as error:
-        verdict = "unreadable" if isinstance(error, ChainUnreadable) else "error"
-        if options.json:
-            print(json.dumps({"verdict": verdict, "outcome": "refused", "reason": str(error)}))
-        else:
-            print(f"{verdict}: {error}", file=sys.stderr)
-        return error.exit_code if isinstance(error, ReconcileError) else 1
+        code: int = options.run(options)
+    except ReconcileError as error:
+        return _fail(options, str(error), error.exit_code, unreadable=isinstance(error, ChainUnreadable))
+    except CommandError as error:
+        return _fail(options, str(error), 1)
     except DBAPIError as error:
-        print(f"error: PostgreSQL says: {message_of(error)}", file=sys.stderr)
-        return 1
+        return _fail(options, f"PostgreSQL says: {message_of(error)}", 1)
+    return code
+
+
+def _fail(options: argparse.Namespace, reason: str, code: int, *, unreadable: bool = False) -> int:
+    verdict = "unreadable" if unreadable else "error"
+    if options.json:
+        print(json.dumps({"verdict": verdict, "outcome": "refused", "reason": reason, "exit_code": code}))
+    else:
+        print(f"{verdict}: {reason}", file=sys.stderr)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,57 +51,30 @@ def _parser() -> argparse.ArgumentParser:
     )
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("-c", "--config", type=Path, default=Path("alembic.ini"), help="the project's alembic.ini")
-    common.add_argument("--json", action="store_true", help="print the report as JSON")
+    common.add_argument("--json", action="store_true", help="print the answer as JSON")
     common.add_argument("-v", "--verbose", action="store_true", help="also print what Alembic logs")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{status,plan,heal,record}")
-    commands.add_parser("status", parents=[common], help="say where the database is")
-    for name, explanation in (("plan", "say what would be done"), ("heal", "do it, verified, or nothing")):
-        command = commands.add_parser(name, parents=[common], help=explanation)
-        command.add_argument(
-            "--assume", metavar="REVISION", help="the revision the database is at, where it can't be told"
-        )
-    commands.choices["heal"].add_argument("--dry-run", action="store_true", help="the same as plan")
-    recording = commands.add_parser("record", parents=[common], help="replay the chain and write its tape")
-    recording.add_argument("--check", action="store_true", help="only say whether the tape on file is what is played")
+
+    choosing = argparse.ArgumentParser(add_help=False)
+    choosing.add_argument("--assume", metavar="REVISION", help="where the database is, when it can't be told")
+    choosing.add_argument("--row-limit", type=int, default=ROW_LIMIT, help="more rows make a table large")
+    choosing.add_argument("--yes", action="store_true", help="also read or rewrite large tables as a whole")
+
+    names = parser.add_subparsers(dest="command", required=True, metavar="{status,plan,heal,record,history}")
+    status = names.add_parser("status", parents=[common], help="say where the database is")
+    status.set_defaults(run=commands.status)
+    plan = names.add_parser("plan", parents=[common, choosing], help="say what would be done")
+    plan.set_defaults(run=commands.plan)
+    heal = names.add_parser("heal", parents=[common, choosing], help="do it, verified, or nothing")
+    heal.add_argument("--dry-run", action="store_true", help="the same as plan")
+    heal.set_defaults(run=commands.heal)
+    record = names.add_parser("record", parents=[common], help="replay the chain and write its tape")
+    record.add_argument("--check", action="store_true", help="only say whether the tape on file is what is played")
+    record.add_argument("--base", type=Path, metavar="SQL_FILE", help="what must be there before the first revision")
+    record.set_defaults(run=commands.record)
+    history = names.add_parser("history", parents=[common], help="show what was healed")
+    history.add_argument("--limit", type=int, default=20, help="how many heals, the newest first")
+    history.set_defaults(run=commands.history)
     return parser
-
-
-def _report(options: argparse.Namespace) -> int:
-    project = open_project(options.config)
-
-    def work(connection: Connection) -> Report:
-        assume = getattr(options, "assume", None)
-        if assume is not None and assume not in project.tape.ids:
-            raise ReconcileError(f"There is no revision {assume}; there are {', '.join(project.tape.ids)}.")
-        if options.command == "heal" and not options.dry_run:
-            return heal(connection, project, assume=assume)
-        return look(connection, project, assume=assume)
-
-    report = on_own_connection(project.config, work)
-    print(json.dumps(report.as_json(), indent=1) if options.json else report)
-    return report.exit_code
-
-
-def _record(options: argparse.Namespace) -> int:
-    config = configuration(options.config)
-    chain(config)
-
-    def work(connection: Connection) -> Tape:
-        with scratch_database(connection) as scratch:
-            return record(config, scratch, versions=VersionTable())
-
-    tape, path = on_own_connection(config, work), tape_path(config)
-    if not options.check:
-        write_tape(tape, path)
-    elif not path.is_file() or path.read_text(encoding="utf-8") != tape_text(tape):
-        raise ReconcileError(f"{path.name} isn't what the revisions do now: record it again.")
-    summary = {"tape": path.name, "revisions": len(tape.revisions), "objects": len(tape.end)}
-    print(
-        json.dumps(summary)
-        if options.json
-        else f"{path.name}: {summary['revisions']} revisions, {summary['objects']} objects."
-    )
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""apply: runs a plan's steps in the caller's transaction, and adds no decisions."""
+"""apply: runs the steps of a plan, and adds no decisions."""
+
+from collections.abc import Iterable
 
 from alembic import command
 from alembic.runtime.migration import MigrationContext
@@ -6,33 +8,54 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from reconcile.observe import VersionTable
-from reconcile.plan import Execute, Plan, Stamp, Step, Upgrade
 from reconcile.project import Project
+from reconcile.steps import BuildBeside, Execute, Stamp, Step, Upgrade, UpgradeAlone
 
 LOCK_TIMEOUT = "500ms"
 
 
-def apply(plan: Plan, connection: Connection, project: Project) -> None:
-    """Runs the steps in order. A statement waits for a busy table only briefly, so that nobody queues behind it."""
+def apply(steps: Iterable[Step], connection: Connection, project: Project) -> None:
+    """Runs steps in the caller's transaction. A busy table is waited for only briefly: nobody queues behind it."""
+    path = connection.scalar(text("SELECT current_setting('search_path')"))
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))  # ALTER TABLE refuses a table with pending checks
-    for step in plan.steps:
-        run(step, connection, project)
+    for step in steps:
+        match step:
+            case Execute(sql):
+                connection.execute(
+                    text("SELECT set_config('search_path', quote_ident(:schema), true)"),
+                    {"schema": project.tape.schema},
+                )
+                connection.exec_driver_sql(sql)
+                connection.execute(text("SELECT set_config('search_path', :path, true)"), {"path": path})
+            case Stamp(revisions):
+                stamp(connection, revisions, project)
+            case Upgrade(revision):
+                upgrade(connection, revision, project)
+            case BuildBeside() | UpgradeAlone():
+                raise TypeError(step)
 
 
-def run(step: Step, connection: Connection, project: Project) -> None:
-    """Runs one step."""
+def apply_alone(step: BuildBeside | UpgradeAlone, connection: Connection, project: Project) -> None:
+    """Runs a step that can't run in a transaction, on a connection that isn't in one."""
     match step:
-        case Execute(sql):
-            connection.exec_driver_sql(sql)
-        case Stamp(revisions):
-            stamp(connection, revisions, project)
-        case Upgrade(revision):
-            project.config.attributes["connection"] = connection
-            try:
-                command.upgrade(project.config, revision)
-            finally:
-                del project.config.attributes["connection"]
+        case BuildBeside(sql):
+            outside = connection.execution_options(isolation_level="AUTOCOMMIT")
+            outside.execute(
+                text("SELECT set_config('search_path', quote_ident(:schema), false)"), {"schema": project.tape.schema}
+            )
+            outside.exec_driver_sql(sql)
+        case UpgradeAlone(revision):
+            upgrade(connection, revision, project)
+
+
+def upgrade(connection: Connection, revision: str, project: Project) -> None:
+    """Has Alembic run the revisions up to one, through the project's own env.py, on this connection."""
+    project.config.attributes["connection"] = connection
+    try:
+        command.upgrade(project.config, revision)
+    finally:
+        del project.config.attributes["connection"]
 
 
 def stamp(connection: Connection, revisions: tuple[str, ...], project: Project) -> None:

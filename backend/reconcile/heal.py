@@ -1,37 +1,35 @@
-"""heal: the whole way of a database to the end of its tape, in one transaction, or not a step of it.
+"""heal: the whole way of a database to the end of its tape, verified before it is committed, or not a step of it.
 
     observe -> locate -> plan -> apply -> verify -> commit
 
-`look` goes the first three steps and changes nothing. Neither waits inside the server.
+A plan whose steps all run in a transaction is carried out in one. A plan with others is carried out in segments, each
+of which leaves a state that the next look knows: whatever interrupts it, the next heal goes on from there.
 """
 
 import random
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from reconcile.apply import apply, stamp
+from reconcile.apply import apply, apply_alone, stamp
 from reconcile.errors import ReconcileError
-from reconcile.locate import Location, locate
-from reconcile.lock import PATIENCE_SECONDS, locked
-from reconcile.observe import observe
-from reconcile.plan import Plan, Refusal, plan
+from reconcile.failure import is_busy, refusal_of
+from reconcile.journal import Journal
+from reconcile.lock import locked, locked_session
+from reconcile.look import DEFAULTS, Choices, look, look_within
+from reconcile.plan import Refusal
 from reconcile.project import Project
 from reconcile.report import Report
+from reconcile.sealed import sealed_connection
+from reconcile.steps import BuildBeside, Step, UpgradeAlone, segments
 from reconcile.verify import VerificationFailed, verify
 
 TRIES_ON_BUSY_TABLE = 20
-_BUSY = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
-_NOT_THE_SCHEMA = (
-    "08",
-    "28",
-    "42501",
-    "53",
-    "57",
-    "58",
-    "XX",
-)  # connection, authorization, resources, shutdown, I/O, internal
+Result = TypeVar("Result")
 
 
 class TableBusy(ReconcileError):
@@ -44,99 +42,119 @@ class TableBusy(ReconcileError):
         self.tries = tries
 
 
-def look(connection: Connection, project: Project, *, assume: str | None = None) -> Report:
-    """Says where the database is and what would be done; changes nothing and takes no lock.
-
-    `assume` is the revision that a person says the database is at, heard where the schema leaves a choice.
-    """
-    with connection.begin() as transaction:
-        location = _locate(connection, project, assume)
-        transaction.rollback()
-    return Report(location, plan(location, project.tape), project.tape)
-
-
-def heal(
-    connection: Connection,
-    project: Project,
-    *,
-    assume: str | None = None,
-    patience_seconds: float = PATIENCE_SECONDS,
-) -> Report:
-    """Brings the database to the end of the tape, and proves it before committing; or refuses and changes nothing.
+def heal(connection: Connection, project: Project, choices: Choices = DEFAULTS) -> Report:
+    """Brings the database to the end of the tape; or refuses, and changes nothing.
 
     Raises:
-        HealInProgress: another process was at it for longer than `patience_seconds`.
+        HealInProgress: another process was at it for longer than the patience lasts.
         TableBusy: a table stayed in use.
         DBAPIError: the database went away, or the user may not do what is needed.
     """
-    report = look(connection, project, assume=assume)
+    report = look(connection, project, choices)
     if not report.plan.steps:
         return report
-    for attempt in range(TRIES_ON_BUSY_TABLE):
-        try:
-            return _heal_once(connection, project, assume, patience_seconds)
-        except DBAPIError as error:
-            if _sqlstate(error) not in _BUSY:
-                raise
-            time.sleep(random.uniform(0.05, 0.1) * min(2**attempt, 20))  # noqa: S311 - jitter, not a secret
-    raise TableBusy(TRIES_ON_BUSY_TABLE)
-
-
-def _heal_once(connection: Connection, project: Project, assume: str | None, patience_seconds: float) -> Report:
     start = time.monotonic()
-    location = decided = None
-    try:
-        with locked(connection, versions=project.tape.versions, patience_seconds=patience_seconds):
-            location = _locate(connection, project, assume)
-            decided = plan(location, project.tape)
-            apply(decided, connection, project)
-            verify(_locate(connection, project))
-    except (DBAPIError, VerificationFailed) as error:
-        reason = _refusal(error)
-        if reason is None or location is None or decided is None:
-            raise
-        return Report(location, Plan(refusal=reason), project.tape)
-    return Report(location, decided, project.tape, applied=bool(decided.steps), seconds=time.monotonic() - start)
+    way = _in_one_transaction if _is_whole(report) else _in_segments
+    return replace(way(connection.engine, project, choices), seconds=time.monotonic() - start)
 
 
 def stamp_only(connection: Connection, project: Project) -> Report:
     """Writes the revision that the schema is at into the version table, and changes nothing else."""
     with locked(connection, versions=project.tape.versions):
-        location = _locate(connection, project)
-        decided = plan(location, project.tape)
-        if decided.refusal is None:
-            stamp(connection, project.tape.tips(location.applied), project)
-    return Report(location, decided, project.tape)
+        report = look_within(connection, project)
+        if report.plan.refusal is None:
+            stamp(connection, project.tape.tips(report.location.applied), project)
+    return report
 
 
-def _locate(connection: Connection, project: Project, assume: str | None = None) -> Location:
-    tape = project.tape
-    observation = observe(
-        connection, versions=tape.versions, schema=tape.schema, schemas=tape.schemas, names=tape.names
-    )
-    return locate(observation, tape, assume=assume)
+def _is_whole(report: Report) -> bool:
+    return not any(isinstance(step, BuildBeside | UpgradeAlone) for step in report.plan.steps)
 
 
-def _refusal(error: DBAPIError | VerificationFailed) -> Refusal | None:
-    """What the schema or the rows won't take is a refusal; everything else is not reconcile's to explain."""
-    if isinstance(error, VerificationFailed):
-        return Refusal(str(error))
-    state = _sqlstate(error)
-    if state in _BUSY or state.startswith(_NOT_THE_SCHEMA):
-        return None
-    return Refusal(
-        f"PostgreSQL refused a step: {message_of(error)}",
-        (f"-- make this possible, then heal again: {error.statement};",),
-    )
+def _in_one_transaction(engine: Engine, project: Project, choices: Choices) -> Report:
+    def once() -> Report:
+        report: Report | None = None
+        start = time.monotonic()
+        try:
+            with (
+                sealed_connection(engine) as (connection, seal),
+                locked(connection, versions=project.tape.versions, patience_seconds=choices.patience_seconds),
+            ):
+                report = look_within(connection, project, choices)
+                if not report.plan.steps or not _is_whole(report):
+                    return report
+                with seal.closing():
+                    apply(report.plan.steps, connection, project)
+                after = look_within(connection, project)
+                verify(after.location)
+                report = replace(report, applied=True, seconds=time.monotonic() - start)
+                return Journal(project).enter(connection, report, after)
+        except (DBAPIError, VerificationFailed) as error:
+            return _refused(report, error)
+
+    report = _trying(once)
+    if report.plan.steps and not report.applied:  # a table has grown large since the first look
+        return _in_segments(engine, project, choices)
+    return report
 
 
-def _sqlstate(error: DBAPIError) -> str:
-    original = error.orig
-    return getattr(original, "sqlstate", None) or getattr(original, "pgcode", None) or "XX000"
+def _in_segments(engine: Engine, project: Project, choices: Choices) -> Report:
+    versions, patience_seconds = project.tape.versions, choices.patience_seconds
+    with engine.connect() as guard, locked_session(guard, versions=versions, patience_seconds=patience_seconds):
+        with engine.connect() as connection:
+            report = look(connection, project, choices)
+        if not report.plan.steps:
+            return report
+        journal = Journal(project)
+        with journal.begun(engine, report) as entry:
+            for segment in segments(report.plan.steps):
+                try:
+                    with entry.segment(segment):
+                        _run_segment(engine, segment, project)
+                except (DBAPIError, VerificationFailed) as error:
+                    return entry.interrupted(replace(_refused(report, error), stays=entry.done))
+            with engine.connect() as connection:
+                after = look(connection, project)
+            try:
+                verify(after.location)
+            except VerificationFailed as error:
+                return entry.interrupted(replace(_refused(report, error), stays=entry.done))
+            return entry.finished(replace(report, applied=True), after)
 
 
-def message_of(error: DBAPIError) -> str:
-    """What PostgreSQL said, without what SQLAlchemy wraps round it."""
-    cause = getattr(error.orig, "__cause__", None) or error.orig
-    detail = getattr(cause, "detail", None)
-    return f"{cause}" + (f" ({detail})" if detail else "")
+def _run_segment(engine: Engine, segment: tuple[Step, ...], project: Project) -> None:
+    step = segment[0]
+    if isinstance(step, BuildBeside | UpgradeAlone):
+        with engine.connect() as connection:
+            apply_alone(step, connection, project)
+        return
+
+    def once() -> None:
+        with sealed_connection(engine) as (connection, seal):
+            connection.begin()
+            with seal.closing():
+                apply(segment, connection, project)
+            if not connection.in_transaction():  # env.py ended what it thought was the transaction
+                connection.begin()
+            connection.commit()
+
+    _trying(once)
+
+
+def _trying(once: Callable[[], Result]) -> Result:
+    """Tries again while somebody uses a table, each time a new transaction after a longer pause."""
+    for attempt in range(TRIES_ON_BUSY_TABLE):
+        try:
+            return once()
+        except DBAPIError as error:
+            if not is_busy(error):
+                raise
+            time.sleep(random.uniform(0.05, 0.1) * min(2**attempt, 20))  # noqa: S311 - jitter, not a secret
+    raise TableBusy(TRIES_ON_BUSY_TABLE)
+
+
+def _refused(report: Report | None, error: DBAPIError | VerificationFailed) -> Report:
+    refusal = Refusal(str(error)) if isinstance(error, VerificationFailed) else refusal_of(error)
+    if report is None or refusal is None:
+        raise error
+    return replace(report, plan=replace(report.plan, steps=(), refusal=refusal), applied=False)

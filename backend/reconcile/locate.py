@@ -34,7 +34,8 @@ class Location:
     """Where a database is: at the revisions `applied`, or near them by what is `missing` and `differing`.
 
     `claimed` is what the version table says; `believed` is the same, or what a person vouched for instead.
-    `remaining` are the statements of a half-applied revision that have yet to run, where that is known.
+    `remaining` are the statements of a half-applied revision that have yet to run, where that is known; `rerun` says
+    that the half-applied revision after these may be run again as a whole.
     `extra` are objects on our tables that the tape doesn't know; `rejecting` are those of them that can make an
     insert fail. `renamed` pairs a missing column with an extra one that may be it. `readings` are the revisions that
     an ambiguous database may honestly be at.
@@ -48,6 +49,7 @@ class Location:
     missing: tuple[Difference, ...] = ()
     differing: tuple[Difference, ...] = ()
     remaining: tuple[Statement, ...] = ()
+    rerun: bool = False
     extra: tuple[Difference, ...] = ()
     rejecting: tuple[Difference, ...] = ()
     renamed: tuple[tuple[Difference, Difference], ...] = ()
@@ -95,6 +97,7 @@ def locate(observation: Observation, tape: Tape, *, assume: str | None = None) -
         missing=missing,
         differing=differing,
         remaining=place.remaining,
+        rerun=place.rerun,
         extra=extra,
         rejecting=rejecting,
         renamed=renamed,

@@ -1,4 +1,4 @@
-"""One healer at a time: a PostgreSQL advisory lock that lives and dies with the healer's own transaction.
+"""One healer at a time: a PostgreSQL advisory lock, held by a transaction, or by a session round several of them.
 
 Nothing waits inside the server: a waiter in a blocking lock, or one polling in an open transaction, would hang
 another's CREATE INDEX CONCURRENTLY. Each try is a short transaction of its own.
@@ -7,7 +7,7 @@ another's CREATE INDEX CONCURRENTLY. Each try is a short transaction of its own.
 import hashlib
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from reconcile.errors import ReconcileError
 from reconcile.observe import VersionTable
 
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 600.0
 _PAUSE_SECONDS = (0.05, 0.25)
 
 
@@ -31,24 +31,51 @@ class HealInProgress(ReconcileError):
 
 @contextmanager
 def locked(
-    connection: Connection,
-    *,
-    versions: VersionTable | None = None,
-    patience_seconds: float = PATIENCE_SECONDS,
+    connection: Connection, *, versions: VersionTable | None = None, patience_seconds: float = PATIENCE_SECONDS
 ) -> Iterator[None]:
     """A transaction that holds the healer's lock for a version table; it commits when the block ends well.
 
     Raises:
         HealInProgress: the lock was not free within `patience_seconds`.
     """
+
+    def attempt() -> bool:
+        connection.begin()
+        held = bool(connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}))
+        if not held:
+            connection.rollback()
+        return held
+
     key = _key(versions or VersionTable())
+    _patiently(attempt, patience_seconds)
+    try:
+        yield
+        connection.commit()
+    finally:
+        connection.rollback()
+
+
+@contextmanager
+def locked_session(
+    connection: Connection, *, versions: VersionTable, patience_seconds: float = PATIENCE_SECONDS
+) -> Iterator[None]:
+    """The healer's lock round work in several transactions on other connections; this one stays outside any.
+
+    Raises:
+        HealInProgress: the lock was not free within `patience_seconds`.
+    """
+    key = _key(versions)
+    outside = connection.execution_options(isolation_level="AUTOCOMMIT")
+    _patiently(lambda: bool(outside.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key})), patience_seconds)
+    try:
+        yield
+    finally:
+        outside.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+
+
+def _patiently(attempt: Callable[[], bool], patience_seconds: float) -> None:
     start = time.monotonic()
-    while True:
-        with connection.begin() as transaction:
-            if connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}):
-                yield
-                return
-            transaction.rollback()
+    while not attempt():
         waited = time.monotonic() - start
         if waited > patience_seconds:
             raise HealInProgress(waited)

@@ -4,9 +4,12 @@ What PostgreSQL's majors spell differently is left out or brought to one form he
 major fits a database on another.
 """
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -34,6 +37,11 @@ class VersionTable:
         return ".".join('"' + part.replace('"', '""') + '"' for part in (self.schema, self.name))
 
 
+def digest_of(value: Any) -> str:
+    """A short hash of a value that JSON can hold."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
+
+
 class VersionTableStrange(ReconcileError):
     """A table has the name of Alembic's version table, but not its column."""
 
@@ -52,6 +60,11 @@ class Observation:
     schema: Schema
     claimed: tuple[str, ...] | None
     constraints: Mapping[Key, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """A short hash of the schema and of what is claimed."""
+        return digest_of([sorted(self.schema.items()), self.claimed])
 
 
 def observe(

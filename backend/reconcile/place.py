@@ -94,7 +94,7 @@ def _halfway(points: tuple[Point, ...], tape: Tape) -> Place:
     applied = before | {revision.id}
     if revision.replay_safe:
         return Place(before, rerun=True)
-    if revision.completable and revision.transactional:
+    if revision.completable:
         return Place(applied)
     remaining = revision.statements[first.done :]
     known = first.index == last.index and not any(item.traceless for item in _between(first, last, tape))

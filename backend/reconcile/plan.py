@@ -3,47 +3,13 @@
 Printing a plan is the dry run; applying it adds no decisions. A plan with a refusal has no steps.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
-
 from reconcile.locate import Location, Verdict
 from reconcile.repair import advice, creations, mend
 from reconcile.schema import Difference, column_of, kind_of, name_of, table_of
-from reconcile.tape import BASE, Tape
-
-
-@dataclass(frozen=True)
-class Execute:
-    """Run one statement that makes or mends an object."""
-
-    sql: str
-
-    def __str__(self) -> str:
-        return f"run       {self.sql}"
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """Write where the schema is into the version table, and nothing else; no revision at all is the base."""
-
-    revisions: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"stamp     {', '.join(self.revisions) or BASE}"
-
-
-@dataclass(frozen=True)
-class Upgrade:
-    """Run the revisions that have not begun, through Alembic."""
-
-    revision: str
-
-    def __str__(self) -> str:
-        return f"upgrade   to {self.revision}, through Alembic"
-
-
-Step: TypeAlias = Execute | Stamp | Upgrade
+from reconcile.steps import Step, heavy_steps, steps_forward
+from reconcile.tape import Tape
 
 
 @dataclass(frozen=True)
@@ -63,30 +29,26 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def plan(location: Location, tape: Tape) -> Plan:
-    """The steps from a location to the end of the tape, or the reason why there are none."""
+def plan(location: Location, tape: Tape, *, large: frozenset[str] = frozenset(), consent: bool = False) -> Plan:
+    """The steps from a location to the end of the tape, or the reason why there are none.
+
+    `large` are the tables that are too large to be locked for long: indexes on them are built beside their use, and
+    what would read or rewrite them as a whole waits for `consent`.
+    """
     refusal = _refusal(location, tape)
     if refusal is not None:
         return Plan(refusal=refusal)
     if location.verdict is Verdict.CURRENT:
         return Plan()
-    steps: list[Step] = [Execute(sql) for sql in _repairs(location)]
-    tips = tape.tips(location.applied)
-    if (location.claimed or ()) != tuple(sorted(tips)):
-        steps.append(Stamp(tips))
-    if len(location.applied) < len(tape.revisions):
-        steps.append(Upgrade(tape.head))
-    return Plan(steps=tuple(steps), notes=_notes(location, tape))
+    steps = tuple(steps_forward(location, tape, large))
+    heavy = heavy_steps(location, tape, large)
+    if heavy and not consent:
+        return Plan(refusal=_too_heavy(heavy))
+    return Plan(steps=steps, notes=_notes(location, tape) + tuple(heavy))
 
 
-def _repairs(location: Location) -> Iterator[str]:
-    """The rest of a half-applied revision where it is known, else what is missing and differing, one by one."""
-    if location.remaining:
-        yield from (statement.sql for statement in location.remaining)
-        return
-    for item in location.differing:
-        yield from mend(item) or ()
-    yield from creations(location.missing) or ()
+def _too_heavy(heavy: tuple[str, ...]) -> Refusal:
+    return Refusal("; ".join(heavy), ("choose a quiet time, then: python -m reconcile heal --yes",))
 
 
 def _refusal(location: Location, tape: Tape) -> Refusal | None:
@@ -150,7 +112,7 @@ def _drift(location: Location) -> Refusal | None:
 def _irreparable(location: Location, tape: Tape) -> Refusal | None:
     """A missing table is made only where its revision may never have got so far; elsewhere its rows are gone."""
     claimed = [row for row in location.believed if row in tape.ids]
-    if location.remaining:
+    if location.remaining or location.rerun:
         return None
     begun_last = frozenset[str]() if claimed else _made_by(tape.tips(location.applied), tape)
     lost = [item for item in location.missing if kind_of(item.key) == "table" and item.key not in begun_last]

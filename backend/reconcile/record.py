@@ -8,6 +8,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, event, text
 
@@ -26,12 +28,17 @@ _COPIES_ROWS = re.compile(
 )
 
 
-def record(config: Config, connection: Connection, *, versions: VersionTable, schema: str = "public") -> Tape:
+def record(config: Config, connection: Connection, *, base: str = "") -> Tape:
     """Replays the chain from its base to its head; the database is one that may be thrown away.
 
     It must hold nothing of the chain yet: a revision that finds its objects there would have no effect on record.
+    `base` is SQL that makes what has to be there before the first revision.
     """
     scripts = ScriptDirectory.from_config(config)
+    versions, schema = _version_table(config, connection)
+    for statement in filter(None, map(str.strip, base.split(";\n"))):
+        connection.exec_driver_sql(statement)
+    connection.commit()
     config.attributes["connection"] = connection
     recorder = _Recorder(versions, schema)
     revisions = []
@@ -41,6 +48,23 @@ def record(config: Config, connection: Connection, *, versions: VersionTable, sc
         revisions.append(_revision(script, recorder))
     major = connection.scalar(text("SELECT current_setting('server_version_num')::int / 10000"))
     return Tape(revisions=tuple(revisions), schema=schema, versions=versions, postgresql=str(major))
+
+
+def _version_table(config: Config, connection: Connection) -> tuple[VersionTable, str]:
+    """Where the project's env.py tells Alembic to keep the version, and the schema that its names lie in."""
+    found: list[MigrationContext] = []
+
+    def visit(_heads: Any, context: MigrationContext) -> list[Any]:
+        found.append(context)
+        return []
+
+    config.attributes["connection"] = connection
+    directory = ScriptDirectory.from_config(config)
+    with EnvironmentContext(config, directory, fn=visit, dont_mutate=True):
+        directory.run_env()
+    schema: str = connection.scalar(text("SELECT current_schema()")) or "public"
+    connection.commit()
+    return VersionTable(found[0].version_table, found[0].version_table_schema or schema), schema
 
 
 def _revision(script: Script, recorder: "_Recorder") -> Revision:

@@ -5,9 +5,10 @@ Statements are made from an object's canonical text, not taken from a revision: 
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from reconcile.column import Column, alterations
-from reconcile.schema import Difference, Key, Schema, column_of, kind_of, name_of, table_of
+from reconcile.schema import Difference, Key, Schema, column_of, kind_of, name_of, table_of, tables_in
 
 _ORDER = [
     "extension",
@@ -31,21 +32,34 @@ _CONSTRAINTS = ("primary_key", "unique", "check", "exclude", "foreign_key")
 _LABEL = re.compile(r"'(?:[^']|'')*'")
 
 
-def creations(missing: Iterable[Difference]) -> tuple[str, ...] | None:
+@dataclass(frozen=True)
+class Creation:
+    """A statement that makes a missing object, or clears the way for it."""
+
+    item: Difference
+    sql: str
+
+
+def creations(missing: Iterable[Difference]) -> tuple[Creation, ...] | None:
     """The statements that make what is missing, in an order in which they can run; None where one can't be made."""
     ordered = sorted(missing, key=lambda item: _ORDER.index(kind_of(item.key)))
-    tables = {name_of(item.key) for item in ordered if kind_of(item.key) == "table"}
-    statements: list[str | None] = []
+    tables = tables_in(item.key for item in ordered)
+    made: list[Creation] = []
     for item in ordered:
         table = table_of(item.key, item.expected or "")
         if item.found is not None:
-            statements.append(f"DROP INDEX {name_of(item.key)}")
+            made.append(Creation(item, f"DROP INDEX {name_of(item.key)}"))
         if kind_of(item.key) == "table":
             parts = {d.key: d.expected or "" for d in ordered if table_of(d.key, d.expected or "") == table}
-            statements.append(_create_table(name_of(item.key), parts))
-        elif table not in tables or kind_of(item.key) == "index":
-            statements.append(_create(item.key, item.expected or ""))
-    return None if None in statements else tuple(statement for statement in statements if statement)
+            sql = _create_table(name_of(item.key), parts)
+        elif table in tables and kind_of(item.key) in ("column", *_CONSTRAINTS):
+            continue
+        else:
+            sql = _create(item.key, item.expected or "")
+        if sql is None:
+            return None
+        made.append(Creation(item, sql))
+    return tuple(made)
 
 
 def _create_table(name: str, parts: Schema) -> str | None:

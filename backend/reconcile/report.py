@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconcile.locate import Location, Verdict
-from reconcile.plan import Execute, Plan, Stamp, Step, Upgrade
+from reconcile.plan import Plan
 from reconcile.schema import Difference, kind_of, table_of, tables_in
+from reconcile.steps import BuildBeside, Execute, Stamp, Step, Upgrade, UpgradeAlone
 from reconcile.tape import BASE, Tape
 
 EXIT_CODES = {
@@ -23,13 +24,18 @@ EXIT_CODES = {
 
 @dataclass(frozen=True)
 class Report:
-    """A verdict with its plan; `applied` when the plan was carried out and the result compared, in `seconds`."""
+    """A verdict with its plan; `applied` when the plan was carried out and the result compared, in `seconds`.
+
+    `stays` are the steps that had been committed before a later one failed. `digest` stands for the whole schema seen.
+    """
 
     location: Location
     plan: Plan
     tape: Tape
     applied: bool = False
     seconds: float = 0.0
+    stays: tuple[Step, ...] = ()
+    digest: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -38,9 +44,9 @@ class Report:
 
     @property
     def outcome(self) -> str:
-        """`current`, `healed`, `planned` or `refused`."""
+        """`current`, `healed`, `planned`, `refused`, or `interrupted` when only some steps could be done."""
         if self.plan.refusal is not None:
-            return "refused"
+            return "interrupted" if self.stays else "refused"
         if self.applied:
             return "healed"
         return "planned" if self.plan.steps else "current"
@@ -61,7 +67,9 @@ class Report:
         lines += [f"  {item}" for item in self._differences()]
         refusal = self.plan.refusal
         if refusal is not None:
-            lines.append(f"Refused; nothing was changed: {refusal.reason}.")
+            kept = "Interrupted; these steps stay done, and the next heal goes on from them" if self.stays else ""
+            lines += [f"{kept}:", *(f"  {step}" for step in self.stays)] if kept else []
+            lines.append(f"{'The reason' if kept else 'Refused; nothing was changed'}: {refusal.reason}.")
             lines += ["To go on, one of these may help:"] * bool(refusal.remedies)
             lines += [f"  {remedy}" for remedy in refusal.remedies]
         elif self.plan.steps:
@@ -132,7 +140,11 @@ def _step(step: Step) -> dict[str, str]:
     match step:
         case Execute(sql):
             return {"do": "run", "sql": sql}
+        case BuildBeside(sql):
+            return {"do": "beside", "sql": sql}
         case Stamp(revisions):
             return {"do": "stamp", "revision": ", ".join(revisions) or BASE}
         case Upgrade(revision):
             return {"do": "upgrade", "revision": revision}
+        case UpgradeAlone(revision):
+            return {"do": "upgrade alone", "revision": revision}

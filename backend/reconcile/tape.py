@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from reconcile.errors import ReconcileError
-from reconcile.observe import VersionTable
+from reconcile.observe import VersionTable, digest_of
 from reconcile.schema import Key, Schema, kind_of, name_of, schema_in, table_of, tables_in
 
 FORMAT = 2
@@ -136,6 +136,11 @@ class Tape:
                 for statement in revision.statements:
                     play(schema, statement)
         return schema
+
+    @cached_property
+    def digest(self) -> str:
+        """A short hash of the revisions: the version of the code that knows them."""
+        return digest_of([[revision.id, revision.source] for revision in self.revisions])
 
     @cached_property
     def end(self) -> Schema:

@@ -1,0 +1,97 @@
+"""The commands of the command line, each from its options to its exit code."""
+
+import json
+from argparse import Namespace
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from reconcile import heal as healing
+from reconcile.errors import ReconcileError
+from reconcile.journal import Journal
+from reconcile.look import Choices, look
+from reconcile.project import Project, chain, configuration, on_own_connection, open_project, tape_path
+from reconcile.record import record as play
+from reconcile.report import Report
+from reconcile.scratch import scratch_database
+from reconcile.tape import Tape
+from reconcile.tape_file import tape_text, write_tape
+
+
+def status(options: Namespace) -> int:
+    """Where the database is."""
+    return _report(options, look)
+
+
+def plan(options: Namespace) -> int:
+    """What would be done."""
+    return _report(options, lambda connection, project: look(connection, project, _choices(options, project)))
+
+
+def heal(options: Namespace) -> int:
+    """Does it, verified, or nothing."""
+    if options.dry_run:
+        return plan(options)
+    return _report(options, lambda connection, project: healing.heal(connection, project, _choices(options, project)))
+
+
+def _report(options: Namespace, work: Callable[[Connection, Project], Report]) -> int:
+    project = open_project(options.config)
+    report = on_own_connection(project.config, lambda connection: work(connection, project))
+    print(json.dumps(report.as_json(), indent=1) if options.json else report)
+    return report.exit_code
+
+
+def _choices(options: Namespace, project: Project) -> Choices:
+    if options.assume is not None and options.assume not in project.tape.ids:
+        raise ReconcileError(f"There is no revision {options.assume}; there are {', '.join(project.tape.ids)}.")
+    return Choices(assume=options.assume, row_limit=options.row_limit, consent=options.yes)
+
+
+def record(options: Namespace) -> int:
+    """Replays the chain, and writes its tape or compares it with the one on file."""
+    config = configuration(options.config)
+    chain(config)
+    base = options.base.read_text(encoding="utf-8") if options.base else ""
+
+    def work(connection: Connection) -> Tape:
+        with scratch_database(connection) as scratch:
+            return play(config, scratch, base=base)
+
+    tape, path = on_own_connection(config, work), tape_path(config)
+    if not options.check:
+        write_tape(tape, path)
+    elif not path.is_file() or path.read_text(encoding="utf-8") != tape_text(tape):
+        raise ReconcileError(f"{path.name} isn't what the revisions do now: record it again.")
+    summary = {"tape": path.name, "revisions": len(tape.revisions), "objects": len(tape.end)}
+    sentence = f"{path.name}: {summary['revisions']} revisions, {summary['objects']} objects."
+    print(json.dumps(summary) if options.json else sentence)
+    return 0
+
+
+def history(options: Namespace) -> int:
+    """The last heals."""
+    project = open_project(options.config)
+    rows = on_own_connection(
+        project.config, lambda connection: Journal(project).history(connection, limit=options.limit)
+    )
+    if options.json:
+        print(json.dumps(rows, indent=1, default=str))
+    elif not rows:
+        print("No heal is on record.")
+    else:
+        print("\n".join(line for row in rows for line in _told(row)))
+    return 0
+
+
+def _told(row: dict[str, Any]) -> list[str]:
+    took = "" if row["seconds"] is None else f" in {row['seconds']:.2f} s"
+    lines = [
+        f"{row['id']}  {row['started_at']:%Y-%m-%d %H:%M:%S}  {row['verdict']} at {row['located']}:"
+        f" {row['outcome']}, to {row['head']}{took}, on {row['host']}"
+    ]
+    lines += [f"     {step['do']:13} {step.get('sql') or step.get('revision')}" for step in row["plan"]]
+    lines += [f"     not finished: {row['unfinished']}"] * bool(row["unfinished"])
+    lines += [f"     {row['reason']}"] * bool(row["reason"])
+    return lines

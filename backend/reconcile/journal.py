@@ -1,0 +1,204 @@
+"""Journal: what was healed, when, where from and by whom, in a schema of its own beside the project's.
+
+A heal in one transaction is entered in that transaction. Segments are entered before they run and marked after, so
+that an interrupted one is known. The journal's own tables are made and healed by the same engine, from the chain in
+journal_chain/. A user who may not have a schema heals without a journal, and is told.
+"""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import ProgrammingError
+
+from reconcile.apply import apply
+from reconcile.look import look_within
+from reconcile.observe import VersionTable
+from reconcile.project import Project
+from reconcile.report import Report
+from reconcile.steps import Step
+from reconcile.tape import Tape
+from reconcile.tape_file import read_tape
+from reconcile.verify import verify
+
+CHAIN = Path(__file__).parent / "journal_chain"
+DEFAULT_SCHEMA = "reconcile"
+SCHEMA_OPTION = "reconcile_journal_schema"  # in the project's alembic.ini
+VERSION_TABLE = "journal_version"
+
+_BEGIN = text(
+    "INSERT INTO heals (outcome, verdict, claimed, located, head, plan, digest_before, host, code_version)"
+    " VALUES (:outcome, :verdict, :claimed, :located, :head, CAST(:plan AS jsonb), :digest, :host, :version)"
+    " RETURNING id"
+)
+_END = text(
+    "UPDATE heals SET outcome = :outcome, reason = :reason, digest_after = :digest, finished_at = clock_timestamp(),"
+    " seconds = :seconds WHERE id = :id"
+)
+_SEGMENT = text("INSERT INTO segments (heal_id, position, steps) VALUES (:id, :position, :steps)")
+_SEGMENT_DONE = text("UPDATE segments SET finished_at = clock_timestamp() WHERE heal_id = :id AND position = :position")
+_HISTORY = text(
+    "SELECT id, started_at, finished_at, outcome, verdict, claimed, located, head, plan, reason, host, code_version,"
+    " seconds, (SELECT string_agg(steps, '; ' ORDER BY position) FROM segments s WHERE s.heal_id = heals.id"
+    " AND s.finished_at IS NULL) AS unfinished FROM heals ORDER BY id DESC LIMIT :limit"
+)
+
+
+class Journal:
+    """The journal of one project's database."""
+
+    def __init__(self, project: Project) -> None:
+        self.schema = project.config.get_main_option(SCHEMA_OPTION) or DEFAULT_SCHEMA
+        self._project = project
+
+    def enter(self, connection: Connection, report: Report, after: Report) -> Report:
+        """Enters a finished heal, in the heal's own transaction."""
+        savepoint = connection.begin_nested()
+        try:
+            self._prepare(connection)
+            entry = _begin(connection, report)
+            _end(connection, entry, report, after)
+            savepoint.commit()
+        except ProgrammingError as error:
+            if not _lacks_privilege(error):
+                raise
+            savepoint.rollback()
+            return self._not_entered(report)
+        return report
+
+    @contextmanager
+    def begun(self, engine: Engine, report: Report) -> "Iterator[Entry]":
+        """An entry for a heal in segments, committed before the first of them."""
+        with engine.connect() as connection:
+            try:
+                self._prepare(connection)
+                number: int | None = _begin(connection, report, outcome="begun")
+                connection.commit()
+            except ProgrammingError as error:
+                if not _lacks_privilege(error):
+                    raise
+                connection.rollback()
+                number = None
+            yield Entry(self, connection, number)
+
+    def history(self, connection: Connection, *, limit: int) -> list[dict[str, Any]]:
+        """The last heals, the newest first; none where there is no journal."""
+        with connection.begin() as transaction:
+            if connection.scalar(text("SELECT to_regclass(:heals)"), {"heals": f'"{self.schema}".heals'}) is None:
+                return []
+            self._pin(connection)
+            rows = [dict(row) for row in connection.execute(_HISTORY, {"limit": limit}).mappings()]
+            transaction.rollback()
+        return rows
+
+    def _prepare(self, connection: Connection) -> None:
+        connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
+        own = journal_project(self.schema)
+        report = look_within(connection, own)
+        if report.plan.steps:
+            apply(report.plan.steps, connection, own)
+            verify(look_within(connection, own).location)
+        self._pin(connection)
+
+    def _pin(self, connection: Connection) -> None:
+        connection.execute(
+            text("SELECT set_config('search_path', quote_ident(:schema), true)"), {"schema": self.schema}
+        )
+
+    def _not_entered(self, report: Report) -> Report:
+        note = f"the heal is not in the journal: this user may not create the schema {self.schema}"
+        return replace(report, plan=replace(report.plan, notes=(*report.plan.notes, note)))
+
+
+class Entry:
+    """A heal in segments on its way into the journal; each call is a transaction of its own."""
+
+    def __init__(self, journal: Journal, connection: Connection, number: int | None) -> None:
+        self._journal = journal
+        self._connection = connection
+        self._number = number
+        self._position = 0
+        self.done: tuple[Step, ...] = ()
+
+    @contextmanager
+    def segment(self, steps: tuple[Step, ...]) -> Iterator[None]:
+        """Written before its steps run, marked after."""
+        self._position += 1
+        place = {"id": self._number, "position": self._position}
+        self._write(_SEGMENT, place | {"steps": "; ".join(str(step) for step in steps)})
+        yield
+        self._write(_SEGMENT_DONE, place)
+        self.done += steps
+
+    def finished(self, report: Report, after: Report) -> Report:
+        """The heal went well, and what is there now was compared."""
+        return self._close(report, outcome=report.outcome, digest=after.digest)
+
+    def interrupted(self, report: Report) -> Report:
+        """A segment failed; what stays is known to the next look."""
+        reason = report.plan.refusal.reason if report.plan.refusal else ""
+        return self._close(report, outcome=report.outcome, reason=reason)
+
+    def _close(self, report: Report, *, outcome: str, digest: str | None = None, reason: str | None = None) -> Report:
+        ended = {"outcome": outcome, "digest": digest, "reason": reason, "seconds": None, "id": self._number}
+        self._write(_END, ended)
+        return report if self._number is not None else self._journal._not_entered(report)  # noqa: SLF001 - its own entry
+
+    def _write(self, statement: Any, values: dict[str, Any]) -> None:
+        if self._number is None:
+            return
+        with self._connection.begin():
+            self._journal._pin(self._connection)  # noqa: SLF001 - its own entry
+            self._connection.execute(statement, values)
+
+
+@cache
+def journal_project(schema: str) -> Project:
+    """The journal's own chain, as it lies in one schema."""
+    recorded = read_tape(CHAIN / "tape.json")
+    tape = Tape(recorded.revisions, schema=schema, versions=VersionTable(VERSION_TABLE, schema))
+    return Project(journal_configuration(schema), tape)
+
+
+def journal_configuration(schema: str) -> Config:
+    """The Alembic configuration of the journal's own chain."""
+    config = Config()
+    config.set_main_option("script_location", str(CHAIN))
+    config.set_main_option("path_separator", "os")
+    config.attributes["schema"] = schema
+    return config
+
+
+def _begin(connection: Connection, report: Report, *, outcome: str = "healed") -> int:
+    location, facts = report.location, report.as_json()
+    values = {
+        "outcome": outcome,
+        "verdict": str(report.verdict),
+        "claimed": ", ".join(location.claimed or ()),
+        "located": location.at,
+        "head": report.tape.head,
+        "plan": json.dumps(facts["steps"]),
+        "digest": report.digest,
+        "host": socket.gethostname(),
+        "version": report.tape.digest,
+    }
+    number: int = connection.execute(_BEGIN, values).scalar_one()
+    return number
+
+
+def _end(connection: Connection, number: int, report: Report, after: Report) -> None:
+    connection.execute(
+        _END,
+        {"outcome": "healed", "reason": None, "digest": after.digest, "seconds": report.seconds, "id": number},
+    )
+
+
+def _lacks_privilege(error: ProgrammingError) -> bool:
+    return getattr(error.orig, "sqlstate", None) == "42501" or getattr(error.orig, "pgcode", None) == "42501"
