@@ -105,7 +105,7 @@ def _drift(location: Location) -> Refusal | None:
     if not hopeless:
         return None
     needed = creations(item for item in location.missing if kind_of(item.key) in ("type", "domain")) or ()
-    remedies = (*(f"{sql};" for sql in needed), *(advice(item) for item in hopeless))
+    remedies = (*(f"{creation.sql};" for creation in needed), *(advice(item) for item in hopeless))
     return Refusal("; ".join(str(item) for item in hopeless), remedies)
 
 

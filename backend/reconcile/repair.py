@@ -141,11 +141,8 @@ def advice(item: Difference) -> str:
             return f"{altered};" if altered else f"-- {item}"
         case "type" if item.expected and item.found:
             return _relabel(name, item.expected, item.found)
-        case "index" if _is_elsewhere(item):
-            return f"ALTER INDEX {name} RENAME TO {_renamed(name)};"
         case "index":
-            created = _create(item.key, item.expected) if item.expected else None
-            return f"DROP INDEX {name};" + (f" {created};" if created else "")
+            return _index_advice(item)
         case "trigger":
             return f"DROP TRIGGER {column_of(item.key)} ON {table};"
         case "rule":
@@ -159,6 +156,14 @@ def advice(item: Difference) -> str:
     if kind in _CONSTRAINTS and item.found:
         return f"ALTER TABLE {table} DROP CONSTRAINT {item.name};"
     return f"-- {item}"
+
+
+def _index_advice(item: Difference) -> str:
+    name = name_of(item.key)
+    if _is_elsewhere(item):
+        return f"ALTER INDEX {name} RENAME TO {_renamed(name)};"
+    created = _create(item.key, item.expected) if item.expected else None
+    return f"DROP INDEX {name};" + (f" {created};" if created else "")
 
 
 def _is_elsewhere(item: Difference) -> bool:
