@@ -7,7 +7,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reconcile.heal import heal, look
+from reconcile.heal import heal
+from reconcile.look import Choices, look
 from reconcile.project import Project
 from reconcile.report import Report
 
@@ -97,9 +97,9 @@ class Bench:
     app: FastAPI
     rows: tuple[dict[str, Any], ...]
 
-    async def run(self, work: Callable[..., Report], **options: Any) -> Report:
+    async def run(self, work: Callable[..., Report], *choices: Choices) -> Report:
         """The engine's answer."""
-        return await self.healer.run_sync(partial(work, **options), self.project)
+        return await self.healer.run_sync(work, self.project, *choices)
 
     async def state(self) -> tuple[object, ...]:
         """Everything that a refusal may not change."""
@@ -176,7 +176,7 @@ async def follow_advice(bench: Bench, report: Report, before: Any) -> None:
         if not commands:
             assert report.verdict == "ahead"
             return
-        report = await bench.run(heal, assume=commands[0].split()[-1])
+        report = await bench.run(heal, Choices(assume=commands[0].split()[-1]))
         if report.well:
             break
     assert report.outcome == "healed", report
