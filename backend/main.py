@@ -15,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import audio, health
-from api.edge import BodyLimits, Guard, LingeringAnswer, RequestLog
+from api.edge import Guard, LingeringAnswer, RequestLog
 from api.errors import answer_problems
 from api.health import Health
+from api.limits import BodyLimits
 from api.multipart import LIMITS
 from api.server import claim_address, run, run_workers
 from api.state import State
@@ -56,8 +57,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _surroundings(settings: Settings) -> list[Middleware]:
     """What surrounds every request, the outermost first."""
-    form_bytes = settings.max_file_size_bytes + LIMITS.overhead_bytes
-    limits = BodyLimits(by_path={"/api/audio/upload": form_bytes}, others=audio.JSON_BODY_BYTES)
+    limits = BodyLimits(
+        form_path=audio.UPLOAD_PATH,
+        file_bytes=settings.max_file_size_bytes,
+        form_bytes=LIMITS.overhead_bytes,
+        other_bytes=audio.JSON_BODY_BYTES,
+    )
     return [
         Middleware(PlainRefusal),
         Middleware(RequestLog),

@@ -30,6 +30,7 @@ LARGEST_OFFSET = 2**31
 LONGEST_SEARCH = 200
 
 router = APIRouter(prefix="/api/audio", tags=["audio"])
+UPLOAD_PATH = "/api/audio/upload"
 
 
 def _wanted(

@@ -4,16 +4,14 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import problem_of
+from api.limits import BodyLimits
 from api.origin import check_origin
-from audio.ingest import UploadTooLarge
 from core.errors import PegasusError
 
 log = structlog.get_logger("pegasus.request")
@@ -110,21 +108,6 @@ async def _throw_away(receive: Receive) -> None:
                 going_on = message.get("more_body", False)
     except TimeoutError:
         return
-
-
-@dataclass(frozen=True)
-class BodyLimits:
-    """The largest body of a request in bytes, by path; `others` on any other path."""
-
-    by_path: Mapping[str, int]
-    others: int
-
-    def check(self, path: str, headers: Headers) -> None:
-        """Refuses a declared length. Raises UploadTooLarge."""
-        declared = headers.get("content-length", "0")
-        limit = self.by_path.get(path, self.others)
-        if declared.isdecimal() and int(declared) > limit:
-            raise UploadTooLarge(limit=limit, received=int(declared))
 
 
 class Guard:

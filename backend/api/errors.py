@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.limits import BodyTooLarge
 from api.multipart import FileMissing, FormLimitPassed, FormMalformed, NotAForm
 from api.origin import ForeignHost, ForeignOrigin, ProxiedRequest
 from api.ranges import RangeNotSatisfiable
@@ -53,6 +54,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     RecordingMissing: Problem(404, "recording-missing", "No such recording"),
     BytesMissing: Problem(404, "bytes-missing", "The recording's bytes are missing"),
     UploadTooLarge: Problem(413, "upload-too-large", "The upload is too large", ("limit", "received")),
+    BodyTooLarge: Problem(413, "body-too-large", "The body is too large", ("limit", "received")),
     NotAForm: Problem(415, "not-a-form", "Not a form"),
     NotAudio: Problem(415, "not-audio", "Not audio"),
     RangeNotSatisfiable: Problem(416, "range-not-satisfiable", "No such range", ("size_bytes",), _whole_size),
@@ -65,6 +67,12 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     DatabaseProblem: Problem(503, "database-unavailable", "The database can't be used", headers=_retry_soon),
     StorageFull: Problem(507, "storage-full", "No room left"),
     StorageError: Problem(503, "storage-unavailable", "Storage can't be used", headers=_retry_soon),
+}
+FRAMEWORK = {
+    400: Problem(400, "body-malformed", "The body can't be read"),
+    404: Problem(404, "path-unknown", "There is nothing at this path"),
+    405: Problem(405, "method-not-allowed", "This path has no such method"),
+    413: Problem(413, "body-too-large", "The body is too large"),
 }
 UNKNOWN = Problem(500, "internal-error", "Something went wrong here")
 # What these say is for the log: it names the server's inner addresses and users.
@@ -114,17 +122,15 @@ async def _on_validation_error(_request: Request, error: Exception) -> Response:
         return _answer(Problem(400, "json-malformed", "Not JSON"), detail="The body isn't JSON.")
     errors = [{"at": ".".join(map(str, one["loc"])), "message": one["msg"], "kind": one["type"]} for one in found]
     detail = "; ".join(f"{one['at']}: {one['message']}" for one in errors)
-    return _answer(Problem(422, "request-invalid", "The request is invalid"), detail=detail, errors=errors)
+    return _answer(Problem(422, "request-invalid", "The request is invalid"), detail=f"{detail}.", errors=errors)
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> Response:
-    """What the framework itself refuses: no such path, no such method, a body over its route's limit."""
+    """What the framework itself refuses."""
     if not isinstance(error, HTTPException):
         return await _on_unknown_error(_request, error)
-    title = HTTPStatus(error.status_code).phrase
-    slug = title.lower().replace(" ", "-")
-    problem = Problem(error.status_code, slug, title)
-    return _answer(problem, detail=f"{error.detail}.", headers=dict(error.headers or {}))
+    problem = FRAMEWORK.get(error.status_code, Problem(error.status_code, "refused", "The request is refused"))
+    return _answer(problem, detail=f"{problem.title}.", headers=dict(error.headers or {}))
 
 
 async def _on_client_gone(_request: Request, _error: Exception) -> Response:

@@ -1,0 +1,36 @@
+"""How much a request may say that it brings, known before a byte of its body is read."""
+
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+
+from audio.ingest import UploadTooLarge
+from core.errors import PegasusError
+
+
+class BodyTooLarge(PegasusError):
+    """A request that is no upload says that it has a large body."""
+
+    def __init__(self, *, limit: int, received: int) -> None:
+        super().__init__(f"The body has {received} bytes, and at most {limit} are read.")
+        self.limit = limit
+        self.received = received
+
+
+@dataclass(frozen=True, kw_only=True)
+class BodyLimits:
+    """The largest bodies in bytes: of a file, of what a form adds to it on `form_path`, and of any other request."""
+
+    form_path: str
+    file_bytes: int
+    form_bytes: int
+    other_bytes: int
+
+    def check(self, path: str, headers: Headers) -> None:
+        """Refuses a declared length. Raises UploadTooLarge or BodyTooLarge."""
+        text = headers.get("content-length", "")
+        declared = int(text) if text.isdecimal() else 0
+        if path == self.form_path and declared > self.file_bytes + self.form_bytes:
+            raise UploadTooLarge(limit=self.file_bytes, received=declared)
+        if path != self.form_path and declared > self.other_bytes:
+            raise BodyTooLarge(limit=self.other_bytes, received=declared)

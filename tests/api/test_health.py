@@ -1,0 +1,87 @@
+"""Health: alive, and ready only while every part is well; and what clients see while one is away."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import httpx
+import pytest
+from core.settings import Settings
+
+from tests.api.conftest import Look, problem
+from tests.audio.samples import recording
+
+READY = {"schema": "well", "database": "well", "storage": "well"}
+
+
+@asynccontextmanager
+async def database_away(server_address: str, database: str) -> AsyncIterator[None]:
+    """Takes the test's database away, and gives it back."""
+    name = database.split("?")[0].rpartition("/")[2]
+    connection = await asyncpg.connect(server_address)
+    try:
+        await connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        await connection.execute(f"ALTER DATABASE {name} RENAME TO {name}_away")
+        yield
+        await connection.execute(f"ALTER DATABASE {name}_away RENAME TO {name}")
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("url", ["/health", "/health/ready"])
+async def test_a_server_that_is_well_is_ready(client: httpx.AsyncClient, url: str) -> None:
+    """Ready means that the schema was verified, and that the database and storage answer."""
+    answer = await client.get(url)
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "parts": READY})
+    assert (await client.get("/health/live")).json() == {"status": "alive"}
+
+
+async def test_a_server_without_storage_is_not_ready(client: httpx.AsyncClient, settings: Settings) -> None:
+    """It names the part that is away, and is ready again once that is back."""
+    away = settings.storage_root.with_name("away")
+    settings.storage_root.rename(away)
+    answer = await client.get("/health/ready")
+    assert (answer.status_code, answer.json()["parts"]) == (503, READY | {"storage": "not well"})
+    assert (await client.get("/health/live")).status_code == 200
+    away.rename(settings.storage_root)
+    assert (await client.get("/health/ready")).status_code == 200
+
+
+async def test_a_server_without_database_waits_for_it(
+    client: httpx.AsyncClient, server_address: str, database: str, kept: Look
+) -> None:
+    """While the database is away nothing is kept and nothing told of it; afterwards all goes on by itself."""
+    files = {"file": ("memo.wav", recording("wav"))}
+    async with database_away(server_address, database):
+        ready = await client.get("/health/ready")
+        assert (ready.status_code, ready.json()["parts"]) == (503, READY | {"database": "not well"})
+        for answer in (await client.get("/api/audio/"), await client.post("/api/audio/upload", files=files)):
+            told = problem(answer, status=503, slug="database-unavailable")
+            assert answer.headers["retry-after"]
+            assert "test_" not in told["detail"]
+    assert (await kept()).files == set()
+    assert (await client.get("/health/ready")).status_code == 200
+    assert (await client.post("/api/audio/upload", files=files)).status_code == 200
+
+
+async def test_errors_of_the_framework_are_problems_too(client: httpx.AsyncClient) -> None:
+    """An unknown path and a method that isn't there are told in the same form as everything else."""
+    problem(await client.get("/nowhere"), status=404, slug="path-unknown")
+    answer = await client.patch("/api/audio/")
+    problem(answer, status=405, slug="method-not-allowed")
+    assert answer.headers["allow"] == "GET"
+
+
+async def test_the_front_door_leads_to_the_documentation(client: httpx.AsyncClient) -> None:
+    """Whoever opens the server in a browser finds what it can do."""
+    answer = await client.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
+    assert (await client.get("/docs")).status_code == 200
+    assert "/api/audio/upload" in (await client.get("/openapi.json")).json()["paths"]
+
+
+async def test_every_answer_names_its_request(client: httpx.AsyncClient) -> None:
+    """A request's id, given by the client or made here, stands in the answer as it does in the log."""
+    assert (await client.get("/health", headers={"X-Request-ID": "abc-1"})).headers["x-request-id"] == "abc-1"
+    made = (await client.get("/health", headers={"X-Request-ID": "a b\x1b"})).headers["x-request-id"]
+    assert made.isalnum()

@@ -1,0 +1,251 @@
+"""Uploads over a real socket, where clients break off, send too much, or wait to be told to go on."""
+
+import asyncio
+import json
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
+
+import httpx
+import pytest
+from core.settings import Settings, load_settings
+from main import create_app
+
+from tests.api.conftest import Look, Started, problem
+from tests.audio.samples import recording
+
+FILE_HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="memo.wav"\r\n\r\n'
+END = b"\r\n--b--\r\n"
+WAV = recording("wav")
+LARGE = 60 * 1024 * 1024
+
+
+def head(*, length: int | None, expect: bool = False, more: str = "") -> bytes:
+    """The head of an upload."""
+    lines = ["POST /api/audio/upload HTTP/1.1", "Host: 127.0.0.1", "Content-Type: multipart/form-data; boundary=b"]
+    lines.append("Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}")
+    lines += ["Expect: 100-continue"] * expect + [more] * bool(more)
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+class Wire:
+    """A client that sends and reads bytes as it likes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def send(self, *parts: bytes) -> None:
+        """Sends the bytes."""
+        for sent in parts:
+            self._writer.write(sent)
+            await self._writer.drain()
+
+    async def answer(self) -> tuple[int, dict[str, str], bytes]:
+        """Reads one answer."""
+        lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:]) if name}
+        body = await self._reader.readexactly(int(headers.get("content-length", "0")))
+        return int(lines[0].split()[1]), headers, body
+
+    async def closed(self) -> bool:
+        """Whether the server ends the connection."""
+        return await self._reader.read() == b""
+
+
+@asynccontextmanager
+async def wire(server: str) -> AsyncIterator[Wire]:
+    """A connection to the server."""
+    parts = urlsplit(server)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    try:
+        yield Wire(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+async def until_kept(kept: Look, *, files: int) -> None:
+    """Waits until that many files are kept, half-written ones included."""
+    while len((await kept()).files) != files:
+        await asyncio.sleep(0.02)
+
+
+async def test_a_large_upload_is_refused_before_it_is_sent(server: str, kept: Look) -> None:
+    """600 MB declared are refused at once, whether the client waits for a word or not."""
+    for expect in (True, False):
+        async with wire(server) as client:
+            await client.send(head(length=600_000_000, expect=expect))
+            status, headers, body = await client.answer()
+            assert (status, headers["content-type"]) == (413, "application/problem+json")
+            assert json.loads(body)["received"] == 600_000_000
+            assert headers["connection"] == "close"
+    assert (await kept()).files == set()
+
+
+async def test_a_good_upload_is_waited_for(server: str, kept: Look) -> None:
+    """A client that asks first is told to go on."""
+    body = FILE_HEAD + WAV + END
+    async with wire(server) as client:
+        await client.send(head(length=len(body), expect=True))
+        assert (await client.answer())[0] == 100
+        await client.send(body)
+        assert (await client.answer())[0] == 200
+    assert len((await kept()).rows) == 1
+
+
+async def test_a_connection_is_used_again(server: str, kept: Look) -> None:
+    """After an upload the connection stays open for the next."""
+    body = FILE_HEAD + WAV + END
+    async with wire(server) as client:
+        for _ in range(2):
+            await client.send(head(length=len(body)), body)
+            status, headers, _ = await client.answer()
+            assert (status, headers.get("connection")) == (200, None)
+    assert len((await kept()).rows) == 2
+
+
+async def test_a_foreign_request_never_gets_to_send_its_body(server: str) -> None:
+    """A page of another site is refused before it is told to go on."""
+    async with wire(server) as client:
+        await client.send(head(length=1000, expect=True, more="Origin: http://evil.test"))
+        assert (await client.answer())[0] == 403
+
+
+def large_body(start: bytes) -> Iterator[bytes]:
+    """A body far larger than what is taken, in pieces."""
+    yield start
+    for _ in range(LARGE // 65536):
+        yield bytes(65536)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize(
+    ("start", "status", "slug"),
+    [(FILE_HEAD + WAV, 413, "upload-too-large"), (FILE_HEAD + b"text" * 9999, 415, "not-audio"), (b"x", 400, "form-malformed")],
+)
+async def test_an_answer_arrives_while_the_client_still_sends(
+    server: str, kept: Look, start: bytes, status: int, slug: str, *, declared: bool
+) -> None:
+    """A client that sends all of a large body before it reads still gets to see why it was refused."""
+    size = len(start) + LARGE // 65536 * 65536
+    headers = {"Content-Type": "multipart/form-data; boundary=b"} | ({"Content-Length": str(size)} if declared else {})
+
+    def send() -> httpx.Response:
+        with httpx.Client(timeout=60) as client:
+            return client.post(f"{server}/api/audio/upload", content=large_body(start), headers=headers)
+
+    answer = await asyncio.to_thread(send)
+    problem(answer, status=413 if declared else status, slug="upload-too-large" if declared else slug)
+    await until_kept(kept, files=0)
+
+
+@pytest.mark.parametrize("sent", [len(FILE_HEAD) - 20, len(FILE_HEAD) + 10, len(FILE_HEAD) + 60_000])
+async def test_a_client_that_goes_away_leaves_nothing(server: str, kept: Look, sent: int) -> None:
+    """An upload that its client breaks off leaves no row and no file, and the server goes on."""
+    body = FILE_HEAD + WAV + END
+    async with wire(server) as client:
+        await client.send(head(length=len(body)), body[:sent])
+        await until_kept(kept, files=1 if sent > 50_000 else 0)
+    await until_kept(kept, files=0)
+    assert (await kept()).rows == []
+    async with httpx.AsyncClient() as other:
+        assert (await other.get(f"{server}/health")).status_code == 200
+
+
+async def test_an_upload_may_come_in_any_pace(server: str, kept: Look) -> None:
+    """Chunks of any size, with pauses between them, make a whole recording."""
+    body = FILE_HEAD + WAV + END
+    cuts = [0, 1, 3, 50, len(FILE_HEAD) - 1, len(FILE_HEAD) + 7, 70_000, len(body) - 3, len(body)]
+    async with wire(server) as client:
+        await client.send(head(length=None))
+        for a, b in zip(cuts, cuts[1:], strict=False):
+            await client.send(f"{b - a:x}\r\n".encode(), body[a:b], b"\r\n")
+            await asyncio.sleep(0.01)
+        await client.send(b"0\r\n\r\n")
+        assert (await client.answer())[0] == 200
+    assert (await kept()).rows[0]["file_size_bytes"] == len(WAV)
+
+
+async def test_many_uploads_at_once_are_all_kept(server: str, kept: Look) -> None:
+    """Forty uploads at once are forty recordings."""
+    async with httpx.AsyncClient(timeout=60) as client:
+        posts = [client.post(f"{server}/api/audio/upload", files={"file": ("a.wav", WAV)}) for _ in range(40)]
+        assert [answer.status_code for answer in await asyncio.gather(*posts)] == [200] * 40
+    assert (len((await kept()).rows), len((await kept()).files)) == (40, 80)
+
+
+class CutOff:
+    """Stands between a client and PostgreSQL, and cuts the connection at COMMIT, before it gets there or after."""
+
+    def __init__(self, address: str, folder: Path, *, deliver: bool) -> None:
+        query = parse_qs(urlsplit(address).query)
+        self._socket = f"{query['host'][0]}/.s.PGSQL.{query['port'][0]}"
+        self._own = f"{folder}/.s.PGSQL.{query['port'][0]}"
+        self.address = f"{address.split('?')[0]}?host={quote(str(folder), safe='')}&port={query['port'][0]}"
+        self._deliver = deliver
+        self._open = 0
+        self.armed = False
+
+    @asynccontextmanager
+    async def standing(self) -> AsyncIterator[None]:
+        """While it stands there."""
+        async with await asyncio.start_unix_server(self._connect, self._own):
+            yield
+        while self._open:
+            await asyncio.sleep(0.01)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open += 1
+        there, back = await asyncio.open_unix_connection(self._socket)
+        replies = asyncio.create_task(self._pass_on(there, writer))
+        while sent := await reader.read(65536):
+            if self.armed and b"COMMIT" in sent:
+                replies.cancel()
+                if self._deliver:
+                    back.write(sent)
+                    await there.read(65536)
+                break
+            back.write(sent)
+        for end in (back, writer):
+            end.transport.abort()
+        await asyncio.gather(replies, return_exceptions=True)
+        self._open -= 1
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while reply := await reader.read(65536):
+            writer.write(reply)
+        writer.close()
+
+
+@pytest.fixture(params=[True, False], ids=["committed", "not committed"])
+async def cut_off(request: pytest.FixtureRequest, database: str) -> AsyncIterator[CutOff]:
+    """A way to the database that breaks at COMMIT, behind it or before it."""
+    with tempfile.TemporaryDirectory() as folder:
+        between = CutOff(database, Path(folder), deliver=request.param)
+        async with between.standing():
+            yield between
+
+
+async def test_nothing_is_deleted_when_the_outcome_is_unknown(
+    cut_off: CutOff, settings: Settings, kept: Look, request: pytest.FixtureRequest
+) -> None:
+    """When COMMIT's answer is lost the row may be there; then its bytes are there too."""
+    own = load_settings(database_url=cut_off.address, data_path=settings.data_path, migrations="off", max_file_size_mb=1)
+    await asyncio.to_thread(os.makedirs, settings.storage_root, exist_ok=True)
+    healed = create_app(settings)
+    async with healed.router.lifespan_context(healed):
+        pass
+    app = create_app(own)
+    async with app.router.lifespan_context(app) as state:
+        transport = httpx.ASGITransport(app=Started(app, dict(state or {})), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            cut_off.armed = True
+            answer = await client.post("/api/audio/upload", files={"file": ("memo.wav", WAV)})
+            problem(answer, status=503, slug="outcome-unknown")
+            cut_off.armed = False
+            there = 1 if "not committed" not in request.node.name else 0
+            assert (len((await kept()).rows), len((await kept()).files)) == (there, 2)
+            assert (await client.post("/api/audio/upload", files={"file": ("memo.wav", WAV)})).status_code == 200
