@@ -1,6 +1,7 @@
 """Runs the application in uvicorn: one process, or several that share one socket."""
 
 import logging
+import os
 import socket
 
 import structlog
@@ -26,10 +27,11 @@ def claim_address(settings: Settings) -> socket.socket:
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
         return socket.create_server(found[0][4][:2], family=found[0][0], backlog=2048)
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:
         raise SettingRefused("HOST", f"names no address of this machine: {settings.host}") from error
     except OSError as error:
-        raise SettingRefused("PORT", f"can't be used: {where}: {(error.strerror or str(error)).lower()}") from error
+        reason = os.strerror(error.errno or 0).lower()
+        raise SettingRefused("PORT", f"can't be used: {where}: {reason}") from error
 
 
 def run(app: ASGIApp, listener: socket.socket) -> None:

@@ -2,19 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from api.server import claim_address, server_for
-from core.settings import Settings, load_settings
 from fastapi import FastAPI
-from main import create_app
 from starlette.types import Receive, Scope, Send
 
+from api.server import claim_address, server_for
+from core.settings import Settings, load_settings
+from main import create_app
 from tests.audio.samples import recording
 from tests.conftest import RunSql
 

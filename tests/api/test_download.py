@@ -1,14 +1,12 @@
 """Downloads: the same bytes, whole, in ranges, or not again."""
 
-from collections.abc import AsyncIterator
-
 import httpx
 import pytest
+from starlette.datastructures import Headers
+
 from api.download import content_disposition
 from api.ranges import RangeNotSatisfiable, Span, asked_span, is_current
 from core.settings import Settings
-from starlette.datastructures import Headers
-
 from tests.api.conftest import Look, Upload, problem
 from tests.audio.samples import recording
 
@@ -17,9 +15,9 @@ SIZE = len(CONTENT)
 
 
 @pytest.fixture
-async def url(upload: Upload) -> AsyncIterator[str]:
+async def url(upload: Upload) -> str:
     """Where an uploaded recording is downloaded."""
-    yield f"/api/audio/{(await upload())['id']}/download"
+    return f"/api/audio/{(await upload())['id']}/download"
 
 
 async def test_the_bytes_come_back(client: httpx.AsyncClient, url: str) -> None:
@@ -100,9 +98,7 @@ async def test_if_range_guards_a_range(client: httpx.AsyncClient, url: str) -> N
         assert answer.status_code == status, given
 
 
-async def test_lost_bytes_are_told(
-    client: httpx.AsyncClient, upload: Upload, kept: Look, settings: Settings
-) -> None:
+async def test_lost_bytes_are_told(client: httpx.AsyncClient, upload: Upload, kept: Look, settings: Settings) -> None:
     """A row whose bytes were lost says so."""
     told = await upload()
     (settings.storage_root / (await kept()).rows[0]["file_path"]).unlink()
@@ -118,7 +114,7 @@ async def test_lost_bytes_are_told(
         ("100%41.wav", "attachment; filename=\"100_41.wav\"; filename*=UTF-8''100%2541.wav"),
         ("../../etc/passwd", 'attachment; filename="passwd"'),
         ("C:\\x\\memo.wav", 'attachment; filename="memo.wav"'),
-        ("a\r\nSet-Cookie: x", "attachment; filename=\"aSet-Cookie: x\""),
+        ("a\r\nSet-Cookie: x", 'attachment; filename="aSet-Cookie: x"'),
         ("/", 'attachment; filename="recording"'),
     ],
 )

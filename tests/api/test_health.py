@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 import asyncpg
 import httpx
 import pytest
-from core.settings import Settings
 
+from core.settings import Settings
 from tests.api.conftest import Look, problem
 from tests.audio.samples import recording
 
@@ -17,7 +17,7 @@ READY = {"schema": "well", "database": "well", "storage": "well"}
 @asynccontextmanager
 async def database_away(server_address: str, database: str) -> AsyncIterator[None]:
     """Takes the test's database away, and gives it back."""
-    name = database.split("?")[0].rpartition("/")[2]
+    name = database.split("?", maxsplit=1)[0].rpartition("/")[2]
     connection = await asyncpg.connect(server_address)
     try:
         await connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")

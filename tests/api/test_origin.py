@@ -2,16 +2,18 @@
 
 import httpx
 import pytest
-from api.origin import ForeignHost, ForeignOrigin, ProxiedRequest, RequestRefused, check_origin
 from starlette.datastructures import Headers
 
+from api.origin import ForeignHost, ForeignOrigin, ProxiedRequest, RequestRefused, check_origin
 from tests.api.conftest import Look, problem
 from tests.audio.samples import recording
 
 Raw = list[tuple[bytes, bytes]]
 
 
-def verdict(*headers: tuple[str, str], host: str = "127.0.0.1", open_to_all: bool = False) -> type[RequestRefused] | None:
+def verdict(
+    *headers: tuple[str, str], host: str = "127.0.0.1", open_to_all: bool = False
+) -> type[RequestRefused] | None:
     """Which refusal a request with these headers gets."""
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
     try:
@@ -22,7 +24,8 @@ def verdict(*headers: tuple[str, str], host: str = "127.0.0.1", open_to_all: boo
 
 
 @pytest.mark.parametrize(
-    "own", ["127.0.0.1", "127.0.0.1:8000", "localhost", "LocalHost:1", "[::1]", "[::1]:8000", "127.8.9.1", "pegasus.test:80"]
+    "own",
+    ["127.0.0.1", "127.0.0.1:8000", "localhost", "LocalHost:1", "[::1]", "[::1]:8000", "127.8.9.1", "pegasus.test:80"],
 )
 def test_this_machine_may_come_in(own: str) -> None:
     """Addressed to a loopback address, by any port, or to the configured host, a request comes in."""
@@ -31,7 +34,18 @@ def test_this_machine_may_come_in(own: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.test", "evil.test:8000", "localhost.evil.test", "127.0.0.1.evil.test", "10.0.0.1", "0.0.0.0", "", "[", "a@localhost.x"]
+    "host",
+    [
+        "evil.test",
+        "evil.test:8000",
+        "localhost.evil.test",
+        "127.0.0.1.evil.test",
+        "10.0.0.1",
+        "0.0.0.0",
+        "",
+        "[",
+        "a@localhost.x",
+    ],
 )
 def test_other_names_for_this_machine_are_refused(host: str) -> None:
     """A name that somebody else makes point here is refused, as DNS rebinding has it."""
@@ -46,7 +60,16 @@ def test_exactly_one_host_is_named() -> None:
 
 @pytest.mark.parametrize(
     "origin",
-    ["http://evil.test", "null", "http://127.0.0.1", "http://127.0.0.1:9000", "http://localhost:8000", "", "x", "file://"],
+    [
+        "http://evil.test",
+        "null",
+        "http://127.0.0.1",
+        "http://127.0.0.1:9000",
+        "http://localhost:8000",
+        "",
+        "x",
+        "file://",
+    ],
 )
 @pytest.mark.parametrize("open_to_all", [True, False])
 def test_pages_of_other_sites_are_refused(origin: str, *, open_to_all: bool) -> None:
@@ -60,7 +83,9 @@ def test_an_unknown_origin_is_no_unknown_host() -> None:
     assert verdict(("origin", "null"), open_to_all=True) is ForeignOrigin
 
 
-@pytest.mark.parametrize("name", ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"])
+@pytest.mark.parametrize(
+    "name", ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"]
+)
 def test_proxied_requests_are_refused(name: str) -> None:
     """A server for its own machine takes nothing that a proxy lets in; with AUTH=open it does."""
     headers = (("host", "localhost"), (name, "for=1.2.3.4"))

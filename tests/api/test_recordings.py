@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from core.settings import Settings
 
+from core.settings import Settings
 from tests.api.conftest import Look, Upload, problem
 from tests.audio.samples import recording
 from tests.conftest import RunSql
@@ -105,7 +105,14 @@ async def test_a_recording_is_shown(client: httpx.AsyncClient, upload: Upload) -
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", ""), ("DELETE", ""), ("GET", "/download"), ("HEAD", "/download"), ("GET", "/transcript"), ("PUT", "/tags")],
+    [
+        ("GET", ""),
+        ("DELETE", ""),
+        ("GET", "/download"),
+        ("HEAD", "/download"),
+        ("GET", "/transcript"),
+        ("PUT", "/tags"),
+    ],
 )
 async def test_what_is_not_there_is_missing(client: httpx.AsyncClient, method: str, path: str) -> None:
     """An unknown id is missing on every route, and what is no id is refused."""
@@ -224,7 +231,11 @@ async def test_a_deleted_recording_is_gone(client: httpx.AsyncClient, upload: Up
     ],
 )
 async def test_a_transcript_is_shown(
-    client: httpx.AsyncClient, old_row: OldRow, columns: dict[str, str], improved: str | None, expected: dict[str, object]
+    client: httpx.AsyncClient,
+    old_row: OldRow,
+    columns: dict[str, str],
+    improved: str | None,
+    expected: dict[str, object],
 ) -> None:
     """The improved transcript is shown where there is one and it is wanted, else the original, else why not."""
     recording_id = await old_row("old.wav", **columns)

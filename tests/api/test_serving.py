@@ -1,6 +1,7 @@
 """Uploads over a real socket, where clients break off, send too much, or wait to be told to go on."""
 
 import asyncio
+import itertools
 import json
 import os
 import tempfile
@@ -11,9 +12,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 import pytest
+
 from core.settings import Settings, load_settings
 from main import create_app
-
 from tests.api.conftest import Look, Started, problem
 from tests.audio.samples import recording
 
@@ -124,7 +125,11 @@ def large_body(start: bytes) -> Iterator[bytes]:
 @pytest.mark.parametrize("declared", [True, False])
 @pytest.mark.parametrize(
     ("start", "status", "slug"),
-    [(FILE_HEAD + WAV, 413, "upload-too-large"), (FILE_HEAD + b"text" * 9999, 415, "not-audio"), (b"x", 400, "form-malformed")],
+    [
+        (FILE_HEAD + WAV, 413, "upload-too-large"),
+        (FILE_HEAD + b"text" * 9999, 415, "not-audio"),
+        (b"x", 400, "form-malformed"),
+    ],
 )
 async def test_an_answer_arrives_while_the_client_still_sends(
     server: str, kept: Look, start: bytes, status: int, slug: str, *, declared: bool
@@ -161,7 +166,7 @@ async def test_an_upload_may_come_in_any_pace(server: str, kept: Look) -> None:
     cuts = [0, 1, 3, 50, len(FILE_HEAD) - 1, len(FILE_HEAD) + 7, 70_000, len(body) - 3, len(body)]
     async with wire(server) as client:
         await client.send(head(length=None))
-        for a, b in zip(cuts, cuts[1:], strict=False):
+        for a, b in itertools.pairwise(cuts):
             await client.send(f"{b - a:x}\r\n".encode(), body[a:b], b"\r\n")
             await asyncio.sleep(0.01)
         await client.send(b"0\r\n\r\n")
@@ -184,7 +189,7 @@ class CutOff:
         query = parse_qs(urlsplit(address).query)
         self._socket = f"{query['host'][0]}/.s.PGSQL.{query['port'][0]}"
         self._own = f"{folder}/.s.PGSQL.{query['port'][0]}"
-        self.address = f"{address.split('?')[0]}?host={quote(str(folder), safe='')}&port={query['port'][0]}"
+        self.address = f"{address.split('?', maxsplit=1)[0]}?host={quote(str(folder), safe='')}&port={query['port'][0]}"
         self._deliver = deliver
         self._open = 0
         self.armed = False
@@ -201,17 +206,19 @@ class CutOff:
         self._open += 1
         there, back = await asyncio.open_unix_connection(self._socket)
         replies = asyncio.create_task(self._pass_on(there, writer))
-        while sent := await reader.read(65536):
-            if self.armed and b"COMMIT" in sent:
+        cut = False
+        while not cut and (sent := await reader.read(65536)):
+            cut = self.armed and b"COMMIT" in sent
+            if cut:
                 replies.cancel()
-                if self._deliver:
-                    back.write(sent)
-                    await there.read(65536)
-                break
-            back.write(sent)
+                await asyncio.wait([replies])
+            if not cut or self._deliver:
+                back.write(sent)
+        if cut and self._deliver:
+            await there.read(65536)
         for end in (back, writer):
             end.transport.abort()
-        await asyncio.gather(replies, return_exceptions=True)
+        await asyncio.wait([replies])
         self._open -= 1
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -233,7 +240,9 @@ async def test_nothing_is_deleted_when_the_outcome_is_unknown(
     cut_off: CutOff, settings: Settings, kept: Look, request: pytest.FixtureRequest
 ) -> None:
     """When COMMIT's answer is lost the row may be there; then its bytes are there too."""
-    own = load_settings(database_url=cut_off.address, data_path=settings.data_path, migrations="off", max_file_size_mb=1)
+    own = load_settings(
+        database_url=cut_off.address, data_path=settings.data_path, migrations="off", max_file_size_mb=1
+    )
     await asyncio.to_thread(os.makedirs, settings.storage_root, exist_ok=True)
     healed = create_app(settings)
     async with healed.router.lifespan_context(healed):

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import httpx
 import pytest
+
 from api.multipart import LIMITS
 from core.settings import Settings
-
 from tests.api.conftest import Look, Upload, problem
 from tests.audio.samples import SAMPLES, Sample, recording
 
@@ -112,7 +112,7 @@ async def test_fields_come_in_any_order(client: httpx.AsyncClient, kept: Look, b
     assert answer.json()["file_size_bytes"] == len(WAV)
 
 
-BAD = {
+BAD: dict[str, tuple[bytes, int, str, dict[str, object]]] = {
     "no file": (form(part("tag", "Work")), 422, "file-missing", {}),
     "an empty form": (form(), 422, "file-missing", {}),
     "an empty file": (form(part("file", b"", file_name="memo.wav")), 422, "upload-empty", {}),
@@ -131,8 +131,14 @@ BAD = {
     "two files": (form(FILE, FILE), 400, "form-limit-passed", {"limit": 1}),
     "another file": (form(FILE, part("other", WAV, file_name="x.wav")), 400, "form-malformed", {}),
     "17 fields": (form(*(part(f"f{at}", "x") for at in range(17)), FILE), 400, "form-limit-passed", {"limit": 16}),
-    "17 fields around": (form(FILE, *(part(f"f{at}", "x") for at in range(17))), 400, "form-limit-passed", {"limit": 16}),
-    "a large field": (form(FILE, part("x", "x" * (LIMITS.field_bytes + 1))), 400, "form-limit-passed", {"limit": 16384}),
+    "17 fields around": (
+        form(FILE, *(part(f"f{at}", "x") for at in range(17))),
+        400, "form-limit-passed", {"limit": 16},
+    ),
+    "a large field": (
+        form(FILE, part("x", "x" * (LIMITS.field_bytes + 1))),
+        400, "form-limit-passed", {"limit": 16384},
+    ),
     "9 headers": (form(part("tag", "x", headers="X-H: 1\r\n" * 8), FILE), 400, "form-limit-passed", {"limit": 8}),
     "a long header": (form(part("tag", "x", headers=f"X-H: {'x' * 9000}\r\n"), FILE), 400, "form-malformed", {}),
     "a field that isn't UTF-8": (form(part("tag", b"\xff\xfe"), FILE), 400, "form-malformed", {}),
@@ -141,7 +147,10 @@ BAD = {
     "an end in a header": (form(FILE)[:60], 400, "form-malformed", {}),
     "no boundary at all": (WAV, 400, "form-malformed", {}),
     "an empty body": (b"", 400, "form-malformed", {}),
-    "a part without a name": (FILE + f"--{BOUNDARY}\r\nX: y\r\n\r\nz\r\n--{BOUNDARY}--\r\n".encode(), 400, "form-malformed", {}),
+    "a part without a name": (
+        FILE + f"--{BOUNDARY}\r\nX: y\r\n\r\nz\r\n--{BOUNDARY}--\r\n".encode(),
+        400, "form-malformed", {},
+    ),
     "an endless epilogue": (form(FILE) + b"x" * 3 * 1024 * 1024, 413, "upload-too-large", {}),
 }  # fmt: skip
 

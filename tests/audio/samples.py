@@ -65,6 +65,7 @@ def recording(name: str, *, seconds: float = 1.0) -> bytes:
     file = BytesIO()
     container = av.open(file, "w", format=sample.container, options=dict(sample.options))
     stream = container.add_stream(sample.codec, rate=sample.hertz, options={"strict": "-2"})
+    assert isinstance(stream, av.AudioStream)
     stream.codec_context.layout = sample.layout
     if sample.bit_rate is not None:
         stream.codec_context.bit_rate = sample.bit_rate

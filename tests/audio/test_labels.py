@@ -1,6 +1,7 @@
 """What may be written on a recording."""
 
 import pytest
+
 from audio.labels import (
     FileNameIsPath,
     LabelRefused,

@@ -1,10 +1,10 @@
 """Every driver of storage, one after the other."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+
 from storage.contract import Storage
 from storage.local import LocalStorage
 
@@ -31,9 +31,9 @@ class LocalDriver:
 
 
 @pytest.fixture(params=["local"])
-async def driver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Driver]:
+async def driver(request: pytest.FixtureRequest, tmp_path: Path) -> Driver:
     """A fresh storage of each kind."""
     assert request.param == "local"
     local = LocalDriver(tmp_path / "recordings")
     await LocalStorage(local.root).prepare()
-    yield local
+    return local

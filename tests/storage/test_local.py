@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+
 from storage.contract import BytesMissing, NameRefused, OpensLocally, StorageFull, StorageUnavailable
 from storage.local import LocalStorage
 
