@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from reconcile.apply import apply
+from reconcile.errors import ReconcileError
 from reconcile.look import look_within
 from reconcile.observe import VersionTable
 from reconcile.project import Project
@@ -49,6 +50,16 @@ _HISTORY = text(
     " seconds, (SELECT string_agg(steps, '; ' ORDER BY position) FROM segments s WHERE s.heal_id = heals.id"
     " AND s.finished_at IS NULL) AS unfinished FROM heals ORDER BY id DESC LIMIT :limit"
 )
+
+
+class JournalInTheWay(ReconcileError):
+    """The journal's schema has the user's name: PostgreSQL would look for every other name in it first, and make it there."""
+
+    def __init__(self, schema: str) -> None:
+        super().__init__(
+            f"The journal can't lie in the schema {schema}, the user's name: set {SCHEMA_OPTION} to another."
+        )
+        self.schema = schema
 
 
 class Journal:
@@ -99,6 +110,8 @@ class Journal:
         return rows
 
     def _prepare(self, connection: Connection) -> None:
+        if connection.scalar(text("SELECT session_user = :schema"), {"schema": self.schema}):
+            raise JournalInTheWay(self.schema)
         connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
         own = journal_project(self.schema)
         report = look_within(connection, own)
