@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from alembic import command
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from reconcile.environment import upgrade
 from reconcile.observe import VersionTable
 from reconcile.project import Project
 from reconcile.steps import BuildBeside, Execute, Stamp, Step, Upgrade, UpgradeAlone
@@ -31,7 +31,7 @@ def apply(steps: Iterable[Step], connection: Connection, project: Project) -> No
             case Stamp(revisions):
                 stamp(connection, revisions, project)
             case Upgrade(revision):
-                upgrade(connection, revision, project)
+                upgrade(project.config, revision, connection)
             case BuildBeside() | UpgradeAlone():
                 raise TypeError(step)
 
@@ -46,16 +46,7 @@ def apply_alone(step: BuildBeside | UpgradeAlone, connection: Connection, projec
             )
             outside.exec_driver_sql(sql)
         case UpgradeAlone(revision):
-            upgrade(connection, revision, project)
-
-
-def upgrade(connection: Connection, revision: str, project: Project) -> None:
-    """Has Alembic run the revisions up to one, through the project's own env.py, on this connection."""
-    project.config.attributes["connection"] = connection
-    try:
-        command.upgrade(project.config, revision)
-    finally:
-        del project.config.attributes["connection"]
+            upgrade(project.config, revision, connection)
 
 
 def stamp(connection: Connection, revisions: tuple[str, ...], project: Project) -> None:

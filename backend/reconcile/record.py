@@ -6,13 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
 from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, event, text
 
+from reconcile.environment import migration_context, upgrade
 from reconcile.observe import VersionTable, observe
 from reconcile.schema import Schema, tables_in
 from reconcile.tape import Effect, Kind, Revision, Statement, Tape, source_hash
@@ -39,12 +37,11 @@ def record(config: Config, connection: Connection, *, base: str = "") -> Tape:
     for statement in filter(None, map(str.strip, base.split(";\n"))):
         connection.exec_driver_sql(statement)
     connection.commit()
-    config.attributes["connection"] = connection
     recorder = _Recorder(versions, schema)
     revisions = []
     for script in reversed(list(scripts.walk_revisions())):
         with recorder.listening(connection):
-            command.upgrade(config, script.revision)
+            upgrade(config, script.revision, connection)
         revisions.append(_revision(script, recorder))
     major = connection.scalar(text("SELECT current_setting('server_version_num')::int / 10000"))
     return Tape(revisions=tuple(revisions), schema=schema, versions=versions, postgresql=str(major))
@@ -52,19 +49,10 @@ def record(config: Config, connection: Connection, *, base: str = "") -> Tape:
 
 def _version_table(config: Config, connection: Connection) -> tuple[VersionTable, str]:
     """Where the project's env.py tells Alembic to keep the version, and the schema that its names lie in."""
-    found: list[MigrationContext] = []
-
-    def visit(_heads: Any, context: MigrationContext) -> list[Any]:
-        found.append(context)
-        return []
-
-    config.attributes["connection"] = connection
-    directory = ScriptDirectory.from_config(config)
-    with EnvironmentContext(config, directory, fn=visit, dont_mutate=True):
-        directory.run_env()
+    context = migration_context(config, connection)
     schema: str = connection.scalar(text("SELECT current_schema()")) or "public"
     connection.commit()
-    return VersionTable(found[0].version_table, found[0].version_table_schema or schema), schema
+    return VersionTable(context.version_table, context.version_table_schema or schema), schema
 
 
 def _revision(script: Script, recorder: "_Recorder") -> Revision:
