@@ -5,6 +5,9 @@ A caller's transaction is the caller's to commit. On its own, a migration waits 
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from alembic import context
@@ -46,11 +49,22 @@ def migrate_alone(connection: Connection) -> None:
         migrate(connection)
 
 
-async def migrate_on_own_connection() -> None:
-    address = migration_address(load_settings())
-    engine = open_single_use_engine(address)
+@contextmanager
+def told(address: str) -> Iterator[None]:
+    """What a person can act on is told in one sentence, by `alembic` and by `python -m reconcile`."""
     try:
         with explained(address):
+            yield
+    except (PegasusError, HealInProgress) as error:
+        raise CommandError(str(error)) from error
+
+
+async def migrate_on_own_connection() -> None:
+    address = migration_address(load_settings())
+    context.config.attributes["explained"] = partial(told, address)
+    engine = open_single_use_engine(address)
+    try:
+        with told(address):
             async with engine.connect() as connection:
                 await connection.run_sync(migrate_alone)
     finally:
@@ -69,7 +83,7 @@ def run() -> None:
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         try:
             asyncio.run(migrate_on_own_connection())
-        except (PegasusError, HealInProgress) as error:
+        except PegasusError as error:
             raise CommandError(str(error)) from error
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -99,14 +100,16 @@ def chain(config: Config) -> tuple[Script, ...]:
 def _reason(error: Exception, directory: ScriptDirectory) -> str:
     """Which file a broken chain is broken in: Alembic names ids, or nothing."""
     message = f"The chain can't be read: {str(error).rstrip('.') or type(error).__name__}"
-    named = [
-        path for path in _files(directory) if any(part in path.read_text(errors="replace") for part in _quoted(message))
-    ]
+    named = [path for path in _files(directory) if _is_told_of(path.read_text(errors="replace"), message)]
     return message + (f" (see {', '.join(path.name for path in named)})" if named else "")
 
 
-def _quoted(message: str) -> list[str]:
-    return [word.strip("'\"();,") for word in message.split() if word[:1] in "'\"("]
+def _is_told_of(text: str, message: str) -> bool:
+    """Whether a file holds what a message quotes, or as a string of its own one of the message's words: an id."""
+    words = [(word, word.strip("'\"();,.")) for word in message.split()]
+    return any(
+        f'"{plain}"' in text or f"'{plain}'" in text or (word[0] in "'\"(" and plain in text) for word, plain in words
+    )
 
 
 def _files(directory: ScriptDirectory) -> list[Path]:
@@ -128,21 +131,37 @@ def _compare(revisions: Iterable[Script], tape: Tape) -> None:
         )
 
 
+def vouched_by_revision(readings: Iterable[str], connection: Connection, project: Project) -> str | None:
+    """The reading whose own `verify(connection)` says that it has done all that it does to rows, if there is one."""
+    directory = ScriptDirectory.from_config(project.config)
+    for reading in readings:
+        revision = project.tape.by_id.get(reading)
+        if revision is not None and revision.verifies:
+            with connection.begin_nested() as savepoint:
+                done = bool(directory.get_revision(reading).module.verify(connection))
+                savepoint.rollback()
+            if done:
+                return reading
+    return None
+
+
 def on_own_connection(config: Config, work: Callable[[Connection], Result]) -> Result:
     """Calls `work` with a connection made the way the project's own env.py makes its own.
 
     env.py is run only to learn its engine: nothing may wait, or be healed, inside the transaction that it begins.
+    It may leave a context manager in `config.attributes["explained"]` that turns a driver's errors into CommandError.
     """
     engine = _engine_of_env(config)
-    if not engine.dialect.is_async:
-        with engine.connect() as connection:
-            return work(connection)
+    with config.attributes.get("explained", nullcontext)():
+        if not engine.dialect.is_async:
+            with engine.connect() as connection:
+                return work(connection)
 
-    async def work_on_connection() -> Result:
-        async with AsyncEngine(engine).connect() as connection:
-            return await connection.run_sync(work)
+        async def work_on_connection() -> Result:
+            async with AsyncEngine(engine).connect() as connection:
+                return await connection.run_sync(work)
 
-    return asyncio.run(work_on_connection())
+        return asyncio.run(work_on_connection())
 
 
 def _engine_of_env(config: Config) -> Engine:

@@ -79,7 +79,8 @@ TYPES = (
     ),
     Drift(
         name="a timestamp with a time zone",
-        broken="SET TIME ZONE 'Asia/Tokyo'; " + _alter("ALTER created_at TYPE timestamptz USING created_at AT TIME ZONE 'UTC'"),
+        broken="SET TIME ZONE 'Asia/Tokyo'; "
+        + _alter("ALTER created_at TYPE timestamptz USING created_at AT TIME ZONE 'UTC'"),
         seen="column audio_files.created_at is timestamp with time zone, not timestamp without time zone",
         end="refused",
     ),
@@ -414,7 +415,13 @@ CONSTRAINTS = (
         + _alter("ADD CONSTRAINT known FOREIGN KEY (user_id) REFERENCES people"),
         seen="foreign_key audio_files(user_id) to people is not ours",
         end="refused",
-        stays=("relation people", "column people.", "index CREATE UNIQUE INDEX people", "constraint people", "type people"),
+        stays=(
+            "relation people",
+            "column people.",
+            "index CREATE UNIQUE INDEX people",
+            "constraint people",
+            "type people",
+        ),
     ),
     Drift(
         name="an exclusion constraint",
@@ -457,7 +464,9 @@ CONSTRAINTS = (
     ),
     Drift(
         name="a unique constraint that waits until COMMIT",
-        broken=_alter("DROP CONSTRAINT audio_files_file_path_key, ADD UNIQUE (file_path) DEFERRABLE INITIALLY DEFERRED"),
+        broken=_alter(
+            "DROP CONSTRAINT audio_files_file_path_key, ADD UNIQUE (file_path) DEFERRABLE INITIALLY DEFERRED"
+        ),
         seen="unique audio_files(file_path) is UNIQUE (file_path) DEFERRABLE INITIALLY DEFERRED, not UNIQUE (file_path)",
         end="refused",
     ),

@@ -151,7 +151,10 @@ async def rows_of(connection: asyncpg.Connection) -> list[dict[str, Any]] | None
 
 def old_rows(storage: Path, outside: Path) -> tuple[dict[str, Any], ...]:
     """Rows as older deployments wrote them, without a manifest; the last two name files that aren't ours to give."""
-    relative, absolute = "2024/01/02/audio_20240102_030405_old1.wav", storage / "2024/01/02/audio_20240102_030406_old2.mp3"
+    relative, absolute = (
+        "2024/01/02/audio_20240102_030405_old1.wav",
+        storage / "2024/01/02/audio_20240102_030406_old2.mp3",
+    )
     (storage / relative).parent.mkdir(parents=True, exist_ok=True)
     (storage / relative).write_bytes(b"RIFF relative")
     absolute.write_bytes(b"ID3 absolute")

@@ -133,7 +133,9 @@ async def test_failed_concurrent_index(
     await build(raw, set(), None)
     await raw.execute(f"{VERSION_TABLE}; INSERT INTO alembic_version VALUES ('002')")
     rows = old_rows(tmp_path, tmp_path / "outside.wav")
-    await build(raw, ("type", "table", "unique", "status index", "time index", "user index", "tag", "category"), ("002",))
+    await build(
+        raw, ("type", "table", "unique", "status index", "time index", "user index", "tag", "category"), ("002",)
+    )
     await put(raw, rows)
     with pytest.raises(asyncpg.UniqueViolationError):
         await raw.execute("CREATE UNIQUE INDEX CONCURRENTLY ix_audio_files_tag ON audio_files (left(filename, 3))")

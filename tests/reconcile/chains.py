@@ -1,0 +1,71 @@
+"""Our chain copied to where it can be broken, and the command line called on it."""
+
+import asyncio
+import io
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+import asyncpg
+
+from reconcile.__main__ import main
+
+BACKEND = Path(__file__).parents[2] / "backend"
+Result = TypeVar("Result")
+INI = """
+[alembic]
+script_location = %(here)s/alembic
+prepend_sys_path = {backend}
+path_separator = os
+"""
+
+
+def copied_chain(folder: Path) -> Path:
+    """A copy of our chain in `folder`; returns its alembic.ini."""
+    shutil.copytree(BACKEND / "alembic", folder / "alembic", ignore=shutil.ignore_patterns("__pycache__"))
+    ini = folder / "alembic.ini"
+    ini.write_text(INI.format(backend=BACKEND))
+    return ini
+
+
+def command(*arguments: str, database: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs a Python program from backend/ to its end, as a person would."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=BACKEND,
+        env={**os.environ, **({"DATABASE_URL": database} if database else {}), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def reconcile(*arguments: str, database: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs `python -m reconcile` from backend/, without the second that another process would take to start."""
+    out, err = io.StringIO(), io.StringIO()
+    given = environment | ({"DATABASE_URL": database} if database else {})
+    with patch.dict(os.environ, given), chdir(BACKEND), redirect_stdout(out), redirect_stderr(err):
+        try:
+            code = main(list(arguments))
+        except SystemExit as error:
+            code = int(error.code or 0)
+    return subprocess.CompletedProcess(["reconcile", *arguments], code, out.getvalue(), err.getvalue())
+
+
+def asked(database: str, question: Callable[[asyncpg.Connection], Awaitable[Result]]) -> Result:
+    """What a question on a plain connection is answered with, for tests that run outside an event loop."""
+
+    async def ask() -> Any:
+        connection = await asyncpg.connect(database)
+        try:
+            return await question(connection)
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())  # type: ignore[no-any-return]
