@@ -87,10 +87,8 @@ def history(options: Namespace) -> int:
 
 def _told(row: dict[str, Any]) -> list[str]:
     took = "" if row["seconds"] is None else f" in {row['seconds']:.2f} s"
-    lines = [
-        f"{row['id']}  {row['started_at']:%Y-%m-%d %H:%M:%S}  {row['verdict']} at {row['located']}:"
-        f" {row['outcome']}, to {row['head']}{took}, on {row['host']}"
-    ]
+    when, what = f"{row['started_at']:%Y-%m-%d %H:%M:%S}", f"{row['verdict']} at {row['located']}: {row['outcome']}"
+    lines = [f"{row['id']}  {when}  {what}, to {row['head']}{took}, on {row['host']}"]
     lines += [f"     {step['do']:13} {step.get('sql') or step.get('revision')}" for step in row["plan"]]
     lines += [f"     not finished: {row['unfinished']}"] * bool(row["unfinished"])
     lines += [f"     {row['reason']}"] * bool(row["reason"])

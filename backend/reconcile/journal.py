@@ -53,7 +53,7 @@ _HISTORY = text(
 
 
 class JournalInTheWay(ReconcileError):
-    """The journal's schema has the user's name: PostgreSQL would look for every other name in it first, and make it there."""
+    """The journal's schema has the user's name: PostgreSQL would make everything else in it, too, and look there first."""
 
     def __init__(self, schema: str) -> None:
         super().__init__(

@@ -8,7 +8,7 @@ from reconcile.locate import Verdict, locate
 from reconcile.lock import PATIENCE_SECONDS
 from reconcile.observe import observe
 from reconcile.plan import Plan, plan
-from reconcile.project import Project
+from reconcile.project import Project, vouched_by_revision
 from reconcile.report import Report
 from reconcile.size import large_tables
 
@@ -47,6 +47,9 @@ def look_within(connection: Connection, project: Project, choices: Choices = DEF
         connection, versions=tape.versions, schema=tape.schema, schemas=tape.schemas, names=tape.names
     )
     location = locate(observation, tape, assume=choices.assume)
+    if location.verdict is Verdict.AMBIGUOUS and choices.assume is None:
+        vouched = vouched_by_revision(location.readings, connection, project)
+        location = locate(observation, tape, assume=vouched) if vouched else location
     if location.verdict is Verdict.CURRENT:
         return Report(location, Plan(), tape, digest=observation.digest)
     large = large_tables(connection, tape, observation.schema, row_limit=choices.row_limit)

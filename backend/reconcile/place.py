@@ -60,7 +60,7 @@ def find_place(ours: Schema, claims: Claims, tape: Tape) -> Place:
         return Place(claims.applied)
     if exact:
         return _at_revision(exact, points, claims, tape)
-    if points:
+    if points and tape.revisions[points[0].index].id not in claims.applied:
         return _halfway(points, tape)
     return _nearest(ours, claims, tape)
 

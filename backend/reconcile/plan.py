@@ -5,6 +5,7 @@ Printing a plan is the dry run; applying it adds no decisions. A plan with a ref
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+
 from reconcile.locate import Location, Verdict
 from reconcile.repair import advice, creations, mend
 from reconcile.schema import Difference, column_of, kind_of, name_of, table_of

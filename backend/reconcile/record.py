@@ -65,6 +65,7 @@ def _revision(script: Script, recorder: "_Recorder") -> Revision:
         statements=tuple(recorder.statements),
         reads=recorder.reads,
         replay_safe=bool(getattr(script.module, "replay_safe", False)),
+        verifies=hasattr(script.module, "verify"),
     )
 
 

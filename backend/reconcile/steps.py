@@ -68,7 +68,8 @@ def segments(steps: Iterable[Step]) -> tuple[tuple[Step, ...], ...]:
     """The steps in groups that each run in one transaction; a step that can't is a group of its own."""
     groups: list[tuple[Step, ...]] = []
     for alone, group in groupby(steps, key=lambda step: isinstance(step, BuildBeside | UpgradeAlone)):
-        groups += [(step,) for step in group] if alone else [tuple(group)]
+        together = tuple(group)
+        groups += [(step,) for step in together] if alone else [together]
     return tuple(groups)
 
 

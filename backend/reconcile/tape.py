@@ -59,7 +59,8 @@ class Revision:
     """One revision: what it follows, the hash of its source, and its statements in order.
 
     `reads` is set when it asks user tables something: then its statements depend on rows that the tape never saw.
-    `replay_safe` is what its file declares: that it may be run again on top of itself.
+    `replay_safe` is what its file declares: that it may be run again on top of itself. `verifies` is set when its file
+    brings a function `verify(connection)` that says whether all that it does to rows has been done.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Revision:
     statements: tuple[Statement, ...]
     reads: bool = False
     replay_safe: bool = False
+    verifies: bool = False
 
     @property
     def completable(self) -> bool:

@@ -49,6 +49,7 @@ def tape_text(tape: Tape) -> str:
                 "source": revision.source,
                 **({"reads": True} if revision.reads else {}),
                 **({"replay_safe": True} if revision.replay_safe else {}),
+                **({"verifies": True} if revision.verifies else {}),
                 "statements": [_statement_document(statement) for statement in revision.statements],
             }
             for revision in tape.revisions
@@ -77,6 +78,7 @@ def _revision(document: dict[str, Any]) -> Revision:
         source=document["source"],
         reads=document.get("reads", False),
         replay_safe=document.get("replay_safe", False),
+        verifies=document.get("verifies", False),
         statements=tuple(_statement(item) for item in document["statements"]),
     )
 
