@@ -63,9 +63,9 @@ class LocalStorage:
             async for piece in gathered(chunks, PIECE_BYTES):
                 await _done(partial(staged.write, piece, digest=digest))
             await _done(lambda: self._publish(staged, target))
-            staged.keep()
-        finally:
+        except BaseException:
             await _done(staged.discard)
+            raise
         return staged.size_bytes
 
     async def replace(self, name: str, content: bytes) -> None:
@@ -130,8 +130,9 @@ class LocalStorage:
             staged.write(content)
             self._made_ready(target)
             staged.replace(target)
-        finally:
+        except BaseException:
             staged.discard()
+            raise
 
     def _opened(self, name: str, *, start: int) -> FileIO:
         path = self._found(name)

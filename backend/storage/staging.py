@@ -1,5 +1,6 @@
 """A file in the making: written beside its destination, then put into place whole and durable, or not at all."""
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -8,13 +9,15 @@ from storage.contract import Digest
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}  # what file systems without hard links answer
 
 
 class StagedFile:
     """One file in the folder for staging. Its methods block, and none runs at the same time as another.
 
-    The life of one: `open`, `write` as often as needed, `publish` or `replace`, `keep`; and `discard` in any case,
-    which removes whatever hasn't been kept.
+    The life of one: `open`, `write` as often as needed, then `publish` or `replace`; or `discard` at any moment, even
+    after the others, which takes everything back.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,7 +29,7 @@ class StagedFile:
     def open(self) -> None:
         """Creates the file, readable by nobody else."""
         self._path.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE)
+        self._descriptor = os.open(self._path, _NEW_FILE, PRIVATE_FILE)
 
     def write(self, piece: bytes, *, digest: Digest | None = None) -> None:
         """Appends `piece`, and shows it to `digest`."""
@@ -42,31 +45,34 @@ class StagedFile:
         os.fsync(self._open_descriptor)
         try:
             os.link(self._path, target)
-        except PermissionError:  # a file system without hard links: the name is reserved first
-            os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE))
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            os.close(os.open(target, _NEW_FILE, PRIVATE_FILE))  # the name is reserved, then filled
             self._published = target
             self._path.replace(target)
         self._published = target
+        self._leave_staging()
         sync_folder(target.parent)
 
     def replace(self, target: Path) -> None:
         """Makes the file durable and puts it in place of what may lie there."""
         os.fsync(self._open_descriptor)
         self._path.replace(target)
+        self._leave_staging()
         sync_folder(target.parent)
 
-    def keep(self) -> None:
-        """What was published stays when the rest is discarded."""
-        self._published = None
-
     def discard(self) -> None:
-        """Removes everything that isn't kept."""
+        """Removes what there is of the file, in staging and under the name that `publish` gave it."""
+        self._leave_staging()
+        if self._published is not None:
+            self._published.unlink(missing_ok=True)
+
+    def _leave_staging(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-        for path in (self._path, self._published):
-            if path is not None:
-                path.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
 
     @property
     def _open_descriptor(self) -> int:

@@ -126,7 +126,8 @@ BAD: dict[str, tuple[bytes, int, str, dict[str, object]]] = {
     "a path": (form(part("file", WAV, file_name="../memo.wav")), 422, "file-name-is-path", {}),
     "a long file name": (form(part("file", WAV, file_name="a" * 256)), 422, "label-too-long", {"limit": 255}),
     "too many bytes": (
-        form(part("file", WAV + bytes(1024 * 1024), file_name="memo.wav")), 413, "upload-too-large", {"limit": 1024 * 1024}
+        form(part("file", WAV + bytes(1024 * 1024), file_name="memo.wav")),
+        413, "upload-too-large", {"limit": 1024 * 1024},
     ),
     "two files": (form(FILE, FILE), 400, "form-limit-passed", {"limit": 1}),
     "another file": (form(FILE, part("other", WAV, file_name="x.wav")), 400, "form-malformed", {}),
