@@ -1,6 +1,7 @@
 """A project as reconcile sees it: its Alembic configuration, its chain of revisions, and the tape of them."""
 
 import asyncio
+import configparser
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -67,7 +69,11 @@ def configuration(ini: Path) -> Config:
     if not ini.is_file():
         raise ChainUnreadable(f"There is no file {ini}", "name your alembic.ini with -c")
     config = Config(ini)
-    if not config.get_main_option("script_location"):
+    try:
+        location = config.get_main_option("script_location")
+    except (configparser.Error, CommandError, UnicodeDecodeError):
+        location = None
+    if not location:
         raise ChainUnreadable(f"{ini} names no script_location", "is it an alembic.ini?")
     return config
 
