@@ -14,8 +14,8 @@ from core.errors import PegasusError
 from core.settings import Settings, load_settings
 from reconcile.errors import ReconcileError
 from reconcile.heal import heal
-from reconcile.look import Choices, look
 from reconcile.locate import Verdict
+from reconcile.look import Choices, look
 from reconcile.project import Project, open_project
 from reconcile.report import Report
 
@@ -62,9 +62,10 @@ async def bring_up_to_date(settings: Settings) -> Report | None:
 
 
 def _log(report: Report) -> None:
-    log.info("schema checked", verdict=str(report.verdict), outcome=report.outcome, revision=report.tape.head)
+    write = log.info if report.applied else log.debug
+    write("schema checked", verdict=str(report.verdict), outcome=report.outcome, revision=report.tape.head)
     for step in report.plan.steps:
-        log.info("schema changed", step=str(step))
+        log.info("schema changed", step=" ".join(str(step).split()))
     for note in report.plan.notes:
         log.warning("about the schema", note=note)
 

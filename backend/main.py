@@ -74,7 +74,7 @@ def _surroundings(settings: Settings) -> list[Middleware]:
 @asynccontextmanager
 async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]:
     """Database, schema, storage; then requests; then everything is put down again. Raises PegasusError."""
-    address = await bring_up(settings)
+    address, schema_verified = await bring_up(settings)
     engine = open_engine(address)
     storage = _storage(settings)
     sessions = _sessions(engine, address)
@@ -82,25 +82,26 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
         yield State(
             recordings=Recordings(sessions=sessions, storage=storage),
             ingest=Ingest(sessions=sessions, storage=storage, limit_bytes=settings.max_file_size_bytes),
-            health=Health(sessions=sessions, storage=storage, schema_verified=True),
+            health=Health(sessions=sessions, storage=storage, schema_verified=schema_verified),
         )
     finally:
         await engine.dispose()
 
 
-async def bring_up(settings: Settings) -> str:
-    """Makes everything ready that has to be there before a request is taken, and returns the database's address.
+async def bring_up(settings: Settings) -> tuple[str, bool]:
+    """Makes everything ready that has to be there before a request is taken. Doing it again changes nothing.
 
-    Doing it again changes nothing. Raises PegasusError.
+    Returns the database's address, and whether its schema was compared with what this code needs: MIGRATIONS=off
+    leaves that to somebody else. Raises PegasusError.
     """
     address = await asyncio.to_thread(database_address, settings)
-    await bring_up_to_date(settings)
+    report = await bring_up_to_date(settings)
     try:
         await _storage(settings).prepare()
     except StorageUnavailable as error:
         reason = f"names a folder that can't be used, {settings.storage_root}: {error.reason}"
         raise SettingRefused("AUDIO_STORAGE_PATH", reason) from error
-    return address
+    return address, report is not None
 
 
 def _storage(settings: Settings) -> LocalStorage:

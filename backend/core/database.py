@@ -8,11 +8,12 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from asyncpg import exceptions
 from sqlalchemy import NullPool
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from core.database_problems import CONNECT_TIMEOUT_SECONDS, database_problem
 from core.embedded_postgres import join
-from core.errors import SettingRefused
+from core.errors import DatabaseBusy, SettingRefused
 from core.settings import Settings, load_settings
 
 _SCHEME = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
@@ -84,6 +85,7 @@ def open_engine(address: str) -> AsyncEngine:
         pool_size=10,
         max_overflow=20,
         pool_pre_ping=True,
+        hide_parameters=True,  # tags and names stay out of what an unforeseen error tells the log
     )
 
 
@@ -93,6 +95,7 @@ def open_single_use_engine(address: str) -> AsyncEngine:
         "postgresql+asyncpg://",
         connect_args={"dsn": address, "timeout": CONNECT_TIMEOUT_SECONDS, "prepared_statement_cache_size": 0},
         poolclass=NullPool,
+        hide_parameters=True,
     )
 
 
@@ -124,3 +127,5 @@ def explained(address: str) -> Iterator[None]:
         if found is None:
             raise
         raise found from error
+    except PoolTimeoutError as error:
+        raise DatabaseBusy from error

@@ -4,6 +4,7 @@
     ├── SettingRefused          a setting is unknown or impossible
     ├── DatabaseProblem         the database can't be used, and why
     │   ├── DatabaseUnreachable
+    │   ├── DatabaseBusy
     │   ├── DatabaseMissing
     │   ├── PasswordRefused
     │   └── PrivilegeMissing
@@ -39,6 +40,13 @@ class DatabaseUnreachable(DatabaseProblem):
     def __init__(self, where: str, reason: str) -> None:
         super().__init__(f"The database at {where} can't be reached: {reason}.")
         self.where = where
+
+
+class DatabaseBusy(DatabaseProblem):
+    """Every connection that may be open to the database is in use."""
+
+    def __init__(self) -> None:
+        super().__init__("All connections to the database are in use.")
 
 
 class DatabaseMissing(DatabaseProblem):

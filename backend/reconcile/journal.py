@@ -53,7 +53,7 @@ _HISTORY = text(
 
 
 class JournalInTheWay(ReconcileError):
-    """The journal's schema has the user's name: PostgreSQL would make everything else in it, too, and look there first."""
+    """The journal's schema has the user's name: PostgreSQL would make everything in it, and look there first."""
 
     def __init__(self, schema: str) -> None:
         super().__init__(
