@@ -90,12 +90,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Tape:
-    """A chain's revisions in the order in which they are applied, and where the chain keeps its version."""
+    """A chain's revisions in the order in which they are applied, and where the chain keeps its version.
+
+    `until` is the revision up to which a chain was recorded that doesn't run to its end.
+    """
 
     revisions: tuple[Revision, ...]
     schema: str = "public"
     versions: VersionTable = field(default_factory=VersionTable)
     postgresql: str = ""
+    until: str | None = None
 
     @cached_property
     def ids(self) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ def read_tape(path: Path) -> Tape:
             schema=document["schema"],
             versions=VersionTable(**document["versions"]),
             postgresql=document["postgresql"],
+            until=document.get("until"),
         )
     except FileNotFoundError:
         raise TapeUnreadable(f"There is no {path.name} beside the revisions: record it first.") from None
@@ -42,6 +43,7 @@ def tape_text(tape: Tape) -> str:
         "postgresql": tape.postgresql,
         "schema": tape.schema,
         "versions": {"name": tape.versions.name, "schema": tape.versions.schema},
+        **({"until": tape.until} if tape.until else {}),
         "revisions": [
             {
                 "id": revision.id,
