@@ -16,7 +16,7 @@ from reconcile.errors import ReconcileError
 from reconcile.failure import message_of
 from reconcile.observe import VersionTable, observe
 from reconcile.schema import Schema, tables_in
-from reconcile.tape import Effect, Kind, Revision, Statement, Tape, source_hash
+from reconcile.tape import Effect, Kind, Revision, Statement, Tape, file_hash, source_hash
 
 _COMMENT = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*", re.DOTALL)
 _WORD = re.compile(r"\w+")
@@ -59,7 +59,7 @@ def record(config: Config, connection: Connection, *, base: str = "", until: str
     for script in reversed(list(scripts.walk_revisions(head=until or "heads"))):
         try:
             with recorder.listening(connection):
-                upgrade(config, script.revision, connection)
+                upgrade(config, script.revision, connection, scripts=scripts)
         except DBAPIError as error:
             raise RevisionFailed(script.revision, message_of(error), before=_parents(script)) from error
         revisions.append(_revision(script, recorder))
@@ -80,6 +80,7 @@ def _revision(script: Script, recorder: "_Recorder") -> Revision:
         id=script.revision,
         parents=_parents(script),
         source=source_hash(Path(script.path)),
+        file=file_hash(Path(script.path)),
         statements=tuple(recorder.statements),
         reads=recorder.reads,
         replay_safe=bool(getattr(script.module, "replay_safe", False)),

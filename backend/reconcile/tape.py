@@ -59,7 +59,8 @@ class Revision:
     """One revision: what it follows, the hash of its source, and its statements in order.
 
     `reads` is set when it asks user tables something: then its statements depend on rows that the tape never saw.
-    `replay_safe` is what its file declares: that it may be run again on top of itself.
+    `replay_safe` is what its file declares: that it may be run again on top of itself. `file` is the hash of its file
+    as it lay there: where that is the same nothing needs to be parsed, where it isn't, `source` decides.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Revision:
     statements: tuple[Statement, ...]
     reads: bool = False
     replay_safe: bool = False
+    file: str = field(default="", compare=False)
 
     @property
     def completable(self) -> bool:
@@ -209,6 +211,11 @@ def play(schema: dict[Key, str], statement: Statement) -> None:
         schema.pop(key, None)
         if effect.after is not None:
             schema[key] = effect.after
+
+
+def file_hash(path: Path) -> str:
+    """A hash of a file as it is."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def source_hash(path: Path) -> str:
