@@ -5,6 +5,7 @@ Printing a plan is the dry run; applying it adds no decisions. A plan with a ref
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+
 from reconcile.locate import Location, Verdict
 from reconcile.repair import advice, creations, mend
 from reconcile.schema import Difference, column_of, kind_of, name_of, table_of
@@ -112,7 +113,7 @@ def _irreparable(location: Location, tape: Tape) -> Refusal | None:
     claimed = [row for row in location.believed if row in tape.ids]
     if location.remaining or location.rerun:
         return None
-    begun_last = frozenset[str]() if claimed else _made_by(tape.tips(location.applied), tape)
+    begun_last = _made_by(set(tape.tips(location.applied)) - tape.ancestry(claimed), tape)
     lost = [item for item in location.missing if kind_of(item.key) == "table" and item.key not in begun_last]
     if lost:
         tables = ", ".join(name_of(item.key) for item in lost)
