@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     record = names.add_parser("record", parents=[common], help="replay the chain and write its tape")
     record.add_argument("--check", action="store_true", help="only say whether the tape on file is what is played")
     record.add_argument("--base", type=Path, metavar="SQL_FILE", help="what must be there before the first revision")
+    record.add_argument("--to", metavar="REVISION", help="how far, where the chain doesn't run to its end")
     record.set_defaults(run=commands.record)
     history = names.add_parser("history", parents=[common], help="show what was healed")
     history.add_argument("--limit", type=int, default=20, help="how many heals, the newest first")

@@ -16,7 +16,7 @@ from reconcile.record import record as play
 from reconcile.report import Report
 from reconcile.scratch import scratch_database
 from reconcile.tape import Tape
-from reconcile.tape_file import tape_text, write_tape
+from reconcile.tape_file import read_tape, write_tape
 
 
 def status(options: Namespace) -> int:
@@ -57,12 +57,14 @@ def record(options: Namespace) -> int:
 
     def work(connection: Connection) -> Tape:
         with scratch_database(connection) as scratch:
-            return play(config, scratch, base=base)
+            return play(config, scratch, base=base, until=until)
 
-    tape, path = on_own_connection(config, work), tape_path(config)
+    path = tape_path(config)
+    until = read_tape(path).until if options.check and path.is_file() else options.to
+    tape = on_own_connection(config, work)
     if not options.check:
         write_tape(tape, path)
-    elif not path.is_file() or path.read_text(encoding="utf-8") != tape_text(tape):
+    elif not path.is_file() or read_tape(path) != tape:
         raise ReconcileError(f"{path.name} isn't what the revisions do now: record it again.")
     summary = {"tape": path.name, "revisions": len(tape.revisions), "objects": len(tape.end)}
     sentence = f"{path.name}: {summary['revisions']} revisions, {summary['objects']} objects."

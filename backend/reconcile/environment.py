@@ -17,9 +17,12 @@ from sqlalchemy import Connection, text
 from sqlalchemy.util import await_only
 
 
-def upgrade(config: Config, revision: str, connection: Connection) -> None:
-    """Has Alembic run the revisions up to one, through the project's own env.py, on this connection."""
-    scripts = ScriptDirectory.from_config(config)
+def upgrade(config: Config, revision: str, connection: Connection, *, scripts: ScriptDirectory | None = None) -> None:
+    """Has Alembic run the revisions up to one, through the project's own env.py, on this connection.
+
+    `scripts` are the project's, where they were read before.
+    """
+    scripts = scripts or ScriptDirectory.from_config(config)
 
     def revisions(heads: Any, _context: MigrationContext) -> list[Any]:
         return scripts._upgrade_revs(revision, heads)  # noqa: SLF001 - what `alembic upgrade` does

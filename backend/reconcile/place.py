@@ -52,16 +52,17 @@ def find_place(ours: Schema, claims: Claims, tape: Tape) -> Place:
 
     A claim whose tables are gone is the exception: then it isn't the claim that is wrong.
     """
-    if tables_in(tape.after(claims.applied)) - tables_in(ours):
-        return Place(claims.applied)
     points = _telling(tape.points_at(ours), tape)
+    gone = tables_in(tape.after(claims.applied)) - tables_in(ours)
+    if gone and not any(claims.applied <= set(tape.ids[1 : point.index + 1]) for point in points):
+        return Place(claims.applied)  # else a later revision renamed or dropped them
     exact = [frozenset(tape.ids[1 : point.index + 1]) for point in points if point.done == 0]
     if claims.known and (claims.applied in exact or tape.after(claims.applied) == ours):
         return Place(claims.applied)
     if exact:
         return _at_revision(exact, points, claims, tape)
     if points and tape.revisions[points[0].index].id not in claims.applied:
-        return _halfway(points, tape)
+        return _halfway(points, claims, tape)
     return _nearest(ours, claims, tape)
 
 
@@ -83,24 +84,28 @@ def _at_revision(exact: list[frozenset[str]], points: tuple[Point, ...], claims:
     readings = tuple(label(applied, tape) for applied in exact)
     if doubtful and (len(exact) > 1 or any(item.traceless for item in doubtful)):
         return Place(exact[-1], readings=readings if len(exact) > 1 else (_before(exact[-1], tape), *readings))
+    first = points[0]
+    if first.done and tape.revisions[first.index].replay_safe:
+        return _unless_moving_back(Place(frozenset(tape.ids[1 : first.index + 1]), rerun=True), claims, tape)
     return _unless_moving_back(Place(exact[0]), claims, tape)
 
 
-def _halfway(points: tuple[Point, ...], tape: Tape) -> Place:
+def _halfway(points: tuple[Point, ...], claims: Claims, tape: Tape) -> Place:
     """After some statements of a revision: what remains of it can run, where that is known and moves no rows."""
     first, last = points[0], points[-1]
     revision = tape.revisions[first.index]
     before = frozenset(tape.ids[1 : first.index + 1])
     applied = before | {revision.id}
     if revision.replay_safe:
-        return Place(before, rerun=True)
+        return _unless_moving_back(Place(before, rerun=True), claims, tape)
     if revision.completable:
-        return Place(applied)
+        return _unless_moving_back(Place(applied), claims, tape)
     remaining = revision.statements[first.done :]
     known = first.index == last.index and not any(item.traceless for item in _between(first, last, tape))
     safe = all(item.kind not in ("data", "opaque") and item.transactional for item in remaining)
-    if known and safe and not revision.reads:
-        return Place(applied, remaining=remaining)
+    ahead = revision.id not in claims.applied or all(item.kind in ("additive", "neutral") for item in remaining)
+    if known and safe and ahead and not revision.reads:
+        return _unless_moving_back(Place(applied, remaining=remaining), claims, tape)
     return Place(applied, readings=(label(before, tape), revision.id))
 
 
@@ -119,7 +124,7 @@ def _nearest(ours: Schema, claims: Claims, tape: Tape) -> Place:
 def _unless_moving_back(place: Place, claims: Claims, tape: Tape) -> Place:
     """A claim may only be taken back where running its revisions again would move and destroy nothing."""
     undone = [tape.by_id[revision] for revision in claims.applied - place.applied]
-    if all(revision.completable for revision in undone):
+    if all(revision.completable or revision.replay_safe for revision in undone):
         return place
     return Place(place.applied, readings=(label(place.applied, tape), label(claims.applied, tape)))
 
@@ -131,10 +136,10 @@ def _is_begun(revision: Revision, ours: Schema, tape: Tape) -> bool:
 
 
 def _between(first: Point, last: Point, tape: Tape) -> list[Statement]:
-    """The statements from one place on the tape to another."""
+    """The statements from one place on the tape to another, but for those of revisions that may run twice."""
     statements: list[Statement] = []
     for index in range(first.index, min(last.index + 1, len(tape.revisions))):
-        of_revision = tape.revisions[index].statements
+        of_revision = () if tape.revisions[index].replay_safe else tape.revisions[index].statements
         start = first.done if index == first.index else 0
         end = last.done if index == last.index else len(of_revision)
         statements += of_revision[start:end]

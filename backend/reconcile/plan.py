@@ -115,7 +115,7 @@ def _irreparable(location: Location, tape: Tape) -> Refusal | None:
     claimed = [row for row in location.believed if row in tape.ids]
     if location.remaining or location.rerun:
         return None
-    begun_last = frozenset[str]() if claimed else _made_by(tape.tips(location.applied), tape)
+    begun_last = _made_by(set(tape.tips(location.applied)) - tape.ancestry(claimed), tape)
     lost = [item for item in location.missing if kind_of(item.key) == "table" and item.key not in begun_last]
     if lost:
         tables = ", ".join(name_of(item.key) for item in lost)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from reconcile.errors import ReconcileError
-from reconcile.tape import Tape, TapeUnreadable, source_hash
+from reconcile.tape import Tape, TapeUnreadable, file_hash, source_hash
 from reconcile.tape_file import read_tape
 
 TAPE_FILE = "tape.json"
@@ -51,13 +51,23 @@ def open_project(ini: Path) -> Project:
         ChainUnreadable: a parent is missing, there are two heads, or a revision isn't what was recorded.
     """
     config = configuration(ini)
-    revisions = chain(config)
+    directory = ScriptDirectory.from_config(config)
     try:
-        tape = read_tape(tape_path(config))
+        tape = read_tape(Path(directory.dir) / TAPE_FILE)
     except TapeUnreadable as error:
+        chain(config)
         raise ChainUnreadable(str(error).rstrip("."), RECORD) from error
-    _compare(revisions, tape)
+    if not _is_untouched(directory, tape):
+        _compare(chain(config), tape)
     return Project(config, tape)
+
+
+def _is_untouched(directory: ScriptDirectory, tape: Tape) -> bool:
+    """Whether the files are those recorded, byte by byte: then they make the chain on the tape, and none is imported."""
+    if directory.sourceless or directory.recursive_version_locations:
+        return False
+    files = [path for path in _files(directory) if not path.name.startswith(("__init__", ".#"))]
+    return sorted(map(file_hash, files)) == sorted(revision.file for revision in tape.revisions)
 
 
 def configuration(ini: Path) -> Config:
@@ -127,6 +137,8 @@ def _compare(revisions: Iterable[Script], tape: Tape) -> None:
     for script in revisions:
         file = Path(script.path).name
         known = recorded.pop(script.revision, None)
+        if known is None and tape.until is not None:
+            continue
         if known is None:
             raise ChainUnreadable(f"Revision {script.revision} in {file} isn't on the tape", RECORD)
         if known.source != source_hash(Path(script.path)):

@@ -9,11 +9,14 @@ from typing import Any
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import DBAPIError
 
 from reconcile.environment import migration_context, upgrade
+from reconcile.errors import ReconcileError
+from reconcile.failure import message_of
 from reconcile.observe import VersionTable, observe
 from reconcile.schema import Schema, tables_in
-from reconcile.tape import Effect, Kind, Revision, Statement, Tape, source_hash
+from reconcile.tape import Effect, Kind, Revision, Statement, Tape, file_hash, source_hash
 
 _COMMENT = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*", re.DOTALL)
 _WORD = re.compile(r"\w+")
@@ -26,11 +29,25 @@ _COPIES_ROWS = re.compile(
 )
 
 
-def record(config: Config, connection: Connection, *, base: str = "") -> Tape:
-    """Replays the chain from its base to its head; the database is one that may be thrown away.
+class RevisionFailed(ReconcileError):
+    """A revision doesn't run on PostgreSQL, whoever runs it; what is before it can be recorded without it."""
+
+    def __init__(self, revision: str, reason: str, *, before: tuple[str, ...]) -> None:
+        part = f"; what is before it can be recorded: python -m reconcile record --to {before[0]}" if before else ""
+        super().__init__(f"Revision {revision} fails on an empty database, PostgreSQL says: {reason}{part}.")
+        self.revision = revision
+        self.reason = reason
+        self.before = before
+
+
+def record(config: Config, connection: Connection, *, base: str = "", until: str | None = None) -> Tape:
+    """Replays the chain from its base to its head, or to `until`; the database is one that may be thrown away.
 
     It must hold nothing of the chain yet: a revision that finds its objects there would have no effect on record.
     `base` is SQL that makes what has to be there before the first revision.
+
+    Raises:
+        RevisionFailed: a revision doesn't run.
     """
     scripts = ScriptDirectory.from_config(config)
     versions, schema = _version_table(config, connection)
@@ -39,12 +56,15 @@ def record(config: Config, connection: Connection, *, base: str = "") -> Tape:
     connection.commit()
     recorder = _Recorder(versions, schema)
     revisions = []
-    for script in reversed(list(scripts.walk_revisions())):
-        with recorder.listening(connection):
-            upgrade(config, script.revision, connection)
+    for script in reversed(list(scripts.walk_revisions(head=until or "heads"))):
+        try:
+            with recorder.listening(connection):
+                upgrade(config, script.revision, connection, scripts=scripts)
+        except DBAPIError as error:
+            raise RevisionFailed(script.revision, message_of(error), before=_parents(script)) from error
         revisions.append(_revision(script, recorder))
     major = connection.scalar(text("SELECT current_setting('server_version_num')::int / 10000"))
-    return Tape(revisions=tuple(revisions), schema=schema, versions=versions, postgresql=str(major))
+    return Tape(tuple(revisions), schema=schema, versions=versions, postgresql=str(major), until=until)
 
 
 def _version_table(config: Config, connection: Connection) -> tuple[VersionTable, str]:
@@ -56,17 +76,20 @@ def _version_table(config: Config, connection: Connection) -> tuple[VersionTable
 
 
 def _revision(script: Script, recorder: "_Recorder") -> Revision:
-    down = script.down_revision or ()
-    parents = (down,) if isinstance(down, str) else tuple(down)
     return Revision(
         id=script.revision,
-        parents=(*parents, *_ids(script.dependencies)),
+        parents=_parents(script),
         source=source_hash(Path(script.path)),
+        file=file_hash(Path(script.path)),
         statements=tuple(recorder.statements),
         reads=recorder.reads,
         replay_safe=bool(getattr(script.module, "replay_safe", False)),
         verifies=hasattr(script.module, "verify"),
     )
+
+
+def _parents(script: Script) -> tuple[str, ...]:
+    return (*_ids(script.down_revision), *_ids(script.dependencies))
 
 
 def _ids(value: Any) -> tuple[str, ...]:

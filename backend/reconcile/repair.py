@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reconcile.column import Column, alterations
-from reconcile.schema import Difference, Key, Schema, column_of, kind_of, name_of, table_of, tables_in
+from reconcile.schema import Difference, Key, Schema, column_of, kind_of, last_part, name_of, table_of, tables_in
 
 _ORDER = [
+    "schema",
     "extension",
     "type",
     "domain",
@@ -42,6 +43,9 @@ class Creation:
 
 def creations(missing: Iterable[Difference]) -> tuple[Creation, ...] | None:
     """The statements that make what is missing, in an order in which they can run; None where one can't be made."""
+    missing = tuple(missing)
+    if any(kind_of(item.key) not in _ORDER for item in missing):
+        return None
     ordered = sorted(missing, key=lambda item: _ORDER.index(kind_of(item.key)))
     tables = tables_in(item.key for item in ordered)
     made: list[Creation] = []
@@ -75,21 +79,15 @@ def _create(key: Key, text: str) -> str | None:
     if kind in _CONSTRAINTS:
         return f"ALTER TABLE {table} ADD {text}"
     match kind:
+        case "schema":
+            return f"CREATE SCHEMA {name}"
         case "column":
             return f"ALTER TABLE {table} ADD COLUMN {column_of(key)} {text}"
         case "index":
             unique = "UNIQUE " if text.startswith("UNIQUE ") else ""
-            return f"CREATE {unique}INDEX {name} {text.removeprefix(unique)}"
-        case "type":
-            return f"CREATE TYPE {name} AS {text}"
-        case "domain":
-            return f"CREATE DOMAIN {name} AS {text}"
-        case "sequence":
-            return f"CREATE SEQUENCE {name} AS {text}"
-        case "view":
-            return f"CREATE VIEW {name} AS {text}"
-        case "materialized_view":
-            return f"CREATE MATERIALIZED VIEW {name} AS {text}"
+            return f"CREATE {unique}INDEX {last_part(name)} {text.removeprefix(unique)}"
+        case "type" | "domain" | "sequence" | "view" | "materialized_view":
+            return f"CREATE {kind.upper().replace('_', ' ')} {name} AS {text}"
         case "function" | "trigger":
             return None if " enabled=" in text else text
     return None

@@ -76,6 +76,10 @@ class Report:
             lines.append("Done:" if self.applied else "To do:")
             lines += [f"  {step}" for step in self.plan.steps]
         lines += [f"Note: {note}." for note in self.plan.notes]
+        if self.tape.until:
+            lines.append(
+                f"Note: what comes after {self.tape.until} isn't on the tape; `alembic upgrade` alone runs it."
+            )
         if self.applied:
             objects = len(self.tape.end)
             lines.append(f"Verified: all {objects} objects are as revision {self.tape.head} makes them.")

@@ -68,7 +68,12 @@ def table_of(key: Key, value: str) -> str | None:
 
 def column_of(key: Key) -> str:
     """The column that a column's key names, without its table."""
-    return _parts(name_of(key))[-1]
+    return last_part(name_of(key))
+
+
+def last_part(qualified: str) -> str:
+    """A name without what qualifies it."""
+    return _parts(qualified)[-1]
 
 
 def schema_in(name: str) -> str | None:

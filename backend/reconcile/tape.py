@@ -60,7 +60,8 @@ class Revision:
 
     `reads` is set when it asks user tables something: then its statements depend on rows that the tape never saw.
     `replay_safe` is what its file declares: that it may be run again on top of itself. `verifies` is set when its file
-    brings a function `verify(connection)` that says whether all that it does to rows has been done.
+    brings a function `verify(connection)` that says whether all that it does to rows has been done. `file` is the
+    hash of its file as it lay there: where that is the same nothing needs to be parsed, else `source` decides.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Revision:
     reads: bool = False
     replay_safe: bool = False
     verifies: bool = False
+    file: str = field(default="", compare=False)
 
     @property
     def completable(self) -> bool:
@@ -92,12 +94,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Tape:
-    """A chain's revisions in the order in which they are applied, and where the chain keeps its version."""
+    """A chain's revisions in the order in which they are applied, and where the chain keeps its version.
+
+    `until` is the revision up to which a chain was recorded that doesn't run to its end.
+    """
 
     revisions: tuple[Revision, ...]
     schema: str = "public"
     versions: VersionTable = field(default_factory=VersionTable)
     postgresql: str = ""
+    until: str | None = None
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
@@ -207,6 +213,11 @@ def play(schema: dict[Key, str], statement: Statement) -> None:
         schema.pop(key, None)
         if effect.after is not None:
             schema[key] = effect.after
+
+
+def file_hash(path: Path) -> str:
+    """A hash of a file as it is."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def source_hash(path: Path) -> str:

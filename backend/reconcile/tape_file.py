@@ -23,6 +23,7 @@ def read_tape(path: Path) -> Tape:
             schema=document["schema"],
             versions=VersionTable(**document["versions"]),
             postgresql=document["postgresql"],
+            until=document.get("until"),
         )
     except FileNotFoundError:
         raise TapeUnreadable(f"There is no {path.name} beside the revisions: record it first.") from None
@@ -42,11 +43,13 @@ def tape_text(tape: Tape) -> str:
         "postgresql": tape.postgresql,
         "schema": tape.schema,
         "versions": {"name": tape.versions.name, "schema": tape.versions.schema},
+        **({"until": tape.until} if tape.until else {}),
         "revisions": [
             {
                 "id": revision.id,
                 "parents": list(revision.parents),
                 "source": revision.source,
+                **({"file": revision.file} if revision.file else {}),
                 **({"reads": True} if revision.reads else {}),
                 **({"replay_safe": True} if revision.replay_safe else {}),
                 **({"verifies": True} if revision.verifies else {}),
@@ -76,6 +79,7 @@ def _revision(document: dict[str, Any]) -> Revision:
         id=document["id"],
         parents=tuple(document["parents"]),
         source=document["source"],
+        file=document.get("file", ""),
         reads=document.get("reads", False),
         replay_safe=document.get("replay_safe", False),
         verifies=document.get("verifies", False),
