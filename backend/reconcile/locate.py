@@ -63,7 +63,7 @@ def locate(observation: Observation, tape: Tape, *, assume: str | None = None) -
     """
     ours = {key: text for key, text in observation.schema.items() if key in tape.keys}
     believed = observation.claimed or () if assume is None else _vouched(assume)
-    claims = Claims.of(believed, tape)
+    claims = Claims.of(believed, tape, vouched=assume is not None)
     place = find_place(ours, claims, tape)
     expected = tape.after(place.applied)
     missing, differing = _apart(expected, ours, observation.constraints)

@@ -19,13 +19,14 @@ class Claims:
     known: tuple[str, ...]
     unknown: tuple[str, ...]
     applied: frozenset[str]
+    vouched: bool
 
     @classmethod
-    def of(cls, rows: tuple[str, ...], tape: Tape) -> "Claims":
-        """Tells the rows of a version table apart."""
+    def of(cls, rows: tuple[str, ...], tape: Tape, *, vouched: bool = False) -> "Claims":
+        """Tells the rows of a version table apart; `vouched` is set when a person names the revision instead."""
         known = tuple(revision for revision in tape.ids if revision in rows and revision != BASE)
         unknown = tuple(row for row in rows if row not in known)
-        return cls(rows, known, unknown, tape.ancestry(known))
+        return cls(rows, known, unknown, tape.ancestry(known), vouched)
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def find_place(ours: Schema, claims: Claims, tape: Tape) -> Place:
         return Place(claims.applied)
     if exact:
         return _at_revision(exact, points, claims, tape)
-    if points and tape.revisions[points[0].index].id not in claims.applied:
+    if points and not (claims.vouched and tape.revisions[points[0].index].id in claims.applied):
         return _halfway(points, claims, tape)
     return _nearest(ours, claims, tape)
 

@@ -64,9 +64,7 @@ def running(count: int, program: str, database: str, tmp_path: Path) -> Iterator
     for number in range(count):
         with (tmp_path / f"out {number}").open("w") as out, (tmp_path / f"err {number}").open("w") as err:
             command = [sys.executable, program]
-            processes.append(
-                subprocess.Popen(command, cwd=BACKEND, env=environment, stdout=out, stderr=err, text=True)
-            )
+            processes.append(subprocess.Popen(command, cwd=BACKEND, env=environment, stdout=out, stderr=err, text=True))
     try:
         yield processes
     finally:
@@ -101,9 +99,7 @@ def test_eight_servers(broken: str, tmp_path: Path) -> None:
             address = address_of(tmp_path, number, server)
             ready = httpx.get(f"{address}/health/ready", trust_env=False)
             assert (ready.status_code, ready.json()["status"]) == (200, "ready")
-        outcomes = [
-            line["outcome"] for number in range(EIGHT) for line in said(tmp_path, number) if "outcome" in line
-        ]
+        outcomes = [line["outcome"] for number in range(EIGHT) for line in said(tmp_path, number) if "outcome" in line]
         assert (outcomes.count("healed"), set(outcomes)) == (1, {"healed", "current"})
         for server in servers:
             server.send_signal(signal.SIGTERM)
@@ -314,5 +310,3 @@ async def test_healthy_start_writes_nothing(database: str, raw: asyncpg.Connecti
     await reader.close()
     assert len(sent) == 2
     assert not [sql for sql in sent if "lock" in sql.lower().replace("lock_timeout", "")]
-
-
