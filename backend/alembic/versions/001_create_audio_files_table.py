@@ -4,10 +4,12 @@ Each object is made only where it is missing, so that a database made by `init_d
 """
 
 import logging
+from typing import Any, cast
 
 import sqlalchemy as sa
 from alembic import context, op
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql.base import PGInspector
 
 revision = "001"
 down_revision = None
@@ -22,7 +24,7 @@ STATUS = postgresql.ENUM(
 INDEXED = ("processing_status", "upload_timestamp", "user_id")
 
 
-def columns() -> list[sa.Column]:
+def columns() -> list[sa.Column[Any]]:
     return [
         sa.Column("id", sa.UUID(), nullable=False),
         sa.Column("filename", sa.String(255), nullable=False),
@@ -47,7 +49,7 @@ def columns() -> list[sa.Column]:
 
 
 def upgrade() -> None:
-    database = None if context.is_offline_mode() else sa.inspect(op.get_bind())
+    database = None if context.is_offline_mode() else cast("PGInspector", sa.inspect(op.get_bind()))
     if database and database.has_type("processingstatus"):
         log.info("skipped: the type processingstatus exists")
     else:
@@ -69,7 +71,7 @@ def upgrade() -> None:
             log.info("created: the index %s", index)
 
 
-def complete_table(database: sa.Inspector) -> None:
+def complete_table(database: PGInspector) -> None:
     """A table that exists isn't a table that is whole: each column and the unique constraint is looked for."""
     log.info("skipped: the table audio_files exists")
     present = {column["name"] for column in database.get_columns("audio_files")}
