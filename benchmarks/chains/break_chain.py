@@ -139,7 +139,7 @@ class Breaking:
         self.places.upgrade("chain_before", revision.id)
         left = self.places.on("chain_before", fill)
         if left:
-            self._tell(f"{revision.id}: no rows in {', '.join(left)}")
+            print(f"{revision.id}: no rows in {', '.join(left)}", file=sys.stderr, flush=True)
 
     def _locate(self, revision: Revision) -> None:
         """Whether the class of revisions with this schema is found when there is no version on record."""
