@@ -7,14 +7,15 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 VENV := .venv
 BIN := $(VENV)/bin
-BENCHMARKS := $(wildcard benchmarks/*.py)
+CHAINS_VENV := .venv-chains
+ROWS := 200000
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 # Modules for themselves: as a package their folder would hide the library of the same name.
-MYPY_ALONE := ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/alembic
+MYPY_ALONE := ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/alone
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --python-version 3.11 pyproject.toml
 
-.PHONY: help install install-dev run test lint format soak record bench lock clean
+.PHONY: help install install-dev run test lint format soak record bench chains lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -32,7 +33,8 @@ test: lint ## check and test everything but the long kill runs
 lint: install-dev ## check style, types, layers, Dockerfile, compose file and lock files
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy backend tests $(BENCHMARKS)
+	$(BIN)/mypy backend tests benchmarks/*.py
+	cd benchmarks/chains && MYPYPATH=../../backend $(MYPY_ALONE) *.py
 	cd backend/alembic && MYPYPATH=.. $(MYPY_ALONE) env.py versions/*.py
 	PYTHONPATH=backend $(BIN)/lint-imports --no-logo
 	$(BIN)/hadolint Dockerfile
@@ -48,15 +50,20 @@ soak: install-dev ## kill, race and restart for as long as it takes
 record: install-dev ## play the migration chain and write alembic/tape.json
 	cd backend && ../$(BIN)/python -m reconcile record
 
-bench: install-dev ## measure, side by side with the usual way
-	@set -e; for script in $(BENCHMARKS); do echo "$$script"; PYTHONPATH=backend $(BIN)/python "$$script"; done
+bench: install-dev ## measure beside plain Alembic; ROWS=2000000 for the published figure
+	PYTHONPATH=backend:. $(BIN)/python benchmarks/start_up_check.py
+	PYTHONPATH=backend:. $(BIN)/python benchmarks/live_table.py --rows $(ROWS)
+
+chains: install-dev $(CHAINS_VENV)/chains.stamp ## break and heal chains of published packages
+	PYTHONPATH=backend:. $(BIN)/python benchmarks/published_chains.py
 
 lock: install-dev ## choose the newest dependencies that pyproject.toml allows, and pin them
 	$(COMPILE) --upgrade --output-file requirements.lock
 	$(COMPILE) --upgrade --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(COMPILE:pyproject.toml=benchmarks/chains/requirements.in) --no-strip-extras --output-file benchmarks/chains/requirements.lock
 
 clean: ## remove .venv and caches; recordings, database and .env stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CHAINS_VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +
 
 # The interpreter's own date is a prerequisite through the symlink: a replaced Python installs anew.
@@ -68,6 +75,13 @@ $(VENV)/runtime.stamp: requirements.lock $(BIN)/python
 $(VENV)/dev.stamp: requirements-dev.lock $(BIN)/python
 	@echo "Installing into $(VENV) what requirements-dev.lock pins (once, about a minute)"
 	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+$(CHAINS_VENV)/chains.stamp: benchmarks/chains/requirements.lock $(BIN)/python
+	@echo "Installing the published chains into $(CHAINS_VENV) (once, some minutes)"
+	@$(BIN)/python -m venv --clear $(CHAINS_VENV)
+	@$(CHAINS_VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input \
+		install --require-hashes --requirement benchmarks/chains/requirements.lock
 	@touch $@
 
 $(BIN)/python:

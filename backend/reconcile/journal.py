@@ -2,11 +2,13 @@
 
 A heal in one transaction is entered in that transaction. Segments are entered before they run and marked after, so
 that an interrupted one is known. The journal's own tables are made and healed by the same engine, from the chain in
-journal_chain/. A user who may not have a schema heals without a journal, and is told.
+journal_chain/. Where there can be none (the user may not make its schema, its tables are damaged) a heal goes on
+without, and says so.
 """
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,10 +18,11 @@ from typing import Any
 
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
 from reconcile.apply import apply
 from reconcile.errors import ReconcileError
+from reconcile.failure import is_busy, message_of
 from reconcile.look import look_within
 from reconcile.observe import VersionTable
 from reconcile.project import Project
@@ -27,7 +30,7 @@ from reconcile.report import Report
 from reconcile.steps import Step
 from reconcile.tape import Tape
 from reconcile.tape_file import read_tape
-from reconcile.verify import verify
+from reconcile.verify import VerificationFailed, verify
 
 CHAIN = Path(__file__).parent / "journal_chain"
 DEFAULT_SCHEMA = "reconcile"
@@ -62,6 +65,14 @@ class JournalInTheWay(ReconcileError):
         self.schema = schema
 
 
+class JournalUnfit(ReconcileError):
+    """The journal's own tables are damaged in a way that only a person may mend."""
+
+    def __init__(self, schema: str, reason: str) -> None:
+        super().__init__(reason)
+        self.schema = schema
+
+
 class Journal:
     """The journal of one project's database."""
 
@@ -77,32 +88,29 @@ class Journal:
             entry = _begin(connection, report)
             _end(connection, entry, report, after)
             savepoint.commit()
-        except ProgrammingError as error:
-            if not _lacks_privilege(error):
-                raise
+        except (DBAPIError, JournalUnfit, VerificationFailed) as error:
             savepoint.rollback()
-            return self._not_entered(report)
+            return self._not_entered(report, _reason(error))
         return report
 
     @contextmanager
     def begun(self, engine: Engine, report: Report) -> "Iterator[Entry]":
         """An entry for a heal in segments, committed before the first of them."""
         with engine.connect() as connection:
+            number, unfit = None, ""
             try:
                 self._prepare(connection)
-                number: int | None = _begin(connection, report, outcome="begun")
+                number = _begin(connection, report, outcome="begun")
                 connection.commit()
-            except ProgrammingError as error:
-                if not _lacks_privilege(error):
-                    raise
+            except (DBAPIError, JournalUnfit, VerificationFailed) as error:
                 connection.rollback()
-                number = None
-            yield Entry(self, connection, number)
+                unfit = _reason(error)
+            yield Entry(self, connection, number, unfit=unfit)
 
     def history(self, connection: Connection, *, limit: int) -> list[dict[str, Any]]:
         """The last heals, the newest first; none where there is no journal."""
         with connection.begin() as transaction:
-            if connection.scalar(text("SELECT to_regclass(:heals)"), {"heals": f'"{self.schema}".heals'}) is None:
+            if connection.scalar(text("SELECT to_regclass(:heals)"), {"heals": f"{self._quoted}.heals"}) is None:
                 return []
             self._pin(connection)
             rows = [dict(row) for row in connection.execute(_HISTORY, {"limit": limit}).mappings()]
@@ -112,31 +120,39 @@ class Journal:
     def _prepare(self, connection: Connection) -> None:
         if connection.scalar(text("SELECT session_user = :schema"), {"schema": self.schema}):
             raise JournalInTheWay(self.schema)
-        connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {self._quoted}"))
         own = journal_project(self.schema)
         report = look_within(connection, own)
+        if report.plan.refusal is not None:
+            raise JournalUnfit(self.schema, report.plan.refusal.reason)
         if report.plan.steps:
             apply(report.plan.steps, connection, own)
             verify(look_within(connection, own).location)
         self._pin(connection)
+
+    @property
+    def _quoted(self) -> str:
+        return '"' + self.schema.replace('"', '""') + '"'
 
     def _pin(self, connection: Connection) -> None:
         connection.execute(
             text("SELECT set_config('search_path', quote_ident(:schema), true)"), {"schema": self.schema}
         )
 
-    def _not_entered(self, report: Report) -> Report:
-        note = f"the heal is not in the journal: this user may not create the schema {self.schema}"
+    def _not_entered(self, report: Report, reason: str) -> Report:
+        note = f"the heal is not in the journal: {reason} (the schema {self.schema})"
         return replace(report, plan=replace(report.plan, notes=(*report.plan.notes, note)))
 
 
 class Entry:
     """A heal in segments on its way into the journal; each call is a transaction of its own."""
 
-    def __init__(self, journal: Journal, connection: Connection, number: int | None) -> None:
+    def __init__(self, journal: Journal, connection: Connection, number: int | None, *, unfit: str = "") -> None:
         self._journal = journal
         self._connection = connection
         self._number = number
+        self._unfit = unfit
+        self._start = time.monotonic()
         self._position = 0
         self.done: tuple[Step, ...] = ()
 
@@ -160,9 +176,12 @@ class Entry:
         return self._close(report, outcome=report.outcome, reason=reason)
 
     def _close(self, report: Report, *, outcome: str, digest: str | None = None, reason: str | None = None) -> Report:
-        ended = {"outcome": outcome, "digest": digest, "reason": reason, "seconds": None, "id": self._number}
+        ended: dict[str, Any] = {"outcome": outcome, "digest": digest, "reason": reason, "id": self._number}
+        ended["seconds"] = time.monotonic() - self._start
         self._write(_END, ended)
-        return report if self._number is not None else self._journal._not_entered(report)  # noqa: SLF001 - its own entry
+        if self._number is not None:
+            return report
+        return self._journal._not_entered(report, self._unfit)  # noqa: SLF001 - its own entry
 
     def _write(self, statement: Any, values: dict[str, Any]) -> None:
         if self._number is None:
@@ -213,5 +232,10 @@ def _end(connection: Connection, number: int, report: Report, after: Report) -> 
     )
 
 
-def _lacks_privilege(error: ProgrammingError) -> bool:
-    return getattr(error.orig, "sqlstate", None) == "42501" or getattr(error.orig, "pgcode", None) == "42501"
+def _reason(error: DBAPIError | ReconcileError) -> str:
+    """Why a heal can't be entered; what has to do with the connection, or may go well later, is raised again."""
+    if isinstance(error, ReconcileError):
+        return str(error)
+    if error.connection_invalidated or is_busy(error):
+        raise error
+    return message_of(error)

@@ -1,4 +1,4 @@
-"""The chains that the engine is tried on: what each one's statements are, written down by hand, and rows to try it with.
+"""The chains that the engine is tried on: their statements, written down by hand, and rows to try them with.
 
 A statement is `+` (makes objects), `-` (changes or drops some), `.` (leaves no trace, and may run twice), `d` (moves
 rows and leaves no trace), `o` and `O` (opaque, without and with a trace). With `|` it can't run in a transaction.

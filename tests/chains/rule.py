@@ -1,4 +1,4 @@
-"""What must come of a chain that stopped after some statement, decided from marks written by hand and not from the tape.
+"""What must come of a chain that stopped after some statement, decided from marks written by hand, not from the tape.
 
 Healed where all is known; refused where statements that move rows may or may not have run, or would have to run apart
 from their revision.
@@ -52,7 +52,7 @@ class Stop:
 
 
 def healed(stop: Stop, claim: Claim, *, lost_tables: bool) -> bool:
-    """Whether the engine must heal; else it must refuse. `lost_tables`: tables that the claim speaks of aren't there."""
+    """Whether the engine must heal; else it must refuse. `lost_tables`: some that it speaks of are gone."""
     match claim:
         case "an unknown id":
             return False

@@ -90,9 +90,7 @@ def rows_for(stop: Stop, claim: Claim, course: Course) -> tuple[str, ...] | None
     return choices[claim]
 
 
-async def try_stop(  # noqa: PLR0913
-    bench: Bench, walk: str, stop: Stop, course: Course, aim: State, wrong: list[str]
-) -> Counter[str]:
+async def try_stop(bench: Bench, walk: str, stop: Stop, course: Course, aim: State, wrong: list[str]) -> Counter[str]:
     """One broken state under every version on record; answers with the counts, and adds what went wrong."""
     counts: Counter[str] = Counter()
     chain, tape, name = stop.chain, stop.chain.project.tape, ""
@@ -126,7 +124,7 @@ async def try_stop(  # noqa: PLR0913
 
 @pytest.mark.parametrize("name", CHAINS)
 async def test_breaks(name: str, bench: Bench, say: Callable[[str], None]) -> None:
-    """Wherever an upgrade stops, the database is brought to the recorded end without moving a row twice, or left alone."""
+    """Wherever an upgrade stops, the database ends as recorded without moving a row twice, or is left alone."""
     chain, counts, wrong = CHAINS[name], Counter[str](), list[str]()
     course = await run_course(bench, chain)
     walk = await prepare(bench, chain)

@@ -1,0 +1,156 @@
+"""The journal: what is entered of each heal, where it lies, and how it is itself kept well."""
+
+import json
+import shutil
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconcile.journal import Journal
+from reconcile.project import Project, open_project
+
+from .bench import Bench
+from .chains import CONCURRENT, REPLAYABLE, TENANT, Chain
+from .forks_client import Forks
+
+LIMITED = "chain_limited"
+
+
+async def entries(bench: Bench, name: str, project: Project) -> list[dict[str, Any]]:
+    """The journal, the newest entry first."""
+    return await bench.on(name, lambda connection: Journal(project).history(connection, limit=50))
+
+
+@pytest.mark.parametrize("chain", [REPLAYABLE, CONCURRENT, TENANT], ids=lambda chain: chain.name)
+async def test_entered(chain: Chain, bench: Bench) -> None:
+    """A heal is entered once, with what was seen, planned and done; looking, and healing what is well, never is."""
+    name = await bench.make()
+    report = await bench.heal(name, chain)
+    assert report.outcome == "healed", report
+    again = await bench.heal(name, chain)
+    assert again.outcome == "current", again
+    [entry] = await entries(bench, name, chain.project)
+    assert (entry["verdict"], entry["outcome"], entry["located"]) == ("empty", "healed", "base")
+    assert (entry["head"], entry["host"]) == (chain.project.tape.head, socket.gethostname())
+    assert entry["code_version"] == chain.project.tape.digest
+    assert entry["plan"] == report.as_json()["steps"]
+    assert entry["started_at"] <= entry["finished_at"]
+    assert entry["seconds"] is not None
+    assert entry["unfinished"] is None
+    assert not entry["reason"]
+
+
+async def test_digests(bench: Bench) -> None:
+    """The entry's digests are those of the schema before and after: the next heal begins where the last one ended."""
+    name = await bench.make()
+    await bench.heal(name, REPLAYABLE)
+    await bench.sql(name, "DROP INDEX ix_albums_stars")
+    await bench.heal(name, REPLAYABLE)
+    await bench.sql(name, "DROP INDEX ix_albums_stars")
+    await bench.heal(name, REPLAYABLE)
+    rows = await bench.on(
+        name,
+        lambda c: list(c.exec_driver_sql("SELECT digest_before, digest_after FROM reconcile.heals ORDER BY id")),
+    )
+    assert len(rows) == 3
+    assert rows[0].digest_after == rows[1].digest_after == rows[2].digest_after
+    assert rows[1].digest_before == rows[2].digest_before
+    assert len({rows[0].digest_before, rows[1].digest_before, rows[0].digest_after}) == 3
+
+
+async def test_refusals_leave_no_trace(bench: Bench) -> None:
+    """A refusal changes nothing: it doesn't even make the journal."""
+    name = await bench.make()
+    await bench.sql(
+        name,
+        "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)",
+        "INSERT INTO alembic_version VALUES ('p06')",
+    )
+    report = await bench.heal(name, REPLAYABLE)
+    assert report.outcome == "refused", report
+    assert await entries(bench, name, REPLAYABLE.project) == []
+    schemas = await bench.on(name, lambda c: c.exec_driver_sql("SELECT to_regnamespace('reconcile')").scalar())
+    assert schemas is None
+
+
+async def test_schema_that_is_named(bench: Bench, tmp_path: Path) -> None:
+    """alembic.ini can name another schema for the journal."""
+    folder = shutil.copytree(REPLAYABLE.ini.parent, tmp_path / "named")
+    with (folder / "alembic.ini").open("a") as ini:
+        ini.write('reconcile_journal_schema = Our "Ledger"\n')
+    project = open_project(folder / "alembic.ini")
+    name = await bench.make()
+    chain = Chain(name=str(folder), statements={}, rows={})
+    report = await bench.heal(name, chain)
+    assert report.outcome == "healed", report
+    assert len(await entries(bench, name, project)) == 1
+    found = await bench.on(
+        name, lambda c: set(c.exec_driver_sql("SELECT schemaname FROM pg_tables WHERE tablename = 'heals'").scalars())
+    )
+    assert found == {'Our "Ledger"'}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DROP TABLE reconcile.segments",
+        "ALTER TABLE reconcile.heals DROP COLUMN reason",
+        "DROP TABLE reconcile.journal_version",
+        "DELETE FROM reconcile.journal_version",
+        "ALTER TABLE reconcile.segments DROP CONSTRAINT segments_heal_id_fkey",
+        "DROP SCHEMA reconcile CASCADE",
+        "DROP TABLE reconcile.heals CASCADE",
+        "ALTER TABLE reconcile.heals ALTER head TYPE varchar(1) USING ''",
+        "ALTER TABLE reconcile.heals ADD COLUMN extra text NOT NULL DEFAULT 'x'",
+        "ALTER TABLE reconcile.heals ADD COLUMN extra text;"
+        " ALTER TABLE reconcile.heals ADD CHECK (extra IS NOT NULL) NOT VALID",
+    ],
+)
+@pytest.mark.parametrize("chain", [REPLAYABLE, CONCURRENT], ids=lambda chain: chain.name)
+async def test_damaged(chain: Chain, damage: str, bench: Bench) -> None:
+    """A damaged journal is mended where it can be, and never keeps the project's own schema from being healed."""
+    name = await bench.make()
+    await bench.heal(name, chain)
+    index = "ix_albums_stars" if chain is REPLAYABLE else "ix_visits_agent"
+    await bench.sql(name, damage, f"DROP INDEX {index}")
+    report = await bench.heal(name, chain)
+    assert report.outcome == "healed", report
+    assert (await bench.heal(name, chain)).outcome == "current"
+
+
+@pytest.mark.parametrize("chain", [REPLAYABLE, CONCURRENT], ids=lambda chain: chain.name)
+async def test_without_privileges(chain: Chain, bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """A user who may not make a schema heals all the same, and is told that it isn't in the journal."""
+    name = await bench.make()
+    await bench.sql(
+        name,
+        f"DO $$ BEGIN CREATE ROLE {LIMITED} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+        f"GRANT CREATE ON SCHEMA public TO {LIMITED}",
+    )
+    limited = Bench(bench.server.replace("//pegasus@", f"//{LIMITED}@"))
+    report = await limited.heal(name, chain)
+    assert report.outcome == "healed", report
+    assert any("not in the journal" in note for note in report.plan.notes), report
+    assert await entries(bench, name, chain.project) == []
+
+
+async def test_interrupted(bench: Bench, forks: Forks, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """`reconcile history` shows a heal that was killed as begun, with the segment that it was in."""
+    name = await bench.make()
+    for die_after in range(1, 100):
+        [killed] = await forks.heal(name, CONCURRENT, die_after=die_after)
+        found = await entries(bench, name, CONCURRENT.project)
+        if killed["code"] == 0 or (found and found[0]["unfinished"]):
+            break
+    assert killed["code"] == -9
+    entry = found[0]
+    assert (entry["outcome"], entry["finished_at"]) == ("begun", None)
+    [shown] = await forks.heal(name, CONCURRENT, command="history")
+    assert json.loads(shown["out"])[0]["unfinished"] == entry["unfinished"]
+    [healed] = await forks.heal(name, CONCURRENT)
+    assert healed["code"] == 0, healed
+    newest, killed_one, *_ = await entries(bench, name, CONCURRENT.project)
+    assert (newest["outcome"], newest["unfinished"]) == ("healed", None)
+    assert killed_one["unfinished"] == entry["unfinished"]
