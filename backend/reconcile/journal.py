@@ -55,18 +55,8 @@ _HISTORY = text(
 )
 
 
-class JournalInTheWay(ReconcileError):
-    """The journal's schema has the user's name: PostgreSQL would make everything in it, and look there first."""
-
-    def __init__(self, schema: str) -> None:
-        super().__init__(
-            f"The journal can't lie in the schema {schema}, the user's name: set {SCHEMA_OPTION} to another."
-        )
-        self.schema = schema
-
-
 class JournalUnfit(ReconcileError):
-    """The journal's own tables are damaged in a way that only a person may mend."""
+    """The journal can't be kept where it should be: its tables are damaged, or its schema has the user's name."""
 
     def __init__(self, schema: str, reason: str) -> None:
         super().__init__(reason)
@@ -119,7 +109,8 @@ class Journal:
 
     def _prepare(self, connection: Connection) -> None:
         if connection.scalar(text("SELECT session_user = :schema"), {"schema": self.schema}):
-            raise JournalInTheWay(self.schema)
+            reason = f"with the user's name it would catch all that is unqualified; set {SCHEMA_OPTION} to another"
+            raise JournalUnfit(self.schema, reason)
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {self._quoted}"))
         own = journal_project(self.schema)
         report = look_within(connection, own)

@@ -6,8 +6,10 @@ Printing a plan is the dry run; applying it adds no decisions. A plan with a ref
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from reconcile.advice import advice
+from reconcile.create import creations
 from reconcile.locate import Location, Verdict
-from reconcile.repair import advice, creations, mend
+from reconcile.repair import mend
 from reconcile.schema import Difference, column_of, kind_of, name_of, table_of
 from reconcile.steps import Step, heavy_steps, steps_forward
 from reconcile.tape import Tape

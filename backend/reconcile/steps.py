@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
+from reconcile.create import Creation, creations
 from reconcile.locate import Location
-from reconcile.repair import Creation, creations, mend
+from reconcile.repair import mend
 from reconcile.schema import Difference, kind_of, table_of
 from reconcile.tape import BASE, Revision, Statement, Tape
 
