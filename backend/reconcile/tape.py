@@ -231,6 +231,8 @@ def _meaning(node: Any) -> Any:
         return [_meaning(item) for item in node]
     if not isinstance(node, ast.AST):
         return repr(node)
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 ends some with an empty string
+        node = ast.JoinedStr([part for part in node.values if not isinstance(part, ast.Constant) or part.value])
     fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, []) and name != "kind"}
     if (
         isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
