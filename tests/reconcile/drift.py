@@ -467,7 +467,7 @@ CONSTRAINTS = (
         broken=_alter(
             "DROP CONSTRAINT audio_files_file_path_key, ADD UNIQUE (file_path) DEFERRABLE INITIALLY DEFERRED"
         ),
-        seen="unique audio_files(file_path) is UNIQUE (file_path) DEFERRABLE INITIALLY DEFERRED, not UNIQUE (file_path)",
+        seen="unique audio_files(file_path) is UNIQUE (file_path) DEFERRABLE INITIALLY DEFERRED, not UNIQUE",
         end="refused",
     ),
     Drift(
@@ -519,7 +519,8 @@ OTHERS = (
     ),
     Drift(
         name="a table of our name and wholly another shape",
-        broken="CREATE TABLE audio_files (number serial PRIMARY KEY, title text); INSERT INTO audio_files DEFAULT VALUES",
+        broken="CREATE TABLE audio_files (number serial PRIMARY KEY, title text); "
+        "INSERT INTO audio_files DEFAULT VALUES",
         parts=frozenset(),
         claim=None,
         rows=False,

@@ -1,4 +1,4 @@
-"""Many at once, killed in the middle, and beside those who are at work: one heals, nothing is lost, nobody waits long."""
+"""Many at once, killed in the middle, beside those at work: one heals, nothing is lost, nobody waits long."""
 
 import asyncio
 import json

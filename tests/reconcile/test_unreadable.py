@@ -31,6 +31,14 @@ def tape(text: str) -> Break:
     return lambda versions: (versions.parent / "tape.json").write_text(text)
 
 
+def removed(pattern: str) -> Break:
+    def remove(versions: Path) -> None:
+        for path in [*versions.glob(pattern), *versions.parent.glob(pattern)]:
+            path.unlink()
+
+    return remove
+
+
 def another(name: str, *, revision: str, parent: str) -> Break:
     text = f"revision = {revision!r}\ndown_revision = {parent!r}\n\n\ndef upgrade():\n    pass\n"
     return lambda versions: (versions / name).write_text(text)
@@ -51,14 +59,14 @@ BROKEN: dict[str, tuple[Break, str]] = {
     "an edited first revision": (changed(FIRST, '"uploaded", ', ""), FIRST),
     "a syntax error": (changed(SECOND, "def upgrade()", "def upgrade("), SECOND),
     "an import that fails": (changed(SECOND, "import logging\n", "import no_such_module\n"), SECOND),
-    "no tape": (lambda versions: (versions.parent / "tape.json").unlink(), "tape.json"),
+    "no tape": (removed("tape.json"), "tape.json"),
     "a tape that is no JSON": (tape("<<<<<<< HEAD"), "tape.json"),
     "a tape that is other JSON": (tape("[]"), "tape.json"),
     "a tape cut short": (tape('{"format": 1, "revisions": [{"id": "001"'), "tape.json"),
     "a tape of another format": (_format_of_tomorrow, "tape.json"),
     "a revision that isn't on the tape": (another("003_new.py", revision="003", parent="002"), "003_new.py"),
-    "a revision whose file is gone": (lambda versions: (versions / SECOND).unlink(), "002"),
-    "no revisions": (lambda versions: [path.unlink() for path in versions.glob("*.py")], "001"),
+    "a revision whose file is gone": (removed(SECOND), "002"),
+    "no revisions": (removed("00*.py"), "001"),
 }
 
 

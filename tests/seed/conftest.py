@@ -1,4 +1,4 @@
-"""A copy of Pegasus as `make` leaves it, a shell like an activated environment's, and a server that asks for passwords."""
+"""A copy of Pegasus as `make` leaves it, a shell like an activated environment's, a server that asks for passwords."""
 
 import asyncio
 import os

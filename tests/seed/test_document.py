@@ -33,7 +33,7 @@ alembic current
 # 1. Check current state
 python3 verify_migration.py || true
 
-# 2. Fix migration state  
+# 2. Fix migration state
 python3 fix_migration_state.py
 
 # 3. Verify it worked

@@ -170,7 +170,9 @@ def test_unreachable(copied: Path) -> None:
 
 
 BROKEN_FILES = {
-    f"DATABASE_URL postgresql://clerk:{PASSWORD}@db/shop\n": "The setting file .env has a line that is not NAME=value, line 1.",
+    f"DATABASE_URL postgresql://clerk:{PASSWORD}@db/shop\n": (
+        "The setting file .env has a line that is not NAME=value, line 1."
+    ),
     f"DATABASE_ULR=postgresql://clerk:{PASSWORD}@db/shop\n": (
         "The setting DATABASE_ULR is unknown; did you mean DATABASE_URL?"
     ),

@@ -1,0 +1,90 @@
+"""Where a database is, decided from values alone: the tables of cases that the verdicts were written from."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from healing import ALEMBIC_INI
+from reconcile.locate import Location, Verdict, locate
+from reconcile.observe import Observation
+from reconcile.project import open_project
+from reconcile.schema import Schema
+
+TAPE = open_project(ALEMBIC_INI).tape
+FIRST, SECOND = dict(TAPE.after({"001"})), dict(TAPE.end)
+TAG, TAG_INDEX = "column audio_files.tag", "index ix_audio_files_tag"
+UNKNOWN = "9f8e7d6c5b4a"
+
+
+def found(schema: Schema, claimed: tuple[str, ...] | None, *, assume: str | None = None) -> Location:
+    return locate(Observation(schema=schema, claimed=claimed), TAPE, assume=assume)
+
+
+def without(schema: Schema, *keys: str) -> dict[str, str]:
+    assert set(keys) <= set(schema)
+    return {key: text for key, text in schema.items() if key not in keys}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is observed, and where it must lie."""
+
+    name: str
+    schema: Schema
+    claimed: tuple[str, ...] | None
+    verdict: str
+    at: str = "002"
+
+
+CASES = (
+    Case("the end", SECOND, ("002",), "current"),
+    Case("nothing", {}, None, "empty", "base"),
+    Case("nothing but a version table", {}, (), "empty", "base"),
+    Case("behind", FIRST, ("001",), "behind", "001"),
+    Case("made without Alembic", FIRST, None, "adopted", "001"),
+    Case("all of it made without Alembic", SECOND, None, "adopted"),
+    Case("claimed too much", FIRST, ("002",), "adopted", "001"),
+    Case("claimed too little", SECOND, ("001",), "adopted"),
+    Case("claimed twice", SECOND, ("001", "002"), "adopted"),
+    Case("a lost index", without(SECOND, TAG_INDEX), ("002",), "incomplete"),
+    Case("a lost index, nothing claimed", without(SECOND, TAG_INDEX), None, "incomplete"),
+    Case("an INVALID index", SECOND | {TAG_INDEX: SECOND[TAG_INDEX] + " invalid"}, ("002",), "incomplete"),
+    Case("a type alone", {"type processingstatus": SECOND["type processingstatus"]}, None, "incomplete", "001"),
+    Case("the table is gone", {}, ("002",), "incomplete"),
+    Case("a newer Pegasus", SECOND, (UNKNOWN,), "ahead"),
+    Case("a newer Pegasus, and more", SECOND | {"column audio_files.x": "text"}, (UNKNOWN,), "ahead"),
+    Case("an unknown id on an old schema", FIRST, (UNKNOWN,), "ambiguous", "001"),
+    Case("an unknown id beside ours", SECOND, ("002", UNKNOWN), "ambiguous"),
+    Case("another type", SECOND | {TAG: "text"}, ("002",), "drifted"),
+    Case("another type and an unknown id", SECOND | {TAG: "text"}, (UNKNOWN,), "drifted"),
+    Case("a column that must be filled", SECOND | {"column audio_files.x": "text not null"}, ("002",), "drifted"),
+    Case("a column with a default", SECOND | {"column audio_files.x": "text default '' not null"}, ("002",), "current"),
+    Case("a check", SECOND | {"check audio_files CHECK (false)": "CHECK (false)"}, ("002",), "drifted"),
+    Case("other people's", SECOND | {"table x": "ordinary", "column x.y": "text not null"}, ("002",), "current"),
+    Case("a renamed tag", without(SECOND, TAG) | {"column audio_files.label": SECOND[TAG]}, ("002",), "drifted"),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_locate(case: Case) -> None:
+    """What is there decides, and what is claimed only where a choice is left."""
+    location = found(case.schema, case.claimed)
+    assert (location.verdict, location.at) == (case.verdict, case.at)
+
+
+def test_assume() -> None:
+    """A person's word takes the place of what is on record, and of nothing that can be seen."""
+    assert found(FIRST, (UNKNOWN,), assume="001").verdict is Verdict.ADOPTED
+    assert found(SECOND, ("002", UNKNOWN), assume="002").verdict is Verdict.ADOPTED
+    assert found({}, ("002",), assume="base").verdict is Verdict.EMPTY
+    assert found(SECOND | {TAG: "text"}, ("002",), assume="002").verdict is Verdict.DRIFTED
+    assert found(FIRST, ("001",), assume="002").at == "001"
+
+
+def test_differences() -> None:
+    """What is missing, differs, is strange or renamed is told apart, each by its own name."""
+    location = found(without(SECOND, TAG_INDEX) | {TAG: "text", "column audio_files.x": "text"}, ("002",))
+    assert [item.key for item in location.missing] == [TAG_INDEX]
+    assert [(item.key, item.found, item.expected) for item in location.differing] == [(TAG, "text", SECOND[TAG])]
+    assert [item.key for item in location.extra] == ["column audio_files.x"]
+    assert location.rejecting == ()

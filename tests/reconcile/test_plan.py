@@ -1,0 +1,212 @@
+"""Plans as values: whatever a database may have become, a plan refuses, or its steps end at the end of the tape."""
+
+import re
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from healing import ALEMBIC_INI
+from reconcile.locate import Location, Verdict, locate
+from reconcile.observe import Observation
+from reconcile.plan import plan
+from reconcile.project import open_project
+from reconcile.schema import Schema, kind_of, table_of
+from reconcile.steps import BuildBeside, Execute, Stamp, Step, Upgrade
+from reconcile.tape import Tape
+
+TAPE = open_project(ALEMBIC_INI).tape
+UNKNOWN = "9f8e7d6c5b4a"
+LOSES = re.compile(r"\b(DROP (TABLE|COLUMN|TYPE|CONSTRAINT)|TRUNCATE|DELETE|UPDATE|RENAME)\b", re.IGNORECASE)
+CLAIMS = (None, (), ("001",), ("002",), ("001", "002"), (UNKNOWN,), ("002", UNKNOWN), ("base",))
+OTHER_TEXTS = {
+    "column": ["text", "character varying(50)", "character varying(200) not null", "integer", "bigint default 7"],
+    "type": ["enum ('uploaded')", "enum ('a', 'b')", "(state text)", "enum ('completed', 'uploaded')"],
+    "index": ["ON audio_files USING btree (id)", "UNIQUE ON audio_files USING btree (tag)", "ON other USING btree (x)"],
+    "table": ["ordinary unlogged", "partitioned by RANGE (id)"],
+    "unique": ["UNIQUE (file_path) DEFERRABLE"],
+    "primary_key": ["PRIMARY KEY (filename)"],
+}
+STRANGE = {
+    "column audio_files.extra": "text",
+    "column audio_files.must": "integer not null",
+    "index more": "ON audio_files USING btree (tag)",
+    "index one": "UNIQUE ON audio_files USING btree (tag)",
+    "check audio_files CHECK (false)": "CHECK (false)",
+    "trigger audio_files.t": "CREATE TRIGGER t BEFORE INSERT ON audio_files EXECUTE FUNCTION f()",
+    "table others": "ordinary",
+    "column others.x": "text not null",
+}
+
+
+@st.composite
+def schemas(draw: st.DrawFn) -> Schema:
+    """What a database may hold: some of what the chain makes, some of it otherwise, and what isn't ours."""
+    mode = draw(st.sampled_from(["subset", "drift", "both"]))
+    schema: dict[str, str] = {}
+    for key, text in TAPE.end.items():
+        fate = draw(st.sampled_from(["as it is"] * 12 + ["gone"] * (mode != "drift") + ["other"] * (mode != "subset")))
+        if fate == "as it is":
+            schema[key] = text
+        elif fate == "other":
+            invalid = [f"{text} invalid"] if kind_of(key) == "index" else []
+            schema[key] = draw(
+                st.sampled_from([other for other in OTHER_TEXTS[kind_of(key)] if other != text] + invalid)
+            )
+    if "table audio_files" not in schema:
+        schema = {key: text for key, text in schema.items() if table_of(key, text) != "audio_files"}
+    return schema | _strange(draw(st.lists(st.sampled_from(sorted(STRANGE)), max_size=2)))
+
+
+def _strange(names: Iterable[str]) -> dict[str, str]:
+    return {name: STRANGE[name] for name in names}
+
+
+def located(schema: Schema, claimed: tuple[str, ...] | None, assume: str | None = None) -> Location:
+    return locate(Observation(schema=schema, claimed=claimed), TAPE, assume=assume)
+
+
+def simulated(schema: Schema, steps: Iterable[Step], location: Location) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What a database holds after the steps, and what its version table says: read from the SQL that would be sent."""
+    held, version = dict(schema), location.claimed or ()
+    for step in steps:
+        match step:
+            case Execute(sql) | BuildBeside(sql):
+                run(sql, held)
+            case Stamp(revisions):
+                version = revisions
+            case Upgrade(revision):
+                before = TAPE.ancestry(version)
+                for item in TAPE.revisions:
+                    if item.id not in before:
+                        held |= {key: effect.after or "" for s in item.statements for key, effect in s.effects.items()}
+                version = (revision,)
+    return held, version
+
+
+def run(sql: str, held: dict[str, str]) -> None:
+    """One of the statements that repairs are made of."""
+    if match := re.fullmatch(r"DROP INDEX (\S+)", sql):
+        del held[f"index {match[1]}"]
+    elif match := re.fullmatch(r"CREATE (UNIQUE )?INDEX (\S+) (ON .+)", sql):
+        assert f"index {match[2]}" not in held
+        held[f"index {match[2]}"] = (match[1] or "") + match[3]
+    elif match := re.fullmatch(r"CREATE TYPE (\S+) AS (.+)", sql):
+        assert f"type {match[1]}" not in held
+        held[f"type {match[1]}"] = match[2]
+    elif match := re.fullmatch(r"CREATE TABLE (\S+) \((.+)\)", sql):
+        assert f"table {match[1]}" not in held
+        held |= {key: text for key, text in TAPE.end.items() if _comes_with_table(key, text, sql)}
+    elif match := re.fullmatch(r"ALTER TABLE (\S+) ADD COLUMN (\S+) (.+)", sql):
+        assert f"column {match[1]}.{match[2]}" not in held
+        held[f"column {match[1]}.{match[2]}"] = match[3]
+    elif match := re.fullmatch(r"ALTER TABLE (\S+) ADD (UNIQUE|PRIMARY KEY) (\(.+\))", sql):
+        key = f"primary_key {match[1]}" if match[2] == "PRIMARY KEY" else f"unique {match[1]}{match[3]}"
+        assert key not in held
+        held[key] = f"{match[2]} {match[3]}"
+    elif match := re.fullmatch(r"ALTER TYPE (\S+) ADD VALUE ('\w+') (BEFORE|AFTER) ('\w+')", sql):
+        labels = re.findall(r"'\w+'", held[f"type {match[1]}"])
+        labels.insert(labels.index(match[4]) + (match[3] == "AFTER"), match[2])
+        held[f"type {match[1]}"] = f"enum ({', '.join(labels)})"
+    elif match := re.fullmatch(r"ALTER TABLE (\S+) (ALTER COLUMN .+)", sql):
+        alter(match[1], match[2], held)
+    else:
+        pytest.fail(f"a repair that nobody knows: {sql}")
+
+
+def _comes_with_table(key: str, text: str, sql: str) -> bool:
+    column = key.removeprefix("column audio_files.")
+    kind = kind_of(key)
+    return kind == "table" or (kind == "column" and f"{column} {text}" in sql) or (text in sql and kind != "index")
+
+
+def alter(table: str, actions: str, held: dict[str, str]) -> None:
+    for action in actions.split(", ALTER COLUMN "):
+        match = re.fullmatch(r"(?:ALTER COLUMN )?(\S+) (TYPE|SET|DROP) (.+)", action)
+        assert match is not None, action
+        key = f"column {table}.{match[1]}"
+        parts = re.fullmatch(r"(.+?)( default .+?)?( not null)?", held[key])
+        assert parts is not None
+        type_, default, required = parts[1], parts[2] or "", parts[3] or ""
+        match (match[2], match[3]):
+            case ("TYPE", new):
+                type_ = new
+            case ("SET", "NOT NULL"):
+                required = " not null"
+            case ("DROP", "NOT NULL"):
+                required = ""
+            case ("DROP", "DEFAULT"):
+                default = ""
+            case _:
+                pytest.fail(action)
+        held[key] = type_ + default + required
+
+
+@settings(max_examples=300, deadline=None)
+@given(schema=schemas(), claimed=st.sampled_from(CLAIMS))
+def test_end_or_refusal(schema: Schema, claimed: tuple[str, ...] | None) -> None:
+    """A plan refuses with a reason and no steps, or its steps lead exactly to the end, and lose and touch no more."""
+    location = located(schema, claimed)
+    decided = plan(location, TAPE)
+    if decided.refusal is not None:
+        assert decided.refusal.reason
+        assert decided.steps == ()
+        return
+    statements = [step.sql for step in decided.steps if isinstance(step, Execute | BuildBeside)]
+    assert not [sql for sql in statements if LOSES.search(sql)]
+    held, version = simulated(schema, decided.steps, location)
+    assert {key: text for key, text in held.items() if key in TAPE.keys} == dict(TAPE.end)
+    assert version == ("002",)
+    assert {key: text for key, text in held.items() if key not in TAPE.keys} == {
+        key: text for key, text in schema.items() if key not in TAPE.keys
+    }
+    after = located(held, version)
+    assert after.verdict is Verdict.CURRENT
+    assert plan(after, TAPE).steps == ()
+
+
+@settings(max_examples=100, deadline=None)
+@given(schema=schemas(), claimed=st.sampled_from([(UNKNOWN,), ("002", UNKNOWN), ("001", UNKNOWN)]))
+def test_unknown_is_never_overwritten(schema: Schema, claimed: tuple[str, ...]) -> None:
+    """A version that this code doesn't know is never overwritten unasked, whatever the schema looks like."""
+    assert plan(located(schema, claimed), TAPE).refusal is not None
+
+
+@settings(max_examples=100, deadline=None)
+@given(schema=schemas(), claimed=st.sampled_from([("001",), ("002",), ("001", "002")]))
+def test_lost_table_is_never_made_anew(schema: Schema, claimed: tuple[str, ...]) -> None:
+    """Where a revision is on record and its table is gone, its rows are gone: nobody makes an empty one unasked."""
+    gone = {key: text for key, text in schema.items() if table_of(key, text) != "audio_files"}
+    assert plan(located(gone, claimed), TAPE).refusal is not None
+
+
+@settings(max_examples=300, deadline=None)
+@given(schema=schemas(), claimed=st.sampled_from(CLAIMS))
+def test_only_the_end_is_current(schema: Schema, claimed: tuple[str, ...] | None) -> None:
+    """Nothing passes for healthy but the end of the chain, on record as such, with nothing that could refuse a row."""
+    location = located(schema, claimed)
+    ours = {key: text for key, text in schema.items() if key in TAPE.keys}
+    if location.verdict is Verdict.CURRENT:
+        assert (ours, claimed) == (dict(TAPE.end), ("002",))
+        assert location.rejecting == ()
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_large_table(large: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """On a large table indexes are built beside its use, and on a small one within the heal's transaction."""
+    tape: Tape = TAPE
+    schema = {key: text for key, text in tape.end.items() if key != "index ix_audio_files_tag"}
+    decided = plan(located(schema, ("002",)), tape, large=frozenset({"audio_files"} if large else ()))
+    kinds = [type(step) for step in decided.steps]
+    assert kinds == ([BuildBeside] if large else [Execute])
+
+
+def test_notes() -> None:
+    """What comes back empty is said aloud, and what isn't ours is named."""
+    first = dict(TAPE.after({"001"})) | {"column audio_files.extra": "text"}
+    notes = plan(located(first, ("002",)), TAPE).notes
+    assert any(note.startswith("audio_files.tag comes back empty") for note in notes)
+    assert any(note.startswith("audio_files.category comes back empty") for note in notes)
+    assert any("column audio_files.extra is not ours" in note for note in notes)
+    assert plan(located(dict(TAPE.after({"001"})), ("001",)), TAPE).notes == ()

@@ -1,0 +1,115 @@
+"""Repairs and advice, statement by statement: a repair loses nothing, and advice never cuts or rounds in silence."""
+
+import pytest
+
+from reconcile.advice import advice
+from reconcile.create import creations
+from reconcile.repair import mend
+from reconcile.schema import Difference
+
+COLUMN = "column audio_files.tag"
+TYPE = "type processingstatus"
+INDEX = "index ix_audio_files_tag"
+EXPECTED_INDEX = "ON audio_files USING btree (tag)"
+
+MENDED = {
+    ("bigint", "integer"): "TYPE bigint",
+    ("bigint", "smallint"): "TYPE bigint",
+    ("character varying(100)", "character varying(50)"): "TYPE character varying(100)",
+    ("bigint", "bigint default 7"): "DROP DEFAULT",
+    ("bigint", "bigint not null"): "DROP NOT NULL",
+    ("uuid not null", "uuid"): "SET NOT NULL",
+}
+
+
+@pytest.mark.parametrize(("texts", "action"), MENDED.items())
+def test_mended_columns(texts: tuple[str, str], action: str) -> None:
+    """What only gets wider, or loses a default or a demand, is mended."""
+    item = Difference(COLUMN, *texts)
+    assert mend(item) == (f"ALTER TABLE audio_files ALTER COLUMN tag {action}",)
+
+
+@pytest.mark.parametrize(
+    ("expected", "found"),
+    [
+        ("character varying(100)", "text"),
+        ("character varying(100)", "character varying(200)"),
+        ("character varying(100)", "character varying"),
+        ("character varying(100)", 'character varying(100) collate "C"'),
+        ("bigint", "numeric"),
+        ("bigint", "double precision"),
+        ("integer", "bigint"),
+        ("real", "double precision"),
+        ("timestamp without time zone", "timestamp with time zone"),
+        ("uuid", "text"),
+        ("bigint", "bigint generated always as (1) stored"),
+        ("bigint", "bigint generated always as identity not null"),
+    ],
+)
+def test_narrowing_is_never_done_unasked(expected: str, found: str) -> None:
+    """What could lose a value is left to a person, who is given SQL that fails where it would."""
+    item = Difference(COLUMN, expected, found)
+    assert mend(item) is None
+    told = advice(item)
+    assert told.startswith("ALTER TABLE audio_files ALTER COLUMN tag ")
+    assert "::character varying(" not in told
+
+
+def test_labels() -> None:
+    """Missing labels are added in their places; strange and misplaced ones are for a person."""
+    expected = "enum ('a', 'b', 'c', 'd')"
+    assert mend(Difference(TYPE, expected, "enum ('b', 'd')")) == (
+        "ALTER TYPE processingstatus ADD VALUE 'a' BEFORE 'b'",
+        "ALTER TYPE processingstatus ADD VALUE 'c' AFTER 'b'",
+    )
+    for found in ("enum ('d', 'a')", "enum ('a', 'b', 'c', 'd', 'e')", "enum ('A', 'b', 'c', 'd')", "(a text)"):
+        assert mend(Difference(TYPE, expected, found)) is None, found
+
+
+def test_renamed_labels() -> None:
+    """Labels that are only spelt otherwise are renamed, which keeps every row; others need a new type."""
+    expected = "enum ('a', 'b')"
+    assert (
+        advice(Difference(TYPE, expected, "enum ('A', 'b')")) == "ALTER TYPE processingstatus RENAME VALUE 'A' TO 'a';"
+    )
+    assert "CREATE TYPE processingstatus AS enum ('a', 'b')" in advice(Difference(TYPE, expected, "enum ('b', 'a')"))
+
+
+def test_indexes() -> None:
+    """An index is made anew, but never one that is unique, or somebody else's."""
+    assert mend(Difference(INDEX, EXPECTED_INDEX, "ON audio_files USING btree (category)")) == (
+        "DROP INDEX ix_audio_files_tag",
+        f"CREATE INDEX ix_audio_files_tag {EXPECTED_INDEX}",
+    )
+    assert mend(Difference(INDEX, EXPECTED_INDEX, "UNIQUE ON audio_files USING btree (tag)")) is None
+    theirs = Difference(INDEX, EXPECTED_INDEX, "ON theirs USING btree (tag)")
+    assert mend(theirs) is None
+    assert "DROP" not in advice(theirs)
+
+
+def test_invalid_index_is_made_anew() -> None:
+    """An INVALID index is cleared away first."""
+    made = creations([Difference(INDEX, EXPECTED_INDEX, f"{EXPECTED_INDEX} invalid")])
+    assert made is not None
+    assert [creation.sql for creation in made] == [
+        "DROP INDEX ix_audio_files_tag",
+        f"CREATE INDEX ix_audio_files_tag {EXPECTED_INDEX}",
+    ]
+
+
+def test_order() -> None:
+    """What others stand on is made first."""
+    missing = [
+        Difference(INDEX, EXPECTED_INDEX, None),
+        Difference(COLUMN, "processingstatus", None),
+        Difference(TYPE, "enum ('a')", None),
+    ]
+    made = creations(missing)
+    assert made is not None
+    assert [creation.sql.split()[1] for creation in made] == ["TYPE", "TABLE", "INDEX"]
+
+
+def test_constraint_advice_names_the_constraint() -> None:
+    """Advice about a constraint can be run as it stands."""
+    item = Difference("unique audio_files(file_path)", "UNIQUE (file_path)", "UNIQUE (file_path) DEFERRABLE", '"Mine"')
+    assert advice(item) == 'ALTER TABLE audio_files DROP CONSTRAINT "Mine";'
