@@ -60,7 +60,7 @@ def open_project(ini: Path) -> Project:
 
 
 def _is_untouched(directory: ScriptDirectory, tape: Tape) -> bool:
-    """Whether the files are those recorded, byte by byte: then they make the chain on the tape, and none is imported."""
+    """Whether the files are those recorded, byte by byte: then they make that chain, and none is imported."""
     if directory.sourceless or directory.recursive_version_locations:
         return False
     files = [path for path in _files(directory) if not path.name.startswith(("__init__", ".#"))]
