@@ -6,6 +6,7 @@ major fits a database on another.
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,17 @@ class VersionTable:
     def qualified(self) -> str:
         """The name for SQL, quoted."""
         return ".".join('"' + part.replace('"', '""') + '"' for part in (self.schema, self.name))
+
+
+_VARCHARS = re.compile(r"\(\(ARRAY\[((?:'(?:[^']|'')*'::character varying(?:, )?)+)\]\)::text\[\]\)")
+_VARCHAR = re.compile(r"'(?:[^']|'')*'::character varying")
+
+
+def _settled(definition: str) -> str:
+    """`IN (…)` on a varchar as PostgreSQL spells it when its own spelling is given back to it: only that one stays."""
+    return _VARCHARS.sub(
+        lambda match: f"(ARRAY[{_VARCHAR.sub(lambda one: f'({one[0]})::text', match[1])}])", definition
+    )
 
 
 def digest_of(value: Any) -> str:
@@ -104,7 +116,7 @@ def observe(
     ).all()
     claimed = tuple(sorted(name for kind, name, *_ in rows if kind == "version"))
     objects = [
-        (f"{kind} {name}", definition, constraint)
+        (f"{kind} {_settled(name)}", _settled(definition), constraint)
         for kind, name, definition, _, constraint in rows
         if kind != "version"
     ]

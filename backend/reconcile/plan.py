@@ -11,7 +11,7 @@ from reconcile.create import creations
 from reconcile.locate import Location, Verdict
 from reconcile.repair import mend
 from reconcile.schema import Difference, column_of, kind_of, name_of, table_of
-from reconcile.steps import Step, heavy_steps, steps_forward
+from reconcile.steps import Step, heavy_steps, statements_making, steps_forward
 from reconcile.tape import Tape
 
 
@@ -125,7 +125,7 @@ def _irreparable(location: Location, tape: Tape) -> Refusal | None:
             f"the table {tables} is gone, with its rows, though {_evidence(claimed)} says that it was made",
             (f"-- restore {tables} from a backup", "python -m reconcile heal --assume base"),
         )
-    if creations(location.missing) is None:
+    if not statements_making(location, tape) and creations(location.missing) is None:
         return Refusal(
             "; ".join(str(item) for item in location.missing),
             tuple(advice(item) for item in location.missing),

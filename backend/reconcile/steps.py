@@ -76,7 +76,7 @@ def segments(steps: Iterable[Step]) -> tuple[tuple[Step, ...], ...]:
 
 def steps_forward(location: Location, tape: Tape, large: frozenset[str]) -> Iterator[Step]:
     """The steps from a location to the end of the tape."""
-    yield from _repairs(location, large)
+    yield from _repairs(location, tape, large)
     tips = tape.tips(location.applied)
     if (location.claimed or ()) != tuple(sorted(tips)):
         yield Stamp(tips)
@@ -96,22 +96,45 @@ def steps_forward(location: Location, tape: Tape, large: frozenset[str]) -> Iter
         if not revision.transactional:
             yield UpgradeAlone(revision.id)
         else:
-            yield from _played(revision, beside)
+            yield from _played(revision.statements, beside)
             yield Stamp(tape.tips(applied))
     if waiting:
         yield waiting
 
 
-def _repairs(location: Location, large: frozenset[str]) -> Iterator[Step]:
+def _repairs(location: Location, tape: Tape, large: frozenset[str]) -> Iterator[Step]:
     """The rest of a half-applied revision where it is known, else what is missing and differing, one by one."""
     if location.remaining or location.rerun:
         yield from (Execute(statement.sql) for statement in location.remaining)
         return
     for item in location.differing:
         yield from (Execute(sql) for sql in mend(item) or ())
+    recorded = statements_making(location, tape)
+    if recorded:
+        yield from _played(recorded, tuple(statement for statement in recorded if _indexes(statement, large)))
+        return
     made = creations(location.missing) or ()
     yield from (Execute(creation.sql) for creation in made if not _is_on(creation, large))
     yield from (BuildBeside(beside(creation.sql)) for creation in made if _is_on(creation, large))
+
+
+def statements_making(location: Location, tape: Tape) -> tuple[Statement, ...]:
+    """The recorded statements that make exactly what is missing, where there are such; then names come out right too.
+
+    Constraints' names are no part of the schema as we see it, but later revisions drop constraints by them.
+    """
+    missing = {item.key: item.expected for item in location.missing if item.found is None}
+    recorded = tuple(
+        statement
+        for revision in tape.revisions
+        if revision.id in location.applied
+        for statement in revision.statements
+        if statement.kind == "additive"
+        and statement.transactional
+        and all(key in missing and missing[key] == effect.after for key, effect in statement.effects.items())
+    )
+    made = {key for statement in recorded for key in statement.effects}
+    return recorded if made == {item.key for item in location.missing} else ()
 
 
 def _is_on(creation: Creation, large: frozenset[str]) -> bool:
@@ -120,19 +143,19 @@ def _is_on(creation: Creation, large: frozenset[str]) -> bool:
 
 
 def _indexes_on(revision: Revision, large: frozenset[str]) -> tuple[Statement, ...]:
-    return tuple(
-        statement
-        for statement in revision.statements
-        if any(
-            kind_of(key) == "index" and effect.before is None and table_of(key, effect.after or "") in large
-            for key, effect in statement.effects.items()
-        )
+    return tuple(statement for statement in revision.statements if _indexes(statement, large))
+
+
+def _indexes(statement: Statement, large: frozenset[str]) -> bool:
+    return any(
+        kind_of(key) == "index" and effect.before is None and table_of(key, effect.after or "") in large
+        for key, effect in statement.effects.items()
     )
 
 
-def _played(revision: Revision, indexes: tuple[Statement, ...]) -> Iterator[Step]:
-    """A revision from the tape instead of through Alembic, its indexes on large tables last and beside their use."""
-    yield from (Execute(statement.sql) for statement in revision.statements if statement not in indexes)
+def _played(statements: Iterable[Statement], indexes: tuple[Statement, ...]) -> Iterator[Step]:
+    """Statements from the tape, the indexes on large tables last and beside their use."""
+    yield from (Execute(statement.sql) for statement in statements if statement not in indexes)
     yield from (BuildBeside(beside(statement.sql)) for statement in indexes)
 
 

@@ -53,13 +53,14 @@ class Snapshot:
     schema: dict[str, str]
     rows: Rows
     versions: tuple[str, ...]
+    constraints: dict[str, str]
 
 
 def snapshot(connection: Connection, tape: Tape) -> Snapshot:
     """Reads it all, on the search path that the chain's names are relative to."""
     seen = observe(connection, versions=tape.versions, schema=tape.schema)
     schema = {key: text for key, text in seen.schema.items() if "reconcile." not in key and key != "schema reconcile"}
-    return Snapshot(schema, all_rows(connection), seen.claimed or ())
+    return Snapshot(schema, all_rows(connection), seen.claimed or (), dict(seen.constraints))
 
 
 class Breaking:
@@ -87,7 +88,7 @@ class Breaking:
                     return
                 self._heal(revision, count, control)
 
-    def _heal(self, revision: Revision, count: int, control: tuple[Rows, Rows]) -> None:
+    def _heal(self, revision: Revision, count: int, control: tuple[Snapshot, Snapshot]) -> None:
         before, report, after = self.places.on("chain_broken", self._healed)
         problem = self._problem(report, before, after, control)
         outcome = "wrong" if problem else report.outcome if isinstance(report, Report) else "refused"
@@ -114,25 +115,30 @@ class Breaking:
             connection.rollback()
         return before, report, snapshot(connection, self.tape)
 
-    def _problem(self, report: Report | str, before: Snapshot, after: Snapshot, control: tuple[Rows, Rows]) -> str:
+    def _problem(
+        self, report: Report | str, before: Snapshot, after: Snapshot, control: tuple[Snapshot, Snapshot]
+    ) -> str:
         """What is wrong with how a state ended, if anything."""
         if isinstance(report, str) or not report.well:
             return "" if before == after else "not healed, and yet changed"
         differing = difference(self.tape.end, after.schema) + difference(after.schema, self.tape.end)
         if differing:
             return f"not the chain's end: {'; '.join(map(str, differing))}"
-        gone = lost(control[0], after.rows, _steady(*control)) + lost(
+        names = {key: name for key, name in after.constraints.items() if control[0].constraints.get(key, name) != name}
+        if names:
+            return f"constraints have other names: {names}"
+        gone = lost(control[0].rows, after.rows, _steady(*control)) + lost(
             before.rows, after.rows, _kept(before, after, control)
         )
         return f"rows lost: {gone[:5]}" if gone else ""
 
-    def _control(self) -> tuple[Rows, Rows]:
+    def _control(self) -> tuple[Snapshot, Snapshot]:
         """What a plain upgrade leaves in the rows, twice: what differs between the two can't be expected."""
         found = []
         for _ in range(2):
             with self.places.database("chain_control", like="chain_before"):
                 self.places.upgrade("chain_control", self.tape.head)
-                found.append(self.places.on("chain_control", all_rows))
+                found.append(self.places.on("chain_control", lambda connection: snapshot(connection, self.tape)))
         return found[0], found[1]
 
     def _advance(self, revision: Revision) -> None:
@@ -162,16 +168,16 @@ class Breaking:
             self._tell(f"{revision.id} without a version is taken for {readings}: {location.verdict}")
 
 
-def _steady(one: Rows, other: Rows) -> dict[str, set[str]]:
+def _steady(one: Snapshot, other: Snapshot) -> dict[str, set[str]]:
     """The columns that have the same values after each plain upgrade."""
     return {
-        table: {name for name in (rows[0] if rows else {}) if _values(rows, name) == _values(other[table], name)}
-        for table, rows in one.items()
-        if len(rows) == len(other.get(table, ()))
+        table: {name for name in (rows[0] if rows else {}) if _values(rows, name) == _values(other.rows[table], name)}
+        for table, rows in one.rows.items()
+        if len(rows) == len(other.rows.get(table, ()))
     }
 
 
-def _kept(before: Snapshot, after: Snapshot, control: tuple[Rows, Rows]) -> dict[str, set[str]]:
+def _kept(before: Snapshot, after: Snapshot, control: tuple[Snapshot, Snapshot]) -> dict[str, set[str]]:
     """The columns of tables that only the broken state had rows in, as far as the end has them in the same type."""
     return {
         table: {
@@ -180,7 +186,7 @@ def _kept(before: Snapshot, after: Snapshot, control: tuple[Rows, Rows]) -> dict
             if before.schema.get(f"column {table}.{name}") == after.schema.get(f"column {table}.{name}")
         }
         for table, rows in before.rows.items()
-        if rows and table in after.rows and not control[0].get(table)
+        if rows and table in after.rows and not control[0].rows.get(table)
     }
 
 

@@ -22,7 +22,8 @@ WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('inf
   AND c.oid::regclass::text NOT LIKE '%alembic_version' ORDER BY c.oid
 """
 _COLUMNS = """
-SELECT quote_ident(a.attname) AS name, format_type(a.atttypid, a.atttypmod) AS type, CAST(y.typcategory AS text) AS category,
+SELECT quote_ident(a.attname) AS name, format_type(a.atttypid, a.atttypmod) AS type,
+       CAST(y.typcategory AS text) AS category,
        a.attnotnull AS required, a.atthasdef OR a.attidentity <> '' AS filled, a.atttypmod AS modifier,
        (SELECT 'SELECT ' || quote_ident(r.attname) || ' FROM ' || k.confrelid::regclass
         FROM pg_constraint k JOIN pg_attribute r ON r.attrelid = k.confrelid

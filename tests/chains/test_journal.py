@@ -104,8 +104,10 @@ async def test_schema_that_is_named(bench: Bench, tmp_path: Path) -> None:
         "DROP TABLE reconcile.heals CASCADE",
         "ALTER TABLE reconcile.heals ALTER head TYPE varchar(1) USING ''",
         "ALTER TABLE reconcile.heals ADD COLUMN extra text NOT NULL DEFAULT 'x'",
-        "ALTER TABLE reconcile.heals ADD COLUMN extra text;"
-        " ALTER TABLE reconcile.heals ADD CHECK (extra IS NOT NULL) NOT VALID",
+        (
+            "ALTER TABLE reconcile.heals ADD COLUMN extra text;"
+            " ALTER TABLE reconcile.heals ADD CHECK (extra IS NOT NULL) NOT VALID"
+        ),
     ],
 )
 @pytest.mark.parametrize("chain", [REPLAYABLE, CONCURRENT], ids=lambda chain: chain.name)
