@@ -55,7 +55,7 @@ def _too_heavy(heavy: tuple[str, ...]) -> Refusal:
 
 
 def _refusal(location: Location, tape: Tape) -> Refusal | None:
-    unknown = [row for row in location.believed if row not in tape.ids]
+    unknown = [row for row in location.believed if row not in tape.by_id]
     match location.verdict:
         case Verdict.CURRENT:
             return None
