@@ -91,6 +91,7 @@ def address_of(tmp_path: Path, number: int, process: subprocess.Popen[str]) -> s
     raise AssertionError((tmp_path / f"err {number}").read_text())
 
 
+@pytest.mark.timeout(300)
 def test_eight_servers(broken: str, tmp_path: Path) -> None:
     """Eight servers started at once on one broken database: one heals it, and all eight serve."""
     before = asked(broken, rows_of)
@@ -100,7 +101,8 @@ def test_eight_servers(broken: str, tmp_path: Path) -> None:
             ready = httpx.get(f"{address}/health/ready", trust_env=False)
             assert (ready.status_code, ready.json()["status"]) == (200, "ready")
         outcomes = [line["outcome"] for number in range(EIGHT) for line in said(tmp_path, number) if "outcome" in line]
-        assert (outcomes.count("healed"), set(outcomes)) == (1, {"healed", "current"})
+        assert outcomes.count("healed") == 1
+        assert set(outcomes) <= {"healed", "current"}
         for server in servers:
             server.send_signal(signal.SIGTERM)
         assert [server.wait() for server in servers] == [0] * EIGHT

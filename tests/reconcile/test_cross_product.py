@@ -145,6 +145,7 @@ def test_reachable() -> None:
     assert {frozenset(), frozenset({"type"}), OF_001, OF_002} <= set(subsets())
 
 
+@pytest.mark.timeout(600)  # twenty seconds where two cores are free
 @pytest.mark.parametrize("claimed", CLAIMS)
 async def test_cross_product(claimed: str, bench: Bench, say: Callable[[str], None]) -> None:
     """Whatever half-made state a database is in, it is healed and works, or it is refused and untouched."""

@@ -167,7 +167,7 @@ def test_end_or_refusal(schema: Schema, claimed: tuple[str, ...] | None) -> None
 
 
 @settings(max_examples=100, deadline=None)
-@given(schema=schemas(), claimed=st.sampled_from([(UNKNOWN,), ("002", UNKNOWN), ("001", UNKNOWN)]))
+@given(schema=schemas(), claimed=st.sampled_from([(UNKNOWN,), ("002", UNKNOWN), ("001", UNKNOWN), ("base",)]))
 def test_unknown_is_never_overwritten(schema: Schema, claimed: tuple[str, ...]) -> None:
     """A version that this code doesn't know is never overwritten unasked, whatever the schema looks like."""
     assert plan(located(schema, claimed), TAPE).refusal is not None
