@@ -17,6 +17,7 @@ from reconcile.steps import BuildBeside, Execute, Stamp, Step, Upgrade
 from reconcile.tape import Tape
 
 TAPE = open_project(ALEMBIC_INI).tape
+RECORDED = {statement.sql: statement.effects for statement in TAPE.statements}
 UNKNOWN = "9f8e7d6c5b4a"
 LOSES = re.compile(r"\b(DROP (TABLE|COLUMN|TYPE|CONSTRAINT)|TRUNCATE|DELETE|UPDATE|RENAME)\b", re.IGNORECASE)
 CLAIMS = (None, (), ("001",), ("002",), ("001", "002"), (UNKNOWN,), ("002", UNKNOWN), ("base",))
@@ -86,6 +87,16 @@ def simulated(schema: Schema, steps: Iterable[Step], location: Location) -> tupl
 
 
 def run(sql: str, held: dict[str, str]) -> None:
+    """A statement of the tape has the effects on record; a repair is read."""
+    if sql not in RECORDED:
+        repair(sql, held)
+        return
+    for key, effect in RECORDED[sql].items():
+        assert held.get(key) == effect.before
+        held[key] = effect.after or ""
+
+
+def repair(sql: str, held: dict[str, str]) -> None:
     """One of the statements that repairs are made of."""
     if match := re.fullmatch(r"DROP INDEX (\S+)", sql):
         del held[f"index {match[1]}"]
