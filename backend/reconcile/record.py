@@ -15,7 +15,8 @@ from reconcile.environment import migration_context, upgrade
 from reconcile.errors import ReconcileError
 from reconcile.failure import message_of
 from reconcile.observe import VersionTable, observe
-from reconcile.schema import Schema, tables_in
+from reconcile.schema import Schema, kind_of, last_part, name_of, tables_in
+from reconcile.split import split
 from reconcile.tape import Effect, Kind, Revision, Statement, Tape, file_hash, source_hash
 
 _COMMENT = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*", re.DOTALL)
@@ -51,7 +52,7 @@ def record(config: Config, connection: Connection, *, base: str = "", until: str
     """
     scripts = ScriptDirectory.from_config(config)
     versions, schema = _version_table(config, connection)
-    for statement in filter(None, map(str.strip, base.split(";\n"))):
+    for statement in filter(first_word, split(base)):
         connection.exec_driver_sql(statement)
     connection.commit()
     recorder = _Recorder(versions, schema)
@@ -140,12 +141,18 @@ class _Recorder:
             self._looking = False
         effects = _effects(self._before, after)
         self._before = after
-        if word in ("SELECT", "SET") and not effects:
+        if (word == "SET" or (word == "SELECT" and not self._calls_user_function(sql))) and not effects:
             return
         alone = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
         self.statements.append(
             Statement(sql.strip(), kind_of_statement(sql, effects), effects, transactional=not alone)
         )
+
+    def _calls_user_function(self, sql: str) -> bool:
+        """What it does then, nobody here knows; `setval` moves a sequence."""
+        words = {word.lower() for word in _WORD.findall(sql)}
+        functions = {name_of(key).partition("(")[0] for key in self._before if kind_of(key) == "function"}
+        return any(last_part(name).strip('"').lower() in words for name in functions | {"setval"})
 
     def _reads_user_table(self, sql: str) -> bool:
         words = {word.lower() for word in _WORD.findall(sql)}
@@ -165,12 +172,12 @@ def first_word(sql: str) -> str:
 
 
 def kind_of_statement(sql: str, effects: dict[str, Effect]) -> Kind:
-    """What a statement is, from its first word and its effects."""
-    word = first_word(sql)
-    if word in _MOVES_ROWS:
-        return "data"
-    if word in _MAY_DO_ANYTHING or _COPIES_ROWS.match(sql):
+    """What a statement is, from its first word and its effects; of several in one text, all that they may do."""
+    parts = split(sql)
+    if any(first_word(part) in _MAY_DO_ANYTHING or _COPIES_ROWS.match(part) for part in parts):
         return "opaque"
+    if any(first_word(part) in _MOVES_ROWS for part in parts):
+        return "opaque" if len(parts) > 1 else "data"
     if not effects:
         return "neutral"
     return "additive" if all(effect.before is None for effect in effects.values()) else "destructive"
