@@ -26,6 +26,9 @@ class Places:
         self.project = project
         self._address = make_url(address)
         self._server = create_engine(self._address.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):  # the whole server is thrown away
+            self._run(f"ALTER SYSTEM SET {setting} = off")
+        self._run("SELECT pg_reload_conf()")
 
     @contextmanager
     def database(self, name: str, *, like: str = "template0") -> Iterator[str]:
