@@ -1,8 +1,9 @@
 """record: a chain of revisions -> its tape, by replaying it statement by statement on an empty database."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def _revision(script: Script, recorder: "_Recorder") -> Revision:
         parents=_parents(script),
         source=source_hash(Path(script.path)),
         file=file_hash(Path(script.path)),
-        statements=tuple(recorder.statements),
+        statements=tuple(_settled(recorder.statements)),
         reads=recorder.reads,
         replay_safe=bool(getattr(script.module, "replay_safe", False)),
         verifies=hasattr(script.module, "verify"),
@@ -91,6 +92,23 @@ def _revision(script: Script, recorder: "_Recorder") -> Revision:
 
 def _parents(script: Script) -> tuple[str, ...]:
     return (*_ids(script.down_revision), *_ids(script.dependencies))
+
+
+def _settled(statements: Iterable[Statement]) -> Iterator[Statement]:
+    """The statements, neighbours that each make an index in the order of their text.
+
+    SQLAlchemy keeps a table's indexes in a set: their order differs between two recordings, and matters to nobody.
+    """
+    for making_indexes, run in groupby(statements, key=_makes_index):
+        neighbours = list(run)
+        if making_indexes:
+            neighbours.sort(key=lambda statement: statement.sql)
+        yield from neighbours
+
+
+def _makes_index(statement: Statement) -> bool:
+    made = [key for key, effect in statement.effects.items() if effect.before is None]
+    return statement.kind == "additive" and [kind_of(key) for key in made] == ["index"]
 
 
 def _ids(value: Any) -> tuple[str, ...]:
