@@ -5,8 +5,9 @@ Which of the two is decided by tests/chains/rule.py.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import cycle
 
 import pytest
 
@@ -90,11 +91,13 @@ def rows_for(stop: Stop, claim: Claim, course: Course) -> tuple[str, ...] | None
     return choices[claim]
 
 
-async def try_stop(bench: Bench, walk: str, stop: Stop, course: Course, aim: State, wrong: list[str]) -> Counter[str]:
-    """One broken state under every version on record; answers with the counts, and adds what went wrong."""
+async def try_stop(
+    bench: Bench, walk: str, stop: Stop, course: Course, aim: State, claims: Iterable[Claim], wrong: list[str]
+) -> Counter[str]:
+    """One broken state under some versions on record; answers with the counts, and adds what went wrong."""
     counts: Counter[str] = Counter()
     chain, tape, name = stop.chain, stop.chain.project.tape, ""
-    for claim in CLAIMS:
+    for claim in claims:
         if not name:
             name = await bench.make(walk)
         await claim_versions(bench, name, chain, rows_for(stop, claim, course))
@@ -124,13 +127,34 @@ async def try_stop(bench: Bench, walk: str, stop: Stop, course: Course, aim: Sta
 
 @pytest.mark.parametrize("name", CHAINS)
 async def test_breaks(name: str, bench: Bench, say: Callable[[str], None]) -> None:
-    """Wherever an upgrade stops, the database ends as recorded without moving a row twice, or is left alone."""
-    chain, counts, wrong = CHAINS[name], Counter[str](), list[str]()
+    """Wherever an upgrade stops, the database ends as recorded without moving a row twice, or is left alone.
+
+    Each state has the parent on record, as it is after a crash, and in turn one of the other claims.
+    """
+    parent, *others = CLAIMS
+    turns = cycle(others)
+    await break_everywhere(CHAINS[name], bench, lambda: (parent, next(turns)), say)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", CHAINS)
+async def test_breaks_under_every_claim(name: str, bench: Bench, say: Callable[[str], None]) -> None:
+    """The same, each state with each claim."""
+    await break_everywhere(CHAINS[name], bench, lambda: CLAIMS, say)
+
+
+async def break_everywhere(
+    chain: Chain, bench: Bench, claims: Callable[[], Iterable[Claim]], say: Callable[[str], None]
+) -> None:
+    """Stops a chain after each statement, and prints the counts."""
+    counts, wrong = Counter[str](), list[str]()
     course = await run_course(bench, chain)
     walk = await prepare(bench, chain)
     for index, revision in enumerate(course.order):
         parent = course.order[index - 1] if index else "base"
-        await claim_versions(bench, walk, chain, course.versions[parent]) if index else None
+        if index:
+            await claim_versions(bench, walk, chain, course.versions[parent])
         aim = await undisturbed(bench, walk, chain)
         for done in range(len(course.sent[revision]) + 1):
             stop = Stop(chain, course.order, index, done)
@@ -140,8 +164,8 @@ async def test_breaks(name: str, bench: Bench, say: Callable[[str], None]) -> No
             if stop.impossible:
                 counts["cannot be"] += 1
                 continue
-            counts += await try_stop(bench, walk, stop, course, aim, wrong)
+            counts += await try_stop(bench, walk, stop, course, aim, claims(), wrong)
         await add_rows(bench, walk, chain, revision)
     listed = ", ".join(f"{number} {how}" for how, number in sorted(counts.items()))
-    say(f"{name}: {listed}, {len(wrong)} wrong")
+    say(f"{chain.name}: {listed}, {len(wrong)} wrong")
     assert not wrong, "\n\n".join(wrong)

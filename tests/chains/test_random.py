@@ -57,7 +57,7 @@ BY_HAND = {
     " AND indexname LIKE 'i%' ORDER BY 1",
     "drop column": "SELECT format('ALTER TABLE %I DROP COLUMN %I', relname, attname) FROM pg_attribute JOIN pg_class c"
     " ON c.oid = attrelid WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
-    " AND attname LIKE 'c%' ORDER BY 1",
+    " AND attnum > 0 AND NOT attisdropped AND attname LIKE 'c%' ORDER BY 1",
     "drop table": "SELECT format('DROP TABLE %I CASCADE', tablename) FROM pg_tables WHERE tablename LIKE 't%'"
     " AND schemaname = 'public' ORDER BY 1",
     "drop view": "SELECT format('DROP VIEW %I', viewname) FROM pg_views WHERE schemaname = 'public' ORDER BY 1",
