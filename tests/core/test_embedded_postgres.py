@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,8 @@ def test_connection_check_alone(folder: Path) -> None:
 def test_connection_check_beside_a_server(folder: Path, use: Use) -> None:
     """The documented connection check reaches a server that is in use, and leaves it running."""
     assert use().address
-    eventually(lambda: sorted(running_in(folder).values()) == ["guard", "server"])
-    before = running_in(folder)
+    while sorted((before := running_in(folder)).values()) != ["guard", "server"]:
+        time.sleep(0.02)  # a new process of the server first has its name
     assert connection_check(folder).stdout == "✅ Database connection works!\n"
     eventually(lambda: running_in(folder) == before)  # a new process of the server first has its name
 
