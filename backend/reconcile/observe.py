@@ -49,6 +49,18 @@ def _settled(definition: str) -> str:
     )
 
 
+_FROM = re.compile(r"\bFROM (?:[\w\"]+\.)?([\w\"]+)(?: (?!WHERE|GROUP|ORDER|LIMIT|UNION)([\w\"]+))?")
+
+
+def _unqualified(view: str) -> str:
+    """A view of one table without the table's name before each column: PostgreSQL 16 leaves it out, 15 doesn't."""
+    sources = _FROM.findall(view)
+    if len(sources) != 1 or " JOIN " in view or re.search(r"\bFROM [^\n;]*,", view):
+        return view
+    table, alias = sources[0]
+    return re.sub(rf"(?<![\w.\"']){re.escape(alias or table)}\.(?=[\w\"])", "", view)
+
+
 def digest_of(value: Any) -> str:
     """A short hash of a value that JSON can hold."""
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
@@ -116,7 +128,7 @@ def observe(
     ).all()
     claimed = tuple(sorted(name for kind, name, *_ in rows if kind == "version"))
     objects = [
-        (f"{kind} {_settled(name)}", _settled(definition), constraint)
+        (f"{kind} {_settled(name)}", _settled(_unqualified(definition) if "view" in kind else definition), constraint)
         for kind, name, definition, _, constraint in rows
         if kind != "version"
     ]

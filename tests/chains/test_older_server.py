@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
-import pytest
 
 from .bench import Bench
-from .chains import CHAINS, SYNC, Chain
+from .chains import CHAINS, Chain
 from .test_breaks import claim_versions
 
 FOUND = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
@@ -78,27 +77,13 @@ async def heal_from_anywhere(bench: Bench, chain: Chain) -> int:
     return healed
 
 
-ALIKE = [chain for chain in CHAINS.values() if chain != SYNC]
-
-
 async def test_older_server(say: Callable[[str], None]) -> None:
     """A tape tells of a database on an older PostgreSQL what it tells of one on its own."""
-    await try_on_older(ALIKE, say)
-
-
-@pytest.mark.xfail(condition=bool(FOUND), reason="PostgreSQL before 16 spells views of one table in another way")
-async def test_view_of_one_table(say: Callable[[str], None]) -> None:
-    """A view of one table is the same view on an older PostgreSQL."""
-    await try_on_older([SYNC], say)
-
-
-async def try_on_older(chains: list[Chain], say: Callable[[str], None]) -> None:
-    """Heals some chains on each older server."""
     for binary in FOUND:
         with server(binary) as address:
             await wait_for(address)
             bench = Bench(address)
-            counts = {chain.name: await heal_from_anywhere(bench, chain) for chain in chains}
+            counts = {chain.name: await heal_from_anywhere(bench, chain) for chain in CHAINS.values()}
             await bench.close()
         say(f"PostgreSQL {binary.parts[-3]}: healed {counts}")
     if not FOUND:
