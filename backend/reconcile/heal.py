@@ -19,9 +19,10 @@ from reconcile.apply import apply, apply_alone, stamp
 from reconcile.errors import ReconcileError
 from reconcile.failure import is_busy, refusal_of
 from reconcile.journal import Journal
+from reconcile.locate import Verdict
 from reconcile.lock import locked, locked_session
 from reconcile.look import DEFAULTS, Choices, look, look_within
-from reconcile.plan import Refusal
+from reconcile.plan import Refusal, plan
 from reconcile.project import Project
 from reconcile.report import Report
 from reconcile.sealed import sealed_connection
@@ -50,7 +51,7 @@ def heal(connection: Connection, project: Project, choices: Choices = DEFAULTS) 
         TableBusy: a table stayed in use.
         DBAPIError: the database went away, or the user may not do what is needed.
     """
-    report = look(connection, project, choices)
+    report = _doubting(look(connection, project, choices), connection, project, choices)
     if not report.plan.steps:
         return report
     start = time.monotonic()
@@ -65,6 +66,24 @@ def stamp_only(connection: Connection, project: Project) -> Report:
         if report.plan.refusal is None:
             stamp(connection, project.tape.tips(report.location.applied), project)
     return report
+
+
+def _doubting(report: Report, connection: Connection, project: Project, choices: Choices) -> Report:
+    """A report that a journal speaks against, as the ambiguous one that it is.
+
+    A revision that moves rows and then leaves its transaction can be interrupted without a trace in the schema. Only
+    the journal knows that it had begun; whether its rows were moved, nobody but a person can say.
+    """
+    alone = [step for step in report.plan.steps if isinstance(step, UpgradeAlone)]
+    if not alone or choices.assume is not None:
+        return report
+    revision = project.tape.by_id[alone[0].revision]
+    moves_rows = any(statement.traceless for statement in revision.statements) or revision.reads
+    if revision.replay_safe or not moves_rows or str(alone[0]) not in Journal(project).unfinished(connection):
+        return report
+    readings = (report.location.at, revision.id)
+    location = replace(report.location, verdict=Verdict.AMBIGUOUS, readings=readings)
+    return replace(report, location=location, plan=plan(location, project.tape))
 
 
 def _is_whole(report: Report) -> bool:
@@ -102,7 +121,7 @@ def _in_segments(engine: Engine, project: Project, choices: Choices) -> Report:
     versions, patience_seconds = project.tape.versions, choices.patience_seconds
     with engine.connect() as guard, locked_session(guard, versions=versions, patience_seconds=patience_seconds):
         with engine.connect() as connection:
-            report = look(connection, project, choices)
+            report = _doubting(look(connection, project, choices), connection, project, choices)
         if not report.plan.steps:
             return report
         journal = Journal(project)

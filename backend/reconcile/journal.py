@@ -53,6 +53,7 @@ _HISTORY = text(
     " seconds, (SELECT string_agg(steps, '; ' ORDER BY position) FROM segments s WHERE s.heal_id = heals.id"
     " AND s.finished_at IS NULL) AS unfinished FROM heals ORDER BY id DESC LIMIT :limit"
 )
+_UNFINISHED = text("SELECT steps FROM segments WHERE finished_at IS NULL AND heal_id = (SELECT max(id) FROM heals)")
 
 
 class JournalUnfit(ReconcileError):
@@ -106,6 +107,16 @@ class Journal:
             rows = [dict(row) for row in connection.execute(_HISTORY, {"limit": limit}).mappings()]
             transaction.rollback()
         return rows
+
+    def unfinished(self, connection: Connection) -> frozenset[str]:
+        """The steps that the last heal on record had begun, outside a transaction of its own, and not finished."""
+        with connection.begin() as transaction:
+            found = frozenset[str]()
+            if connection.scalar(text("SELECT to_regclass(:segments)"), {"segments": f"{self._quoted}.segments"}):
+                self._pin(connection)
+                found = frozenset(connection.scalars(_UNFINISHED))
+            transaction.rollback()
+        return found
 
     def _prepare(self, connection: Connection) -> None:
         if connection.scalar(text("SELECT session_user = :schema"), {"schema": self.schema}):

@@ -123,10 +123,15 @@ def _nearest(ours: Schema, claims: Claims, tape: Tape) -> Place:
 
 
 def _unless_moving_back(place: Place, claims: Claims, tape: Tape) -> Place:
-    """A claim may only be taken back where running its revisions again would move and destroy nothing."""
+    """A claim may only be taken back where running its revisions again would move and destroy nothing.
+
+    Where a person vouches for it, it holds: what is missing of its revisions is made, and no row moved again.
+    """
     undone = [tape.by_id[revision] for revision in claims.applied - place.applied]
     if all(revision.completable or revision.replay_safe for revision in undone):
         return place
+    if claims.vouched:
+        return Place(claims.applied)
     return Place(place.applied, readings=(label(place.applied, tape), label(claims.applied, tape)))
 
 

@@ -3,12 +3,19 @@
 import json
 import shutil
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
+from reconcile.environment import upgrade
 from reconcile.journal import Journal
+from reconcile.look import Choices
 from reconcile.project import Project, open_project
 
 from .bench import Bench
@@ -16,6 +23,7 @@ from .chains import CONCURRENT, REPLAYABLE, TENANT, Chain
 from .forks_client import Forks
 
 LIMITED = "chain_limited"
+MOVING = Chain(name="moving", statements={}, rows={})
 
 
 async def entries(bench: Bench, name: str, project: Project) -> list[dict[str, Any]]:
@@ -156,3 +164,62 @@ async def test_interrupted(bench: Bench, forks: Forks, monkeypatch: pytest.Monke
     newest, killed_one, *_ = await entries(bench, name, CONCURRENT.project)
     assert (newest["outcome"], newest["unfinished"]) == ("healed", None)
     assert killed_one["unfinished"] == entry["unfinished"]
+
+
+async def test_rows_are_moved_once(bench: Bench) -> None:
+    """A revision that moved rows, left its transaction and then failed isn't run again without a person's word."""
+    name = await bench.make()
+    await bench.on(name, lambda connection: upgrade_to(connection, "q01"))
+    await bench.sql(name, "INSERT INTO counters VALUES (1, 0)")
+    async with holding(bench, name, "LOCK TABLE counters IN SHARE UPDATE EXCLUSIVE MODE"):
+        await bench.sql(name, f"ALTER DATABASE {name} SET statement_timeout = '300ms'")
+        with pytest.raises(DBAPIError, match="statement timeout"):
+            await bench.heal(name, MOVING)
+    await bench.sql(name, f"ALTER DATABASE {name} RESET statement_timeout")
+    assert await count(bench, name) == 1
+    report = await bench.heal(name, MOVING)
+    assert (report.verdict, report.outcome, report.location.readings) == ("ambiguous", "refused", ("q01", "q02"))
+    assert await count(bench, name) == 1
+    report = await bench.heal(name, MOVING, Choices(assume="q02"))
+    assert report.outcome == "healed", report
+    assert await count(bench, name) == 1
+
+
+async def test_rows_are_moved_at_all(bench: Bench, forks: Forks) -> None:
+    """The same revision, killed after whichever statement, has moved its rows exactly once when it is healed."""
+    for die_after in range(1, 200):
+        name = await bench.make()
+        await bench.on(name, lambda connection: upgrade_to(connection, "q01"))
+        await bench.sql(name, "INSERT INTO counters VALUES (1, 0)")
+        [killed] = await forks.heal(name, MOVING, die_after=die_after)
+        report = await bench.heal(name, MOVING)
+        if report.outcome == "refused":
+            report = await bench.heal(name, MOVING, Choices(assume="q02" if await count(bench, name) else "q01"))
+        assert report.well, report
+        assert await count(bench, name) == 1
+        await bench.drop(name)
+        if killed["code"] == 0:
+            return
+
+
+@asynccontextmanager
+async def holding(bench: Bench, name: str, lock: str) -> AsyncIterator[None]:
+    """Somebody else's transaction that holds a lock."""
+    connection = await asyncpg.connect(bench.address(name))
+    try:
+        async with connection.transaction():
+            await connection.execute(lock)
+            yield
+    finally:
+        await connection.close()
+
+
+def upgrade_to(connection: Connection, revision: str) -> None:
+    """Brings a database to a revision of the moving chain, as Alembic does."""
+    upgrade(MOVING.project.config, revision, connection)
+    connection.commit()
+
+
+async def count(bench: Bench, name: str) -> int:
+    """What has been counted."""
+    return await bench.on(name, lambda c: int(c.exec_driver_sql("SELECT n FROM counters").scalar_one()))
