@@ -10,7 +10,7 @@ from typing import Any
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reconcile.environment import migration_context, upgrade
 from reconcile.errors import ReconcileError
@@ -36,7 +36,7 @@ class RevisionFailed(ReconcileError):
 
     def __init__(self, revision: str, reason: str, *, before: tuple[str, ...]) -> None:
         part = f"; what is before it can be recorded: python -m reconcile record --to {before[0]}" if before else ""
-        super().__init__(f"Revision {revision} fails on an empty database, PostgreSQL says: {reason}{part}.")
+        super().__init__(f"Revision {revision} fails on an empty database, {reason}{part}.")
         self.revision = revision
         self.reason = reason
         self.before = before
@@ -62,11 +62,16 @@ def record(config: Config, connection: Connection, *, base: str = "", until: str
         try:
             with recorder.listening(connection):
                 upgrade(config, script.revision, connection, scripts=scripts)
-        except DBAPIError as error:
-            raise RevisionFailed(script.revision, message_of(error), before=_parents(script)) from error
+        except SQLAlchemyError as error:
+            raise RevisionFailed(script.revision, _reason(error), before=_parents(script)) from error
         revisions.append(_revision(script, recorder))
     major = connection.scalar(text("SELECT current_setting('server_version_num')::int / 10000"))
     return Tape(tuple(revisions), schema=schema, versions=versions, postgresql=str(major), until=until)
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """What PostgreSQL said; or why SQLAlchemy had no statement to send it."""
+    return f"PostgreSQL says: {message_of(error)}" if isinstance(error, DBAPIError) else str(error).splitlines()[0]
 
 
 def _version_table(config: Config, connection: Connection) -> tuple[VersionTable, str]:
