@@ -3,8 +3,8 @@
 import argparse
 
 from core.settings import Settings
-from healing import on_database, run_script
-from reconcile.heal import heal, stamp_only
+from healing import heal_database, on_database, run_script
+from reconcile.heal import stamp_only
 
 
 async def fix(settings: Settings) -> int:
@@ -13,7 +13,7 @@ async def fix(settings: Settings) -> int:
         "--stamp-only", action="store_true", help="write the revision that the schema is at, and no more"
     )
     if not parser.parse_args().stamp_only:
-        report = await on_database(settings, heal)
+        report = await heal_database(settings)
         print(f"{'✅' if report.well else '❌'} {report}")
         return report.exit_code
     report = await on_database(settings, stamp_only)

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,14 +52,17 @@ async def bring_up_to_date(settings: Settings) -> Report | None:
     """
     if settings.migrations == "off":
         return None
-    choices = Choices(row_limit=settings.heal_row_limit)
-    way = heal if settings.migrations == "heal" else look
-    report = await on_database(settings, lambda connection, project: way(connection, project, choices))
+    report = await (heal_database(settings) if settings.migrations == "heal" else on_database(settings, look))
     served_ahead = report.verdict is Verdict.AHEAD and settings.allow_ahead
     if not report.well and not served_ahead:
         raise SchemaRefused(report)
     _log(report)
     return report
+
+
+async def heal_database(settings: Settings) -> Report:
+    """Heals the database, with tables held to be large from HEAL_ROW_LIMIT rows on. Raises as `bring_up_to_date`."""
+    return await on_database(settings, partial(heal, choices=Choices(row_limit=settings.heal_row_limit)))
 
 
 def _log(report: Report) -> None:

@@ -4,12 +4,11 @@ It does what every start of the server does, and says what it found, what it did
 """
 
 from core.settings import Settings
-from healing import on_database, run_script
-from reconcile.heal import heal
+from healing import heal_database, run_script
 
 
 async def resolve(settings: Settings) -> int:
-    report = await on_database(settings, heal)
+    report = await heal_database(settings)
     print(f"{'✅' if report.well else '❌'} {report}")
     return report.exit_code
 
