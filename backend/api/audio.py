@@ -1,14 +1,13 @@
 """/api/audio: recordings uploaded, listed, labelled, downloaded, deleted."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from api.body import Body
 from api.download import download
-from api.multipart import open_form
+from api.multipart import Form
 from api.schemas import (
     FORM,
     LabelsInUse,
@@ -56,17 +55,19 @@ async def upload(request: Request, state: Current) -> UploadedRecording:
 
     The bytes decide whether it is audio. The answer comes when they, and what was said about them, are durable.
     """
-    ingest = state["ingest"]
-    async with aclosing(_body(request)) as body:
-        form = await open_form(request.headers.get("content-type", ""), body, file_limit_bytes=ingest.limit_bytes)
-        return UploadedRecording.model_validate(await ingest(form))
+    ingest, body = state["ingest"], Body(request.scope, request.receive)
+    form = Form(request.headers.get("content-type", ""), file_limit_bytes=ingest.limit_bytes)
+    await ingest.admit(declared_bytes=body.declared_bytes or 0)
+    async with ingest.incoming(details=form.details) as incoming:
+        form.pass_file_on(incoming.write)
 
+        def keep() -> AudioFile:
+            form.end()
+            return ingest.keep(incoming, form.details())
 
-async def _body(request: Request) -> AsyncGenerator[bytes]:
-    """Where the body's bytes come from: the server's own stream. Raises ClientDisconnect."""
-    async for chunk in request.stream():
-        if chunk:
-            yield chunk
+        recording = await body.pump(form.feed, end=keep)
+        await ingest.enter(incoming, recording)
+        return UploadedRecording.model_validate(recording)
 
 
 @router.get("")

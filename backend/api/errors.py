@@ -12,13 +12,15 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.body import UploadTooSlow
 from api.limits import BodyTooLarge
 from api.multipart import FileMissing, FormLimitPassed, FormMalformed, NotAForm
 from api.origin import ForeignHost, ForeignOrigin, ProxiedRequest
 from api.ranges import RangeNotSatisfiable
-from audio.ingest import NotAudio, OutcomeUnknown, UploadEmpty, UploadTooLarge
+from audio.incoming import NotAudio, UploadEmpty, UploadTooLarge
 from audio.labels import FileNameIsPath, LabelTooLong, LabelUnprintable
 from audio.recordings import RecordingMissing
+from audio.repository import OutcomeUnknown
 from core.errors import DatabaseProblem, PegasusError
 from storage.contract import BytesMissing, StorageError, StorageFull
 
@@ -53,6 +55,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     ProxiedRequest: Problem(403, "proxied-request", "Sent through a proxy"),
     RecordingMissing: Problem(404, "recording-missing", "No such recording"),
     BytesMissing: Problem(404, "bytes-missing", "The recording's bytes are missing"),
+    UploadTooSlow: Problem(408, "upload-too-slow", "The upload is too slow"),
     UploadTooLarge: Problem(413, "upload-too-large", "The upload is too large", ("limit", "received")),
     BodyTooLarge: Problem(413, "body-too-large", "The body is too large", ("limit", "received")),
     NotAForm: Problem(415, "not-a-form", "Not a form"),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 
-from audio.ingest import UploadTooLarge
+from audio.incoming import UploadTooLarge
 from core.errors import PegasusError
 
 

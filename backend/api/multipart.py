@@ -1,18 +1,16 @@
-"""Reads multipart/form-data as it arrives (RFC 7578), and gives the file's bytes on without keeping them.
+"""Reads multipart/form-data as it arrives (RFC 7578), and passes the file's bytes on: not kept, and not copied."""
 
-`Form` only asks for a chunk of the body when somebody wants the next bytes of the file, so a slow disk slows the
-client down instead of filling memory. Where the chunks come from is the caller's choice: `open_form` takes any
-asynchronous stream.
-"""
-
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from audio.ingest import Details, UploadTooLarge
+from audio.incoming import UploadTooLarge
+from audio.ingest import Details
 from core.errors import PegasusError
+from storage.contract import Piece
 
 FILE_FIELD = "file"
 KEPT_FIELDS = ("tag", "category", "user_id")
@@ -70,69 +68,53 @@ class FormLimitPassed(FormRefused):
 
 
 class Form:
-    """A form being read: the fields before the file are there at once, those behind it when the file has ended."""
+    """A form that is fed its body piece by piece, and passes the bytes of its file on as it sees them.
 
-    def __init__(self, body: AsyncIterator[bytes], parts: "_Parts", *, limit_bytes: int) -> None:
-        self._body = body
-        self._parts = parts
-        self._limit_bytes = limit_bytes
+    The fields before the file are known when its first bytes are passed on, those behind it at the end.
+    """
+
+    def __init__(self, content_type: str, *, file_limit_bytes: int) -> None:
+        """Raises NotAForm or FormMalformed when the type is not that of a form with a boundary."""
+        media_type, options = parse_options_header(content_type)
+        if media_type != b"multipart/form-data":
+            raise NotAForm
+        if not options.get(b"boundary"):
+            raise FormMalformed("its type names no boundary")
+        self._limit_bytes = file_limit_bytes + LIMITS.overhead_bytes
         self._received = 0
+        self._parts = _Parts(options[b"boundary"], LIMITS)
 
-    async def find_file(self) -> None:
-        """Reads up to the file's first byte. Raises FileMissing or FormRefused."""
-        while not self._parts.file_begun:
-            if not await self._read_on():
-                raise FileMissing
+    def pass_file_on(self, sink: Callable[[Piece], None]) -> None:
+        """Says where the file's bytes go; before the first `feed`."""
+        self._parts.sink = sink
 
-    async def chunks(self) -> AsyncGenerator[bytes]:
-        """The file's bytes; then it reads the rest of the form, so that its end is the form's end."""
-        going_on = True
-        while going_on:
-            for chunk in self._parts.taken():
-                yield chunk
-            going_on = await self._read_on()
+    def feed(self, piece: Piece) -> None:
+        """Takes in the next bytes of the body, as bytes or a bytearray. Raises FormRefused or UploadTooLarge."""
+        self._received += len(piece)
+        if self._received > self._limit_bytes:
+            raise UploadTooLarge(limit=self._limit_bytes, received=self._received)
+        self._parts.feed(piece)
+
+    def end(self) -> None:
+        """Says that the body has ended. Raises FormMalformed or FileMissing."""
+        if not self._parts.complete:
+            raise FormMalformed("it ends before its closing boundary")
+        if not self._parts.file_begun:
+            raise FileMissing
 
     def details(self) -> Details:
         """The fields that have come by now."""
         return Details(original_filename=self._parts.file_name, **self._parts.fields)
 
-    async def _read_on(self) -> bool:
-        """Takes in one more chunk of the body; False when that was all. Raises FormRefused or UploadTooLarge."""
-        chunk = await anext(self._body, None)
-        if chunk is None:
-            if not self._parts.complete:
-                raise FormMalformed("it ends before its closing boundary")
-            return False
-        self._received += len(chunk)
-        if self._received > self._limit_bytes:
-            raise UploadTooLarge(limit=self._limit_bytes, received=self._received)
-        self._parts.feed(chunk)
-        return True
-
-
-async def open_form(content_type: str, body: AsyncIterator[bytes], *, file_limit_bytes: int) -> Form:
-    """A form whose file is about to begin.
-
-    Raises:
-        NotAForm, FormMalformed, FormLimitPassed, FileMissing: the body is no form with a file.
-    """
-    media_type, options = parse_options_header(content_type)
-    if media_type != b"multipart/form-data":
-        raise NotAForm
-    if not options.get(b"boundary"):
-        raise FormMalformed("its type names no boundary")
-    form = Form(body, _Parts(options[b"boundary"], LIMITS), limit_bytes=file_limit_bytes + LIMITS.overhead_bytes)
-    await form.find_file()
-    return form
-
 
 class _Parts:
     """What python-multipart's push parser tells while it is fed."""
 
+    sink: Callable[[Piece], None]
+
     def __init__(self, boundary: bytes, limits: FormLimits) -> None:
         self._limits = limits
         self._parser = self._new_parser(boundary)
-        self._ready: list[bytes] = []
         self._in_file = False
         self._field: str | None = None
         self._value = bytearray()
@@ -146,17 +128,12 @@ class _Parts:
         self.file_begun = False
         self.complete = False
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, piece: Piece) -> None:
         """Takes in the next bytes of the body. Raises FormRefused."""
         try:
-            self._parser.write(chunk)
+            self._parser.write(cast("bytes", piece))  # it only searches and slices, which a bytearray can do as well
         except FormParserError as error:
             raise FormMalformed("a boundary or a header isn't where or what it should be") from error
-
-    def taken(self) -> list[bytes]:
-        """The bytes of the file that have come since the last call."""
-        ready, self._ready = self._ready, []
-        return ready
 
     def _new_parser(self, boundary: bytes) -> MultipartParser:
         try:
@@ -219,7 +196,7 @@ class _Parts:
 
     def _take_content(self, data: bytes, start: int, end: int) -> None:
         if self._in_file:
-            self._ready.append(data[start:end])
+            self.sink(memoryview(data)[start:end])
             return
         self._value.extend(data[start:end])
         if len(self._value) > self._limits.field_bytes:

@@ -9,6 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
+from api.direct import DirectProtocol
 from core.errors import SettingRefused
 from core.settings import Settings
 
@@ -59,6 +60,7 @@ def run_workers(factory: str, listener: socket.socket, *, workers: int) -> bool:
 def _config(app: ASGIApp | str, *, factory: bool = False, workers: int = 1) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=DirectProtocol,
         factory=factory,
         workers=workers,
         lifespan="on",

@@ -1,61 +1,29 @@
 """Bytes -> a durable recording, for every way in.
 
-The order is the promise: recognised, counted and hashed in one pass; durable bytes; the manifest; the row; only then
-the answer. A crash may leave bytes without a row, never a row without bytes.
+The order is the promise: recognised, counted and hashed in one pass; durable bytes, their manifest beside them; the
+row; only then the answer. A crash may leave bytes without a row, never a row without bytes.
 """
 
-import hashlib
 import secrets
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 import structlog
 
-from audio.formats import HEAD_BYTES, AudioFormat, recognise
+from audio import repository
+from audio.formats import AudioFormat
+from audio.incoming import Incoming
 from audio.labels import file_name, label, user_label
-from audio.manifest import manifest_name, manifest_of, write_manifest
-from audio.models import AudioFile, utc_now
+from audio.manifest import manifest_name, manifest_of
+from audio.models import AudioFile, ProcessingStatus, utc_now
 from audio.repository import Sessions
-from core.errors import PegasusError
-from storage.contract import Storage, StorageError
+from storage.blocking import in_thread
+from storage.contract import KnowsItsRoom, Storage, StorageError
 
 log = structlog.get_logger(__name__)
-
-
-class UploadTooLarge(PegasusError):
-    """A recording has more bytes than are taken in."""
-
-    def __init__(self, *, limit: int, received: int) -> None:
-        super().__init__(f"The upload has {received} bytes or more, and at most {limit} are taken.")
-        self.limit = limit
-        self.received = received
-
-
-class UploadEmpty(PegasusError):
-    """The upload has no bytes."""
-
-    def __init__(self) -> None:
-        super().__init__("The uploaded file is empty.")
-
-
-class NotAudio(PegasusError):
-    """The bytes are not those of an audio format that is taken in."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The uploaded bytes are not audio in a known format"
-            " (wav, mp3, m4a, mp4, 3gp, ogg, opus, flac, webm, mka, aac, amr, aiff, caf, wma)."
-        )
-
-
-class OutcomeUnknown(PegasusError):
-    """The database went away between COMMIT and its answer: the recording may be there or not."""
-
-    def __init__(self) -> None:
-        super().__init__("The database went away while the recording was being entered; it may be there or not.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,18 +45,6 @@ class Details:
         )
 
 
-class Upload(Protocol):
-    """A recording on its way in, whatever the way."""
-
-    def chunks(self) -> AsyncGenerator[bytes]:
-        """The bytes, once. Raises what breaks the upload off."""
-        ...
-
-    def details(self) -> Details:
-        """What came with the bytes; complete once they have ended, and perhaps not before."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Ingest:
     """Takes recordings in, up to `limit_bytes` each."""
@@ -97,97 +53,66 @@ class Ingest:
     storage: Storage
     limit_bytes: int
 
-    async def __call__(self, upload: Upload) -> AudioFile:
-        """Stores one recording with its manifest and its row, and returns the row.
+    async def admit(self, *, declared_bytes: int) -> None:
+        """Says before a byte of it has been read whether an upload may come. Raises StorageFull."""
+        if isinstance(self.storage, KnowsItsRoom):
+            await self.storage.check_room(declared_bytes)
 
-        Whatever breaks off before COMMIT is sent leaves nothing behind; afterwards nothing is removed any more.
+    @asynccontextmanager
+    async def incoming(self, *, details: Callable[[], Details]) -> AsyncIterator[Incoming]:
+        """A place for one recording's bytes; what breaks off inside of the block leaves nothing behind.
 
-        Raises:
-            UploadEmpty, NotAudio, UploadTooLarge, LabelRefused: the upload isn't taken, and why.
-            StorageError, DatabaseProblem: it could not be kept.
-            OutcomeUnknown: it may have been kept.
+        `details` tells what has come with the bytes so far: what is wrong with it is told before they are kept.
         """
-        upload.details().checked()
-        source = _Source(upload, limit_bytes=self.limit_bytes)
-        audio = await source.recognised()
-        now = utc_now()
-        path = _name_for(audio, now)
-        size = await self.storage.put(path, source.rest(), digest=source.digest)
-        recording = _recording(path, audio, now=now, details=upload.details().checked(), size_bytes=size)
-        await self._enter(recording, sha256=source.digest.hexdigest())
-        log.info("recording taken in", recording=str(recording.id), size_bytes=size, format=audio.name)
-        return recording
-
-    async def _enter(self, recording: AudioFile, *, sha256: str) -> None:
-        """Writes the manifest and the row."""
-        commit_sent = False
+        incoming = Incoming(
+            self.storage.stage(), limit_bytes=self.limit_bytes, before_bytes=lambda: details().checked()
+        )
         try:
-            await write_manifest(self.storage, recording.file_path, manifest_of(recording, sha256=sha256))
-            async with self.sessions() as session:
-                session.add(recording)
-                await session.flush()
-                commit_sent = True
-                await session.commit()
-        except BaseException as error:
-            if not commit_sent:
-                await self._forget(recording.file_path)
-                raise
-            if isinstance(error, Exception):
-                raise OutcomeUnknown from error
+            yield incoming
+        except BaseException:
+            if not incoming.may_have_row:
+                await _discard(incoming)
             raise
 
-    async def _forget(self, path: str) -> None:
-        for name in (path, manifest_name(path)):
+    def keep(self, incoming: Incoming, details: Details) -> AudioFile:
+        """Makes all bytes durable, with their manifest, and returns the row that is yet to be entered. Blocks.
+
+        Raises UploadEmpty, NotAudio, LabelRefused or StorageError.
+        """
+        audio = incoming.end()
+        recording = _recording(audio, now=utc_now(), details=details.checked(), size_bytes=incoming.received)
+        manifest = manifest_of(recording, sha256=incoming.sha256)
+        path = recording.file_path
+        incoming.staged.publish(path, beside={manifest_name(path): manifest.as_bytes()})
+        return recording
+
+    async def enter(self, incoming: Incoming, recording: AudioFile) -> None:
+        """Enters the row of a recording whose bytes are durable; from here on they stay, unless it surely isn't there.
+
+        Raises DatabaseProblem when it isn't entered, and OutcomeUnknown when that can't be known.
+        """
+        async with self.sessions() as session:
+            connection = await repository.driver_connection(session)
+            incoming.may_have_row = True
             try:
-                await self.storage.delete(name)
-            except StorageError as error:
-                log.warning("bytes without a row stay behind", reason=str(error))
+                await repository.enter(connection, recording)
+            except repository.OutcomeUnknown:
+                raise
+            except Exception:
+                incoming.may_have_row = False
+                raise
+        log.info("recording taken in", recording=str(recording.id), size_bytes=recording.file_size_bytes)
 
 
-class _Source:
-    """An upload's bytes, read once: counted against the limit, and recognised by the first of them."""
-
-    def __init__(self, upload: Upload, *, limit_bytes: int) -> None:
-        self._upload = upload
-        self._chunks: AsyncIterator[bytes] = upload.chunks()
-        self._limit_bytes = limit_bytes
-        self._received = 0
-        self._head = b""
-        self.digest = hashlib.sha256()
-
-    async def recognised(self) -> AudioFormat:
-        """The format, from as few bytes as decide it."""
-        while len(self._head) < HEAD_BYTES:
-            chunk = await anext(self._chunks, None)
-            if chunk is None:
-                break
-            self._head += self._counted(chunk)
-        if not self._head:
-            raise UploadEmpty
-        audio = recognise(self._head[:HEAD_BYTES])
-        if audio is None:
-            raise NotAudio
-        return audio
-
-    async def rest(self) -> AsyncGenerator[bytes]:
-        """Every byte; at the end it sees to it that what came behind them is in order, before they are kept."""
-        yield self._head
-        async for chunk in self._chunks:
-            yield self._counted(chunk)
-        self._upload.details().checked()
-
-    def _counted(self, chunk: bytes) -> bytes:
-        self._received += len(chunk)
-        if self._received > self._limit_bytes:
-            raise UploadTooLarge(limit=self._limit_bytes, received=self._received)
-        return chunk
+async def _discard(incoming: Incoming) -> None:
+    try:
+        await in_thread(incoming.staged.discard)
+    except StorageError as error:
+        log.warning("bytes without a row stay behind", reason=str(error))
 
 
-def _name_for(audio: AudioFormat, now: datetime) -> str:
-    return f"{now:%Y/%m/%d}/audio_{now:%Y%m%d_%H%M%S}_{secrets.token_hex(8)}.{audio.extension}"
-
-
-def _recording(path: str, audio: AudioFormat, *, now: datetime, details: Details, size_bytes: int) -> AudioFile:
+def _recording(audio: AudioFormat, *, now: datetime, details: Details, size_bytes: int) -> AudioFile:
+    path = _name_for(audio, now)
     return AudioFile(
         id=uuid.uuid4(),
         filename=path.rpartition("/")[2],
@@ -198,7 +123,12 @@ def _recording(path: str, audio: AudioFormat, *, now: datetime, details: Details
         user_id=details.user_id,
         tag=details.tag,
         category=details.category,
+        processing_status=ProcessingStatus.UPLOADED,
         upload_timestamp=now,
         created_at=now,
         updated_at=now,
     )
+
+
+def _name_for(audio: AudioFormat, now: datetime) -> str:
+    return f"{now:%Y/%m/%d}/audio_{now:%Y%m%d_%H%M%S}_{secrets.token_hex(8)}.{audio.extension}"

@@ -29,6 +29,10 @@ class Manifest(BaseModel):
     sha256: str
     mime_type: str | None
 
+    def as_bytes(self) -> bytes:
+        """The manifest as it lies in storage."""
+        return self.model_dump_json(indent=2).encode()
+
 
 def manifest_name(name: str) -> str:
     """Where the manifest of the bytes under `name` lies."""
@@ -48,7 +52,7 @@ def manifest_of(recording: AudioFile, *, sha256: str) -> Manifest:
 
 async def write_manifest(storage: Storage, name: str, manifest: Manifest) -> None:
     """Puts the manifest beside the bytes under `name`. Raises StorageError."""
-    await storage.replace(manifest_name(name), manifest.model_dump_json(indent=2).encode())
+    await storage.replace(manifest_name(name), manifest.as_bytes())
 
 
 async def read_manifest(storage: Storage, name: str) -> Manifest:

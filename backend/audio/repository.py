@@ -3,14 +3,18 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import TypeAlias, cast
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from audio.models import AudioFile, ProcessingStatus
+from core.errors import PegasusError
 
+DriverConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 _SEARCHED = (
     AudioFile.original_filename,
@@ -19,6 +23,18 @@ _SEARCHED = (
     AudioFile.original_transcript,
     AudioFile.improved_transcript,
 )
+_COLUMNS = tuple(AudioFile.__table__.columns.keys())
+_ENTER = (
+    f"INSERT INTO audio_files ({', '.join(_COLUMNS)})"  # noqa: S608 - the columns' own names
+    f" VALUES ({', '.join(f'${position}' for position, _ in enumerate(_COLUMNS, 1))})"
+)
+
+
+class OutcomeUnknown(PegasusError):
+    """The database went away between a statement and its answer: the recording may be there or not."""
+
+    def __init__(self) -> None:
+        super().__init__("The database went away while the recording was being entered; it may be there or not.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +59,30 @@ class Wanted:
         if self.text is not None:
             found.append(or_(*(column.icontains(self.text, autoescape=True) for column in _SEARCHED)))
         return found
+
+
+async def driver_connection(session: AsyncSession) -> DriverConnection:
+    """The driver's own connection of a session that has not begun a transaction: each statement on it is one."""
+    connection = await (await session.connection()).get_raw_connection()
+    return cast("DriverConnection", connection.driver_connection)
+
+
+async def enter(connection: DriverConnection, recording: AudioFile) -> None:
+    """Enters a new recording: one statement, which is its own transaction and one round trip.
+
+    Raises OutcomeUnknown when the answer was lost; with any other error the row surely isn't there.
+    """
+    try:
+        await connection.execute(_ENTER, *(getattr(recording, column) for column in _COLUMNS))
+    except asyncpg.QueryCanceledError:
+        raise
+    except (
+        asyncpg.PostgresConnectionError,
+        asyncpg.exceptions.OperatorInterventionError,  # the server stops or crashes, maybe with COMMIT behind it
+        asyncpg.InterfaceError,
+        OSError,
+    ) as error:
+        raise OutcomeUnknown from error
 
 
 async def find(session: AsyncSession, recording_id: UUID) -> AudioFile | None:

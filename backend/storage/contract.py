@@ -4,13 +4,14 @@
 whether a driver has it. A name is a relative path with `/`, as the table keeps it in `file_path`.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from core.errors import PegasusError
 
 PIECE_BYTES = 1024 * 1024
+Piece = bytes | bytearray | memoryview
 
 
 class StorageError(PegasusError):
@@ -53,22 +54,34 @@ class StorageUnavailable(StorageError):
         self.reason = reason
 
 
-class Digest(Protocol):
-    """What sees every byte on its way to storage; a `hashlib` hash is one."""
+class Staged(Protocol):
+    """Bytes on their way into storage, which have no name yet.
 
-    def update(self, data: bytes, /) -> None:
-        """Takes in the next bytes."""
+    Its methods block, so that many bytes can pass in one thread without a word to the event loop; none may run at the
+    same time as another. Each raises a StorageError when it can't do what it says.
+    """
+
+    def write(self, piece: Piece) -> None:
+        """Appends the piece. The first one is what makes something that has to be discarded."""
+        ...
+
+    def publish(self, name: str, *, beside: Mapping[str, bytes]) -> None:
+        """Gives the bytes their name, with small objects `beside` them; when this returns, all survive a power cut.
+
+        Raises NameTaken rather than overwrite. What is raised, `discard` then leaves nothing behind.
+        """
+        ...
+
+    def discard(self) -> None:
+        """Removes what there is of them, at any moment; behind a `publish` that went well, those published too."""
+        ...
 
 
 class Storage(Protocol):
     """Where bytes live. Every method raises a StorageError when it can't do what it says."""
 
-    async def put(self, name: str, chunks: AsyncIterable[bytes], *, digest: Digest) -> int:
-        """Stores a stream under a new name and returns its size; when this returns, the bytes survive a power cut.
-
-        `digest` sees exactly the bytes that are written, in order and in the same pass. After any exception, one of
-        `chunks` and a cancellation included, nothing is left. Raises NameTaken rather than overwrite.
-        """
+    def stage(self) -> Staged:
+        """A place for the bytes of something new. It costs nothing until something is written."""
         ...
 
     async def replace(self, name: str, content: bytes) -> None:
@@ -89,6 +102,15 @@ class Storage(Protocol):
 
     async def check(self) -> None:
         """Returns when storage answers and can be written to. Raises StorageUnavailable."""
+        ...
+
+
+@runtime_checkable
+class KnowsItsRoom(Protocol):
+    """A driver whose bytes fill a disk that can be full."""
+
+    async def check_room(self, adding_bytes: int) -> None:
+        """Returns when there is room for that many more bytes, with a reserve. Raises StorageFull."""
         ...
 
 

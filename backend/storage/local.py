@@ -6,8 +6,8 @@ It trusts no name that comes from a table: nothing outside the folder is ever op
 import errno
 import os
 import re
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from io import FileIO
 from pathlib import Path
@@ -17,18 +17,19 @@ from storage.blocking import in_thread
 from storage.contract import (
     PIECE_BYTES,
     BytesMissing,
-    Digest,
     NameRefused,
     NameTaken,
+    Piece,
+    Staged,
     StorageError,
     StorageFull,
     StorageUnavailable,
 )
-from storage.pieces import gathered
 from storage.staging import PRIVATE_FOLDER, Folders, StagedFile
 
 T = TypeVar("T")
 STAGING = ".staging"
+FREE_SHARE = 0.05
 _NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -54,19 +55,13 @@ class LocalStorage:
         """See `Storage.check`."""
         await _done(self._check)
 
-    async def put(self, name: str, chunks: AsyncIterable[bytes], *, digest: Digest) -> int:
-        """See `Storage.put`."""
-        target = self._new_path(name)
-        staged = StagedFile(self._root / STAGING)
-        try:
-            await _done(staged.open)
-            async for piece in gathered(chunks, PIECE_BYTES):
-                await _done(partial(staged.write, piece, digest=digest))
-            await _done(lambda: self._publish(staged, target))
-        except BaseException:
-            await _done(staged.discard)
-            raise
-        return staged.size_bytes
+    def stage(self) -> Staged:
+        """See `Storage.stage`."""
+        return _StagedRecording(self, StagedFile(self._root / STAGING))
+
+    async def check_room(self, adding_bytes: int) -> None:
+        """See `KnowsItsRoom.check_room`: a part of the disk stays free, for the database and for the system."""
+        await _done(lambda: self._check_room(adding_bytes))
 
     async def replace(self, name: str, content: bytes) -> None:
         """See `Storage.replace`."""
@@ -116,12 +111,19 @@ class LocalStorage:
         if not self._holds(target.parent.resolve()):
             raise NameRefused
 
-    def _publish(self, staged: StagedFile, target: Path) -> None:
+    def publish(self, staged: StagedFile, name: str, *, beside: Mapping[str, bytes]) -> None:
+        """Puts a staged file into place; blocks. See `Staged.publish`."""
+        target = self._new_path(name)
         self._made_ready(target)
         try:
-            staged.publish(target)
+            staged.publish(target, beside={self._new_path(other): content for other, content in beside.items()})
         except FileExistsError as error:
             raise NameTaken from error
+
+    def _check_room(self, adding_bytes: int) -> None:
+        disk = os.statvfs(self._root)
+        if disk.f_bavail * disk.f_frsize - adding_bytes < disk.f_blocks * disk.f_frsize * FREE_SHARE:
+            raise StorageFull
 
     def _replace(self, target: Path, content: bytes) -> None:
         staged = StagedFile(self._root / STAGING)
@@ -163,10 +165,44 @@ def _still_there(work: Callable[[], T]) -> T:
         raise BytesMissing from error
 
 
+class _StagedRecording:
+    """See `Staged`: a file that is made with its first bytes."""
+
+    def __init__(self, storage: LocalStorage, file: StagedFile) -> None:
+        self._storage = storage
+        self._file = file
+
+    def write(self, piece: Piece) -> None:
+        """See `Staged.write`."""
+        with _meant():
+            if not self._file.is_open:
+                self._file.open()
+            self._file.write(piece)
+
+    def publish(self, name: str, *, beside: Mapping[str, bytes]) -> None:
+        """See `Staged.publish`."""
+        with _meant():
+            if not self._file.is_open:
+                self._file.open()
+            self._storage.publish(self._file, name, beside=beside)
+
+    def discard(self) -> None:
+        """See `Staged.discard`."""
+        with _meant():
+            self._file.discard()
+
+
 async def _done(work: Callable[[], T]) -> T:
     """Runs blocking work in a thread; what the operating system refuses comes out as the StorageError it means."""
-    try:
+    with _meant():
         return await in_thread(work)
+
+
+@contextmanager
+def _meant() -> Iterator[None]:
+    """Turns what the operating system refuses into the StorageError that it means."""
+    try:
+        yield
     except OSError as error:
         raise _meaning(error) from error
 

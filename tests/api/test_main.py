@@ -114,16 +114,17 @@ def test_an_upload_under_way_is_finished_first(tmp_path: Path, database: str) ->
     """A server that is told to end finishes the upload that it has begun."""
     with running(tmp_path, DATABASE_URL=database) as run:
         address = httpx.URL(run.url())
-        body = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + recording("wav") + b"\r\n--b--\r\n"
+        content = recording("wav") + bytes(400_000)
+        body = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + content + b"\r\n--b--\r\n"
         head = "POST /api/audio/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
         with socket.create_connection((address.host, address.port or 0)) as client:
-            client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:50_000])
+            client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:300_000])
             while not list(tmp_path.rglob(".staging/*")):
                 pass
             run.process.send_signal(signal.SIGTERM)
             while not any("stops" in line for line in run.said):
                 pass
-            client.sendall(body[50_000:])
+            client.sendall(body[300_000:])
             assert client.recv(65536).startswith(b"HTTP/1.1 200")
         assert run.ended() == 0
 

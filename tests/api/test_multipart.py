@@ -1,15 +1,16 @@
 """Forms read as they arrive: however a body is cut into chunks, it means the same."""
 
 import itertools
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.multipart import Form, FormRefused, open_form
-from audio.ingest import Details, UploadTooLarge
+from api.multipart import Form, FormRefused
+from audio.incoming import UploadTooLarge
+from audio.ingest import Details
 
 BOUNDARY = "----b"
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
@@ -25,83 +26,66 @@ BODY = (
 DETAILS = Details(original_filename='mémo "a".wav', tag="Wörk", category="Meeting", user_id="")
 
 
-async def stream(chunks: Iterable[bytes]) -> AsyncGenerator[bytes]:
-    """The chunks of a body."""
+def read(chunks: Iterable[bytes], *, limit: int = 1000) -> tuple[bytes, Details]:
+    """The file and the fields of a form; every chunk comes in the same buffer, as large bodies do."""
+    form, content, buffer = Form(TYPE, file_limit_bytes=limit), bytearray(), bytearray()
+    form.pass_file_on(content.extend)
     for chunk in chunks:
-        yield chunk
-
-
-async def read(chunks: Iterable[bytes], *, limit: int = 1000) -> tuple[bytes, Details]:
-    """The file and the fields of a form."""
-    form: Form = await open_form(TYPE, stream(chunks), file_limit_bytes=limit)
-    content = b"".join([chunk async for chunk in form.chunks()])
-    return content, form.details()
+        if len(chunk) == len(buffer):
+            buffer[:] = chunk
+        else:
+            buffer = bytearray(chunk)
+        form.feed(buffer)
+    form.end()
+    return bytes(content), form.details()
 
 
 @pytest.mark.parametrize("at", range(len(BODY) + 1))
-async def test_a_body_may_be_cut_anywhere(at: int) -> None:
+def test_a_body_may_be_cut_anywhere(at: int) -> None:
     """Cut in two at any byte, a form means the same."""
-    assert await read([BODY[:at], BODY[at:]]) == (CONTENT, DETAILS)
+    assert read([BODY[:at], BODY[at:]]) == (CONTENT, DETAILS)
 
 
-async def test_a_body_may_come_byte_by_byte() -> None:
+def test_a_body_may_come_byte_by_byte() -> None:
     """So it does when every byte comes alone."""
-    assert await read([bytes([byte]) for byte in BODY]) == (CONTENT, DETAILS)
+    assert read([bytes([byte]) for byte in BODY]) == (CONTENT, DETAILS)
 
 
 @given(st.lists(st.integers(0, len(BODY)), max_size=20).map(sorted))
-async def test_a_body_may_be_cut_into_many(cuts: list[int]) -> None:
+def test_a_body_may_be_cut_into_many(cuts: list[int]) -> None:
     """So it does when it is cut at many places."""
     edges = [0, *cuts, len(BODY)]
-    assert await read([BODY[a:b] for a, b in itertools.pairwise(edges)]) == (CONTENT, DETAILS)
+    assert read([BODY[a:b] for a, b in itertools.pairwise(edges)]) == (CONTENT, DETAILS)
 
 
 @settings(max_examples=300)
 @given(st.binary(max_size=400))
-async def test_any_file_comes_through(content: bytes) -> None:
+def test_any_file_comes_through(content: bytes) -> None:
     """Whatever the bytes of a file are, they come out as they went in."""
     body = BODY.replace(CONTENT, content)
     if b"\r\n------b" not in b"\r\n" + content:
-        assert (await read([body[:200], body[200:]]))[0] == content
+        assert (read([body[:200], body[200:]]))[0] == content
 
 
 @settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, len(BODY) - 1), st.binary(max_size=3)), min_size=1, max_size=5))
-async def test_damaged_forms_are_read_or_refused(damages: list[tuple[int, bytes]]) -> None:
+def test_damaged_forms_are_read_or_refused(damages: list[tuple[int, bytes]]) -> None:
     """A damaged form is refused as what it is, or understood; nothing else happens."""
     body = BODY
     for at, bytes_there in damages:
         body = body[:at] + bytes_there + body[at + 1 :]
     with suppress(FormRefused):
-        await read([body[:100], body[100:]])
+        read([body[:100], body[100:]])
 
 
 @pytest.mark.parametrize("length", range(len(BODY) - 2))
-async def test_a_form_without_its_end_is_refused(length: int) -> None:
+def test_a_form_without_its_end_is_refused(length: int) -> None:
     """Broken off anywhere before its closing boundary, a form is refused."""
     with pytest.raises(FormRefused):
-        await read([BODY[:length]])
+        read([BODY[:length]])
 
 
-async def test_the_file_is_read_no_faster_than_it_is_wanted() -> None:
-    """Of a large file only what somebody asks for is read from the client."""
-    asked = 0
-
-    async def counted() -> AsyncGenerator[bytes]:
-        nonlocal asked
-        for chunk in (BODY[:200], *[b"x" * 1000] * 50):
-            asked += 1
-            yield chunk
-
-    form = await open_form(TYPE, counted(), file_limit_bytes=1_000_000)
-    chunks = form.chunks()
-    for wanted in range(1, 5):
-        await anext(chunks)
-        assert asked <= wanted + 1
-    await chunks.aclose()
-
-
-async def test_a_body_has_a_limit_in_all() -> None:
+def test_a_body_has_a_limit_in_all() -> None:
     """What stands behind the closing boundary counts too."""
     with pytest.raises(UploadTooLarge):
-        await read([BODY, *[b"x" * 100_000] * 20], limit=10)
+        read([BODY, *[b"x" * 100_000] * 20], limit=10)

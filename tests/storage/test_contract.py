@@ -1,11 +1,11 @@
 """What every driver of storage promises."""
 
 import asyncio
-import hashlib
-from collections.abc import AsyncGenerator, Iterable
+from functools import partial
 
 import pytest
 
+from storage.blocking import in_thread
 from storage.contract import PIECE_BYTES, BytesMissing, NameRefused, NameTaken
 from tests.storage.conftest import Driver
 
@@ -13,21 +13,18 @@ NAME = "2026/11/23/audio_20261123_100000_abc.wav"
 CONTENT = bytes(range(256)) * 5000  # more than a piece, and not a whole number of them
 
 
-class BrokenOff(Exception):
-    """The stream ended in the middle."""
-
-
-async def stream(chunks: Iterable[bytes]) -> AsyncGenerator[bytes]:
-    """The chunks, as they would come from a client."""
-    for chunk in chunks:
-        await asyncio.sleep(0)
-        yield chunk
-
-
-async def put(driver: Driver, name: str, content: bytes, *, chunk_bytes: int = 70_000) -> None:
-    """Stores `content` in chunks."""
-    chunks = [content[at : at + chunk_bytes] for at in range(0, len(content), chunk_bytes)]
-    await driver.storage.put(name, stream(chunks), digest=hashlib.sha256())
+async def put(
+    driver: Driver, name: str, content: bytes, *, beside: dict[str, bytes] | None = None, chunk_bytes: int = 70_000
+) -> None:
+    """Stores `content` in chunks, or leaves nothing."""
+    staged = driver.storage.stage()
+    try:
+        for at in range(0, len(content), chunk_bytes):
+            await in_thread(partial(staged.write, content[at : at + chunk_bytes]))
+        await in_thread(partial(staged.publish, name, beside=beside or {}))
+    except BaseException:
+        await in_thread(staged.discard)
+        raise
 
 
 async def everything(driver: Driver, name: str, *, start: int = 0, stop: int | None = None) -> bytes:
@@ -37,13 +34,43 @@ async def everything(driver: Driver, name: str, *, start: int = 0, stop: int | N
 
 @pytest.mark.parametrize("content", [b"", b"x", CONTENT], ids=["empty", "one byte", "pieces"])
 async def test_bytes_come_back_as_they_went_in(driver: Driver, content: bytes) -> None:
-    """What is stored is read back byte by byte, and its size and digest are those of its bytes."""
-    digest = hashlib.sha256()
-    size = await driver.storage.put(NAME, stream([content]), digest=digest)
+    """What is stored is read back byte by byte, and its size is that of its bytes."""
+    await put(driver, NAME, content)
     assert await everything(driver, NAME) == content
-    assert size == await driver.storage.size(NAME) == len(content)
-    assert digest.digest() == hashlib.sha256(content).digest()
+    assert await driver.storage.size(NAME) == len(content)
     assert driver.kept() == {NAME}
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+async def test_a_piece_may_lie_in_a_buffer(driver: Driver, kind: type[bytearray]) -> None:
+    """A piece is written before `write` returns, so that its buffer can take in the next."""
+    staged, buffer = driver.storage.stage(), bytearray(b"one")
+    staged.write(kind(buffer))
+    buffer[:] = b"two"
+    staged.write(kind(buffer))
+    staged.publish(NAME, beside={})
+    assert await everything(driver, NAME) == b"onetwo"
+
+
+async def test_small_objects_come_with_the_bytes(driver: Driver) -> None:
+    """What belongs to the bytes is there as soon as they are; where it can't be put, neither are they."""
+    await put(driver, NAME, CONTENT, beside={f"{NAME}.json": b"{}"})
+    assert await everything(driver, f"{NAME}.json") == b"{}"
+    other = NAME.replace("abc", "def")
+    with pytest.raises(NameTaken):
+        await put(driver, other, CONTENT, beside={f"{NAME}.json": b"another"})
+    assert await everything(driver, f"{NAME}.json") == b"{}"
+    assert driver.kept() == {NAME, f"{NAME}.json"}
+
+
+async def test_what_was_published_can_be_taken_back(driver: Driver) -> None:
+    """Discarded after it got its name, a recording is gone with all that came with it."""
+    staged = driver.storage.stage()
+    staged.write(CONTENT)
+    staged.publish(NAME, beside={f"{NAME}.json": b"{}"})
+    staged.discard()
+    staged.discard()
+    assert driver.kept() == set()
 
 
 @pytest.mark.parametrize(
@@ -81,16 +108,14 @@ async def test_of_two_at_once_one_wins(driver: Driver) -> None:
     assert driver.kept() == {NAME}
 
 
-async def test_a_broken_stream_leaves_nothing(driver: Driver) -> None:
-    """When the stream breaks, nothing is left, half-written bytes included."""
-
-    async def breaking() -> AsyncGenerator[bytes]:
-        yield CONTENT
-        yield CONTENT
-        raise BrokenOff
-
-    with pytest.raises(BrokenOff):
-        await driver.storage.put(NAME, breaking(), digest=hashlib.sha256())
+async def test_what_is_discarded_leaves_nothing(driver: Driver) -> None:
+    """What is broken off leaves nothing, half-written bytes included."""
+    staged = driver.storage.stage()
+    staged.discard()
+    for _ in range(3):
+        staged.write(CONTENT)
+    assert len(driver.kept()) <= 1
+    staged.discard()
     assert driver.kept() == set()
 
 
