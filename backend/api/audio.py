@@ -32,7 +32,7 @@ router = APIRouter(prefix="/api/audio", tags=["audio"])
 UPLOAD_PATH = "/api/audio/upload"
 
 
-def _wanted(
+async def _wanted(
     user_id: str | None = None,
     status: ProcessingStatus | None = None,
     tag: str | None = None,

@@ -17,7 +17,7 @@ class State(TypedDict):
     health: Health
 
 
-def _state(request: Request) -> State:
+async def _state(request: Request) -> State:  # a plain function would be called in a thread
     return cast("State", request.state)
 
 

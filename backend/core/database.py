@@ -16,6 +16,7 @@ from core.embedded_postgres import join
 from core.errors import DatabaseBusy, SettingRefused
 from core.settings import Settings, load_settings
 
+POOL_SIZE = 20
 _SCHEME = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^:\[\]]*)(?::\d+)?")
 # What libpq understands in an address, and asyncpg would pass on to the server, which refuses it.
@@ -85,8 +86,8 @@ def open_engine(address: str) -> AsyncEngine:
     engine = create_async_engine(
         "postgresql+asyncpg://",
         connect_args={"dsn": address, "timeout": CONNECT_TIMEOUT_SECONDS},
-        pool_size=10,
-        max_overflow=20,
+        pool_size=POOL_SIZE,
+        max_overflow=0,  # what overflows is opened and closed for each use, just when there is most to do
         hide_parameters=True,  # tags and names stay out of what an unforeseen error tells the log
     )
     event.listen(engine.sync_engine, "checkout", _still_open)
