@@ -36,6 +36,7 @@ lint: install-dev ## check style, types, layers, Dockerfile, compose file and lo
 	$(BIN)/mypy backend tests benchmarks/*.py
 	cd benchmarks/chains && MYPYPATH=../../backend $(MYPY_ALONE) *.py
 	cd backend/alembic && MYPYPATH=.. $(MYPY_ALONE) env.py versions/*.py
+	cd backend/system_chain && MYPYPATH=.. $(MYPY_ALONE) env.py versions/*.py
 	PYTHONPATH=backend $(BIN)/lint-imports --no-logo
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/python -m pytest -q tests/packaging/test_compose.py tests/packaging/test_lock_files.py
@@ -47,8 +48,9 @@ format: install-dev ## mend what can be mended by itself
 soak: install-dev ## kill, race and restart for as long as it takes
 	$(BIN)/python -m pytest -m soak
 
-record: install-dev ## play the migration chain and write alembic/tape.json
+record: install-dev ## play both migration chains and write their tape.json
 	cd backend && ../$(BIN)/python -m reconcile record
+	cd backend && ../$(BIN)/python -m reconcile record -c system_chain/alembic.ini
 
 bench: install-dev ## measure beside plain Alembic; ROWS=2000000 for the published figure
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/start_up_check.py

@@ -1,4 +1,7 @@
-"""How Pegasus uses reconcile: on its own database, by its own settings, with its own errors."""
+"""How Pegasus uses reconcile: on its own database, by its own settings, with its own errors.
+
+Two chains make that database: that of `audio_files`, and that of our own schema, which is healed after it.
+"""
 
 import asyncio
 import sys
@@ -13,6 +16,7 @@ from sqlalchemy import Connection
 from core.database import explained, migration_address, open_single_use_engine
 from core.errors import PegasusError
 from core.settings import Settings, load_settings
+from core.system_tables import SCHEMA as SYSTEM_SCHEMA
 from reconcile.errors import ReconcileError
 from reconcile.heal import heal
 from reconcile.locate import Verdict
@@ -21,6 +25,7 @@ from reconcile.project import Project, open_project
 from reconcile.report import Report
 
 ALEMBIC_INI = Path(__file__).parent / "alembic.ini"
+SYSTEM_INI = Path(__file__).parent / "system_chain" / "alembic.ini"
 Result = TypeVar("Result")
 log = structlog.get_logger(__name__)
 
@@ -29,7 +34,10 @@ class SchemaRefused(PegasusError):
     """The database can't be served as it is; the text is the whole report."""
 
     def __init__(self, report: Report) -> None:
-        super().__init__(str(report))
+        schema = report.tape.schema
+        hint = f"SQL after SET search_path TO {schema}; commands with -c {SYSTEM_INI.parent.name}/{SYSTEM_INI.name}"
+        where = f"In the schema {schema} ({hint}): "
+        super().__init__(f"{where if schema == SYSTEM_SCHEMA else ''}{report}")
         self.report = report
         self.exit_code = report.exit_code
 
@@ -42,27 +50,41 @@ class SchemaUnchecked(PegasusError):
         self.exit_code = error.exit_code
 
 
-async def bring_up_to_date(settings: Settings) -> Report | None:
-    """Heals the database as MIGRATIONS says, and answers with what was found and done; None where it says off.
+async def bring_up_to_date(settings: Settings) -> tuple[Report, ...]:
+    """Heals the database as MIGRATIONS says; answers with what was found and done in each chain, or () where it's off.
 
     Raises:
-        SchemaRefused: the schema isn't what this code needs, and healing it isn't safe or isn't allowed.
+        SchemaRefused: a schema isn't what this code needs, and healing it isn't safe or isn't allowed.
         SchemaUnchecked: the revisions can't be read, or another process is healing and doesn't end.
         DatabaseProblem: the database can't be used.
     """
     if settings.migrations == "off":
-        return None
-    report = await (heal_database(settings) if settings.migrations == "heal" else on_database(settings, look))
-    served_ahead = report.verdict is Verdict.AHEAD and settings.allow_ahead
-    if not report.well and not served_ahead:
-        raise SchemaRefused(report)
-    _log(report)
-    return report
+        return ()
+    work = _healing(settings) if settings.migrations == "heal" else look
+    reports = await on_both_chains(settings, work)
+    for report in reports:
+        if not _is_served(report, settings):
+            raise SchemaRefused(report)
+        _log(report)
+    return reports
 
 
 async def heal_database(settings: Settings) -> Report:
-    """Heals the database, with tables held to be large from HEAL_ROW_LIMIT rows on. Raises as `bring_up_to_date`."""
-    return await on_database(settings, partial(heal, choices=Choices(row_limit=settings.heal_row_limit)))
+    """Heals the database, and answers for the chain of `audio_files`; for the other one where only that isn't well.
+
+    Raises as `bring_up_to_date`, except for SchemaRefused.
+    """
+    reports = await on_both_chains(settings, _healing(settings))
+    return next((report for report in reports if not report.well), reports[0])
+
+
+def _healing(settings: Settings) -> Callable[[Connection, Project], Report]:
+    """A heal that holds tables to be large from HEAL_ROW_LIMIT rows on."""
+    return partial(heal, choices=Choices(row_limit=settings.heal_row_limit))
+
+
+def _is_served(report: Report, settings: Settings) -> bool:
+    return report.well or (report.verdict is Verdict.AHEAD and settings.allow_ahead)
 
 
 def _log(report: Report) -> None:
@@ -74,15 +96,32 @@ def _log(report: Report) -> None:
         log.warning("about the schema", note=note)
 
 
+async def on_both_chains(settings: Settings, work: Callable[[Connection, Project], Report]) -> tuple[Report, ...]:
+    """Calls `work` as `on_database` does, for our own schema only once the chain of `audio_files` can be served."""
+
+    def for_each(connection: Connection, *projects: Project) -> tuple[Report, ...]:
+        reports: list[Report] = []
+        for project in projects:
+            if all(_is_served(report, settings) for report in reports):
+                reports.append(work(connection, project))
+        return tuple(reports)
+
+    return await _on_connection(settings, for_each, ALEMBIC_INI, SYSTEM_INI)
+
+
 async def on_database(settings: Settings, work: Callable[[Connection, Project], Result]) -> Result:
-    """Calls `work` with a connection for migrations and the project of our own revisions."""
+    """Calls `work` with a connection for migrations and the project of the chain of `audio_files`."""
+    return await _on_connection(settings, work, ALEMBIC_INI)
+
+
+async def _on_connection(settings: Settings, work: Callable[..., Result], *chains: Path) -> Result:
     address = await asyncio.to_thread(migration_address, settings)
     engine = open_single_use_engine(address)
     try:
-        project = open_project(ALEMBIC_INI)
+        projects = [open_project(ini) for ini in chains]
         with explained(address):
             async with engine.connect() as connection:
-                return await connection.run_sync(work, project)
+                return await connection.run_sync(work, *projects)
     except ReconcileError as error:
         raise SchemaUnchecked(error) from error
     finally:

@@ -95,13 +95,13 @@ async def bring_up(settings: Settings) -> tuple[str, bool]:
     leaves that to somebody else. Raises PegasusError.
     """
     address = await asyncio.to_thread(database_address, settings)
-    report = await bring_up_to_date(settings)
+    reports = await bring_up_to_date(settings)
     try:
         await _storage(settings).prepare()
     except StorageUnavailable as error:
         reason = f"names a folder that can't be used, {settings.storage_root}: {error.reason}"
         raise SettingRefused("AUDIO_STORAGE_PATH", reason) from error
-    return address, report is not None
+    return address, bool(reports)
 
 
 def _storage(settings: Settings) -> LocalStorage:

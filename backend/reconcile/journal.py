@@ -53,7 +53,10 @@ _HISTORY = text(
     " seconds, (SELECT string_agg(steps, '; ' ORDER BY position) FROM segments s WHERE s.heal_id = heals.id"
     " AND s.finished_at IS NULL) AS unfinished FROM heals ORDER BY id DESC LIMIT :limit"
 )
-_UNFINISHED = text("SELECT steps FROM segments WHERE finished_at IS NULL AND heal_id = (SELECT max(id) FROM heals)")
+_UNFINISHED = text(
+    "SELECT steps FROM segments WHERE finished_at IS NULL"
+    " AND heal_id = (SELECT max(id) FROM heals WHERE head = ANY (:revisions))"
+)
 
 
 class JournalUnfit(ReconcileError):
@@ -109,12 +112,15 @@ class Journal:
         return rows
 
     def unfinished(self, connection: Connection) -> frozenset[str]:
-        """The steps that the last heal on record had begun, outside a transaction of its own, and not finished."""
+        """The steps that the last heal on record had begun, outside a transaction of its own, and not finished.
+
+        Other chains may have entered theirs into the same journal since.
+        """
         with connection.begin() as transaction:
             found = frozenset[str]()
             if connection.scalar(text("SELECT to_regclass(:segments)"), {"segments": f"{self._quoted}.segments"}):
                 self._pin(connection)
-                found = frozenset(connection.scalars(_UNFINISHED))
+                found = frozenset(connection.scalars(_UNFINISHED, {"revisions": list(self._project.tape.ids)}))
             transaction.rollback()
         return found
 
