@@ -115,28 +115,33 @@ class Connection:
             finally:
                 self._protocol.skip(length - reader.unread_bytes)
 
-    async def send_file(self, descriptor: int, *, start: int, count: int) -> None:
+    async def send_file(self, descriptor: int, *, start: int, count: int) -> bool:
         """Sends bytes of a file as the next of the answer's body; its head has to be sent, its length declared.
 
-        Raises ConnectionGone.
+        False when the client has gone, or takes nothing any more; then the connection is closed.
         """
-        await self._written()
-        with self._own_socket() as lent:
-            while count:
-                sent = await in_thread(partial(send_burst, lent, descriptor, start=start, count=count))
-                start, count = start + sent, count - sent
-                self._request.expected_content_length -= sent
-                if not sent:
-                    await writable(lent)
+        try:
+            await self._written()
+            with self._own_socket() as lent:
+                while count:
+                    sent = await in_thread(partial(send_burst, lent, descriptor, start=start, count=count))
+                    start, count = start + sent, count - sent
+                    self._request.expected_content_length -= sent
+                    if not sent:
+                        await writable(lent)
+        except ConnectionGone:
+            self._protocol.transport.abort()
+            return False
+        return True
 
     async def _written(self) -> None:
-        """Waits until the server has sent what it holds back."""
+        """Waits until the server has sent what it holds back. Raises ConnectionGone."""
         transport = self._protocol.transport
-        async with asyncio.timeout(SILENCE_SECONDS):
-            while transport.get_write_buffer_size():
-                if transport.is_closing():
-                    raise ConnectionGone
-                await asyncio.sleep(0)
+        late = asyncio.get_running_loop().time() + SILENCE_SECONDS
+        while transport.get_write_buffer_size():
+            if transport.is_closing() or asyncio.get_running_loop().time() > late:
+                raise ConnectionGone
+            await asyncio.sleep(0)
 
     def _own_socket(self) -> socket.socket:
         """The same socket under a number of its own, which nobody else gets should the connection be closed."""

@@ -2,15 +2,18 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
 
+from api.direct import direct_connection
 from api.ranges import Span, asked_span, is_current
 from audio.models import AudioFile
-from storage.contract import Storage
+from storage.contract import OpensLocally, Storage
 
 _OWN_TYPE = re.compile(r"(?:audio|video)/[a-z0-9.+-]{1,80}")
 _UNQUOTABLE = re.compile(r"[^ !#-\[\]-~]")  # what RFC 9110's quoted-string would need a backslash for, or can't hold
@@ -34,7 +37,32 @@ async def download(recording: AudioFile, storage: Storage, *, request: Headers, 
     status = 200 if span is None else 206
     if not with_body:
         return Response(status_code=status, headers=headers)
-    return StreamingResponse(storage.read(recording.file_path, start=sent.start, stop=sent.stop), status, headers)
+    return StoredBytes(storage, recording.file_path, sent, status, headers)
+
+
+class StoredBytes(Response):
+    """An answer whose body is a span of stored bytes: sent by sendfile(2) where that can be, elsewhere in pieces."""
+
+    def __init__(self, storage: Storage, name: str, span: Span, status: int, headers: Mapping[str, str]) -> None:
+        super().__init__(status_code=status, headers=headers)
+        self._storage = storage
+        self._name = name
+        self._span = span
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the answer. Raises BytesMissing before anything is sent."""
+        connection = direct_connection(scope)
+        if connection is None or not isinstance(self._storage, OpensLocally):
+            pieces = self._storage.read(self._name, start=self._span.start, stop=self._span.stop)
+            await StreamingResponse(pieces, self.status_code, self.headers)(scope, receive, send)
+            return
+        with await self._storage.open_locally(self._name) as file:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            span = self._span
+            if await connection.send_file(file.fileno(), start=span.start, count=span.stop - span.start):
+                await send({"type": "http.response.body", "body": b""})
+            else:
+                await receive()  # that it has disconnected
 
 
 def _headers(recording: AudioFile, *, etag: str) -> dict[str, str]:

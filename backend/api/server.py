@@ -40,9 +40,12 @@ def run(app: ASGIApp, listener: socket.socket) -> None:
     server_for(app).run(sockets=[listener])
 
 
-def server_for(app: ASGIApp) -> uvicorn.Server:
-    """The server that `run` runs, for whoever has an event loop of their own."""
-    return _Server(_config(app))
+def server_for(app: ASGIApp, *, direct: bool = True) -> uvicorn.Server:
+    """The server that `run` runs, for whoever has an event loop of their own; not `direct`, it lends no connection."""
+    config = _config(app)
+    if not direct:
+        config.http = "httptools"
+    return _Server(config)
 
 
 def run_workers(factory: str, listener: socket.socket, *, workers: int) -> bool:

@@ -5,7 +5,7 @@ whether a driver has it. A name is a relative path with `/`, as the table keeps 
 """
 
 from collections.abc import AsyncGenerator, Mapping
-from pathlib import Path
+from io import FileIO
 from typing import Protocol, runtime_checkable
 
 from core.errors import PegasusError
@@ -118,6 +118,6 @@ class KnowsItsRoom(Protocol):
 class OpensLocally(Protocol):
     """A driver whose bytes lie in files of this machine."""
 
-    async def local_path(self, name: str) -> Path:
-        """The file that holds the bytes, to be read only. Raises BytesMissing."""
+    async def open_locally(self, name: str) -> FileIO:
+        """The file that holds the bytes, open for reading, for the caller to close. Raises BytesMissing."""
         ...

@@ -71,8 +71,8 @@ class LocalStorage:
     async def read(self, name: str, *, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes]:
         """See `Storage.read`."""
         with ExitStack() as stack:
-            file = await _done(lambda: stack.enter_context(self._opened(name, start=start)))
-            position = start
+            file = await _done(lambda: stack.enter_context(self._opened(name)))
+            position = file.seek(start)
             while stop is None or position < stop:
                 wanted = PIECE_BYTES if stop is None else min(PIECE_BYTES, stop - position)
                 piece = await _done(partial(file.read, wanted))
@@ -90,9 +90,9 @@ class LocalStorage:
         with suppress(BytesMissing):
             await _done(lambda: _still_there(self._found(name).unlink))
 
-    async def local_path(self, name: str) -> Path:
-        """See `OpensLocally.local_path`."""
-        return await _done(lambda: self._found(name))
+    async def open_locally(self, name: str) -> FileIO:
+        """See `OpensLocally.open_locally`."""
+        return await _done(lambda: self._opened(name))
 
     def _check(self) -> None:
         if not self._root.is_dir():
@@ -136,11 +136,9 @@ class LocalStorage:
             staged.discard()
             raise
 
-    def _opened(self, name: str, *, start: int) -> FileIO:
+    def _opened(self, name: str) -> FileIO:
         path = self._found(name)
-        file = _still_there(lambda: path.open("rb", buffering=0))
-        file.seek(start)
-        return file
+        return _still_there(lambda: path.open("rb", buffering=0))
 
     def _found(self, name: str) -> Path:
         """The file that `name` means. Raises BytesMissing when there is none, or it isn't one of ours to give."""

@@ -53,11 +53,20 @@ async def client(app: Started) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.fixture(params=["ordinary", "direct"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The way that bytes take between socket and file: through the event loop, or directly, even the fewest."""
+    if request.param == "direct":
+        monkeypatch.setattr("api.body.GATHERED_BYTES", 1)
+        monkeypatch.setattr("api.body.DIRECT_BYTES", 1)
+    return str(request.param)
+
+
 @pytest.fixture
-async def server(settings: Settings) -> AsyncIterator[str]:
-    """The base URL of the application as uvicorn serves it on a real socket."""
+async def server(settings: Settings, way: str) -> AsyncIterator[str]:
+    """The base URL of the application as uvicorn serves it on a real socket, over each way."""
     listener = claim_address(settings)
-    serving = server_for(create_app(settings))
+    serving = server_for(create_app(settings), direct=way == "direct")
     task = asyncio.create_task(serving.serve(sockets=[listener]))
     while not serving.started:
         await asyncio.sleep(0.01)
@@ -65,6 +74,13 @@ async def server(settings: Settings) -> AsyncIterator[str]:
     yield f"http://{host}:{port}"
     serving.should_exit = True
     await task
+
+
+@pytest.fixture
+async def far_client(server: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client on the other end of a real socket."""
+    async with httpx.AsyncClient(base_url=server, timeout=60) as client:
+        yield client
 
 
 @dataclass(frozen=True)

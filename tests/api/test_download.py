@@ -15,6 +15,12 @@ SIZE = len(CONTENT)
 
 
 @pytest.fixture
+def client(far_client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """Everything here holds over a real socket, whichever way the bytes take."""
+    return far_client
+
+
+@pytest.fixture
 async def url(upload: Upload) -> str:
     """Where an uploaded recording is downloaded."""
     return f"/api/audio/{(await upload())['id']}/download"

@@ -53,6 +53,10 @@ class Wire:
         body = await self._reader.readexactly(int(headers.get("content-length", "0")))
         return int(lines[0].split()[1]), headers, body
 
+    async def read(self, length: int) -> bytes:
+        """Reads that many bytes."""
+        return await self._reader.readexactly(length)
+
     async def closed(self) -> bool:
         """Whether the server ends the connection."""
         return await self._reader.read() == b""
@@ -159,6 +163,45 @@ async def test_a_client_that_goes_away_leaves_nothing(server: str, kept: Look, s
     assert (await kept()).rows == []
     async with httpx.AsyncClient() as other:
         assert (await other.get(f"{server}/health")).status_code == 200
+
+
+async def test_a_large_recording_goes_in_and_out(server: str, settings: Settings) -> None:
+    """A recording of many pieces comes back byte by byte, in whole and in part, and its connection is used again."""
+    content = WAV + os.urandom(900_000)
+    async with httpx.AsyncClient(base_url=server) as client:
+        for _ in range(3):
+            answer = await client.post("/api/audio/upload", files={"file": ("a.wav", content)}, data={"tag": "Work"})
+            url = f"/api/audio/{answer.json()['id']}/download"
+            assert (await client.get(url)).content == content
+            assert (await client.get(url, headers={"Range": "bytes=500000-"})).content == content[500_000:]
+            assert answer.json()["tag"] == "Work"
+
+
+async def test_requests_may_follow_before_their_answers(server: str) -> None:
+    """Pipelined requests are answered in order, each by what it asked for (RFC 9112, 9.3.2)."""
+    body = FILE_HEAD + WAV + bytes(700_000) + END
+    upload = head(length=len(body)) + body
+    small = head(length=3) + b"abc"
+    async with wire(server) as client:
+        await client.send(upload + b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" + upload + small)
+        assert [(await client.answer())[0] for _ in range(4)] == [200, 200, 200, 400]
+
+
+async def test_a_download_may_be_broken_off(server: str) -> None:
+    """A client that goes in the middle of a download, or reads late, does no harm."""
+    content = WAV + os.urandom(900_000)
+    async with httpx.AsyncClient(base_url=server, timeout=60) as client:
+        answer = await client.post("/api/audio/upload", files={"file": ("a.wav", content)})
+        path = f"/api/audio/{answer.json()['id']}/download"
+        for read in (0, 1000):
+            async with wire(server) as other:
+                await other.send(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+                await other.read(read)
+        async with wire(server) as late:
+            await late.send(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+            await asyncio.sleep(0.3)
+            assert (await late.answer())[2] == content
+        assert (await client.get(path)).content == content
 
 
 async def test_an_upload_may_come_in_any_pace(server: str, kept: Look) -> None:

@@ -45,10 +45,13 @@ async def test_recordings_are_private(storage: LocalStorage, root: Path) -> None
 
 
 async def test_a_recording_is_a_file(storage: LocalStorage, root: Path) -> None:
-    """The local driver can name the file that holds the bytes."""
+    """The local driver can open the file that holds the bytes."""
     put(storage, "a.wav", b"bytes")
     assert isinstance(storage, OpensLocally)
-    assert await storage.local_path("a.wav") == (root / "a.wav").resolve()
+    with await storage.open_locally("a.wav") as file:
+        assert (Path(file.name), file.read()) == ((root / "a.wav").resolve(), b"bytes")
+    with pytest.raises(BytesMissing):
+        await storage.open_locally("b.wav")
 
 
 @pytest.mark.parametrize(
