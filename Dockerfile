@@ -11,7 +11,7 @@ FROM python:3.13.12-slim-trixie
 WORKDIR /pegasus
 COPY --from=build /pegasus ./
 RUN install --directory --owner=65534 --group=65534 --mode=0700 /data
-# Other machines reach 0.0.0.0, so a container refuses to start until somebody says AUTH=open.
+# Other machines reach 0.0.0.0, so a container refuses to start until somebody says who may: AUTH=tokens or AUTH=open.
 ENV PATH=/pegasus/.venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

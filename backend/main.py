@@ -14,6 +14,9 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from access.door import Door
+from access.rate import UploadRate
+from access.static import StaticTokens, static_tokens
 from api import audio, health
 from api.edge import Guard, LingeringAnswer, RequestLog
 from api.errors import answer_problems
@@ -83,6 +86,8 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
             recordings=Recordings(sessions=sessions, storage=storage),
             ingest=Ingest(sessions=sessions, storage=storage, limit_bytes=settings.max_file_size_bytes),
             health=Health(sessions=sessions, storage=storage, schema_verified=schema_verified),
+            door=Door(auth=settings.auth, static=_static_tokens(settings), sessions=sessions),
+            rate=UploadRate(per_minute=settings.uploads_per_minute),
         )
     finally:
         await engine.dispose()
@@ -95,6 +100,7 @@ async def bring_up(settings: Settings) -> tuple[str, bool]:
     leaves that to somebody else. Raises PegasusError.
     """
     address = await asyncio.to_thread(database_address, settings)
+    _static_tokens(settings)  # before anything is changed: what they refuse ends the start
     reports = await bring_up_to_date(settings)
     try:
         await _storage(settings).prepare()
@@ -102,6 +108,11 @@ async def bring_up(settings: Settings) -> tuple[str, bool]:
         reason = f"names a folder that can't be used, {settings.storage_root}: {error.reason}"
         raise SettingRefused("AUDIO_STORAGE_PATH", reason) from error
     return address, bool(reports)
+
+
+def _static_tokens(settings: Settings) -> StaticTokens:
+    named = settings.auth_tokens.get_secret_value() if settings.auth_tokens is not None else None
+    return static_tokens(named, file=settings.auth_tokens_file)
 
 
 def _storage(settings: Settings) -> LocalStorage:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from api.auth import Asking
 from api.body import Body
 from api.download import download
 from api.multipart import Form
@@ -33,6 +34,8 @@ UPLOAD_PATH = "/api/audio/upload"
 
 
 async def _wanted(
+    caller: Asking,
+    *,
     user_id: str | None = None,
     status: ProcessingStatus | None = None,
     tag: str | None = None,
@@ -41,7 +44,7 @@ async def _wanted(
 ) -> Wanted:
     """The filters of a list, in the form in which the table keeps them. Raises LabelRefused."""
     return Wanted(
-        user_id=user_label(user_id),
+        user_id=caller.asking_for(user_label(user_id)),
         status=status,
         tag=label("tag", tag),
         category=label("category", category),
@@ -86,52 +89,53 @@ async def page(
 
 
 @router.get("/tags")
-async def labels_in_use(state: Current, user_id: str | None = None) -> LabelsInUse:
+async def labels_in_use(state: Current, caller: Asking, user_id: str | None = None) -> LabelsInUse:
     """Lists every tag and category in use."""
-    tags, categories = await state["recordings"].labels_in_use(user_label(user_id))
+    tags, categories = await state["recordings"].labels_in_use(caller.asking_for(user_label(user_id)))
     return LabelsInUse(tags=list(tags), categories=list(categories))
 
 
 @router.get("/{recording_id}")
-async def find(recording_id: UUID, state: Current) -> Recording:
+async def find(recording_id: UUID, state: Current, caller: Asking) -> Recording:
     """Shows a recording."""
-    return Recording.model_validate(await state["recordings"].find(recording_id))
+    return Recording.model_validate(await state["recordings"].find(recording_id, owner=caller.owner))
 
 
 @router.delete("/{recording_id}")
-async def remove(recording_id: UUID, state: Current) -> Message:
+async def remove(recording_id: UUID, state: Current, caller: Asking) -> Message:
     """Deletes a recording with its bytes."""
-    await state["recordings"].remove(recording_id)
+    await state["recordings"].remove(recording_id, owner=caller.owner)
     return Message(message="File deleted successfully")
 
 
 @router.put("/{recording_id}/tags", max_body_size=JSON_BODY_BYTES)
-async def relabel(recording_id: UUID, labels: NewLabels, state: Current) -> Recording:
+async def relabel(recording_id: UUID, labels: NewLabels, state: Current, caller: Asking) -> Recording:
     """Gives a recording another tag, category or both."""
     changes = labels.model_dump(include=labels.model_fields_set)
-    return Recording.model_validate(await state["recordings"].relabel(recording_id, changes))
+    changed = await state["recordings"].relabel(recording_id, changes, owner=caller.owner)
+    return Recording.model_validate(changed)
 
 
 @router.get("/{recording_id}/download", response_class=Response)
-async def get_bytes(recording_id: UUID, request: Request, state: Current) -> Response:
+async def get_bytes(recording_id: UUID, request: Request, state: Current, caller: Asking) -> Response:
     """Sends a recording's bytes, or the single range of them that is asked for."""
     recordings = state["recordings"]
-    recording = await recordings.find(recording_id)
+    recording = await recordings.find(recording_id, owner=caller.owner)
     return await download(recording, recordings.storage, request=request.headers, with_body=True)
 
 
 @router.head("/{recording_id}/download", include_in_schema=False)
-async def head_bytes(recording_id: UUID, request: Request, state: Current) -> Response:
+async def head_bytes(recording_id: UUID, request: Request, state: Current, caller: Asking) -> Response:
     """Says what a GET would send."""
     recordings = state["recordings"]
-    recording = await recordings.find(recording_id)
+    recording = await recordings.find(recording_id, owner=caller.owner)
     return await download(recording, recordings.storage, request=request.headers, with_body=False)
 
 
 @router.get("/{recording_id}/transcript")
-async def transcript(recording_id: UUID, state: Current, *, improved: bool = True) -> Transcript:
+async def transcript(recording_id: UUID, state: Current, caller: Asking, *, improved: bool = True) -> Transcript:
     """Shows what was said, in the improved wording where there is one and it is wanted."""
-    recording = await state["recordings"].find(recording_id)
+    recording = await state["recordings"].find(recording_id, owner=caller.owner)
     text = recording.improved_transcript if improved else None
     return Transcript(
         status=recording.processing_status,

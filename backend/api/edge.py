@@ -9,10 +9,12 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from access.door import Door
+from api.auth import let_in, needs_caller
 from api.errors import problem_of
 from api.limits import BodyLimits
-from api.origin import check_origin
-from core.errors import PegasusError
+from api.origin import NotForThisMachine, check_origin
+from core.errors import DatabaseProblem, PegasusError
 
 log = structlog.get_logger("pegasus.request")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -111,7 +113,7 @@ async def _throw_away(receive: Receive) -> None:
 
 
 class Guard:
-    """Refuses, before the body is read, what doesn't come from where it may or says that it is too large."""
+    """Refuses, before the body is read, what doesn't come from where or whom it may, or says that it is too large."""
 
     def __init__(self, app: ASGIApp, *, host: str, open_to_all: bool, limits: BodyLimits) -> None:
         self._app = app
@@ -124,9 +126,27 @@ class Guard:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             try:
-                check_origin(headers, host=self._host, open_to_all=self._open_to_all)
+                await self._check_origin(headers, door=scope["state"]["door"])
                 self._limits.check(scope["path"], headers)
+                if needs_caller(scope["path"]):
+                    await let_in(scope, headers, door=scope["state"]["door"])
             except PegasusError as error:
                 await problem_of(error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+    async def _check_origin(self, headers: Headers, *, door: Door) -> None:
+        """Where a token is needed, it decides who may: then the server is for more than its own machine."""
+        try:
+            check_origin(headers, host=self._host, open_to_all=self._open_to_all)
+        except NotForThisMachine as refusal:
+            if not await _asks_for_tokens(door):
+                raise refusal from None
+            check_origin(headers, host=self._host, open_to_all=True)
+
+
+async def _asks_for_tokens(door: Door) -> bool:
+    try:
+        return await door.needs_token()
+    except DatabaseProblem:
+        return False

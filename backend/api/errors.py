@@ -12,6 +12,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from access.door import TokenInvalid, TokenMissing
+from access.rate import TooManyUploads
 from api.body import UploadTooSlow
 from api.limits import BodyTooLarge
 from api.multipart import FileMissing, FormLimitPassed, FormMalformed, NotAForm
@@ -19,6 +21,7 @@ from api.origin import ForeignHost, ForeignOrigin, ProxiedRequest
 from api.ranges import RangeNotSatisfiable
 from audio.incoming import NotAudio, UploadEmpty, UploadTooLarge
 from audio.labels import FileNameIsPath, LabelTooLong, LabelUnprintable
+from audio.quota import QuotaPassed
 from audio.recordings import RecordingMissing
 from audio.repository import OutcomeUnknown
 from core.errors import DatabaseProblem, PegasusError
@@ -43,6 +46,16 @@ def _retry_soon(_error: PegasusError) -> dict[str, str]:
     return {"Retry-After": "5"}
 
 
+def _retry_then(error: TooManyUploads) -> dict[str, str]:
+    return {"Retry-After": str(error.retry_after_seconds)}
+
+
+def _challenge(error: TokenMissing | TokenInvalid) -> dict[str, str]:
+    """RFC 6750, 3: an error is named only where a token was sent."""
+    named = ', error="invalid_token"' if isinstance(error, TokenInvalid) else ""
+    return {"WWW-Authenticate": f'Bearer realm="pegasus"{named}'}
+
+
 def _whole_size(error: RangeNotSatisfiable) -> dict[str, str]:
     return {"Content-Range": f"bytes */{error.size_bytes}"}
 
@@ -50,9 +63,12 @@ def _whole_size(error: RangeNotSatisfiable) -> dict[str, str]:
 PROBLEMS: dict[type[PegasusError], Problem] = {
     FormMalformed: Problem(400, "form-malformed", "The form can't be read"),
     FormLimitPassed: Problem(400, "form-limit-passed", "The form holds too much", ("limit",)),
+    TokenMissing: Problem(401, "token-missing", "A token is needed", headers=_challenge),
+    TokenInvalid: Problem(401, "token-invalid", "The token isn't valid", headers=_challenge),
     ForeignHost: Problem(403, "foreign-host", "Not addressed to this server"),
     ForeignOrigin: Problem(403, "foreign-origin", "Sent by another site"),
     ProxiedRequest: Problem(403, "proxied-request", "Sent through a proxy"),
+    QuotaPassed: Problem(403, "quota-passed", "The quota is used up", ("limit", "used")),
     RecordingMissing: Problem(404, "recording-missing", "No such recording"),
     BytesMissing: Problem(404, "bytes-missing", "The recording's bytes are missing"),
     UploadTooSlow: Problem(408, "upload-too-slow", "The upload is too slow"),
@@ -66,6 +82,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     LabelTooLong: Problem(422, "label-too-long", "A text is too long", ("field", "limit", "received")),
     LabelUnprintable: Problem(422, "label-unprintable", "A text holds a control character", ("field",)),
     FileNameIsPath: Problem(422, "file-name-is-path", "The file's name is a path", ("field",)),
+    TooManyUploads: Problem(429, "too-many-uploads", "Too many uploads", ("limit",), _retry_then),
     OutcomeUnknown: Problem(503, "outcome-unknown", "The outcome is unknown", headers=_retry_soon),
     DatabaseProblem: Problem(503, "database-unavailable", "The database can't be used", headers=_retry_soon),
     StorageFull: Problem(507, "storage-full", "No room left"),

@@ -19,7 +19,11 @@ class RequestRefused(PegasusError):
     """A request that didn't come from where requests may come from."""
 
 
-class ForeignHost(RequestRefused):
+class NotForThisMachine(RequestRefused):
+    """What a server for its own machine alone refuses, and one with tokens doesn't."""
+
+
+class ForeignHost(NotForThisMachine):
     """The request is addressed to a name that isn't this server's."""
 
     def __init__(self) -> None:
@@ -33,7 +37,7 @@ class ForeignOrigin(RequestRefused):
         super().__init__("Requests from pages of other sites are refused.")
 
 
-class ProxiedRequest(RequestRefused):
+class ProxiedRequest(NotForThisMachine):
     """The request came through a proxy to a server that is open to this machine only."""
 
     def __init__(self) -> None:

@@ -4,6 +4,8 @@ from typing import Annotated, TypedDict, cast
 
 from fastapi import Depends, Request
 
+from access.door import Door
+from access.rate import UploadRate
 from api.health import Health
 from audio.ingest import Ingest
 from audio.recordings import Recordings
@@ -15,6 +17,8 @@ class State(TypedDict):
     recordings: Recordings
     ingest: Ingest
     health: Health
+    door: Door
+    rate: UploadRate
 
 
 async def _state(request: Request) -> State:  # a plain function would be called in a thread

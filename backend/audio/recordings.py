@@ -26,15 +26,18 @@ class RecordingMissing(PegasusError):
 
 @dataclass(frozen=True, kw_only=True)
 class Recordings:
-    """The recordings in the table, with their bytes and manifests in storage."""
+    """The recordings in the table, with their bytes and manifests in storage.
+
+    `owner` is whose recordings there are for the caller; None is everybody's. Another's is missing like one that isn't.
+    """
 
     sessions: Sessions
     storage: Storage
 
-    async def find(self, recording_id: UUID) -> AudioFile:
+    async def find(self, recording_id: UUID, *, owner: str | None) -> AudioFile:
         """The recording of that id. Raises RecordingMissing."""
         async with self.sessions() as session:
-            return _there(await repository.find(session, recording_id))
+            return _there(await repository.find(session, recording_id, owner=owner))
 
     async def page(self, wanted: Wanted, *, limit: int, offset: int) -> tuple[Sequence[AudioFile], int]:
         """A page of the wanted recordings, the newest first, and how many there are in all."""
@@ -46,24 +49,24 @@ class Recordings:
         async with self.sessions() as session:
             return await repository.labels_in_use(session, user_id)
 
-    async def relabel(self, recording_id: UUID, changes: Mapping[str, str | None]) -> AudioFile:
+    async def relabel(self, recording_id: UUID, changes: Mapping[str, str | None], *, owner: str | None) -> AudioFile:
         """Gives a recording another tag, category or both; what `changes` doesn't name stays.
 
         Raises RecordingMissing or LabelRefused.
         """
         kept = {field: label(field, text) for field, text in changes.items()}
         async with self.sessions() as session:
-            recording = _there(await repository.find_and_lock(session, recording_id))
+            recording = _there(await repository.find_and_lock(session, recording_id, owner=owner))
             for field, text in kept.items():
                 setattr(recording, field, text)
             await session.commit()
         await self._renew_manifest(recording)
         return recording
 
-    async def remove(self, recording_id: UUID) -> None:
+    async def remove(self, recording_id: UUID, *, owner: str | None) -> None:
         """Removes a recording, its row first: bytes without a row do no harm. Raises RecordingMissing."""
         async with self.sessions() as session:
-            path = await repository.remove(session, recording_id)
+            path = await repository.remove(session, recording_id, owner=owner)
             await session.commit()
         if path is None:
             raise RecordingMissing
@@ -81,7 +84,7 @@ class Recordings:
         try:
             manifest = await read_manifest(self.storage, recording.file_path)
             async with self.sessions() as session:
-                newest = await repository.find_and_lock(session, recording.id)
+                newest = await repository.find_and_lock(session, recording.id, owner=None)
                 if newest is not None:
                     labels = {"tag": newest.tag, "category": newest.category}
                     await write_manifest(self.storage, newest.file_path, manifest.model_copy(update=labels))

@@ -1,7 +1,6 @@
 """Every query on the recordings."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 from uuid import UUID
@@ -12,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from audio.models import AudioFile, ProcessingStatus
+from core import database
 from core.errors import PegasusError
 
 DriverConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
+Sessions = database.Sessions
 _SEARCHED = (
     AudioFile.original_filename,
     AudioFile.tag,
@@ -85,14 +85,19 @@ async def enter(connection: DriverConnection, recording: AudioFile) -> None:
         raise OutcomeUnknown from error
 
 
-async def find(session: AsyncSession, recording_id: UUID) -> AudioFile | None:
-    """The recording of that id."""
-    return await session.get(AudioFile, recording_id)
+async def find(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> AudioFile | None:
+    """The recording of that id, if it is the owner's (None: anybody's)."""
+    return await session.scalar(select(AudioFile).where(*_one(recording_id, owner)))
 
 
-async def find_and_lock(session: AsyncSession, recording_id: UUID) -> AudioFile | None:
-    """The recording of that id, which nobody else changes until the transaction ends."""
-    return await session.get(AudioFile, recording_id, with_for_update=True, populate_existing=True)
+async def find_and_lock(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> AudioFile | None:
+    """The same, and nobody else changes it until the transaction ends."""
+    query = select(AudioFile).where(*_one(recording_id, owner)).with_for_update()
+    return await session.scalar(query.execution_options(populate_existing=True))
+
+
+def _one(recording_id: UUID, owner: str | None) -> list[ColumnElement[bool]]:
+    return [AudioFile.id == recording_id, *Wanted(user_id=owner).conditions()]
 
 
 async def page(session: AsyncSession, wanted: Wanted, *, limit: int, offset: int) -> tuple[Sequence[AudioFile], int]:
@@ -119,6 +124,7 @@ async def _in_use(
     return [text for text in await session.scalars(query) if text is not None]
 
 
-async def remove(session: AsyncSession, recording_id: UUID) -> str | None:
-    """Removes the row and returns where its bytes lie; None when there was no such row."""
-    return await session.scalar(delete(AudioFile).where(AudioFile.id == recording_id).returning(AudioFile.file_path))
+async def remove(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> str | None:
+    """Removes the row, if it is the owner's (None: anybody's), and returns where its bytes lie; None without a row."""
+    query = delete(AudioFile).where(*_one(recording_id, owner)).returning(AudioFile.file_path)
+    return await session.scalar(query)

@@ -1,8 +1,8 @@
 """The way to the database: which one, and an engine with its sessions."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from asyncpg import exceptions
@@ -17,6 +17,7 @@ from core.errors import DatabaseBusy, SettingRefused
 from core.settings import Settings, load_settings
 
 POOL_SIZE = 20
+Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 _SCHEME = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^:\[\]]*)(?::\d+)?")
 # What libpq understands in an address, and asyncpg would pass on to the server, which refuses it.

@@ -50,7 +50,13 @@ class Settings(BaseSettings):
     allow_ahead: bool = False
     audio_storage_path: RootedPath | None = None
     max_file_size_mb: int = Field(default=500, ge=1)
-    auth: Literal["open"] | None = None
+    auth: Literal["tokens", "open"] | None = None
+    auth_tokens: SecretStr | None = None
+    auth_tokens_file: RootedPath | None = None
+    user_quota_mb: int = Field(default=0, ge=0)
+    user_quota_recordings: int = Field(default=0, ge=0)
+    uploads_per_minute: int = Field(default=0, ge=0)
+    open_uploads: int = Field(default=5, ge=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
 
@@ -68,6 +74,16 @@ class Settings(BaseSettings):
     def max_file_size_bytes(self) -> int:
         """The largest recording taken in, in bytes."""
         return self.max_file_size_mb * 1024 * 1024
+
+    @property
+    def user_quota_bytes(self) -> int:
+        """The most that one user's recordings may have together, in bytes; 0 sets no limit."""
+        return self.user_quota_mb * 1024 * 1024
+
+    @property
+    def decides_who_may(self) -> bool:
+        """Whether it is said who may use the server, where others than this machine reach it."""
+        return self.auth is not None or self.auth_tokens is not None or self.auth_tokens_file is not None
 
     @property
     def on_loopback(self) -> bool:
@@ -92,10 +108,11 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
         settings = Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg]  # a source, not a field
     except ValidationError as error:
         raise _refusal(error) from None
-    if not settings.on_loopback and settings.auth != "open":
+    if not settings.on_loopback and not settings.decides_who_may:
         raise SettingRefused(
             "HOST",
-            f"is {settings.host}, where other machines reach it without a token: set AUTH=open to allow that",
+            f"is {settings.host}, where other machines reach it without a token: set AUTH=tokens to ask for one,"
+            " or AUTH=open to allow that",
         )
     return settings
 

@@ -169,7 +169,7 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path, database: str) -> None:
     ("environment", "sentence"),
     [
         ({"HOST": "no..host", "AUTH": "open"}, "The setting HOST names no address of this machine"),
-        ({"HOST": "0.0.0.0"}, "set AUTH=open"),
+        ({"HOST": "0.0.0.0"}, "set AUTH=tokens to ask for one, or AUTH=open"),
         ({"PORT": "many"}, "The setting PORT has an impossible value"),
         (
             {"AUDIO_STORAGE_PATH": "/dev/null/recordings"},

@@ -30,7 +30,7 @@ REFUSED = {
     "lone name": ("WORKERS\n", "The setting file .env has a line that is not NAME=value, line 1."),
     "open to others": (
         "HOST=0.0.0.0",
-        "The setting HOST is 0.0.0.0, where other machines reach it without a token: set AUTH=open to allow that.",
+        "The setting HOST is 0.0.0.0, where other machines reach it without a token: set AUTH=tokens to ask for one",
     ),
 }
 
@@ -56,9 +56,10 @@ def test_no_text_file(tmp_path: Path) -> None:
         load_settings(file)
 
 
-def test_open_on_purpose(tmp_path: Path) -> None:
-    """AUTH=open allows any address."""
-    (tmp_path / ".env").write_text("HOST=0.0.0.0\nAUTH=open")
+@pytest.mark.parametrize("who", ["AUTH=open", "AUTH=tokens", "AUTH_TOKENS=secret=ada", "AUTH_TOKENS_FILE=tokens"])
+def test_open_to_others(tmp_path: Path, who: str) -> None:
+    """Any address is allowed where it is said who may: everybody on purpose, or whoever has a token."""
+    (tmp_path / ".env").write_text(f"HOST=0.0.0.0\n{who}")
     assert load_settings(tmp_path / ".env").host == "0.0.0.0"
 
 

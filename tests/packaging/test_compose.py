@@ -11,7 +11,16 @@ from core.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 # What compose fixes itself, because the container's inside depends on it.
-FIXED = {"HOST", "PORT", "DATA_PATH", "AUDIO_STORAGE_PATH", "DATABASE_URL", "MIGRATION_DATABASE_URL", "AUTH"}
+FIXED = {
+    "AUDIO_STORAGE_PATH",
+    "AUTH",
+    "AUTH_TOKENS_FILE",
+    "DATABASE_URL",
+    "DATA_PATH",
+    "HOST",
+    "MIGRATION_DATABASE_URL",
+    "PORT",
+}
 
 
 @cache
