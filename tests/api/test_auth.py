@@ -1,0 +1,359 @@
+"""Who may: when a token is needed, what it shows, and that nothing of it gets out."""
+
+import asyncio
+import json
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from access import tokens
+from access.door import REMEMBERED_SECONDS
+from core.settings import Settings
+from main import create_app
+from tests.api.conftest import Started, problem
+from tests.api.test_main import refusal, running
+from tests.audio.samples import recording
+from tests.conftest import RunSql
+
+SECRET, ADMIN_SECRET = "correct-horse-battery-ada", "correct-horse-battery-all"
+STATIC = f"{SECRET}=ada,{ADMIN_SECRET}=*"
+UNKNOWN = "pegasus_" + "x" * 43
+LIST = "/api/audio/"
+ABOUT_ALL = {("GET", "/api/audio"), ("GET", "/api/audio/"), ("GET", "/api/audio/tags"), ("POST", "/api/audio/upload")}
+Serve = Callable[..., Any]
+
+
+@pytest.fixture
+def serve(settings: Settings) -> Serve:
+    """A function that starts the application with other settings, and yields a client that calls it directly."""
+
+    @asynccontextmanager
+    async def serving(**changed: Any) -> AsyncIterator[httpx.AsyncClient]:
+        application = create_app(Settings(**settings.model_dump() | changed))
+        async with application.router.lifespan_context(application) as state:
+            started = Started(application, dict(state or {}))
+            transport = httpx.ASGITransport(app=started, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+                yield client
+
+    return serving
+
+
+@pytest.fixture
+def make_token(engine: AsyncEngine) -> Callable[..., Coroutine[Any, Any, tuple[UUID, str]]]:
+    """A function that makes a token in the table, and answers with its id and its secret."""
+
+    async def make(user_id: str, *, admin: bool = False) -> tuple[UUID, str]:
+        async with AsyncSession(engine) as session:
+            token, secret = await tokens.create(session, user_id, admin=admin)
+            await session.commit()
+            return token.id, secret
+
+    return make
+
+
+@pytest.fixture
+def revoke(engine: AsyncEngine) -> Callable[[UUID], Coroutine[Any, Any, None]]:
+    """A function that revokes a token."""
+
+    async def revoke(token_id: UUID) -> None:
+        async with AsyncSession(engine) as session:
+            await tokens.revoke(session, token_id)
+            await session.commit()
+
+    return revoke
+
+
+MakeToken = Callable[..., Coroutine[Any, Any, tuple[UUID, str]]]
+Revoke = Callable[[UUID], Coroutine[Any, Any, None]]
+
+
+def bearing(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+async def put_row(run_sql: RunSql, user_id: str | None, tag: str = "Tag") -> UUID:
+    """A recording of somebody's, as a row."""
+    recording_id = uuid4()
+    await run_sql(
+        "INSERT INTO audio_files (id, filename, file_path, processing_status, user_id, tag, category)"
+        " VALUES ($1, 'memo.wav', $2, 'uploaded', $3, $4, $4)",
+        recording_id,
+        f"2024/{recording_id}.wav",
+        user_id,
+        tag,
+    )
+    return recording_id
+
+
+def routes(app: FastAPI) -> set[tuple[str, str]]:
+    """Every method and path that the application answers, whether its documentation shows it or not."""
+    found = set()
+    for route in app.routes:
+        parts: list[Any] = route.effective_candidates() if hasattr(route, "effective_candidates") else [route]
+        found |= {(method, part.path) for part in parts for method in part.methods}
+    return found
+
+
+@pytest.fixture
+def protected(settings: Settings) -> set[tuple[str, str]]:
+    """The routes that ask who is asking."""
+    found = routes(create_app(settings))
+    others = {path for _, path in found if not path.startswith("/api")}
+    assert others == {
+        "/",
+        "/docs",
+        "/docs/oauth2-redirect",
+        "/health",
+        "/health/live",
+        "/health/ready",
+        "/openapi.json",
+        "/redoc",
+    }
+    return {(method, path) for method, path in found if path.startswith("/api")}
+
+
+async def call(client: httpx.AsyncClient, method: str, path: str, secret: str, **ids: Any) -> httpx.Response:
+    body = {"tag": "New"} if method == "PUT" else None
+    return await client.request(method, path.format(**ids), json=body, headers=bearing(secret))
+
+
+async def test_no_route_is_open(serve: Serve, protected: set[tuple[str, str]]) -> None:
+    """Where a token is needed, each route below /api and each unknown path there refuses a request without one."""
+    async with serve(auth="tokens") as client:
+        for method, path in protected | {("GET", "/api"), ("GET", "/api/unknown"), ("OPTIONS", "/api/audio/upload")}:
+            answer = await client.request(method, path.format(recording_id=uuid4()))
+            assert answer.status_code == 401, (method, path)
+            assert answer.headers["www-authenticate"] == 'Bearer realm="pegasus"'
+            if method != "HEAD":
+                problem(answer, status=401, slug="token-missing")
+        for path in ("/health", "/health/live", "/health/ready", "/docs", "/openapi.json"):
+            assert (await client.get(path)).status_code == 200, path
+        assert (await client.get("/")).status_code == 307
+        assert (await client.get("/nowhere")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        f"Bearer {UNKNOWN}",
+        UNKNOWN,
+        SECRET[:-1],
+        f"{SECRET} ",
+        "Basic YWRhOmFkYQ==",
+        f"Bearer {SECRET} {SECRET}",
+        "x" * 10_000,
+        "\u00e4" * 30,
+    ],
+)
+@pytest.mark.parametrize("auth", ["tokens", "open", None])
+async def test_a_wrong_token_is_refused(serve: Serve, sent: str, auth: str | None) -> None:
+    """A token that is sent has to be valid, also where none is needed; what is no token is refused alike."""
+    async with serve(auth=auth, auth_tokens=STATIC) as client:
+        answer = await client.get(LIST, headers=[("Authorization", sent.encode("latin-1"))])
+        if sent.strip() == SECRET:  # blanks around a header's value aren't part of it
+            assert answer.status_code == 200
+            return
+        problem(answer, status=401, slug="token-invalid")
+        assert answer.headers["www-authenticate"] == 'Bearer realm="pegasus", error="invalid_token"'
+        assert sent.strip() not in answer.text
+        twice = [("Authorization", SECRET), ("Authorization", SECRET)]
+        problem(await client.get(LIST, headers=twice), status=401, slug="token-invalid")
+
+
+@pytest.mark.parametrize("sent", ["{}", "Bearer {}", "bearer {}", "BEARER   {}"])
+async def test_a_token_is_sent_bare_or_as_bearer(serve: Serve, make_token: MakeToken, sent: str) -> None:
+    """Clients send a token bare or as `Bearer`, in any case; static ones and those of the table alike."""
+    async with serve(auth="tokens", auth_tokens=STATIC) as client:
+        _, secret = await make_token("ada")
+        for one in (secret, SECRET):
+            answer = await client.get(LIST, headers={"Authorization": sent.format(one)})
+            assert answer.status_code == 200, answer.text
+
+
+async def test_the_first_token_closes_the_door(serve: Serve, make_token: MakeToken, revoke: Revoke) -> None:
+    """With AUTH empty no token is needed until there is one; and revoking the last doesn't open the door again."""
+    async with serve() as client:
+        assert (await client.get(LIST)).status_code == 200
+        token_id, secret = await make_token("ada")
+        assert (await client.get(LIST, headers=bearing(secret))).status_code == 200
+        await asyncio.sleep(REMEMBERED_SECONDS)  # for so long it may remember that there was none
+        problem(await client.get(LIST), status=401, slug="token-missing")
+        await revoke(token_id)
+        problem(await client.get(LIST), status=401, slug="token-missing")
+        problem(await client.get(LIST, headers=bearing(secret)), status=401, slug="token-invalid")
+
+
+async def test_a_token_of_the_settings_closes_the_door(serve: Serve) -> None:
+    """With AUTH empty a token in the settings is one that was configured."""
+    async with serve(auth_tokens=STATIC) as client:
+        problem(await client.get(LIST), status=401, slug="token-missing")
+
+
+async def test_an_open_door_still_tells_users_apart(serve: Serve, run_sql: RunSql) -> None:
+    """With AUTH=open a token isn't needed, and who sends one sees what it shows."""
+    async with serve(auth="open", auth_tokens=STATIC) as client:
+        await put_row(run_sql, "ada")
+        await put_row(run_sql, "ben")
+        assert (await client.get(LIST)).json()["total"] == 2
+        assert (await client.get(LIST, headers=bearing(SECRET))).json()["total"] == 1
+
+
+async def test_proxies_come_with_tokens(serve: Serve, make_token: MakeToken) -> None:
+    """What comes through a proxy is refused until a token decides who may, and another site's page always."""
+    proxied = {"X-Forwarded-For": "1.2.3.4", "Host": "pegasus.example"}
+    async with serve() as client:
+        problem(await client.get(LIST, headers=proxied), status=403, slug="foreign-host")
+        problem(await client.get(LIST, headers={"Via": "proxy"}), status=403, slug="proxied-request")
+        _, secret = await make_token("ada")
+        await asyncio.sleep(REMEMBERED_SECONDS)
+        assert (await client.get(LIST, headers=proxied | bearing(secret))).status_code == 200
+        problem(await client.get(LIST, headers=proxied), status=401, slug="token-missing")
+        foreign = {"Origin": "http://evil.test"} | bearing(secret)
+        problem(await client.get(LIST, headers=foreign), status=403, slug="foreign-origin")
+
+
+async def test_another_users_recording_is_missing(
+    serve: Serve, make_token: MakeToken, run_sql: RunSql, protected: set[tuple[str, str]]
+) -> None:
+    """On every route about a recording, another's answers word for word as one that doesn't exist, and stays as it is.
+
+    A new route fails here until it is thought of: its parameter, or what it shows to whom.
+    """
+    about_one = {(method, path) for method, path in protected if "{" in path}
+    assert protected - about_one == ABOUT_ALL
+    async with serve(auth="tokens") as client:
+        theirs, nobodys = await put_row(run_sql, "ada"), await put_row(run_sql, None)
+        before = await run_sql("SELECT * FROM audio_files ORDER BY id")
+        _, bens = await make_token("ben")
+        for method, path in about_one:
+            missing = await call(client, method, path, bens, recording_id=uuid4())
+            assert missing.status_code == 404, (method, path)
+            for one in (theirs, nobodys):
+                answer = await call(client, method, path, bens, recording_id=one)
+                assert (answer.status_code, answer.content) == (404, missing.content), (method, path)
+                assert set(answer.headers) == set(missing.headers)
+        assert await run_sql("SELECT * FROM audio_files ORDER BY id") == before
+
+
+async def test_ones_own_recording_is_there(serve: Serve, make_token: MakeToken, run_sql: RunSql) -> None:
+    """A user's token reads, labels and deletes the user's own recordings, and an admin's anybody's."""
+    async with serve(auth="tokens", auth_tokens=STATIC) as client:
+        _, adas = await make_token("ada")
+        _, admins = await make_token("root", admin=True)
+        for secret in (adas, SECRET, admins, ADMIN_SECRET):
+            one = await put_row(run_sql, "ada")
+            for method, path in (("GET", "{id}"), ("GET", "{id}/transcript"), ("PUT", "{id}/tags"), ("DELETE", "{id}")):
+                answer = await call(client, method, f"/api/audio/{path}", secret, id=one)
+                assert answer.status_code == 200, (method, path, answer.text)
+
+
+async def test_lists_show_ones_own(serve: Serve, make_token: MakeToken, run_sql: RunSql) -> None:
+    """Lists and tags hold a user's own recordings, whatever user the query names; an admin's query is heeded."""
+    async with serve(auth="tokens") as client:
+        for user in ("ada", "ben", None):
+            await put_row(run_sql, user, tag=f"of {user}")
+        _, adas = await make_token("ada")
+        _, admins = await make_token("root", admin=True)
+        expected = {
+            (adas, ""): ["of ada"],
+            (adas, "?user_id=ben"): ["of ada"],
+            (adas, "?user_id=ada"): ["of ada"],
+            (admins, ""): ["of None", "of ada", "of ben"],
+            (admins, "?user_id=ben"): ["of ben"],
+            (admins, "?user_id=root"): [],
+        }
+        for (secret, query), tags in expected.items():
+            page = (await client.get(f"/api/audio{query}", headers=bearing(secret))).json()
+            assert sorted(item["tag"] for item in page["items"]) == tags
+            assert page["total"] == len(tags)
+            found = (await client.get(f"/api/audio/tags{query}", headers=bearing(secret))).json()
+            assert found == {"tags": tags, "categories": tags}
+        search = await client.get("/api/audio?q=of&tag=of ben", headers=bearing(adas))
+        assert search.json()["items"] == []
+
+
+def test_a_refused_upload_is_never_sent(tmp_path: Path, database: str) -> None:
+    """A client that waits for `100 Continue` gets its 401 instead, and sends nothing."""
+    with running(tmp_path, DATABASE_URL=database, AUTH="tokens") as run:
+        address = httpx.URL(run.url())
+        head = "POST /api/audio/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        with socket.create_connection((address.host, address.port or 0)) as client:
+            client.sendall(f"{head}Expect: 100-continue\r\nContent-Length: 1000000\r\n\r\n".encode())
+            assert client.recv(65536).startswith(b"HTTP/1.1 401 ")
+        assert run.end(signal.SIGTERM) == 0
+
+
+def test_a_revoked_token_stops_at_once_everywhere(
+    tmp_path: Path, database: str, make_token: MakeToken, revoke: Revoke
+) -> None:
+    """Two server processes on one database take a token as soon as it is made, and neither once it is revoked."""
+    with (
+        running(tmp_path, DATABASE_URL=database, AUTH="tokens") as first,
+        running(tmp_path, DATABASE_URL=database, AUTH="tokens") as second,
+    ):
+        urls = [f"{run.url()}/api/audio/" for run in (first, second)]
+        token_id, secret = asyncio.run(make_token("ada"))
+        for _ in range(3):
+            assert [httpx.get(url, headers=bearing(secret)).status_code for url in urls] == [200, 200]
+        asyncio.run(revoke(token_id))
+        assert [httpx.get(url, headers=bearing(secret)).status_code for url in urls] == [401, 401]
+
+
+def test_no_secret_in_the_log(tmp_path: Path, database: str, make_token: MakeToken, revoke: Revoke) -> None:
+    """At DEBUG, whatever is done with tokens valid, wrong and revoked, no line holds a token, a user or a place."""
+    logged = {"LOG_LEVEL": "DEBUG", "AUTH": "tokens", "AUTH_TOKENS": "hush-static-secret=hush-user"}
+    with running(tmp_path, DATABASE_URL=database, **logged) as run:
+        url = run.url()
+        token_id, secret = asyncio.run(make_token("hush-user"))
+        for sent in (secret, "hush-static-secret", "hush-wrong-secret", f"hush-scheme {secret}"):
+            for headers in (bearing(sent), {"Authorization": sent}):
+                httpx.post(f"{url}/api/audio/upload", files={"file": ("memo.wav", recording("wav"))}, headers=headers)
+                httpx.get(f"{url}/api/audio/", params={"user_id": "hush-user"}, headers=headers)
+        asyncio.run(revoke(token_id))
+        assert httpx.get(f"{url}/api/audio/", headers=bearing(secret)).status_code == 401
+        assert run.end(signal.SIGTERM) == 0
+    said = "".join(run.said)
+    assert "hush" not in said
+    assert secret not in said
+    assert tokens.hashed(secret).hex() not in said
+    stored = list(tmp_path.rglob("audio_*.wav"))
+    assert stored
+    for path in stored:
+        assert path.stem not in said
+    assert str(tmp_path / "recordings") not in said
+    assert json.loads(run.said[-1])
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"AUTH_TOKENS": "hush"}, "The setting AUTH_TOKENS has an impossible value: entry 1 isn't secret=user"),
+        ({"AUTH_TOKENS_FILE": "/nowhere/hush"}, "The setting AUTH_TOKENS_FILE names a file that can't be read"),
+        ({"AUTH": "hush"}, "The setting AUTH has an impossible value: input should be 'tokens' or 'open'"),
+    ],
+)
+def test_impossible_settings(tmp_path: Path, database: str, environment: dict[str, str], sentence: str) -> None:
+    """A token that can't be, and a file that isn't there, stop the start in a sentence that shows no value."""
+    code, said = refusal(tmp_path, DATABASE_URL=database, **environment)
+    assert code == 2
+    assert sentence in said
+    assert "hush" not in said
+    assert said.count("\n") == 1
+
+
+async def test_the_documentation_asks_for_the_token(serve: Serve) -> None:
+    """/docs offers to send a token, with each call that takes one."""
+    async with serve() as client:
+        described = (await client.get("/openapi.json")).json()
+    assert described["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+    assert described["paths"]["/api/audio/{recording_id}"]["get"]["security"] == [{"HTTPBearer": []}]
