@@ -41,7 +41,9 @@ def sent_secret(headers: Headers) -> str | None:
     return words[0] if words else None
 
 
-def _caller(request: Request, _token: Annotated[HTTPAuthorizationCredentials | None, Security(_documented)]) -> Caller:
+async def _caller(  # a plain function would be called in a thread
+    request: Request, _token: Annotated[HTTPAuthorizationCredentials | None, Security(_documented)]
+) -> Caller:
     return cast("Caller", request.state.caller)
 
 
