@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from access.door import Door
 from access.rate import UploadRate
 from access.static import StaticTokens, static_tokens
-from api import audio, health
+from api import audio, form_upload, health
 from api.edge import Guard, LingeringAnswer, RequestLog
 from api.errors import answer_problems
 from api.health import Health
@@ -26,6 +26,7 @@ from api.multipart import LIMITS
 from api.server import claim_address, run, run_workers
 from api.state import State
 from audio.ingest import Ingest
+from audio.quota import Quota
 from audio.recordings import Recordings
 from audio.repository import Sessions
 from core.database import database_address, explained, open_engine
@@ -51,6 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         middleware=_surroundings(settings),
         redirect_slashes=False,
     )
+    app.include_router(form_upload.router)
     app.include_router(audio.router)
     app.include_router(health.router)
     app.add_api_route("/", _front_door, include_in_schema=False)
@@ -61,7 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _surroundings(settings: Settings) -> list[Middleware]:
     """What surrounds every request, the outermost first."""
     limits = BodyLimits(
-        form_path=audio.UPLOAD_PATH,
+        form_path=form_upload.PATH,
         file_bytes=settings.max_file_size_bytes,
         form_bytes=LIMITS.overhead_bytes,
         other_bytes=audio.JSON_BODY_BYTES,
@@ -84,7 +86,9 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
     try:
         yield State(
             recordings=Recordings(sessions=sessions, storage=storage),
-            ingest=Ingest(sessions=sessions, storage=storage, limit_bytes=settings.max_file_size_bytes),
+            ingest=Ingest(
+                sessions=sessions, storage=storage, limit_bytes=settings.max_file_size_bytes, quota=_quota(settings)
+            ),
             health=Health(sessions=sessions, storage=storage, schema_verified=schema_verified),
             door=Door(auth=settings.auth, static=_static_tokens(settings), sessions=sessions),
             rate=UploadRate(per_minute=settings.uploads_per_minute),
@@ -113,6 +117,10 @@ async def bring_up(settings: Settings) -> tuple[str, bool]:
 def _static_tokens(settings: Settings) -> StaticTokens:
     named = settings.auth_tokens.get_secret_value() if settings.auth_tokens is not None else None
     return static_tokens(named, file=settings.auth_tokens_file)
+
+
+def _quota(settings: Settings) -> Quota:
+    return Quota(limit_bytes=settings.user_quota_bytes, limit_recordings=settings.user_quota_recordings)
 
 
 def _storage(settings: Settings) -> LocalStorage:

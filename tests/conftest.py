@@ -4,6 +4,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
@@ -53,8 +54,15 @@ def server_address() -> Iterator[str]:
 @pytest.fixture
 async def database(server_address: str) -> AsyncIterator[str]:
     """The address of a fresh, empty database."""
+    async with fresh_database(server_address, template="template0") as address:
+        yield address
+
+
+@asynccontextmanager
+async def fresh_database(server_address: str, *, template: str) -> AsyncIterator[str]:
+    """The address of a database like the template, for as long as it is wanted."""
     name = f"test_{uuid4().hex}"
-    await _run(server_address, f"CREATE DATABASE {name} TEMPLATE template0")
+    await _run(server_address, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield server_address.replace("/pegasus?", f"/{name}?")
     await _run(server_address, f"DROP DATABASE {name} WITH (FORCE)")
 

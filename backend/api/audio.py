@@ -1,4 +1,4 @@
-"""/api/audio: recordings uploaded, listed, labelled, downloaded, deleted."""
+"""/api/audio: recordings listed, labelled, downloaded, deleted. How they come in is told in form_upload.py."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,18 +6,14 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from api.auth import Asking
-from api.body import Body
 from api.download import download
-from api.multipart import Form
 from api.schemas import (
-    FORM,
     LabelsInUse,
     Message,
     NewLabels,
     Recording,
     RecordingPage,
     Transcript,
-    UploadedRecording,
 )
 from api.state import Current
 from audio.labels import label, user_label
@@ -30,7 +26,6 @@ LARGEST_OFFSET = 2**31
 LONGEST_SEARCH = 200
 
 router = APIRouter(prefix="/api/audio", tags=["audio"])
-UPLOAD_PATH = "/api/audio/upload"
 
 
 async def _wanted(
@@ -50,27 +45,6 @@ async def _wanted(
         category=label("category", category),
         text=label("q", q, limit=LONGEST_SEARCH),
     )
-
-
-@router.post("/upload", openapi_extra=FORM)
-async def upload(request: Request, state: Current) -> UploadedRecording:
-    """Takes in a recording: the file, and around it its tag, category and user in any order.
-
-    The bytes decide whether it is audio. The answer comes when they, and what was said about them, are durable.
-    """
-    ingest, body = state["ingest"], Body(request.scope, request.receive)
-    form = Form(request.headers.get("content-type", ""), file_limit_bytes=ingest.limit_bytes)
-    await ingest.admit(declared_bytes=body.declared_bytes or 0)
-    async with ingest.incoming(details=form.details) as incoming:
-        form.pass_file_on(incoming.write)
-
-        def keep() -> AudioFile:
-            form.end()
-            return ingest.keep(incoming, form.details())
-
-        recording = await body.pump(form.feed, end=keep)
-        await ingest.enter(incoming, recording)
-        return UploadedRecording.model_validate(recording)
 
 
 @router.get("")

@@ -10,10 +10,12 @@ from fastapi.responses import StreamingResponse
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
+from api.digests import repr_digest
 from api.direct import direct_connection
 from api.ranges import Span, asked_span, is_current
+from audio.manifest import read_manifest
 from audio.models import AudioFile
-from storage.contract import OpensLocally, Storage
+from storage.contract import OpensLocally, Storage, StorageError
 
 _OWN_TYPE = re.compile(r"(?:audio|video)/[a-z0-9.+-]{1,80}")
 _UNQUOTABLE = re.compile(r"[^ !#-\[\]-~]")  # what RFC 9110's quoted-string would need a backslash for, or can't hold
@@ -26,7 +28,7 @@ async def download(recording: AudioFile, storage: Storage, *, request: Headers, 
     """
     size = await storage.size(recording.file_path)
     etag = f'"{recording.id}"'  # the bytes of a recording never change
-    headers = _headers(recording, etag=etag)
+    headers = _headers(recording, etag=etag) | await _digest(recording, storage)
     if is_current(request, etag=etag):
         return Response(status_code=304, headers=headers)
     span = asked_span(request, etag=etag, size_bytes=size) if with_body else None
@@ -38,6 +40,14 @@ async def download(recording: AudioFile, storage: Storage, *, request: Headers, 
     if not with_body:
         return Response(status_code=status, headers=headers)
     return StoredBytes(storage, recording.file_path, sent, status, headers)
+
+
+async def _digest(recording: AudioFile, storage: Storage) -> dict[str, str]:
+    """What the whole recording's digest is, whatever part of it is sent; none where it has no manifest."""
+    try:
+        return repr_digest((await read_manifest(storage, recording.file_path)).sha256)
+    except (StorageError, ValueError):
+        return {}
 
 
 class StoredBytes(Response):

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from access.door import TokenInvalid, TokenMissing
 from access.rate import TooManyUploads
 from api.body import UploadTooSlow
+from api.digests import DigestMalformed, DigestMismatch
 from api.limits import BodyTooLarge
 from api.multipart import FileMissing, FormLimitPassed, FormMalformed, NotAForm
 from api.origin import ForeignHost, ForeignOrigin, ProxiedRequest
@@ -24,6 +25,7 @@ from audio.labels import FileNameIsPath, LabelTooLong, LabelUnprintable
 from audio.quota import QuotaPassed
 from audio.recordings import RecordingMissing
 from audio.repository import OutcomeUnknown
+from audio.retries import RetryKeyMalformed, RetryKeyTaken
 from core.errors import DatabaseProblem, PegasusError
 from storage.contract import BytesMissing, StorageError, StorageFull
 
@@ -63,6 +65,9 @@ def _whole_size(error: RangeNotSatisfiable) -> dict[str, str]:
 PROBLEMS: dict[type[PegasusError], Problem] = {
     FormMalformed: Problem(400, "form-malformed", "The form can't be read"),
     FormLimitPassed: Problem(400, "form-limit-passed", "The form holds too much", ("limit",)),
+    DigestMalformed: Problem(400, "digest-malformed", "The digest can't be read"),
+    DigestMismatch: Problem(400, "digest-mismatch", "The bytes don't have their digest", ("algorithm",)),
+    RetryKeyMalformed: Problem(400, "idempotency-key-malformed", "The Idempotency-Key can't be kept"),
     TokenMissing: Problem(401, "token-missing", "A token is needed", headers=_challenge),
     TokenInvalid: Problem(401, "token-invalid", "The token isn't valid", headers=_challenge),
     ForeignHost: Problem(403, "foreign-host", "Not addressed to this server"),
@@ -72,6 +77,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     RecordingMissing: Problem(404, "recording-missing", "No such recording"),
     BytesMissing: Problem(404, "bytes-missing", "The recording's bytes are missing"),
     UploadTooSlow: Problem(408, "upload-too-slow", "The upload is too slow"),
+    RetryKeyTaken: Problem(409, "idempotency-key-taken", "The Idempotency-Key is taken"),
     UploadTooLarge: Problem(413, "upload-too-large", "The upload is too large", ("limit", "received")),
     BodyTooLarge: Problem(413, "body-too-large", "The body is too large", ("limit", "received")),
     NotAForm: Problem(415, "not-a-form", "Not a form"),

@@ -7,6 +7,7 @@ from typing import cast
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from api.digests import DigestCheck, sent_digests
 from audio.incoming import UploadTooLarge
 from audio.ingest import Details
 from core.errors import PegasusError
@@ -89,18 +90,22 @@ class Form:
         self._parts.sink = sink
 
     def feed(self, piece: Piece) -> None:
-        """Takes in the next bytes of the body, as bytes or a bytearray. Raises FormRefused or UploadTooLarge."""
+        """Takes in the next bytes of the body, as bytes or a bytearray.
+
+        Raises FormRefused, DigestMalformed, UploadTooLarge, or what takes in the file's bytes raises.
+        """
         self._received += len(piece)
         if self._received > self._limit_bytes:
             raise UploadTooLarge(limit=self._limit_bytes, received=self._received)
         self._parts.feed(piece)
 
     def end(self) -> None:
-        """Says that the body has ended. Raises FormMalformed or FileMissing."""
+        """Says that the body has ended. Raises FormMalformed, FileMissing or DigestMismatch."""
         if not self._parts.complete:
             raise FormMalformed("it ends before its closing boundary")
         if not self._parts.file_begun:
             raise FileMissing
+        self._parts.file_digests.end()
 
     def details(self) -> Details:
         """The fields that have come by now."""
@@ -126,6 +131,7 @@ class _Parts:
         self.fields: dict[str, str] = {}
         self.file_name: str | None = None
         self.file_begun = False
+        self.file_digests = DigestCheck(())
         self.complete = False
 
     def feed(self, piece: Piece) -> None:
@@ -186,6 +192,9 @@ class _Parts:
         if self.file_begun:
             raise FormLimitPassed("file", limit=1)
         self.file_begun = True
+        self.file_digests = DigestCheck(
+            sent_digests({_text(name): _text(text) for name, text in self._headers.items()})
+        )
         self.file_name = file_name.replace("%22", '"') or None  # as browsers escape it: HTML, multipart/form-data
 
     def _begin_field(self, name: str) -> None:
@@ -196,7 +205,9 @@ class _Parts:
 
     def _take_content(self, data: bytes, start: int, end: int) -> None:
         if self._in_file:
-            self.sink(memoryview(data)[start:end])
+            piece = memoryview(data)[start:end]
+            self.file_digests.update(piece)
+            self.sink(piece)
             return
         self._value.extend(data[start:end])
         if len(self._value) > self._limits.field_bytes:

@@ -13,13 +13,15 @@ from datetime import datetime
 
 import structlog
 
-from audio import repository
+from audio import repository, retries
 from audio.formats import AudioFormat
 from audio.incoming import Incoming
 from audio.labels import file_name, label, user_label
 from audio.manifest import manifest_name, manifest_of
 from audio.models import AudioFile, ProcessingStatus, utc_now
+from audio.quota import Quota, check_quota
 from audio.repository import Sessions
+from audio.retries import RetryKey
 from storage.blocking import in_thread
 from storage.contract import KnowsItsRoom, Storage, StorageError
 
@@ -52,11 +54,18 @@ class Ingest:
     sessions: Sessions
     storage: Storage
     limit_bytes: int
+    quota: Quota
 
-    async def admit(self, *, declared_bytes: int) -> None:
-        """Says before a byte of it has been read whether an upload may come. Raises StorageFull."""
+    async def admit(self, user_id: str | None, *, declared_bytes: int) -> None:
+        """Returns when an upload of a user may come, before a byte of it has been read.
+
+        Raises StorageFull or QuotaPassed.
+        """
         if isinstance(self.storage, KnowsItsRoom):
             await self.storage.check_room(declared_bytes)
+        if self.quota:
+            async with self.sessions() as session:
+                await check_quota(session, user_id, adding_bytes=declared_bytes, limits=self.quota)
 
     @asynccontextmanager
     async def incoming(self, *, details: Callable[[], Details]) -> AsyncIterator[Incoming]:
@@ -86,22 +95,30 @@ class Ingest:
         incoming.staged.publish(path, beside={manifest_name(path): manifest.as_bytes()})
         return recording
 
-    async def enter(self, incoming: Incoming, recording: AudioFile) -> None:
+    async def enter(self, incoming: Incoming, recording: AudioFile, *, key: RetryKey | None = None) -> None:
         """Enters the row of a recording whose bytes are durable; from here on they stay, unless it surely isn't there.
 
-        Raises DatabaseProblem when it isn't entered, and OutcomeUnknown when that can't be known.
+        Raises QuotaPassed, RetryKeyTaken or DatabaseProblem when it isn't entered, OutcomeUnknown when who knows.
         """
         async with self.sessions() as session:
-            connection = await repository.driver_connection(session)
+            size_bytes = recording.file_size_bytes or 0
+            await check_quota(session, recording.user_id, adding_bytes=size_bytes, limits=self.quota)
             incoming.may_have_row = True
             try:
-                await repository.enter(connection, recording)
+                await repository.enter(session, recording, key=key)
             except repository.OutcomeUnknown:
                 raise
             except Exception:
                 incoming.may_have_row = False
                 raise
-        log.info("recording taken in", recording=str(recording.id), size_bytes=recording.file_size_bytes)
+        log.info("recording taken in", recording=str(recording.id), size_bytes=size_bytes)
+
+    async def known(self, key: RetryKey | None) -> AudioFile | None:
+        """The recording that has already come under a key."""
+        if key is None:
+            return None
+        async with self.sessions() as session:
+            return await retries.find(session, key)
 
 
 async def _discard(incoming: Incoming) -> None:

@@ -11,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from audio.models import AudioFile, ProcessingStatus
+from audio.retries import INTO_KEYS, RetryKey, RetryKeyTaken
 from core import database
 from core.errors import PegasusError
+from core.system_tables import idempotency_keys
 
 DriverConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Sessions = database.Sessions
@@ -27,6 +29,16 @@ _COLUMNS = tuple(AudioFile.__table__.columns.keys())
 _ENTER = (
     f"INSERT INTO audio_files ({', '.join(_COLUMNS)})"  # noqa: S608 - the columns' own names
     f" VALUES ({', '.join(f'${position}' for position, _ in enumerate(_COLUMNS, 1))})"
+)
+_ENTER_WITH_KEY = (
+    f"WITH entered AS ({_ENTER} RETURNING id)"  # noqa: S608 - as above
+    f" {INTO_KEYS} SELECT ${len(_COLUMNS) + 1}, ${len(_COLUMNS) + 2}, id FROM entered"
+)
+_ANSWER_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.OperatorInterventionError,  # the server stops or crashes, maybe with COMMIT behind it
+    asyncpg.InterfaceError,
+    OSError,
 )
 
 
@@ -61,28 +73,36 @@ class Wanted:
         return found
 
 
-async def driver_connection(session: AsyncSession) -> DriverConnection:
-    """The driver's own connection of a session that has not begun a transaction: each statement on it is one."""
+async def enter(session: AsyncSession, recording: AudioFile, *, key: RetryKey | None) -> None:
+    """Enters a new recording, with the key it came under, and commits.
+
+    In a session that has not begun a transaction this is one statement, which is its own, and one round trip. Raises
+    RetryKeyTaken; OutcomeUnknown when the answer was lost; with any other error the row surely isn't there.
+    """
+    values = [getattr(recording, column) for column in _COLUMNS]
+    connection = await _driver_connection(session)
+    try:
+        if key is None:
+            await connection.execute(_ENTER, *values)
+        else:
+            await connection.execute(_ENTER_WITH_KEY, *values, key.user_id, key.key)
+    except asyncpg.UniqueViolationError as error:
+        if error.as_dict().get("table_name") == idempotency_keys.name:
+            raise RetryKeyTaken from error
+        raise
+    except _ANSWER_LOST as error:
+        if isinstance(error, asyncpg.QueryCanceledError):
+            raise
+        raise OutcomeUnknown from error
+    try:
+        await session.commit()
+    except Exception as error:
+        raise OutcomeUnknown from error
+
+
+async def _driver_connection(session: AsyncSession) -> DriverConnection:
     connection = await (await session.connection()).get_raw_connection()
     return cast("DriverConnection", connection.driver_connection)
-
-
-async def enter(connection: DriverConnection, recording: AudioFile) -> None:
-    """Enters a new recording: one statement, which is its own transaction and one round trip.
-
-    Raises OutcomeUnknown when the answer was lost; with any other error the row surely isn't there.
-    """
-    try:
-        await connection.execute(_ENTER, *(getattr(recording, column) for column in _COLUMNS))
-    except asyncpg.QueryCanceledError:
-        raise
-    except (
-        asyncpg.PostgresConnectionError,
-        asyncpg.exceptions.OperatorInterventionError,  # the server stops or crashes, maybe with COMMIT behind it
-        asyncpg.InterfaceError,
-        OSError,
-    ) as error:
-        raise OutcomeUnknown from error
 
 
 async def find(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> AudioFile | None:

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -14,9 +16,32 @@ from starlette.types import Receive, Scope, Send
 
 from api.server import claim_address, server_for
 from core.settings import Settings, load_settings
+from healing import bring_up_to_date
 from main import create_app
 from tests.audio.samples import recording
-from tests.conftest import RunSql
+from tests.conftest import RunSql, fresh_database
+
+
+@pytest.fixture(scope="session")
+def healed(server_address: str) -> str:
+    """The name of a database that an application has once made ready; the tests' own are copies of it."""
+
+    async def make() -> None:
+        async with fresh_database(server_address, template="template0") as address:
+            await bring_up_to_date(load_settings(database_url=address))
+            connection = await asyncpg.connect(server_address)
+            await connection.execute(f"CREATE DATABASE healed TEMPLATE {urlsplit(address).path[1:]}")
+            await connection.close()
+
+    asyncio.run(make())
+    return "healed"
+
+
+@pytest.fixture
+async def database(server_address: str, healed: str) -> AsyncIterator[str]:
+    """The address of a database that has just been made ready, without a recording."""
+    async with fresh_database(server_address, template=healed) as address:
+        yield address
 
 
 @pytest.fixture

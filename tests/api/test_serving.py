@@ -283,7 +283,7 @@ async def cut_off(request: pytest.FixtureRequest, database: str) -> AsyncIterato
 async def test_nothing_is_deleted_when_the_outcome_is_unknown(
     cut_off: CutOff, settings: Settings, kept: Look, request: pytest.FixtureRequest
 ) -> None:
-    """When the answer of the row's commit is lost the row may be there; then its bytes are there too."""
+    """When the answer of the row's commit is lost the row may be there, and its bytes are; sent again it is one."""
     own = load_settings(
         database_url=cut_off.address, data_path=settings.data_path, migrations="off", max_file_size_mb=1
     )
@@ -296,9 +296,14 @@ async def test_nothing_is_deleted_when_the_outcome_is_unknown(
         transport = httpx.ASGITransport(app=Started(app, dict(state or {})), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             cut_off.armed = True
-            answer = await client.post("/api/audio/upload", files={"file": ("memo.wav", WAV)})
+            files, headers = {"file": ("memo.wav", WAV)}, {"Idempotency-Key": "memo-1"}
+            answer = await client.post("/api/audio/upload", files=files, headers=headers)
             problem(answer, status=503, slug="outcome-unknown")
             cut_off.armed = False
-            there = 1 if "not committed" not in request.node.name else 0
-            assert (len((await kept()).rows), len((await kept()).files)) == (there, 2)
-            assert (await client.post("/api/audio/upload", files={"file": ("memo.wav", WAV)})).status_code == 200
+            there = [row["id"] for row in (await kept()).rows]
+            assert len(there) == (0 if "not committed" in request.node.name else 1)
+            assert len((await kept()).files) == 2
+            again = await client.post("/api/audio/upload", files=files, headers=headers)
+            assert again.status_code == 200
+            [row] = (await kept()).rows
+            assert there in ([], [row["id"]])

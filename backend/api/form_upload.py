@@ -1,0 +1,82 @@
+"""POST /api/audio/upload: a recording comes in as the file of a form."""
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+
+from access.caller import Caller
+from api.auth import Asking
+from api.body import Body
+from api.digests import DigestCheck, sent_digests
+from api.multipart import LIMITS, Form
+from api.schemas import FORM, UploadedRecording
+from api.state import Current, State
+from audio.ingest import Details
+from audio.models import AudioFile
+from audio.retries import RetryKey, RetryKeyTaken
+from storage.contract import Piece
+
+PATH = "/api/audio/upload"
+router = APIRouter(tags=["audio"])
+
+
+@router.post(PATH, openapi_extra=FORM)
+async def upload(
+    request: Request,
+    response: Response,
+    state: Current,
+    caller: Asking,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> UploadedRecording:
+    """Takes in a recording: the file, and around it its tag, category and user in any order.
+
+    The bytes decide whether it is audio. The answer comes when they, and what was said about them, are durable. Sent
+    again under the same Idempotency-Key, an upload is the same recording, and its body isn't read again.
+    """
+    key = RetryKey(caller.user_id or "", idempotency_key) if idempotency_key is not None else None
+    recording = await state["ingest"].known(key)
+    if recording is not None:
+        response.headers["Idempotency-Replayed"] = "true"
+    else:
+        recording = await _first_of_its_key(request, state, caller, key)
+    return UploadedRecording.model_validate(recording)
+
+
+async def _first_of_its_key(request: Request, state: State, caller: Caller, key: RetryKey | None) -> AudioFile:
+    """Takes a recording in; when another upload under its key comes first, that one is the recording."""
+    try:
+        return await _take_in(request, state, caller, key)
+    except RetryKeyTaken:
+        first = await state["ingest"].known(key)
+        if first is None:  # and has already been deleted
+            raise
+        return first
+
+
+async def _take_in(request: Request, state: State, caller: Caller, key: RetryKey | None) -> AudioFile:
+    ingest, body = state["ingest"], Body(request.scope, request.receive)
+    state["rate"].check(caller.counted_as(request.client.host if request.client else ""))
+    form = Form(request.headers.get("content-type", ""), file_limit_bytes=ingest.limit_bytes)
+    whole = DigestCheck(sent_digests(request.headers))
+    await ingest.admit(caller.user_id, declared_bytes=max(0, (body.declared_bytes or 0) - LIMITS.overhead_bytes))
+
+    def details() -> Details:
+        told = form.details()
+        return replace(told, user_id=caller.writing_for(told.user_id))
+
+    def feed(piece: Piece) -> None:
+        whole.update(piece)
+        form.feed(piece)
+
+    async with ingest.incoming(details=details) as incoming:
+        form.pass_file_on(incoming.write)
+
+        def keep() -> AudioFile:
+            form.end()
+            whole.end()
+            return ingest.keep(incoming, details())
+
+        recording = await body.pump(feed, end=keep)
+        await ingest.enter(incoming, recording, key=key)
+        return recording
