@@ -101,6 +101,9 @@ FRAMEWORK = {
     413: Problem(413, "body-too-large", "The body is too large"),
 }
 UNKNOWN = Problem(500, "internal-error", "Something went wrong here")
+NOT_JSON = Problem(400, "json-malformed", "Not JSON")
+INVALID = Problem(422, "request-invalid", "The request is invalid")
+ALL_PROBLEMS = (*PROBLEMS.values(), *FRAMEWORK.values(), UNKNOWN, NOT_JSON, INVALID)
 # What these say is for the log: it names the server's inner addresses and users.
 PRIVATE = {DatabaseProblem: "The database can't be used right now.", StorageError: "Storage can't be used right now."}
 
@@ -145,10 +148,10 @@ async def _on_validation_error(_request: Request, error: Exception) -> Response:
     """What FastAPI found wrong with a request, without repeating what was sent."""
     found = error.errors() if isinstance(error, RequestValidationError) else []
     if any(one["type"] == "json_invalid" for one in found):
-        return _answer(Problem(400, "json-malformed", "Not JSON"), detail="The body isn't JSON.")
+        return _answer(NOT_JSON, detail="The body isn't JSON.")
     errors = [{"at": ".".join(map(str, one["loc"])), "message": one["msg"], "kind": one["type"]} for one in found]
     detail = "; ".join(f"{one['at']}: {one['message']}" for one in errors)
-    return _answer(Problem(422, "request-invalid", "The request is invalid"), detail=f"{detail}.", errors=errors)
+    return _answer(INVALID, detail=f"{detail}.", errors=errors)
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from api.errors import ALL_PROBLEMS
 from core.settings import Settings, load_settings
 from reconcile.report import EXIT_CODES
 
@@ -49,6 +50,12 @@ def test_the_documentation_describes_every_verdict() -> None:
     assert {verdict: int(code) for verdict, code in rows} == {
         str(verdict): code for verdict, code in EXIT_CODES.items()
     }
+
+
+def test_the_documentation_describes_every_problem() -> None:
+    """docs/errors.md has a row for each problem that the API answers with, with its status, and none for others."""
+    rows = re.findall(r"^\| `([a-z-]+)` \| (\d+) \| ", (ROOT / "docs/errors.md").read_text(), flags=re.MULTILINE)
+    assert sorted(rows) == sorted({(problem.slug, str(problem.status)) for problem in ALL_PROBLEMS})
 
 
 def test_no_link_is_dead() -> None:
