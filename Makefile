@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 VENV := .venv
 BIN := $(VENV)/bin
 CHAINS_VENV := .venv-chains
+RIVALS_VENV := .venv-rivals
 ROWS := 200000
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 # Modules for themselves: as a package their folder would hide the library of the same name.
@@ -15,10 +16,10 @@ MYPY_ALONE := ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir .
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --python-version 3.11 pyproject.toml
 
-.PHONY: help install install-dev run test lint format soak record bench chains lock clean
+.PHONY: help install install-dev run test lint format soak record bench bench-uploads chains lock clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 run: install ## start the server, http://127.0.0.1:8000 unless HOST or PORT say otherwise
 	@cd backend && exec ../$(BIN)/python main.py
@@ -33,7 +34,7 @@ test: lint ## check and test everything but the long kill runs
 lint: install-dev ## check style, types, layers, Dockerfile, compose file and lock files
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy backend tests benchmarks/*.py
+	$(BIN)/mypy backend tests benchmarks/*.py benchmarks/intake/*.py
 	cd benchmarks/chains && MYPYPATH=../../backend $(MYPY_ALONE) *.py
 	cd backend/alembic && MYPYPATH=.. $(MYPY_ALONE) env.py versions/*.py
 	cd backend/system_chain && MYPYPATH=.. $(MYPY_ALONE) env.py versions/*.py
@@ -52,9 +53,13 @@ record: install-dev ## play both migration chains and write their tape.json
 	cd backend && ../$(BIN)/python -m reconcile record
 	cd backend && ../$(BIN)/python -m reconcile record -c system_chain/alembic.ini
 
-bench: install-dev ## measure beside plain Alembic; ROWS=2000000 for the published figure
+bench: install-dev ## measure beside plain Alembic and other uploads; ROWS=2000000 for the published figure
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/start_up_check.py
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/live_table.py --rows $(ROWS)
+	@$(MAKE) bench-uploads
+
+bench-uploads: install-dev $(RIVALS_VENV)/rivals.stamp ## uploads and downloads alone; BENCH="--quick", or --help for more
+	PYTHONPATH=backend:. $(BIN)/python benchmarks/uploads.py $(BENCH)
 
 chains: install-dev $(CHAINS_VENV)/chains.stamp ## break and heal chains of published packages
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/published_chains.py
@@ -63,9 +68,11 @@ lock: install-dev ## choose the newest dependencies that pyproject.toml allows, 
 	$(COMPILE) --upgrade --output-file requirements.lock
 	$(COMPILE) --upgrade --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(COMPILE:pyproject.toml=benchmarks/chains/requirements.in) --no-strip-extras --output-file benchmarks/chains/requirements.lock
+	$(COMPILE:pyproject.toml=benchmarks/intake/requirements.in) --upgrade --constraint requirements.lock \
+		--output-file benchmarks/intake/requirements.lock
 
 clean: ## remove .venv and caches; recordings, database and .env stay
-	rm -rf $(VENV) $(CHAINS_VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CHAINS_VENV) $(RIVALS_VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +
 
 # The interpreter's own date is a prerequisite through the symlink: a replaced Python installs anew.
@@ -84,6 +91,13 @@ $(CHAINS_VENV)/chains.stamp: benchmarks/chains/requirements.lock $(BIN)/python
 	@$(BIN)/python -m venv --clear $(CHAINS_VENV)
 	@$(CHAINS_VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input \
 		install --require-hashes --requirement benchmarks/chains/requirements.lock
+	@touch $@
+
+$(RIVALS_VENV)/rivals.stamp: benchmarks/intake/requirements.lock $(BIN)/python
+	@echo "Installing the servers to compare with into $(RIVALS_VENV) (once, half a minute)"
+	@$(BIN)/python -m venv --clear $(RIVALS_VENV)
+	@$(RIVALS_VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input \
+		install --require-hashes --requirement benchmarks/intake/requirements.lock
 	@touch $@
 
 $(BIN)/python:
