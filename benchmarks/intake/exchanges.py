@@ -34,7 +34,7 @@ class Answer:
     length: int
     location: str
     closes: bool
-    body: bytes
+    body: bytes = b""
 
     @property
     def good(self) -> bool:
