@@ -73,7 +73,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     ForeignHost: Problem(403, "foreign-host", "Not addressed to this server"),
     ForeignOrigin: Problem(403, "foreign-origin", "Sent by another site"),
     ProxiedRequest: Problem(403, "proxied-request", "Sent through a proxy"),
-    QuotaPassed: Problem(403, "quota-passed", "The quota is used up", ("limit", "used")),
+    QuotaPassed: Problem(403, "quota-passed", "The quota is used up", ("limit", "used", "unit")),
     RecordingMissing: Problem(404, "recording-missing", "No such recording"),
     BytesMissing: Problem(404, "bytes-missing", "The recording's bytes are missing"),
     UploadTooSlow: Problem(408, "upload-too-slow", "The upload is too slow"),

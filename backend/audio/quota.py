@@ -17,6 +17,7 @@ class QuotaPassed(PegasusError):
         super().__init__(f"The quota is {limit} {unit}, of which {used} are used.")
         self.limit = limit
         self.used = used
+        self.unit = unit
 
 
 @dataclass(frozen=True, kw_only=True)
