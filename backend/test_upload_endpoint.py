@@ -2,13 +2,15 @@
 
     python3 test_upload_endpoint.py [base_url]
 
-Without a URL it starts the server itself, on a free port, with the settings of this machine.
+Without a URL it starts the server itself, on a free port, with the settings of this machine and a token for this run.
+A server at a URL that asks for a token gets the one in the environment's TOKEN.
 """
 
 import hashlib
 import io
 import math
 import os
+import secrets
 import socket
 import struct
 import subprocess
@@ -36,10 +38,11 @@ def main(arguments: list[str]) -> int:
         return 0 if arguments in (["-h"], ["--help"]) else 2
     try:
         if arguments:
-            check(arguments[0])
+            check(arguments[0], token=os.environ.get("TOKEN", ""))
         else:
-            with own_server() as base_url:
-                check(base_url)
+            token = secrets.token_urlsafe()
+            with own_server(token) as base_url:
+                check(base_url, token=token)
     except CheckFailed as error:
         print(f"❌ {error}", file=sys.stderr)
         return 1
@@ -50,10 +53,11 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def check(base_url: str) -> None:
+def check(base_url: str, *, token: str) -> None:
     """Uploads, reads, lists, downloads and deletes one second of sound."""
     sound = one_second_of_sound()
-    with httpx.Client(base_url=base_url.rstrip("/"), timeout=30, trust_env=False) as client:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with httpx.Client(base_url=base_url.rstrip("/"), headers=headers, timeout=30, trust_env=False) as client:
         files = {"file": ("upload check.wav", sound, "audio/wav")}
         recording = answered(client.post("/api/audio/upload", data={"tag": TAG, "category": CATEGORY}, files=files))
         path = f"/api/audio/{recording['id']}"
@@ -102,9 +106,10 @@ def one_second_of_sound() -> bytes:
 
 
 @contextmanager
-def own_server() -> Iterator[str]:
+def own_server(token: str) -> Iterator[str]:
     """The server of this checkout, for as long as the check takes; its messages are shown when it doesn't start."""
     environment = os.environ | {"HOST": "127.0.0.1", "PORT": str(free_port()), "WORKERS": "1", "LOG_LEVEL": "WARNING"}
+    environment["AUTH_TOKENS"] = f"{token}=*"
     base_url = f"http://127.0.0.1:{environment['PORT']}"
     main_file = Path(__file__).with_name("main.py")
     with subprocess.Popen([sys.executable, str(main_file)], env=environment, stdout=subprocess.DEVNULL) as server:

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from access import tokens
 from access.door import REMEMBERED_SECONDS
-from core.settings import Settings
+from core.settings import ROOT, Settings
 from main import create_app
 from tests.api.conftest import Started, problem
 from tests.api.test_main import refusal, running
@@ -291,6 +294,19 @@ def test_a_refused_upload_is_never_sent(tmp_path: Path, database: str) -> None:
             client.sendall(f"{head}Expect: 100-continue\r\nContent-Length: 1000000\r\n\r\n".encode())
             assert client.recv(65536).startswith(b"HTTP/1.1 401 ")
         assert run.end(signal.SIGTERM) == 0
+
+
+def test_the_upload_check_takes_a_token(tmp_path: Path, database: str) -> None:
+    """`test_upload_endpoint.py` checks a server that asks for tokens with the one in TOKEN, and its own by itself."""
+    program, folder = [sys.executable, "test_upload_endpoint.py"], ROOT / "backend"
+    with running(tmp_path, DATABASE_URL=database, AUTH_TOKENS=STATIC) as run:
+        for token, code in ((SECRET, 0), ("", 1)):
+            checked = subprocess.run(
+                [*program, run.url()], cwd=folder, env=os.environ | {"TOKEN": token}, capture_output=True, check=False
+            )
+            assert checked.returncode == code, checked.stderr
+    own = os.environ | {"DATABASE_URL": database, "AUDIO_STORAGE_PATH": str(tmp_path / "recordings"), "AUTH": "tokens"}
+    subprocess.run(program, cwd=folder, env=own, capture_output=True, check=True)
 
 
 def test_a_revoked_token_stops_at_once_everywhere(
