@@ -300,7 +300,7 @@ def test_the_upload_check_takes_a_token(tmp_path: Path, database: str) -> None:
     """`test_upload_endpoint.py` checks a server that asks for tokens with the one in TOKEN, and its own by itself."""
     program, folder = [sys.executable, "test_upload_endpoint.py"], ROOT / "backend"
     with running(tmp_path, DATABASE_URL=database, AUTH_TOKENS=STATIC) as run:
-        for token, code in ((SECRET, 0), ("", 1)):
+        for token, code in ((ADMIN_SECRET, 0), ("", 1)):
             checked = subprocess.run(
                 [*program, run.url()], cwd=folder, env=os.environ | {"TOKEN": token}, capture_output=True, check=False
             )
