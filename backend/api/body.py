@@ -45,7 +45,7 @@ class Body:
     async def pump(self, sink: Sink, *, end: Callable[[], T]) -> T:
         """Feeds `sink` with all bytes, then calls `end` and returns what it returns. Both may block.
 
-        A piece stays as it is until `sink` has returned from the one behind it, or `end` has returned.
+        A piece stays as it is until `sink` is called again, which may be with no bytes, or `end` has returned.
         Raises ClientDisconnect, UploadTooSlow, or what they raise.
         """
         waiting: list[bytes] = []
@@ -89,6 +89,7 @@ class Body:
 def _with_more(sink: Sink, piece: bytes, pass_on: Callable[[], None]) -> None:
     sink(piece)
     pass_on()
+    sink(b"")  # from here on the buffers may be read into again, by whoever comes next
 
 
 def _last(sink: Sink, piece: bytes, end: Callable[[], T]) -> T:

@@ -107,8 +107,8 @@ class Connection:
     @contextmanager
     def reading(self, length: int) -> Iterator[Reader]:
         """Lends the connection out to read at most `length` bytes of the body, all that is still unread."""
-        self._protocol.take(length)
         with self._own_socket() as lent:
+            self._protocol.take(length)
             reader = Reader(lent, length)
             try:
                 yield reader

@@ -9,7 +9,7 @@ from audio.formats import HEAD_BYTES, AudioFormat, recognise
 from core.errors import PegasusError
 from storage.contract import Piece, Staged
 
-ASIDE_BYTES = 512 * 1024
+ASIDE_BYTES = 256 * 1024
 ASIDE_THREADS = 2
 
 
@@ -57,10 +57,11 @@ class Incoming:
         self._digest = DigestAside()
 
     def write(self, piece: Piece) -> None:
-        """Takes in the next bytes. They have to stay as they are until the next call has returned.
+        """Takes in the next bytes. They have to stay as they are until the next call, be it with none.
 
-        Raises UploadTooLarge, NotAudio, StorageError, or what `before_bytes` raises.
+        Raises UploadTooLarge, NotAudio, StorageError, or what `before_bytes` raises; nobody looks at them after that.
         """
+        self._digest.settle()
         self.received += len(piece)
         if self.received > self._limit_bytes:
             raise UploadTooLarge(limit=self._limit_bytes, received=self.received)
@@ -103,7 +104,11 @@ class Incoming:
 
     def _keep(self, piece: Piece) -> None:
         self._digest.update(piece)
-        self.staged.write(piece)
+        try:
+            self.staged.write(piece)
+        except BaseException:
+            self._digest.settle()
+            raise
 
 
 class DigestAside:
@@ -114,8 +119,7 @@ class DigestAside:
         self._under_way: Future[None] | None = None
 
     def update(self, piece: Piece) -> None:
-        """Takes in a piece, which has to stay as it is until the next call, of whatever method, has returned."""
-        self.settle()
+        """Takes in a piece, which stays as it is until `settle` returns; that has to be called before the next."""
         if len(piece) < ASIDE_BYTES:
             self._digest.update(piece)
         else:
