@@ -25,7 +25,7 @@ from storage.contract import (
     StorageFull,
     StorageUnavailable,
 )
-from storage.staging import PRIVATE_FOLDER, Folders, StagedFile
+from storage.staging import PRIVATE_FOLDER, FolderElsewhere, Folders, StagedFile
 
 T = TypeVar("T")
 STAGING = ".staging"
@@ -107,9 +107,10 @@ class LocalStorage:
 
     def _made_ready(self, target: Path) -> None:
         """Sees to it that the target's folder is there; no link in the way may lead out of the root."""
-        self._folders.make(target.parent)
-        if not self._holds(target.parent.resolve()):
-            raise NameRefused
+        try:
+            self._folders.make(target.parent)
+        except FolderElsewhere as error:
+            raise NameRefused from error
 
     def publish(self, staged: StagedFile, name: str, *, beside: Mapping[str, bytes]) -> None:
         """Puts a staged file into place; blocks. See `Staged.publish`."""

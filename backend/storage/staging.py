@@ -33,8 +33,11 @@ class StagedFile:
 
     def open(self) -> None:
         """Creates the file, readable by nobody else."""
-        self._path.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-        self._descriptor = os.open(self._path, _NEW_FILE, PRIVATE_FILE)
+        try:
+            self._descriptor = os.open(self._path, _NEW_FILE, PRIVATE_FILE)
+        except FileNotFoundError:
+            self._path.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+            self._descriptor = os.open(self._path, _NEW_FILE, PRIVATE_FILE)
 
     @property
     def is_open(self) -> bool:
@@ -106,6 +109,10 @@ class StagedFile:
         return self._descriptor
 
 
+class FolderElsewhere(OSError):
+    """A folder below the root is a link to somewhere else."""
+
+
 class Folders:
     """The folders below `root`, made when they are needed and durable before anything is put into them."""
 
@@ -117,12 +124,14 @@ class Folders:
         """Makes `folder` with its parents up to the root.
 
         A folder that is there already may have been made a moment ago by somebody who hasn't synced it yet, so each
-        is synced once by every process.
+        is synced once by every process. Raises FolderElsewhere when a link on the way leads out of the root.
         """
         if folder == self._root or (folder in self._durable and folder.is_dir()):
             return
         self.make(folder.parent)
         folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        if not folder.resolve().is_relative_to(self._root.resolve()):
+            raise FolderElsewhere
         sync_folder(folder.parent)
         self._durable.add(folder)
 
