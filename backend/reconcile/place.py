@@ -119,7 +119,26 @@ def _nearest(ours: Schema, claims: Claims, tape: Tape) -> Place:
         incomplete = any(key in made and ours.get(key) != text for key, text in tape.after(applied).items())
         if incomplete and tip not in claims.applied and not revision.completable:
             return Place(applied, readings=(_before(applied, tape), label(applied, tape)))
+    begun = None if claims.vouched else _perhaps_begun(applied, ours, tape)
+    if begun is not None:
+        return Place(applied, readings=(label(applied, tape), begun.id))
     return _unless_moving_back(Place(applied), claims, tape)
+
+
+def _perhaps_begun(applied: frozenset[str], ours: Schema, tape: Tape) -> Revision | None:
+    """The next revision, where what is missing or differs may be its doing, and rows may have been moved by then."""
+    reached, moved, now = set(applied), False, tape.after(applied)
+    for revision in tape.revisions:
+        if revision.id in reached or not reached.issuperset(revision.parents):
+            continue
+        statements = revision.statements
+        moved |= not revision.replay_safe and any(item.kind in ("data", "opaque") for item in statements)
+        touched = {key for item in statements for key, effect in item.effects.items() if effect.before is not None}
+        if moved and any(key in now and ours.get(key) != now[key] for key in touched):
+            return revision
+        if not any(item.effects for item in statements):
+            reached.add(revision.id)  # it leaves no trace: the one after it may have begun as well
+    return None
 
 
 def _unless_moving_back(place: Place, claims: Claims, tape: Tape) -> Place:

@@ -117,7 +117,15 @@ async def judge(bench: Bench, project: Project, revisions: list[list[str]], acci
     assert after.claimed == (project.tape.head,)
     await bench.on(start, lambda connection: heal(connection, project))
     aim = await bench.state(start, project.tape)
-    check_rows(before, after, aim, exact=not damaged and rows in (parent, None))
+    unknowable = bool(damaged) and looks_whole(before, project)
+    counts["of these, looked like an undamaged one"] += unknowable
+    check_rows(before, after, aim, exact=not damaged and rows in (parent, None), counted_once=not unknowable)
+
+
+def looks_whole(state: State, project: Project) -> bool:
+    """Whether what was done by hand took away all that told of a revision's beginning: nobody can know of it then."""
+    ours = {key: text for key, text in state.schema.items() if key in project.tape.keys}
+    return any(point.done == 0 for point in project.tape.points_at(ours))
 
 
 async def fill(bench: Bench, name: str) -> None:
@@ -166,8 +174,8 @@ async def claim(bench: Bench, name: str, rows: tuple[str, ...] | None) -> None:
         )
 
 
-def check_rows(before: State, after: State, aim: State, *, exact: bool) -> None:
-    """No value changes but by the chain's own counting, and that never counts twice."""
+def check_rows(before: State, after: State, aim: State, *, exact: bool, counted_once: bool) -> None:
+    """No value changes but by the chain's own counting, and that never counts twice where it can be known."""
     if exact:
         assert after.rows == aim.rows, "rows aren't what an undisturbed upgrade leaves"
     for table, lines in before.rows.items():
@@ -179,7 +187,8 @@ def check_rows(before: State, after: State, aim: State, *, exact: bool) -> None:
         for number, values in old.items():
             kept = {key: value for key, value in values.items() if key in new[number] and key != "n"}
             assert kept == {key: new[number][key] for key in kept}, f"{table}: a value changed"
-            assert number not in wanted or new[number]["n"] <= wanted[number]["n"], f"{table}: counted twice"
+            if counted_once and number in wanted:
+                assert new[number]["n"] <= wanted[number]["n"], f"{table}: counted twice"
 
 
 def by_id(lines: list[str]) -> dict[int, dict[str, Any]]:
