@@ -1,12 +1,13 @@
 """What both of our env.py share: how Alembic reaches the database, on the connection that a caller brings or its own.
 
-A caller's transaction is the caller's to commit. On its own, a migration waits for whoever heals the same database.
+A caller's transaction is the caller's to commit. On its own, a migration waits for whoever heals the same database;
+what only looks neither waits for a heal nor keeps one waiting.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 from alembic import context
@@ -56,7 +57,7 @@ def _run_alone(migrate: Callable[[Connection], None], versions: VersionTable | N
 
 async def _on_own_connection(migrate: Callable[[Connection], None], versions: VersionTable | None) -> None:
     def migrate_locked(connection: Connection) -> None:
-        with locked(connection, versions=versions):
+        with locked(connection, versions=versions) if _is_to_change() else nullcontext():
             migrate(connection)
 
     address = migration_address(load_settings())
@@ -68,6 +69,15 @@ async def _on_own_connection(migrate: Callable[[Connection], None], versions: Ve
                 await connection.run_sync(migrate_locked)
     finally:
         await engine.dispose()
+
+
+def _is_to_change() -> bool:
+    """Only upgrading, downgrading and stamping have a revision to go to; to look, nobody needs the lock."""
+    try:
+        context.get_revision_argument()
+    except KeyError:
+        return False
+    return True
 
 
 @contextmanager

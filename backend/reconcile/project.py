@@ -166,7 +166,8 @@ def vouched_by_revision(readings: Iterable[str], connection: Connection, project
 def on_own_connection(config: Config, work: Callable[[Connection], Result]) -> Result:
     """Calls `work` with a connection made the way the project's own env.py makes its own.
 
-    env.py is run only to learn its engine: nothing may wait, or be healed, inside the transaction that it begins.
+    env.py is run only to learn its engine: nothing may wait, or be healed, inside the transaction that it begins. It is
+    given no revision to go to, by which an env.py that locks what it changes can tell that there is nothing to lock.
     It may leave a context manager in `config.attributes["explained"]` that turns a driver's errors into CommandError.
     """
     engine = _engine_of_env(config)
