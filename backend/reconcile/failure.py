@@ -1,6 +1,6 @@
 """failure: what PostgreSQL refused, told apart: try again, a refusal to report, or nothing of the schema's."""
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reconcile.plan import Refusal
 
@@ -19,6 +19,16 @@ def refusal_of(error: DBAPIError) -> Refusal | None:
         return None
     remedy = f"-- make this possible, then heal again: {error.statement};"
     return Refusal(f"PostgreSQL refused a step: {message_of(error)}", (remedy,))
+
+
+def first_failure(error: BaseException) -> DBAPIError | None:
+    """What PostgreSQL said first: over a connection that it ended, SQLAlchemy stumbles again and raises that."""
+    found: DBAPIError | None = None
+    cause: BaseException | None = error
+    while isinstance(cause, SQLAlchemyError):
+        found = cause if isinstance(cause, DBAPIError) else found
+        cause = cause.__context__
+    return found
 
 
 def message_of(error: DBAPIError) -> str:

@@ -13,11 +13,11 @@ from dataclasses import replace
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reconcile.apply import apply, apply_alone, stamp
 from reconcile.errors import ReconcileError
-from reconcile.failure import is_busy, refusal_of
+from reconcile.failure import first_failure, is_busy, message_of, refusal_of
 from reconcile.journal import Journal
 from reconcile.locate import Verdict
 from reconcile.lock import locked, locked_session
@@ -130,14 +130,14 @@ def _in_segments(engine: Engine, project: Project, choices: Choices) -> Report:
                 try:
                     with entry.segment(segment):
                         _run_segment(engine, segment, project)
-                except (DBAPIError, VerificationFailed) as error:
-                    return entry.interrupted(replace(_refused(report, error), stays=entry.done))
+                except (SQLAlchemyError, ReconcileError) as error:
+                    return entry.failed(_failed(report, error, failed=segment, stays=entry.done))
             with engine.connect() as connection:
                 after = look(connection, project)
             try:
                 verify(after.location)
             except VerificationFailed as error:
-                return entry.interrupted(replace(_refused(report, error), stays=entry.done))
+                return entry.failed(_failed(report, error, stays=entry.done))
             return entry.finished(replace(report, applied=True), after)
 
 
@@ -177,3 +177,15 @@ def _refused(report: Report | None, error: DBAPIError | VerificationFailed) -> R
     if report is None or refusal is None:
         raise error
     return replace(report, plan=replace(report.plan, steps=(), refusal=refusal), applied=False)
+
+
+def _failed(
+    report: Report, error: SQLAlchemyError | ReconcileError, *, stays: tuple[Step, ...], failed: tuple[Step, ...] = ()
+) -> Report:
+    """Whatever ends a heal after its first segment had begun is told with what stays."""
+    said = first_failure(error)
+    if said is not None:
+        refusal = refusal_of(said) or Refusal(f"PostgreSQL ended a step: {message_of(said)}")
+    else:
+        refusal = Refusal(str(error).rstrip("."))
+    return replace(report, plan=replace(report.plan, steps=(), refusal=refusal), stays=stays, failed=failed)

@@ -10,7 +10,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -46,7 +46,9 @@ _END = text(
     "UPDATE heals SET outcome = :outcome, reason = :reason, digest_after = :digest, finished_at = clock_timestamp(),"
     " seconds = :seconds WHERE id = :id"
 )
-_SEGMENT = text("INSERT INTO segments (heal_id, position, steps) VALUES (:id, :position, :steps)")
+_SEGMENT = text(
+    "INSERT INTO segments (heal_id, position, steps) VALUES (:id, :position, :steps) ON CONFLICT DO NOTHING"
+)
 _SEGMENT_DONE = text("UPDATE segments SET finished_at = clock_timestamp() WHERE heal_id = :id AND position = :position")
 _HISTORY = text(
     "SELECT id, started_at, finished_at, outcome, verdict, claimed, located, head, plan, reason, host, code_version,"
@@ -89,7 +91,7 @@ class Journal:
 
     @contextmanager
     def begun(self, engine: Engine, report: Report) -> "Iterator[Entry]":
-        """An entry for a heal in segments, committed before the first of them."""
+        """An entry for a heal in segments, committed before the first of them; whatever ends the block, it says so."""
         with engine.connect() as connection:
             number, unfit = None, ""
             try:
@@ -99,7 +101,12 @@ class Journal:
             except (DBAPIError, JournalUnfit, VerificationFailed) as error:
                 connection.rollback()
                 unfit = _reason(error)
-            yield Entry(self, connection, number, unfit=unfit)
+            entry = Entry(self, connection, number, unfit=unfit)
+            try:
+                yield entry
+            except BaseException as error:
+                entry.ended_by(error)
+                raise
 
     def history(self, connection: Connection, *, limit: int) -> list[dict[str, Any]]:
         """The last heals, the newest first; none where there is no journal."""
@@ -178,22 +185,42 @@ class Entry:
         """The heal went well, and what is there now was compared."""
         return self._close(report, outcome=report.outcome, digest=after.digest)
 
-    def interrupted(self, report: Report) -> Report:
+    def failed(self, report: Report) -> Report:
         """A segment failed; what stays is known to the next look."""
         reason = report.plan.refusal.reason if report.plan.refusal else ""
-        return self._close(report, outcome=report.outcome, reason=reason)
+        try:
+            return self._close(report, outcome=report.outcome, reason=reason)
+        except DBAPIError as error:
+            return self._journal._not_entered(report, message_of(error))  # noqa: SLF001 - its own entry
+
+    def ended_by(self, error: BaseException) -> None:
+        """Something else than PostgreSQL ended it: an error in a revision's own code, or a person at the keyboard."""
+        with suppress(DBAPIError):  # what ended it is raised, and tells more
+            self._end(outcome="failed", reason=f"{type(error).__name__}: {error}".removesuffix(": "))
 
     def _close(self, report: Report, *, outcome: str, digest: str | None = None, reason: str | None = None) -> Report:
-        ended: dict[str, Any] = {"outcome": outcome, "digest": digest, "reason": reason, "id": self._number}
-        ended["seconds"] = time.monotonic() - self._start
-        self._write(_END, ended)
+        self._end(outcome=outcome, digest=digest, reason=reason)
         if self._number is not None:
             return report
         return self._journal._not_entered(report, self._unfit)  # noqa: SLF001 - its own entry
 
+    def _end(self, *, outcome: str, digest: str | None = None, reason: str | None = None) -> None:
+        seconds = time.monotonic() - self._start
+        ended = {"outcome": outcome, "digest": digest, "reason": reason, "id": self._number, "seconds": seconds}
+        self._write(_END, ended)
+
     def _write(self, statement: Any, values: dict[str, Any]) -> None:
+        """Writes, on a new connection where the server has ended this one; each statement may be run twice."""
         if self._number is None:
             return
+        try:
+            self._write_once(statement, values)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            self._write_once(statement, values)
+
+    def _write_once(self, statement: Any, values: dict[str, Any]) -> None:
         with self._connection.begin():
             self._journal._pin(self._connection)  # noqa: SLF001 - its own entry
             self._connection.execute(statement, values)

@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from reconcile.errors import ReconcileError
 from reconcile.observe import VersionTable
 
 PATIENCE_SECONDS = 600.0
 _PAUSE_SECONDS = (0.05, 0.25)
+_MAY_BE_IDLE = (  # where the server has this setting, which came with PostgreSQL 14
+    "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"
+)
 
 
 class HealInProgress(ReconcileError):
@@ -61,16 +65,23 @@ def locked_session(
 ) -> Iterator[None]:
     """The healer's lock round work in several transactions on other connections; this one stays outside any.
 
+    It may be idle for hours, and must not be ended for that: the lock would end with it.
+
     Raises:
         HealInProgress: the lock was not free within `patience_seconds`.
     """
     key = _key(versions)
     outside = connection.execution_options(isolation_level="AUTOCOMMIT")
+    outside.execute(text(_MAY_BE_IDLE))
     _patiently(lambda: bool(outside.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key})), patience_seconds)
     try:
         yield
     finally:
-        outside.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+        try:
+            outside.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+        except DBAPIError as error:
+            if not error.connection_invalidated:  # a session that has ended holds nothing
+                raise
 
 
 def _patiently(attempt: Callable[[], bool], patience_seconds: float) -> None:

@@ -26,7 +26,7 @@ EXIT_CODES = {
 class Report:
     """A verdict with its plan; `applied` when the plan was carried out and the result compared, in `seconds`.
 
-    `stays` are the steps that had been committed before a later one failed. `digest` stands for the whole schema seen.
+    `stays` are the steps that had been committed before others `failed`. `digest` stands for the whole schema seen.
     """
 
     location: Location
@@ -35,6 +35,7 @@ class Report:
     applied: bool = False
     seconds: float = 0.0
     stays: tuple[Step, ...] = ()
+    failed: tuple[Step, ...] = ()
     digest: str = ""
 
     @property
@@ -44,9 +45,9 @@ class Report:
 
     @property
     def outcome(self) -> str:
-        """`current`, `healed`, `planned`, `refused`, or `interrupted` when only some steps could be done."""
+        """`current`, `healed`, `planned`, `refused`, or `failed` when what had begun couldn't be finished."""
         if self.plan.refusal is not None:
-            return "interrupted" if self.stays else "refused"
+            return "failed" if self.stays or self.failed else "refused"
         if self.applied:
             return "healed"
         return "planned" if self.plan.steps else "current"
@@ -67,9 +68,10 @@ class Report:
         lines += [f"  {item}" for item in self._differences()]
         refusal = self.plan.refusal
         if refusal is not None:
-            kept = "Interrupted; these steps stay done, and the next heal goes on from them" if self.stays else ""
-            lines += [f"{kept}:", *(f"  {step}" for step in self.stays)] if kept else []
-            lines.append(f"{'The reason' if kept else 'Refused; nothing was changed'}: {refusal.reason}.")
+            lines += self._what_became()
+            lines.append(
+                f"{'Refused; nothing was changed' if self.outcome == 'refused' else 'The reason'}: {refusal.reason}."
+            )
             lines += ["To go on, one of these may help:"] * bool(refusal.remedies)
             lines += [f"  {remedy}" for remedy in refusal.remedies]
         elif self.plan.steps:
@@ -84,6 +86,19 @@ class Report:
             objects = len(self.tape.end)
             lines.append(f"Verified: all {objects} objects are as revision {self.tape.head} makes them.")
         return "\n".join(lines)
+
+    def _what_became(self) -> list[str]:
+        """Of a heal that failed: what stays done, and what was under way."""
+        lines = []
+        if self.stays:
+            lines.append("Failed; these steps stay done, and the next heal goes on from them:")
+            lines += [f"  {step}" for step in self.stays]
+        if self.failed:
+            alone = isinstance(self.failed[0], BuildBeside | UpgradeAlone)
+            what = "may have left a part of what it does" if alone else "was rolled back"
+            lines.append(f"{'This' if self.stays else 'Failed; this'} {what}:")
+            lines += [f"  {step}" for step in self.failed]
+        return lines
 
     def _differences(self) -> list[Difference]:
         """What differs; of a table that is missing as a whole, the table alone."""
@@ -130,6 +145,8 @@ class Report:
             "readings": list(location.readings),
             "steps": [_step(step) for step in self.plan.steps],
             "refusal": None if refusal is None else {"reason": refusal.reason, "remedies": list(refusal.remedies)},
+            "stays": [_step(step) for step in self.stays],
+            "failed": [_step(step) for step in self.failed],
             "notes": list(self.plan.notes),
             "seconds": round(self.seconds, 3),
             "exit_code": self.exit_code,

@@ -1,9 +1,10 @@
 """The journal: what is entered of each heal, where it lies, and how it is itself kept well."""
 
+import asyncio
 import json
 import shutil
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,19 +12,27 @@ from typing import Any
 import asyncpg
 import pytest
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from reconcile.environment import upgrade
 from reconcile.journal import Journal
-from reconcile.look import Choices
+from reconcile.look import Choices, look
 from reconcile.project import Project, open_project
+from reconcile.steps import UpgradeAlone
 
 from .bench import Bench
 from .chains import CONCURRENT, REPLAYABLE, TENANT, Chain
 from .forks_client import Forks
 
 LIMITED = "chain_limited"
+HELD = (
+    "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
+    " WHERE datname = $1 AND locktype = 'advisory' AND granted"
+)
 MOVING = Chain(name="moving", statements={}, rows={})
+# For this an index that is built concurrently waits, and nothing else does.
+OLD_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1"
+OF_HEAL = "FROM pg_stat_activity WHERE datname = $1 AND query NOT LIKE 'SET TRANSACTION%'"
+INDEX_WAITS = f"SELECT count(*) > 0 {OF_HEAL} AND wait_event_type = 'Lock' AND query LIKE 'CREATE INDEX CONCURRENTLY%'"
 
 
 async def entries(bench: Bench, name: str, project: Project) -> list[dict[str, Any]]:
@@ -166,6 +175,71 @@ async def test_interrupted(bench: Bench, forks: Forks, monkeypatch: pytest.Monke
     assert killed_one["unfinished"] == entry["unfinished"]
 
 
+async def test_cancelled(bench: Bench) -> None:
+    """A heal whose statement is cancelled says so, and what it may have left; so does the journal; the next goes on."""
+    name = await bench.make()
+    await bench.on(name, lambda connection: upgrade_to(connection, "n01", CONCURRENT))
+    async with holding(bench, name, OLD_SNAPSHOT):
+        await bench.sql(name, f"ALTER DATABASE {name} SET statement_timeout = '300ms'")
+        report = await bench.heal(name, CONCURRENT)
+    await bench.sql(name, f"ALTER DATABASE {name} RESET statement_timeout")
+    assert (report.outcome, report.exit_code) == ("failed", 10), report
+    assert "Failed; this may have left a part of what it does:" in str(report)
+    assert "nothing was changed" not in str(report)
+    assert report.as_json()["failed"] == [{"do": "upgrade alone", "revision": "n02"}]
+    [entry] = await entries(bench, name, CONCURRENT.project)
+    assert (entry["outcome"], entry["unfinished"]) == ("failed", str(UpgradeAlone("n02")))
+    assert "statement timeout" in entry["reason"]
+    assert entry["finished_at"] is not None
+    assert (await bench.heal(name, CONCURRENT)).outcome == "healed"
+    assert [entry["outcome"] for entry in await entries(bench, name, CONCURRENT.project)] == ["healed", "failed"]
+
+
+async def test_ended_by_server(bench: Bench) -> None:
+    """When the server ends all connections of a heal, the journal still hears of it, on a new one."""
+    name = await bench.make()
+    await bench.on(name, lambda connection: upgrade_to(connection, "n01", CONCURRENT))
+    async with holding(bench, name, OLD_SNAPSHOT), watching(bench, name) as ask:
+        healing = asyncio.create_task(bench.heal(name, CONCURRENT))
+        await until(ask, INDEX_WAITS)
+        await ask(f"SELECT count(pg_terminate_backend(pid, 5000)) {OF_HEAL}")
+        report = await healing
+    assert report.outcome == "failed", report
+    [entry] = await entries(bench, name, CONCURRENT.project)
+    assert entry["outcome"] == "failed"
+    assert "terminating connection" in entry["reason"]
+    assert (await bench.heal(name, CONCURRENT)).outcome == "healed"
+
+
+async def test_stopped_by_a_person(bench: Bench) -> None:
+    """A heal that a person stops between two segments is on record as failed, and by what."""
+    name = await bench.make()
+
+    def stop(connection: Connection) -> None:
+        report = look(connection, CONCURRENT.project)
+        with pytest.raises(KeyboardInterrupt), Journal(CONCURRENT.project).begun(connection.engine, report):
+            raise KeyboardInterrupt
+
+    await bench.on(name, stop)
+    [entry] = await entries(bench, name, CONCURRENT.project)
+    assert (entry["outcome"], entry["reason"]) == ("failed", "KeyboardInterrupt")
+
+
+async def test_idle_sessions_are_ended(bench: Bench) -> None:
+    """A server that ends idle sessions doesn't take the lock from a heal during a long segment, nor the journal."""
+    name = await bench.make()
+    await bench.on(name, lambda connection: upgrade_to(connection, "n01", CONCURRENT))
+    await bench.sql(name, f"ALTER DATABASE {name} SET idle_session_timeout = '200ms'")
+    async with holding(bench, name, OLD_SNAPSHOT), watching(bench, name) as ask:
+        healing = asyncio.create_task(bench.heal(name, CONCURRENT))
+        await until(ask, INDEX_WAITS)
+        await until(ask, f"SELECT count(*) = 2 {OF_HEAL}")  # all have been ended but the one at work and the lock's
+        assert await ask(HELD) == 1
+    report = await healing
+    assert report.outcome == "healed", report
+    assert [entry["outcome"] for entry in await entries(bench, name, CONCURRENT.project)] == ["healed"]
+
+
 async def test_rows_are_moved_once(bench: Bench) -> None:
     """A revision that moved rows, left its transaction and then failed isn't run again without a person's word."""
     name = await bench.make()
@@ -173,8 +247,8 @@ async def test_rows_are_moved_once(bench: Bench) -> None:
     await bench.sql(name, "INSERT INTO counters VALUES (1, 0)")
     async with holding(bench, name, "LOCK TABLE counters IN SHARE UPDATE EXCLUSIVE MODE"):
         await bench.sql(name, f"ALTER DATABASE {name} SET statement_timeout = '300ms'")
-        with pytest.raises(DBAPIError, match="statement timeout"):
-            await bench.heal(name, MOVING)
+        report = await bench.heal(name, MOVING)
+    assert (report.outcome, [str(step) for step in report.failed]) == ("failed", [str(UpgradeAlone("q02"))])
     await bench.sql(name, f"ALTER DATABASE {name} RESET statement_timeout")
     assert await count(bench, name) == 1
     report = await bench.heal(name, MOVING)
@@ -214,9 +288,23 @@ async def holding(bench: Bench, name: str, lock: str) -> AsyncIterator[None]:
         await connection.close()
 
 
-def upgrade_to(connection: Connection, revision: str) -> None:
-    """Brings a database to a revision of the moving chain, as Alembic does."""
-    upgrade(MOVING.project.config, revision, connection)
+@asynccontextmanager
+async def watching(bench: Bench, name: str) -> AsyncIterator[Callable[[str], Awaitable[Any]]]:
+    """A function that asks the server about a database, from outside it."""
+    connection = await asyncpg.connect(bench.server)
+    yield lambda question: connection.fetchval(question, name)
+    await connection.close()
+
+
+async def until(ask: Callable[[str], Awaitable[Any]], question: str) -> None:
+    """Waits until the answer is yes."""
+    while not await ask(question):
+        await asyncio.sleep(0.02)
+
+
+def upgrade_to(connection: Connection, revision: str, chain: Chain = MOVING) -> None:
+    """Brings a database to a revision of a chain, as Alembic does."""
+    upgrade(chain.project.config, revision, connection)
     connection.commit()
 
 
