@@ -24,6 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command and answers with the exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
+    if sys.stderr.isatty():
+        logging.getLogger("reconcile").setLevel(logging.INFO)  # a person waits, and sees how far it has got
     try:
         code: int = options.run(options)
     except ReconcileError as error:

@@ -1,6 +1,8 @@
 """The commands of the command line, each from its options to its exit code."""
 
 import json
+import os
+import sys
 from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +19,8 @@ from reconcile.report import Report
 from reconcile.scratch import scratch_database
 from reconcile.tape import Tape
 from reconcile.tape_file import read_tape, write_tape
+
+_RED, _GREEN, _YELLOW = 31, 32, 33
 
 
 def status(options: Namespace) -> int:
@@ -39,8 +43,18 @@ def heal(options: Namespace) -> int:
 def _report(options: Namespace, work: Callable[[Connection, Project], Report]) -> int:
     project = open_project(options.config)
     report = on_own_connection(project.config, lambda connection: work(connection, project))
-    print(json.dumps(report.as_json(), indent=1) if options.json else report)
+    print(json.dumps(report.as_json(), indent=1) if options.json else _coloured(report))
     return report.exit_code
+
+
+def _coloured(report: Report) -> str:
+    """The report's words, on a terminal with the verdict in green, yellow or red: well, to do, or refused."""
+    words = str(report)
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return words
+    colour = _GREEN if report.well else _RED if report.plan.refusal else _YELLOW
+    verdict = str(report.verdict)
+    return f"\x1b[{colour}m{verdict}\x1b[0m{words.removeprefix(verdict)}"
 
 
 def _choices(options: Namespace, project: Project) -> Choices:

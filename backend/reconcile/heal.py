@@ -6,6 +6,7 @@ A plan whose steps all run in a transaction is carried out in one. A plan with o
 of which leaves a state that the next look knows: whatever interrupts it, the next heal goes on from there.
 """
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from reconcile.steps import BuildBeside, Step, UpgradeAlone, segments
 from reconcile.verify import VerificationFailed, verify
 
 TRIES_ON_BUSY_TABLE = 20
+_log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
@@ -126,7 +128,9 @@ def _in_segments(engine: Engine, project: Project, choices: Choices) -> Report:
             return report
         journal = Journal(project)
         with journal.begun(engine, report) as entry:
-            for segment in segments(report.plan.steps):
+            planned = segments(report.plan.steps)
+            for number, segment in enumerate(planned, start=1):
+                _log.info("%d of %d: %s", number, len(planned), "; ".join(str(step) for step in segment))
                 try:
                     with entry.segment(segment):
                         _run_segment(engine, segment, project)

@@ -1,5 +1,6 @@
 """record: a chain of revisions -> its tape, by replaying it statement by statement on an empty database."""
 
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from reconcile.schema import Schema, kind_of, last_part, name_of, tables_in
 from reconcile.split import split
 from reconcile.tape import Effect, Kind, Revision, Statement, Tape, file_hash, source_hash
 
+_log = logging.getLogger(__name__)
 _COMMENT = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*", re.DOTALL)
 _WORD = re.compile(r"\w+")
 _MOVES_ROWS = {"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE", "WITH"}
@@ -58,7 +60,9 @@ def record(config: Config, connection: Connection, *, base: str = "", until: str
     connection.commit()
     recorder = _Recorder(versions, schema)
     revisions = []
-    for script in reversed(list(scripts.walk_revisions(head=until or "heads"))):
+    chain = list(reversed(list(scripts.walk_revisions(head=until or "heads"))))
+    for number, script in enumerate(chain, start=1):
+        _log.info("%d of %d: revision %s", number, len(chain), script.revision)
         try:
             with recorder.listening(connection):
                 upgrade(config, script.revision, connection, scripts=scripts)

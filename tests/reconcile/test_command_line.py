@@ -2,15 +2,23 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import urllib.parse
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import asyncpg
 import pytest
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
-from .chains import asked, reconcile
+from reconcile.lock import locked_session
+from reconcile.observe import VersionTable
+
+from .chains import BACKEND, asked, command, reconcile
 from .ours import OF_001, OF_002, UNKNOWN, VERSION_TABLE, build, seen, versions
 
 CODES = {
@@ -24,14 +32,24 @@ CODES = {
 }
 
 
+ROW = (
+    "INSERT INTO audio_files (id, filename, file_path, processing_status)"
+    " VALUES (gen_random_uuid(), 'one.wav', 'one.wav', 'uploaded')"
+)
+HELD = (
+    "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
+    " WHERE datname = current_database() AND locktype = 'advisory'"
+)
+
+
 @pytest.mark.parametrize("verdict", CODES)
 def test_verdicts(verdict: str, database: str) -> None:
     """Each verdict has an exit code and a JSON form; looking changes nothing, and healing ends at 0 or refuses."""
     parts, claim, code = CODES[verdict]
     asked(database, partial(build, parts=parts, claim=claim))
     before = asked(database, seen)
-    for command in (("status",), ("plan",), ("heal", "--dry-run")):
-        ran = reconcile(*command, database=database)
+    for looking in (("status",), ("plan",), ("heal", "--dry-run")):
+        ran = reconcile(*looking, database=database)
         assert (ran.returncode, ran.stderr) == (code, "")
         assert ran.stdout.startswith(f"{verdict}: ")
     told = json.loads(reconcile("status", "--json", database=database).stdout)
@@ -85,6 +103,75 @@ def test_history(database: str) -> None:
     assert reconcile("heal", database=database).returncode == 0
     told = json.loads(reconcile("history", "--json", database=database).stdout)
     assert [(row["verdict"], row["outcome"], row["head"]) for row in told] == [("empty", "healed", "002")]
+
+
+@pytest.fixture
+def locked(database: str) -> Iterator[str]:
+    """The address of a database that somebody is healing: the healer's lock is held the whole time."""
+    engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+    with engine.connect() as connection, locked_session(connection, versions=VersionTable()):
+        yield database
+
+
+def test_looking_while_somebody_heals(locked: str) -> None:
+    """Whoever only looks doesn't wait for a heal: not `status`, `plan` or `history`, and not `alembic current`."""
+    asked(locked, partial(build, parts=OF_001, claim=("001",)))
+    assert reconcile("status", database=locked).returncode == 10
+    assert reconcile("plan", database=locked).returncode == 10
+    assert reconcile("history", database=locked).returncode == 0
+    ran = command("-m", "alembic", "current", database=locked)
+    assert (ran.returncode, ran.stdout) == (0, "001\n")
+
+
+@pytest.mark.parametrize("looking", ["status", "plan", "history"])
+def test_looking_locks_nothing(looking: str, database: str) -> None:
+    """Looking never holds the healer's lock, and so can't keep a heal waiting."""
+    asked(database, partial(build, parts=OF_001, claim=("001",)))
+    other = create_engine(database.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+    held: list[int] = []
+
+    def look(connection: Connection, *_: object) -> None:
+        if connection.dialect.driver == "asyncpg":
+            with other.connect() as beside:
+                held.append(beside.exec_driver_sql(HELD).scalar_one())
+
+    event.listen(Engine, "after_cursor_execute", look)
+    try:
+        reconcile(looking, database=database)
+    finally:
+        event.remove(Engine, "after_cursor_execute", look)
+    assert held
+    assert not any(held)
+
+
+@pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_terminal(environment: dict[str, str], coloured: bool, database: str) -> None:  # noqa: FBT001 - a case
+    """On a terminal the verdict is coloured, unless NO_COLOR is set, and long work says how far it has got."""
+    asked(database, partial(build, parts=OF_001, claim=("001",)))
+    asked(database, lambda connection: connection.execute(ROW))
+    told = on_terminal("heal", "--row-limit", "0", database=database, **environment)
+    assert ("\x1b[32mbehind\x1b[0m: " in told) is coloured
+    assert ("\x1b" in told) is coloured
+    assert "2 of 4: beside    CREATE INDEX CONCURRENTLY ix_audio_files_category" in told
+    assert "2 of 2: revision 002" in on_terminal("record", "--check", database=database, **environment)
+    assert "1 of 2" not in reconcile("record", "--check", database=database).stderr
+
+
+def on_terminal(*arguments: str, database: str, **environment: str) -> str:
+    """What a terminal shows of `python -m reconcile`."""
+    ours, theirs = os.openpty()
+    given = os.environ | {"DATABASE_URL": database} | environment
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reconcile", *arguments], cwd=BACKEND, env=given, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # so ends what a terminal shows when nobody writes to it any more
+        while part := os.read(ours, 4096):
+            shown += part
+    os.close(ours)
+    assert process.wait() == 0, shown
+    return shown.decode()
 
 
 def test_wrong_config(tmp_path: Path) -> None:

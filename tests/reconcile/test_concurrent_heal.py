@@ -299,6 +299,45 @@ async def test_busy_table(database: str, raw: asyncpg.Connection, project: Proje
     await writer.close()
 
 
+async def test_looking_at_a_heal(database: str, raw: asyncpg.Connection, tmp_path: Path) -> None:
+    """Two people look while a heal builds an index: both are told where it has got to, and it ends as if alone."""
+    await build(raw, OF_001, ("001",), rows=old_rows(tmp_path / "recordings", tmp_path / "outside.wav"))
+    reader = await asyncpg.connect(database)
+    reading = reader.transaction(isolation="repeatable_read")
+    await reading.start()
+    await reader.fetch("SELECT 1")  # an index that is built beside its table's use waits for whoever may see old rows
+    healing = await started("heal", "--row-limit", "0", database=database)
+    while not await raw.fetchval("SELECT count(*) FROM pg_index WHERE NOT indisvalid"):
+        await asyncio.sleep(0.02)
+    looking = [await started("status", "--json", database=database) for _ in range(2)]
+    for told, _ in [await process.communicate() for process in looking]:
+        found = json.loads(told)
+        assert (found["verdict"], found["claimed"]) == ("incomplete", ["001"])
+        assert [item["object"] for item in found["missing"]] == [
+            "index ix_audio_files_category",
+            "index ix_audio_files_tag",
+        ]
+    assert healing.returncode is None
+    await reading.rollback()
+    await reader.close()
+    told, _ = await healing.communicate()
+    assert "Verified" in told.decode()
+    assert await versions(raw) == ["002"]
+
+
+async def started(*arguments: str, database: str) -> asyncio.subprocess.Process:
+    """`python -m reconcile` in a process of its own."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "reconcile",
+        *arguments,
+        cwd=BACKEND,
+        env=os.environ | {"DATABASE_URL": database},
+        stdout=subprocess.PIPE,
+    )
+
+
 async def test_healthy_start_writes_nothing(database: str, raw: asyncpg.Connection, project: Project) -> None:
     """A heal of a healthy database takes no lock that others could meet, writes nothing, and asks little."""
     await build(raw, OF_002, ("002",))

@@ -9,6 +9,7 @@ from reconcile.locate import Location, Verdict, locate
 from reconcile.observe import Observation
 from reconcile.project import open_project
 from reconcile.schema import Schema
+from reconcile.tape import Effect, Revision, Statement, Tape
 
 TAPE = open_project(ALEMBIC_INI).tape
 FIRST, SECOND = dict(TAPE.after({"001"})), dict(TAPE.end)
@@ -88,3 +89,38 @@ def test_differences() -> None:
     assert [(item.key, item.found, item.expected) for item in location.differing] == [(TAG, "text", SECOND[TAG])]
     assert [item.key for item in location.extra] == ["column audio_files.x"]
     assert location.rejecting == ()
+
+
+TITLE, NAME, ALBUMS = "column songs.title", "column songs.name", "table albums"
+MADE = Statement(
+    "CREATE TABLE songs …", "additive", {"table songs": Effect(None, "ordinary"), TITLE: Effect(None, "text")}
+)
+RENAMED = Statement("ALTER TABLE songs …", "destructive", {TITLE: Effect("text", None), NAME: Effect(None, "text")})
+COUNTED = Statement("UPDATE songs …", "data", {})
+ADDED = Statement("CREATE TABLE albums …", "additive", {ALBUMS: Effect(None, "ordinary")})
+
+
+@pytest.mark.parametrize(
+    ("later", "verdict", "readings"),
+    [
+        pytest.param(
+            [(RENAMED, COUNTED, ADDED)], "ambiguous", ("1", "2"), id="it may have been renamed, and rows counted"
+        ),
+        pytest.param([(COUNTED,), (RENAMED, ADDED)], "ambiguous", ("1", "3"), id="they may have been counted before"),
+        pytest.param([(RENAMED, ADDED)], "incomplete", (), id="no row can have been moved"),
+        pytest.param([(COUNTED, ADDED)], "incomplete", (), id="what comes next leaves the column alone"),
+        pytest.param([(ADDED,), (RENAMED, COUNTED, ADDED)], "incomplete", (), id="what is between has not begun"),
+    ],
+)
+def test_lost_by_whom(later: list[tuple[Statement, ...]], verdict: str, readings: tuple[str, ...]) -> None:
+    """A column and its new name are both gone: where the renaming revision may have moved rows, a person is asked."""
+    chain = [(MADE, Statement("CREATE INDEX …", "additive", {"index i": Effect(None, "ON songs USING btree (id)")}))]
+    revisions = tuple(
+        Revision(id=str(number), parents=(str(number - 1),) if number > 1 else (), source="", statements=statements)
+        for number, statements in enumerate([*chain, *later], start=1)
+    )
+    tape = Tape(revisions)
+    seen = Observation(schema=without(tape.after({"1"}), TITLE), claimed=("1",))
+    location = locate(seen, tape)
+    assert (location.verdict, location.readings) == (verdict, readings)
+    assert locate(seen, tape, assume="1").verdict is Verdict.INCOMPLETE
