@@ -172,7 +172,13 @@ def heavy_steps(location: Location, tape: Tape, large: frozenset[str]) -> tuple[
         if revision.id not in location.applied
         for statement in revision.statements
         for table in sorted(large)
-        if (what := _weight(statement, table))
+        if (what := _weight(statement, table, beside=revision.completable and revision.transactional))
+    ]
+    found += [
+        f"{' and '.join(tape.tips(location.applied))} {what} the table {table}, which is large"
+        for statement in location.remaining
+        for table in sorted(large)
+        if (what := _weight(statement, table, beside=False))
     ]
     repaired = [Difference(item.key, item.expected, None) for item in location.missing] + list(location.differing)
     found += [
@@ -183,7 +189,8 @@ def heavy_steps(location: Location, tape: Tape, large: frozenset[str]) -> tuple[
     return tuple(dict.fromkeys(found))
 
 
-def _weight(statement: Statement, table: str) -> str:
+def _weight(statement: Statement, table: str, *, beside: bool) -> str:
+    """What a statement does to a large table that holds up its writers; `beside` is set where its indexes don't."""
     if statement.kind in ("data", "opaque"):
         return "moves rows of" if table.lower() in statement.sql.lower() else ""
     on_table = [
@@ -191,7 +198,10 @@ def _weight(statement: Statement, table: str) -> str:
         for k, e in statement.effects.items()
         if table_of(k, e.after or e.before or "") == table and e.after is not None
     ]
-    return "reads the whole of" if any(_reads_table(item) for item in on_table) else ""
+    if any(_reads_table(item) for item in on_table):
+        return "reads the whole of"
+    locking = statement.transactional and not beside and _indexes(statement, frozenset({table}))
+    return "builds an index, while nobody can write to it, on" if locking else ""
 
 
 def _reads_table(item: Difference) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from reconcile.plan import plan
 from reconcile.project import open_project
 from reconcile.schema import Schema, kind_of, table_of
 from reconcile.steps import BuildBeside, Execute, Stamp, Step, Upgrade
-from reconcile.tape import Tape
+from reconcile.tape import Effect, Revision, Statement, Tape, play
 
 TAPE = open_project(ALEMBIC_INI).tape
 RECORDED = {statement.sql: statement.effects for statement in TAPE.statements}
@@ -211,6 +212,50 @@ def test_large_table(large: bool) -> None:  # noqa: FBT001 - a parameter of the 
     decided = plan(located(schema, ("002",)), tape, large=frozenset({"audio_files"} if large else ()))
     kinds = [type(step) for step in decided.steps]
     assert kinds == ([BuildBeside] if large else [Execute])
+
+
+TITLE, NAME, INDEX = "column songs.title", "column songs.name", "index i"
+RENAMED = Statement("ALTER TABLE songs …", "destructive", {TITLE: Effect("text", None), NAME: Effect(None, "text")})
+INDEXED = Statement("CREATE INDEX …", "additive", {INDEX: Effect(None, "ON songs USING btree (id)")})
+CONCURRENTLY = replace(INDEXED, sql="CREATE INDEX CONCURRENTLY …", transactional=False)
+COUNTED = Statement("UPDATE songs …", "data", {})
+RETYPED = Statement("ALTER TABLE songs …", "destructive", {TITLE: Effect("text", "integer")})
+
+
+@pytest.mark.parametrize(
+    ("statements", "done", "heavy"),
+    [
+        pytest.param((INDEXED,), 0, None, id="an index is built beside"),
+        pytest.param((RENAMED, CONCURRENTLY), 0, None, id="an index is built concurrently by itself"),
+        pytest.param(
+            (RENAMED, INDEXED), 0, "2 builds an index, while nobody can write to it, on", id="an index within"
+        ),
+        pytest.param(
+            (RENAMED, INDEXED), 1, "2 builds an index, while nobody can write to it, on", id="an index remains"
+        ),
+        pytest.param((COUNTED,), 0, "2 moves rows of", id="rows"),
+        pytest.param((RETYPED,), 0, "2 reads the whole of", id="a type"),
+    ],
+)
+def test_heavy_work(statements: tuple[Statement, ...], done: int, heavy: str | None) -> None:
+    """What would hold up the writers of a large table waits for a person's yes, and then is told all the same."""
+    columns = {"table songs": Effect(None, "ordinary"), TITLE: Effect(None, "text")}
+    made = Statement("CREATE TABLE songs …", "additive", columns)
+    tape = Tape((Revision("1", (), "", (made,)), Revision("2", ("1",), "", statements)))
+    schema = dict(tape.after({"1"}))
+    for statement in statements[:done]:
+        play(schema, statement)
+    location = locate(Observation(schema=schema, claimed=("1",)), tape)
+    asking = plan(location, tape, large=frozenset({"songs"}))
+    assert plan(location, tape).steps
+    agreed = plan(location, tape, large=frozenset({"songs"}), consent=True)
+    assert agreed.steps
+    if heavy is None:
+        assert asking == agreed
+    else:
+        assert asking.refusal
+        assert asking.refusal.reason == f"{heavy} the table songs, which is large"
+        assert asking.refusal.reason in agreed.notes
 
 
 def test_notes() -> None:
