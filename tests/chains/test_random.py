@@ -207,6 +207,7 @@ def profile(examples: int) -> settings:
     )
 
 
+@pytest.mark.timeout(900)
 def test_random(server_address: str, say: Callable[[str], None]) -> None:
     """Whatever a chain does and whatever befell the database, it is healed exactly or left alone."""
     _run(server_address, profile(12), say)
@@ -216,7 +217,7 @@ def test_random(server_address: str, say: Callable[[str], None]) -> None:
 @pytest.mark.timeout(7200)
 def test_random_for_long(server_address: str, say: Callable[[str], None]) -> None:
     """The same, for as long as it takes."""
-    _run(server_address, settings(profile(1500), derandomize=False), say)
+    _run(server_address, settings(profile(600), derandomize=False), say)
 
 
 def _run(server: str, how: settings, say: Callable[[str], None]) -> None:
