@@ -191,7 +191,8 @@ class Entry:
         try:
             return self._close(report, outcome=report.outcome, reason=reason)
         except DBAPIError as error:
-            return self._journal._not_entered(report, message_of(error))  # noqa: SLF001 - its own entry
+            note = f"the journal couldn't be told how it ended: {message_of(error)}"
+            return replace(report, plan=replace(report.plan, notes=(*report.plan.notes, note)))
 
     def ended_by(self, error: BaseException) -> None:
         """Something else than PostgreSQL ended it: an error in a revision's own code, or a person at the keyboard."""

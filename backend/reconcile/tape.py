@@ -40,7 +40,7 @@ class Statement:
 
     `additive` only makes objects, `destructive` changes or drops some, `neutral` does neither (a comment, a grant),
     `data` moves rows, and of what is `opaque` only the effects are known, not what else it did. What isn't
-    `transactional` ran outside a transaction, and has to.
+    `transactional` ran outside a transaction, and has to. Parameters are left out: no row is moved from here.
     """
 
     sql: str
