@@ -4,7 +4,7 @@
 whether a driver has it. A name is a relative path with `/`, as the table keeps it in `file_path`.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from io import FileIO
 from typing import Protocol, runtime_checkable
 
@@ -37,6 +37,13 @@ class NameRefused(StorageError):
 
     def __init__(self) -> None:
         super().__init__("Storage keeps nothing under such a name.")
+
+
+class InUse(StorageError):
+    """Somebody else has the bytes under that key."""
+
+    def __init__(self) -> None:
+        super().__init__("These bytes are in use.")
 
 
 class StorageFull(StorageError):
@@ -120,4 +127,64 @@ class OpensLocally(Protocol):
 
     async def open_locally(self, name: str) -> FileIO:
         """The file that holds the bytes, open for reading, for the caller to close. Raises BytesMissing."""
+        ...
+
+
+class Resumed(Staged, Protocol):
+    """Bytes on their way in that stay under a key, from one request and one process to the next.
+
+    Whoever has this has the key alone, until `release` or the end of the process, however that comes.
+    """
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes there are."""
+        ...
+
+    def is_wanted(self) -> bool:
+        """Whether somebody else has asked for the key meanwhile. May run at the same time as any other method."""
+        ...
+
+    def pieces(self) -> Iterator[bytes]:
+        """All bytes from the first on, in pieces of at most PIECE_BYTES."""
+        ...
+
+    def truncate(self, size_bytes: int) -> None:
+        """Takes back what lies behind the first `size_bytes`."""
+        ...
+
+    def make_durable(self) -> None:
+        """When this returns, all bytes survive a power cut under their key."""
+        ...
+
+    def publish(self, name: str, *, beside: Mapping[str, bytes]) -> None:
+        """As `Staged.publish`, but the bytes stay under their key as well, and nothing may be appended any more.
+
+        What lies under one of the names is replaced: such names belong to the key, so it is from an earlier try.
+        """
+        ...
+
+    def retract(self) -> None:
+        """Removes what `publish` has put into place; the bytes stay under their key."""
+        ...
+
+    def forget(self) -> None:
+        """Removes the bytes under their key; what was published stays."""
+        ...
+
+    def release(self) -> None:
+        """Lets others have the key; nothing can be done with this any more. What wasn't removed stays."""
+        ...
+
+
+@runtime_checkable
+class Resumes(Protocol):
+    """A driver that keeps unfinished bytes under a key."""
+
+    def resume(self, key: str, *, insistent: bool = True) -> Resumed:
+        """The bytes under the key, none where it is new. Blocks, but never for long.
+
+        Raises InUse when somebody else has them, who then learns by `is_wanted` that they are asked for, unless
+        that isn't `insistent`.
+        """
         ...

@@ -3,11 +3,10 @@
 It trusts no name that comes from a table: nothing outside the folder is ever opened or removed.
 """
 
-import errno
 import os
 import re
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from functools import partial
 from io import FileIO
 from pathlib import Path
@@ -20,18 +19,20 @@ from storage.contract import (
     NameRefused,
     NameTaken,
     Piece,
+    Resumed,
     Staged,
-    StorageError,
     StorageFull,
     StorageUnavailable,
 )
+from storage.meaning import meant
+from storage.resumed import UPLOADS, ResumedFile
 from storage.staging import PRIVATE_FOLDER, FolderElsewhere, Folders, StagedFile
 
 T = TypeVar("T")
 STAGING = ".staging"
 FREE_SHARE = 0.05
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class LocalStorage:
@@ -58,6 +59,14 @@ class LocalStorage:
     def stage(self) -> Staged:
         """See `Storage.stage`."""
         return _StagedRecording(self, StagedFile(self._root / STAGING))
+
+    def resume(self, key: str, *, insistent: bool = True) -> Resumed:
+        """See `Resumes.resume`."""
+        if not _KEY.fullmatch(key):
+            raise NameRefused
+        with meant():
+            self._folders.make(self._root / STAGING / UPLOADS)
+            return ResumedFile(self._root / STAGING / UPLOADS / key, place=self.place, insistent=insistent)
 
     async def check_room(self, adding_bytes: int) -> None:
         """See `KnowsItsRoom.check_room`: a part of the disk stays free, for the database and for the system."""
@@ -112,10 +121,15 @@ class LocalStorage:
         except FolderElsewhere as error:
             raise NameRefused from error
 
-    def publish(self, staged: StagedFile, name: str, *, beside: Mapping[str, bytes]) -> None:
-        """Puts a staged file into place; blocks. See `Staged.publish`."""
+    def place(self, name: str) -> Path:
+        """Where what bears this name lies, or will: its folder is there then; blocks. Raises NameRefused."""
         target = self._new_path(name)
         self._made_ready(target)
+        return target
+
+    def publish(self, staged: StagedFile, name: str, *, beside: Mapping[str, bytes]) -> None:
+        """Puts a staged file into place; blocks. See `Staged.publish`."""
+        target = self.place(name)
         try:
             staged.publish(target, beside={self._new_path(other): content for other, content in beside.items()})
         except FileExistsError as error:
@@ -173,40 +187,25 @@ class _StagedRecording:
 
     def write(self, piece: Piece) -> None:
         """See `Staged.write`."""
-        with _meant():
+        with meant():
             if not self._file.is_open:
                 self._file.open()
             self._file.write(piece)
 
     def publish(self, name: str, *, beside: Mapping[str, bytes]) -> None:
         """See `Staged.publish`."""
-        with _meant():
+        with meant():
             if not self._file.is_open:
                 self._file.open()
             self._storage.publish(self._file, name, beside=beside)
 
     def discard(self) -> None:
         """See `Staged.discard`."""
-        with _meant():
+        with meant():
             self._file.discard()
 
 
 async def _done(work: Callable[[], T]) -> T:
     """Runs blocking work in a thread; what the operating system refuses comes out as the StorageError it means."""
-    with _meant():
+    with meant():
         return await in_thread(work)
-
-
-@contextmanager
-def _meant() -> Iterator[None]:
-    """Turns what the operating system refuses into the StorageError that it means."""
-    try:
-        yield
-    except OSError as error:
-        raise _meaning(error) from error
-
-
-def _meaning(error: OSError) -> StorageError:
-    if error.errno in _FULL:
-        return StorageFull()
-    return StorageUnavailable((error.strerror or "the operating system refuses").lower())

@@ -12,8 +12,8 @@ from storage.contract import Piece
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 WRITE_BACK_BYTES = 16 * 1024 * 1024
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}  # what file systems without hard links answer
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}  # what file systems without hard links answer
 _SYNC_FILE_RANGE_WRITE = 2
 
 
@@ -34,10 +34,10 @@ class StagedFile:
     def open(self) -> None:
         """Creates the file, readable by nobody else."""
         try:
-            self._descriptor = os.open(self._path, _NEW_FILE, PRIVATE_FILE)
+            self._descriptor = os.open(self._path, NEW_FILE, PRIVATE_FILE)
         except FileNotFoundError:
             self._path.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-            self._descriptor = os.open(self._path, _NEW_FILE, PRIVATE_FILE)
+            self._descriptor = os.open(self._path, NEW_FILE, PRIVATE_FILE)
 
     @property
     def is_open(self) -> bool:
@@ -63,9 +63,9 @@ class StagedFile:
         try:
             os.link(self._path, target)
         except OSError as error:
-            if error.errno not in _NO_LINKS:
+            if error.errno not in NO_LINKS:
                 raise
-            os.close(os.open(target, _NEW_FILE, PRIVATE_FILE))  # the name is reserved, then filled
+            os.close(os.open(target, NEW_FILE, PRIVATE_FILE))  # the name is reserved, then filled
             self._published.append(target)
             self._path.replace(target)
         self._published.append(target)
@@ -88,7 +88,7 @@ class StagedFile:
 
     def _write_beside(self, path: Path, content: bytes) -> None:
         """Nobody looks for it before the file itself has its name, so it needs no staging."""
-        descriptor = os.open(path, _NEW_FILE, PRIVATE_FILE)
+        descriptor = os.open(path, NEW_FILE, PRIVATE_FILE)
         self._published.append(path)
         try:
             write_all(descriptor, content)
