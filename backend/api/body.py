@@ -6,6 +6,7 @@ connection (api/direct.py), large bodies are read straight from there.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -42,25 +43,34 @@ class Body:
         self._connection = direct_connection(scope)
         self.declared_bytes = declared_length(Headers(scope=scope))
 
-    async def pump(self, sink: Sink, *, end: Callable[[], T]) -> T:
+    async def pump(self, sink: Sink, *, end: Callable[[], T], saving: bool = False) -> T:
         """Feeds `sink` with all bytes, then calls `end` and returns what it returns. Both may block.
 
-        A piece stays as it is until `sink` is called again, which may be with no bytes, or `end` has returned.
+        A piece stays as it is until `sink` is called again, which may be with no bytes, or `end` has returned. When
+        the body breaks off and `saving`, what came of it reaches `sink` all the same, however it ended.
         Raises ClientDisconnect, UploadTooSlow, or what they raise.
         """
         waiting: list[bytes] = []
-        pace, gathered, more = _Pace(), 0, True
         with Buffers() as buffers:
-            while more:
-                chunk, more = await self._next(pace)
-                waiting.append(chunk)
-                gathered += len(chunk)
-                if more and gathered >= GATHERED_BYTES:
-                    piece = b"".join(waiting)
-                    waiting, gathered = [], 0
-                    await self._hand_over(sink, piece, buffers)
-                    pace = _Pace()
-            return await in_thread(partial(_last, sink, b"".join(waiting), end))
+            try:
+                await self._pass_on(sink, waiting, buffers)
+                return await in_thread(partial(_last, sink, _taken(waiting), end))
+            except BaseException:
+                if saving and waiting:
+                    await in_thread(partial(_save, sink, _taken(waiting)))
+                raise
+
+    async def _pass_on(self, sink: Sink, waiting: list[bytes], buffers: Buffers) -> None:
+        """Feeds `sink` until the body has ended; the last bytes are left `waiting`."""
+        pace, gathered, more = _Pace(), 0, True
+        while more:
+            chunk, more = await self._next(pace)
+            waiting.append(chunk)
+            gathered += len(chunk)
+            if more and gathered >= GATHERED_BYTES:
+                gathered = 0
+                await self._hand_over(sink, _taken(waiting), buffers)
+                pace = _Pace()
 
     async def _hand_over(self, sink: Sink, piece: bytes, buffers: Buffers) -> None:
         """Hands a piece over, and with it what comes right behind it, where the connection can be read directly."""
@@ -96,6 +106,18 @@ def _last(sink: Sink, piece: bytes, end: Callable[[], T]) -> T:
     if piece:
         sink(piece)
     return end()
+
+
+def _save(sink: Sink, piece: bytes) -> None:
+    """What broke the body off is what is told, and not what else may go wrong."""
+    with suppress(PegasusError):
+        sink(piece)
+
+
+def _taken(waiting: list[bytes]) -> bytes:
+    taken = b"".join(waiting)
+    waiting.clear()
+    return taken
 
 
 class _Pace:

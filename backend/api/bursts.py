@@ -7,6 +7,7 @@ import asyncio
 import os
 import select
 import socket
+import time
 from collections.abc import Callable
 from itertools import cycle
 from typing import Self
@@ -16,6 +17,7 @@ from storage.contract import Piece
 BUFFER_BYTES = 512 * 1024
 SPARE_PAIRS = 16
 TURN_BYTES = 64 * 1024 * 1024
+TURN_SECONDS = 1
 PAUSE_SECONDS = 0.005
 SILENCE_SECONDS = 60
 
@@ -36,9 +38,9 @@ class Reader:
 
     def pass_on(self, sink: Callable[[Piece], None], buffers: "Buffers") -> None:
         """Hands on what comes without a pause, and not more than is fair to others. Blocks."""
-        stop = self.unread_bytes - TURN_BYTES
+        stop, latest = self.unread_bytes - TURN_BYTES, time.monotonic() + TURN_SECONDS
         for buffer in cycle(buffers.pair):
-            filled = self._fill(buffer)
+            filled = self._fill(buffer, until=latest)
             if filled == len(buffer):
                 sink(buffer)
             elif filled:
@@ -46,10 +48,11 @@ class Reader:
             if filled < len(buffer) or self.unread_bytes <= max(stop, 0):
                 return
 
-    def _fill(self, buffer: bytearray) -> int:
+    def _fill(self, buffer: bytearray, *, until: float) -> int:
+        """Fills the buffer as far as bytes come without a pause; `until` keeps drops from holding the thread."""
         room = memoryview(buffer)[: self.unread_bytes]
         filled = 0
-        while filled < len(room):
+        while filled < len(room) and time.monotonic() < until:
             try:
                 received = self._lent.recv_into(room[filled:])
             except OSError:  # a pause, or the connection is broken: the event loop will see which
