@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from access.door import Door
 from access.rate import UploadRate
 from access.static import StaticTokens, static_tokens
-from api import audio, form_upload, health
+from api import audio, form_upload, health, uploads
 from api.edge import Guard, LingeringAnswer, RequestLog
 from api.errors import answer_problems
 from api.health import Health
@@ -25,10 +25,12 @@ from api.limits import BodyLimits
 from api.multipart import LIMITS
 from api.server import claim_address, run, run_workers
 from api.state import State
+from api.tus import UPLOADS_PATH, TusEdge
 from audio.ingest import Ingest
 from audio.quota import Quota
 from audio.recordings import Recordings
 from audio.repository import Sessions
+from audio.uploads import Uploads
 from core.database import database_address, explained, open_engine
 from core.errors import PegasusError, SettingRefused
 from core.logging import configure_logging
@@ -54,6 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.include_router(form_upload.router)
     app.include_router(audio.router)
+    app.include_router(uploads.router)
     app.include_router(health.router)
     app.add_api_route("/", _front_door, include_in_schema=False)
     answer_problems(app)
@@ -64,6 +67,7 @@ def _surroundings(settings: Settings) -> list[Middleware]:
     """What surrounds every request, the outermost first."""
     limits = BodyLimits(
         form_path=form_upload.PATH,
+        bytes_path=UPLOADS_PATH,
         file_bytes=settings.max_file_size_bytes,
         form_bytes=LIMITS.overhead_bytes,
         other_bytes=audio.JSON_BODY_BYTES,
@@ -71,6 +75,7 @@ def _surroundings(settings: Settings) -> list[Middleware]:
     return [
         Middleware(PlainRefusal),
         Middleware(RequestLog),
+        Middleware(TusEdge),
         Middleware(LingeringAnswer),
         Middleware(Guard, host=settings.host, open_to_all=settings.auth == "open", limits=limits),
     ]
@@ -83,12 +88,14 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
     engine = open_engine(address)
     storage = _storage(settings)
     sessions = _sessions(engine, address)
+    ingest = Ingest(
+        sessions=sessions, storage=storage, limit_bytes=settings.max_file_size_bytes, quota=_quota(settings)
+    )
     try:
         yield State(
             recordings=Recordings(sessions=sessions, storage=storage),
-            ingest=Ingest(
-                sessions=sessions, storage=storage, limit_bytes=settings.max_file_size_bytes, quota=_quota(settings)
-            ),
+            ingest=ingest,
+            uploads=Uploads(sessions=sessions, storage=storage, ingest=ingest, open_limit=settings.open_uploads),
             health=Health(sessions=sessions, storage=storage, schema_verified=schema_verified),
             door=Door(auth=settings.auth, static=_static_tokens(settings), sessions=sessions),
             rate=UploadRate(per_minute=settings.uploads_per_minute),

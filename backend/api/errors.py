@@ -20,12 +20,22 @@ from api.limits import BodyTooLarge
 from api.multipart import FileMissing, FormLimitPassed, FormMalformed, NotAForm
 from api.origin import ForeignHost, ForeignOrigin, ProxiedRequest
 from api.ranges import RangeNotSatisfiable
+from api.tus import VERSION, HeaderRefused, NotUploadBytes, ProtocolVersionUnknown
 from audio.incoming import NotAudio, UploadEmpty, UploadTooLarge
 from audio.labels import FileNameIsPath, LabelTooLong, LabelUnprintable
 from audio.quota import QuotaPassed
 from audio.recordings import RecordingMissing
 from audio.repository import OutcomeUnknown
 from audio.retries import RetryKeyMalformed, RetryKeyTaken
+from audio.turns import UploadBusy, UploadTakenOver
+from audio.upload_errors import (
+    ChecksumWrong,
+    LengthPassed,
+    LengthRefused,
+    OffsetMismatch,
+    TooManyOpenUploads,
+    UploadMissing,
+)
 from core.errors import DatabaseProblem, PegasusError
 from storage.contract import BytesMissing, StorageError, StorageFull
 
@@ -58,6 +68,14 @@ def _challenge(error: TokenMissing | TokenInvalid) -> dict[str, str]:
     return {"WWW-Authenticate": f'Bearer realm="pegasus"{named}'}
 
 
+def _tus_version(_error: PegasusError) -> dict[str, str]:
+    return {"Tus-Version": VERSION}
+
+
+def _offset(error: OffsetMismatch) -> dict[str, str]:
+    return {"Upload-Offset": str(error.offset)}
+
+
 def _whole_size(error: RangeNotSatisfiable) -> dict[str, str]:
     return {"Content-Range": f"bytes */{error.size_bytes}"}
 
@@ -68,6 +86,9 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     DigestMalformed: Problem(400, "digest-malformed", "The digest can't be read"),
     DigestMismatch: Problem(400, "digest-mismatch", "The bytes don't have their digest", ("algorithm",)),
     RetryKeyMalformed: Problem(400, "idempotency-key-malformed", "The Idempotency-Key can't be kept"),
+    HeaderRefused: Problem(400, "upload-header-refused", "A header can't be right", ("header",)),
+    LengthRefused: Problem(400, "upload-length-refused", "The length can't be right"),
+    UploadTakenOver: Problem(400, "upload-taken-over", "Another request goes on with the upload"),
     TokenMissing: Problem(401, "token-missing", "A token is needed", headers=_challenge),
     TokenInvalid: Problem(401, "token-invalid", "The token isn't valid", headers=_challenge),
     ForeignHost: Problem(403, "foreign-host", "Not addressed to this server"),
@@ -75,12 +96,17 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     ProxiedRequest: Problem(403, "proxied-request", "Sent through a proxy"),
     QuotaPassed: Problem(403, "quota-passed", "The quota is used up", ("limit", "used", "unit")),
     RecordingMissing: Problem(404, "recording-missing", "No such recording"),
+    UploadMissing: Problem(404, "upload-missing", "No such upload"),
     BytesMissing: Problem(404, "bytes-missing", "The recording's bytes are missing"),
     UploadTooSlow: Problem(408, "upload-too-slow", "The upload is too slow"),
     RetryKeyTaken: Problem(409, "idempotency-key-taken", "The Idempotency-Key is taken"),
+    OffsetMismatch: Problem(409, "offset-mismatch", "The upload goes on elsewhere", ("offset",), _offset),
+    ProtocolVersionUnknown: Problem(412, "tus-version-unknown", "Not this version of tus", headers=_tus_version),
+    LengthPassed: Problem(413, "upload-length-passed", "More than the upload's length", ("limit", "received")),
     UploadTooLarge: Problem(413, "upload-too-large", "The upload is too large", ("limit", "received")),
     BodyTooLarge: Problem(413, "body-too-large", "The body is too large", ("limit", "received")),
     NotAForm: Problem(415, "not-a-form", "Not a form"),
+    NotUploadBytes: Problem(415, "not-upload-bytes", "Not the bytes of an upload"),
     NotAudio: Problem(415, "not-audio", "Not audio"),
     RangeNotSatisfiable: Problem(416, "range-not-satisfiable", "No such range", ("size_bytes",), _whole_size),
     FileMissing: Problem(422, "file-missing", "The form has no file"),
@@ -89,6 +115,9 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     LabelUnprintable: Problem(422, "label-unprintable", "A text holds a control character", ("field",)),
     FileNameIsPath: Problem(422, "file-name-is-path", "The file's name is a path", ("field",)),
     TooManyUploads: Problem(429, "too-many-uploads", "Too many uploads", ("limit",), _retry_then),
+    UploadBusy: Problem(423, "upload-busy", "The upload is in use", headers=_retry_soon),
+    TooManyOpenUploads: Problem(429, "too-many-open-uploads", "Too many open uploads", ("limit",)),
+    ChecksumWrong: Problem(460, "checksum-wrong", "The bytes aren't those that were sent"),
     OutcomeUnknown: Problem(503, "outcome-unknown", "The outcome is unknown", headers=_retry_soon),
     DatabaseProblem: Problem(503, "database-unavailable", "The database can't be used", headers=_retry_soon),
     StorageFull: Problem(507, "storage-full", "No room left"),

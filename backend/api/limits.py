@@ -19,9 +19,13 @@ class BodyTooLarge(PegasusError):
 
 @dataclass(frozen=True, kw_only=True)
 class BodyLimits:
-    """The largest bodies in bytes: of a file, of what a form adds to it on `form_path`, and of any other request."""
+    """The largest bodies in bytes: of a file, of what a form adds to it on `form_path`, and of any other request.
+
+    `bytes_path` and what lies below it take the bytes of a file alone.
+    """
 
     form_path: str
+    bytes_path: str
     file_bytes: int
     form_bytes: int
     other_bytes: int
@@ -30,7 +34,9 @@ class BodyLimits:
         """Refuses a declared length. Raises UploadTooLarge or BodyTooLarge."""
         text = headers.get("content-length", "")
         declared = int(text) if text.isdecimal() else 0
-        if path == self.form_path and declared > self.file_bytes + self.form_bytes:
+        of_bytes = path == self.bytes_path or path.startswith(f"{self.bytes_path}/")
+        if path != self.form_path and not of_bytes:
+            if declared > self.other_bytes:
+                raise BodyTooLarge(limit=self.other_bytes, received=declared)
+        elif declared > self.file_bytes + (0 if of_bytes else self.form_bytes):
             raise UploadTooLarge(limit=self.file_bytes, received=declared)
-        if path != self.form_path and declared > self.other_bytes:
-            raise BodyTooLarge(limit=self.other_bytes, received=declared)

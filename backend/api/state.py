@@ -9,6 +9,7 @@ from access.rate import UploadRate
 from api.health import Health
 from audio.ingest import Ingest
 from audio.recordings import Recordings
+from audio.uploads import Uploads
 
 
 class State(TypedDict):
@@ -16,6 +17,7 @@ class State(TypedDict):
 
     recordings: Recordings
     ingest: Ingest
+    uploads: Uploads
     health: Health
     door: Door
     rate: UploadRate

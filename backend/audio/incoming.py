@@ -63,8 +63,7 @@ class Incoming:
         """
         self._digest.settle()
         self.received += len(piece)
-        if self.received > self._limit_bytes:
-            raise UploadTooLarge(limit=self._limit_bytes, received=self.received)
+        self.check_size(self.received)
         if self._audio is not None:
             self._keep(piece)
         elif not self._head and len(piece) >= HEAD_BYTES:
@@ -89,6 +88,11 @@ class Incoming:
         """The SHA-256 of all bytes, in hexadecimal; known once they have ended."""
         return self._digest.hexdigest()
 
+    def check_size(self, received: int) -> None:
+        """Raises UploadTooLarge where so many bytes are more than are taken."""
+        if received > self._limit_bytes:
+            raise UploadTooLarge(limit=self._limit_bytes, received=received)
+
     def _keep_head(self) -> AudioFormat:
         head, self._head = bytes(self._head), bytearray()
         self._audio = self._recognised(head)
@@ -112,10 +116,10 @@ class Incoming:
 
 
 class DigestAside:
-    """A SHA-256 that takes large pieces in beside the thread that brings them, which writes them meanwhile."""
+    """A digest that takes large pieces in beside the thread that brings them, which writes them meanwhile."""
 
-    def __init__(self) -> None:
-        self._digest = hashlib.sha256()
+    def __init__(self, digest: "hashlib._Hash | None" = None) -> None:
+        self._digest = digest or hashlib.sha256()
         self._under_way: Future[None] | None = None
 
     def update(self, piece: Piece) -> None:
@@ -130,6 +134,15 @@ class DigestAside:
         if self._under_way is not None:
             self._under_way.result()
             self._under_way = None
+
+    def copy(self) -> "DigestAside":
+        """Another one that has taken in the same."""
+        self.settle()
+        return DigestAside(self._digest.copy())
+
+    def digest(self) -> bytes:
+        """The digest of all pieces."""
+        return bytes.fromhex(self.hexdigest())
 
     def hexdigest(self) -> str:
         """The digest of all pieces, in hexadecimal."""

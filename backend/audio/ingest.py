@@ -4,12 +4,11 @@ The order is the promise: recognised, counted and hashed in one pass; durable by
 row; only then the answer. A crash may leave bytes without a row, never a row without bytes.
 """
 
-import secrets
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import structlog
 
@@ -26,6 +25,7 @@ from storage.blocking import in_thread
 from storage.contract import KnowsItsRoom, Storage, StorageError
 
 log = structlog.get_logger(__name__)
+UNIQUE_BYTES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,24 @@ class Details:
             tag=label("tag", self.tag),
             category=label("category", self.category),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """The id of a recording and the name of its bytes, which are new unless somebody tries to finish it again."""
+
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
+    begun: datetime = field(default_factory=utc_now)
+
+    @classmethod
+    def of(cls, upload_id: uuid.UUID, *, begun: datetime) -> "Identity":
+        """That of the recording which an upload becomes; `begun` has a time zone."""
+        return cls(id=upload_id, begun=begun.astimezone(UTC).replace(tzinfo=None))
+
+    def name(self, audio: AudioFormat) -> str:
+        """Where the recording's bytes lie."""
+        unique = self.id.hex[: 2 * UNIQUE_BYTES]
+        return f"{self.begun:%Y/%m/%d}/audio_{self.begun:%Y%m%d_%H%M%S}_{unique}.{audio.extension}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +101,15 @@ class Ingest:
                 await _discard(incoming)
             raise
 
-    def keep(self, incoming: Incoming, details: Details) -> AudioFile:
+    def keep(self, incoming: Incoming, details: Details, *, identity: Identity | None = None) -> AudioFile:
         """Makes all bytes durable, with their manifest, and returns the row that is yet to be entered. Blocks.
 
         Raises UploadEmpty, NotAudio, LabelRefused or StorageError.
         """
         audio = incoming.end()
-        recording = _recording(audio, now=utc_now(), details=details.checked(), size_bytes=incoming.received)
+        recording = _recording(
+            audio, identity=identity or Identity(), details=details.checked(), size_bytes=incoming.received
+        )
         manifest = manifest_of(recording, sha256=incoming.sha256)
         path = recording.file_path
         incoming.staged.publish(path, beside={manifest_name(path): manifest.as_bytes()})
@@ -128,10 +148,10 @@ async def _discard(incoming: Incoming) -> None:
         log.warning("bytes without a row stay behind", reason=str(error))
 
 
-def _recording(audio: AudioFormat, *, now: datetime, details: Details, size_bytes: int) -> AudioFile:
-    path = _name_for(audio, now)
+def _recording(audio: AudioFormat, *, identity: Identity, details: Details, size_bytes: int) -> AudioFile:
+    path, now = identity.name(audio), utc_now()
     return AudioFile(
-        id=uuid.uuid4(),
+        id=identity.id,
         filename=path.rpartition("/")[2],
         original_filename=details.original_filename,
         file_path=path,
@@ -145,7 +165,3 @@ def _recording(audio: AudioFormat, *, now: datetime, details: Details, size_byte
         created_at=now,
         updated_at=now,
     )
-
-
-def _name_for(audio: AudioFormat, now: datetime) -> str:
-    return f"{now:%Y/%m/%d}/audio_{now:%Y%m%d_%H%M%S}_{secrets.token_hex(8)}.{audio.extension}"

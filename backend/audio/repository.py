@@ -29,6 +29,7 @@ _COLUMNS = tuple(AudioFile.__table__.columns.keys())
 _ENTER = (
     f"INSERT INTO audio_files ({', '.join(_COLUMNS)})"  # noqa: S608 - the columns' own names
     f" VALUES ({', '.join(f'${position}' for position, _ in enumerate(_COLUMNS, 1))})"
+    " ON CONFLICT (id) DO NOTHING"  # only a resumed upload is ever entered again, and it is the same then
 )
 _ENTER_WITH_KEY = (
     f"WITH entered AS ({_ENTER} RETURNING id)"  # noqa: S608 - as above

@@ -1,6 +1,7 @@
 """Who may: when a token is needed, what it shows, and that nothing of it gets out."""
 
 import asyncio
+import base64
 import json
 import os
 import signal
@@ -29,9 +30,12 @@ from tests.conftest import RunSql
 
 SECRET, ADMIN_SECRET = "correct-horse-battery-ada", "correct-horse-battery-all"
 STATIC = f"{SECRET}=ada,{ADMIN_SECRET}=*"
+TUS, BYTES = {"Tus-Resumable": "1.0.0"}, {"Content-Type": "application/offset+octet-stream"}
 UNKNOWN = "pegasus_" + "x" * 43
 LIST = "/api/audio/"
 ABOUT_ALL = {("GET", "/api/audio"), ("GET", "/api/audio/"), ("GET", "/api/audio/tags"), ("POST", "/api/audio/upload")}
+UPLOADS = {("OPTIONS", "/api/uploads"), ("POST", "/api/uploads")}
+ABOUT_ONE_UPLOAD = {(method, "/api/uploads/{upload_id}") for method in ("OPTIONS", "HEAD", "PATCH", "DELETE")}
 Serve = Callable[..., Any]
 
 
@@ -134,7 +138,7 @@ async def test_no_route_is_open(serve: Serve, protected: set[tuple[str, str]]) -
     """Where a token is needed, each route below /api and each unknown path there refuses a request without one."""
     async with serve(auth="tokens") as client:
         for method, path in protected | {("GET", "/api"), ("GET", "/api/unknown"), ("OPTIONS", "/api/audio/upload")}:
-            answer = await client.request(method, path.format(recording_id=uuid4()))
+            answer = await client.request(method, path.format(recording_id=uuid4(), upload_id=uuid4()))
             assert answer.status_code == 401, (method, path)
             assert answer.headers["www-authenticate"] == 'Bearer realm="pegasus"'
             if method != "HEAD":
@@ -232,8 +236,8 @@ async def test_another_users_recording_is_missing(
 
     A new route fails here until it is thought of: its parameter, or what it shows to whom.
     """
-    about_one = {(method, path) for method, path in protected if "{" in path}
-    assert protected - about_one == ABOUT_ALL
+    about_one = {(method, path) for method, path in protected if "{" in path} - ABOUT_ONE_UPLOAD
+    assert protected - about_one == ABOUT_ALL | UPLOADS | ABOUT_ONE_UPLOAD
     async with serve(auth="tokens") as client:
         theirs, nobodys = await put_row(run_sql, "ada"), await put_row(run_sql, None)
         before = await run_sql("SELECT * FROM audio_files ORDER BY id")
@@ -258,6 +262,85 @@ async def test_ones_own_recording_is_there(serve: Serve, make_token: MakeToken, 
             for method, path in (("GET", "{id}"), ("GET", "{id}/transcript"), ("PUT", "{id}/tags"), ("DELETE", "{id}")):
                 answer = await call(client, method, f"/api/audio/{path}", secret, id=one)
                 assert answer.status_code == 200, (method, path, answer.text)
+
+
+async def begin_upload(client: httpx.AsyncClient, secret: str, **user: str) -> httpx.Response:
+    """Begins a resumable upload of 100 bytes, for a user where one is named."""
+    said = {"Upload-Metadata": f"user_id {base64.b64encode(user['user_id'].encode()).decode()}"} if user else {}
+    return await client.post("/api/uploads", headers=TUS | bearing(secret) | {"Upload-Length": "100"} | said)
+
+
+async def test_another_users_upload_is_missing(serve: Serve, make_token: MakeToken) -> None:
+    """On every route about an upload, another's answers word for word as one that doesn't exist, and stays."""
+    async with serve(auth="tokens", auth_tokens=STATIC) as client:
+        _, bens = await make_token("ben")
+        theirs = (await begin_upload(client, SECRET)).headers["location"]
+        for method in ("HEAD", "PATCH", "DELETE"):
+            headers = TUS | BYTES | {"Upload-Offset": "0"}
+            missing = await client.request(method, f"/api/uploads/{uuid4()}", headers=headers | bearing(bens))
+            answer = await client.request(method, theirs, headers=headers | bearing(bens))
+            assert (answer.status_code, answer.content) == (404, missing.content), method
+            assert set(answer.headers) == set(missing.headers)
+        for secret in (SECRET, ADMIN_SECRET):
+            assert (await client.head(theirs, headers=TUS | bearing(secret))).status_code == 200
+
+
+async def test_an_upload_becomes_its_users(serve: Serve, make_token: MakeToken, run_sql: RunSql) -> None:
+    """What a user's token uploads is the user's, whatever the metadata say; an admin may upload for others."""
+    async with serve(auth="tokens") as client:
+        _, adas = await make_token("ada")
+        _, admins = await make_token("root", admin=True)
+        for secret in (adas, admins):
+            assert (await begin_upload(client, secret, user_id="ben")).status_code == 201
+    rows = await run_sql("SELECT user_id FROM pegasus_system.uploads ORDER BY created_at")
+    assert [row["user_id"] for row in rows] == ["ada", "ben"]
+
+
+@pytest.mark.parametrize("kind", ["of the table", "of the settings"])
+async def test_open_uploads_are_counted(serve: Serve, make_token: MakeToken, kind: str) -> None:
+    """A token has at most so many unfinished uploads, also when they are begun at once; one less is one more."""
+    async with serve(auth="tokens", auth_tokens=STATIC, open_uploads=3) as client:
+        _, secret = await make_token("ben")
+        one, other = (secret, SECRET) if kind == "of the table" else (SECRET, secret)
+        answers = await asyncio.gather(*(begin_upload(client, one) for _ in range(8)))
+        begun = [answer.headers["location"] for answer in answers if answer.status_code == 201]
+        assert len(begun) == 3
+        for answer in answers:
+            if answer.status_code != 201:
+                assert problem(answer, status=429, slug="too-many-open-uploads")["limit"] == 3
+        assert (await begin_upload(client, other)).status_code == 201
+        assert (await client.delete(begun[0], headers=TUS | bearing(one))).status_code == 204
+        assert (await begin_upload(client, one)).status_code == 201
+
+
+async def test_begun_uploads_are_counted_by_the_minute(serve: Serve) -> None:
+    """A resumable upload counts once when it begins, as any upload, and not with each of its pieces."""
+    async with serve(uploads_per_minute=2, auth="tokens", auth_tokens=STATIC) as client:
+        where = (await begin_upload(client, SECRET)).headers["location"]
+        for offset in range(5):
+            headers = TUS | BYTES | bearing(SECRET) | {"Upload-Offset": str(offset)}
+            assert (await client.patch(where, content=b"x", headers=headers)).status_code == 204
+        assert (await begin_upload(client, SECRET)).status_code == 201
+        problem(await begin_upload(client, SECRET), status=429, slug="too-many-uploads")
+
+
+async def test_an_upload_past_the_quota_is_refused(serve: Serve, run_sql: RunSql) -> None:
+    """The quota is asked when an upload begins, and again with its bytes; once there is room it goes on."""
+    content = recording("wav") + bytes(400_000)
+    size = {"Upload-Length": str(len(content))}
+    async with serve(user_quota_recordings=1, auth="tokens", auth_tokens=STATIC) as client:
+        begun = [await client.post("/api/uploads", headers=TUS | bearing(SECRET) | size) for _ in range(2)]
+        headers = TUS | BYTES | bearing(SECRET) | {"Upload-Offset": "0"}
+        first, second = [one.headers["location"] for one in begun]
+        assert (await client.patch(first, content=content, headers=headers)).status_code == 204
+        problem(await client.patch(second, content=content, headers=headers), status=403, slug="quota-passed")
+        assert (await client.post("/api/uploads", headers=TUS | bearing(SECRET) | size)).status_code == 403
+        await run_sql("DELETE FROM audio_files")
+        at_end = headers | {
+            "Upload-Offset": (await client.head(second, headers=TUS | bearing(SECRET))).headers["upload-offset"]
+        }
+        answer = await client.patch(second, content=content[int(at_end["Upload-Offset"]) :], headers=at_end)
+        assert answer.headers["upload-recording-id"]
 
 
 async def test_lists_show_ones_own(serve: Serve, make_token: MakeToken, run_sql: RunSql) -> None:

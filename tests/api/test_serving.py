@@ -38,13 +38,13 @@ class Wire:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
-        self._writer = writer
+        self.writer = writer
 
     async def send(self, *parts: bytes) -> None:
         """Sends the bytes."""
         for sent in parts:
-            self._writer.write(sent)
-            await self._writer.drain()
+            self.writer.write(sent)
+            await self.writer.drain()
 
     async def answer(self) -> tuple[int, dict[str, str], bytes]:
         """Reads one answer."""
