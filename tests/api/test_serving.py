@@ -280,10 +280,9 @@ async def cut_off(request: pytest.FixtureRequest, database: str) -> AsyncIterato
             yield between
 
 
-async def test_nothing_is_deleted_when_the_outcome_is_unknown(
-    cut_off: CutOff, settings: Settings, kept: Look, request: pytest.FixtureRequest
-) -> None:
-    """When the answer of the row's commit is lost the row may be there, and its bytes are; sent again it is one."""
+@asynccontextmanager
+async def behind(cut_off: CutOff, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application on a healed database that it reaches by a way which may be cut."""
     own = load_settings(
         database_url=cut_off.address, data_path=settings.data_path, migrations="off", max_file_size_mb=1
     )
@@ -295,15 +294,49 @@ async def test_nothing_is_deleted_when_the_outcome_is_unknown(
     async with app.router.lifespan_context(app) as state:
         transport = httpx.ASGITransport(app=Started(app, dict(state or {})), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-            cut_off.armed = True
-            files, headers = {"file": ("memo.wav", WAV)}, {"Idempotency-Key": "memo-1"}
-            answer = await client.post("/api/audio/upload", files=files, headers=headers)
-            problem(answer, status=503, slug="outcome-unknown")
-            cut_off.armed = False
-            there = [row["id"] for row in (await kept()).rows]
-            assert len(there) == (0 if "not committed" in request.node.name else 1)
-            assert len((await kept()).files) == 2
-            again = await client.post("/api/audio/upload", files=files, headers=headers)
-            assert again.status_code == 200
-            [row] = (await kept()).rows
-            assert there in ([], [row["id"]])
+            yield client
+
+
+@pytest.mark.parametrize("next_request", ["HEAD", "PATCH"])
+async def test_a_resumable_upload_is_one_recording_when_the_outcome_is_unknown(
+    cut_off: CutOff, settings: Settings, kept: Look, next_request: str
+) -> None:
+    """When the answer of the commit is lost, the next request finds the recording, or makes it of the same bytes."""
+    headers = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
+    async with behind(cut_off, settings) as client:
+        said = {"Upload-Length": str(len(WAV)), "Upload-Metadata": "filename bWVtby53YXY="}
+        where = (await client.post("/api/uploads", headers=headers | said)).headers["location"]
+        cut_off.armed = True
+        answer = await client.patch(where, content=WAV, headers=headers | {"Upload-Offset": "0"})
+        problem(answer, status=503, slug="outcome-unknown")
+        cut_off.armed = False
+        there = {path for path in (await kept()).files if not path.startswith(".")}
+        assert len(there) == 2
+        if next_request == "HEAD":
+            answer = await client.head(where, headers=headers)
+        else:
+            answer = await client.patch(where, headers=headers | {"Upload-Offset": str(len(WAV))})
+        [row] = (await kept()).rows
+        assert answer.headers["upload-recording-id"] == str(row["id"])
+        assert (settings.storage_root / row["file_path"]).read_bytes() == WAV
+        assert there == {row["file_path"], f"{row['file_path']}.json"}
+        assert {path for path in (await kept()).files if not path.startswith(".")} == there
+
+
+async def test_nothing_is_deleted_when_the_outcome_is_unknown(
+    cut_off: CutOff, settings: Settings, kept: Look, request: pytest.FixtureRequest
+) -> None:
+    """When the answer of the row's commit is lost the row may be there, and its bytes are; sent again it is one."""
+    async with behind(cut_off, settings) as client:
+        cut_off.armed = True
+        files, headers = {"file": ("memo.wav", WAV)}, {"Idempotency-Key": "memo-1"}
+        answer = await client.post("/api/audio/upload", files=files, headers=headers)
+        problem(answer, status=503, slug="outcome-unknown")
+        cut_off.armed = False
+        there = [row["id"] for row in (await kept()).rows]
+        assert len(there) == (0 if "not committed" in request.node.name else 1)
+        assert len((await kept()).files) == 2
+        again = await client.post("/api/audio/upload", files=files, headers=headers)
+        assert again.status_code == 200
+        [row] = (await kept()).rows
+        assert there in ([], [row["id"]])
