@@ -54,7 +54,8 @@ class Holder:
 
 # The recording has the upload's id, so the table of recordings knows best: a crash may have come between the two.
 _BECAME = func.coalesce(
-    uploads.c.recording_id, select(AudioFile.id).where(AudioFile.id == uploads.c.id).scalar_subquery()
+    uploads.c.recording_id,
+    select(AudioFile.id).where(AudioFile.id == uploads.c.id).correlate(uploads).scalar_subquery(),
 ).label("recording_id")
 _SHOWN = (*(column for column in uploads.c if column.name != "recording_id"), _BECAME)
 _LIVES = uploads.c.expires_at > func.now()
@@ -83,7 +84,7 @@ async def enter(
         "category": details.category,
         "expires_at": func.now() + LIFETIME,
     }
-    return _upload((await session.execute(insert(uploads).values(values).returning(*_SHOWN))).one())
+    return _upload((await session.execute(insert(uploads).values(values).returning(*uploads.c))).one())
 
 
 async def open_of(session: AsyncSession, holder: Holder) -> int:

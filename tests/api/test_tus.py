@@ -398,3 +398,19 @@ async def test_expired_uploads_go(
     assert len((await kept()).rows) == 1
     assert len((await kept()).files) == 3
     assert (await patch(client, living, 20_000, WAV[20_000:])).status_code == 204
+
+
+async def test_each_upload_becomes_its_own_recording(client: httpx.AsyncClient, kept: Look) -> None:
+    """Uploads that go on by turns, while others have been finished, don't get mixed up."""
+    client.headers.update(TUS)
+    finished = set()
+    for _ in range(3):
+        places = [await begin(client, len(WAV)) for _ in range(2)]
+        for start, stop in ((0, 9_000), (9_000, 30_000), (30_000, len(WAV))):
+            for where in places:
+                assert (await client.head(where)).headers["upload-offset"] == str(start)
+                answer = await patch(client, where, start, WAV[start:stop])
+                told = answer.headers.get("upload-recording-id")
+                assert told == (where.rpartition("/")[2] if stop == len(WAV) else None)
+        finished |= {where.rpartition("/")[2] for where in places}
+    assert {str(row["id"]) for row in (await kept()).rows} == finished
