@@ -110,6 +110,18 @@ def open_single_use_engine(address: str) -> AsyncEngine:
     )
 
 
+def sessions_on(engine: AsyncEngine, address: str) -> Sessions:
+    """Sessions on that engine, whose errors come out as the DatabaseProblem that they mean."""
+
+    @asynccontextmanager
+    async def session() -> AsyncIterator[AsyncSession]:
+        with explained(address):
+            async with AsyncSession(engine, expire_on_commit=False) as session:
+                yield session
+
+    return session
+
+
 @asynccontextmanager
 async def async_session() -> AsyncIterator[AsyncSession]:
     """A session on the configured database; entering it connects, which proves that the server is there.

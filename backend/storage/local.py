@@ -24,14 +24,17 @@ from storage.contract import (
     StorageFull,
     StorageUnavailable,
 )
+from storage.local_upkeep import OWN, QUARANTINE, LocalUpkeep, file_system_time
 from storage.meaning import meant
 from storage.resumed import UPLOADS, ResumedFile
 from storage.staging import PRIVATE_FOLDER, FolderElsewhere, Folders, StagedFile
+from storage.upkeep import Upkeep
 
 T = TypeVar("T")
 STAGING = ".staging"
 FREE_SHARE = 0.05
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_CLOSED = {(STAGING,), (QUARANTINE,), (OWN,)}  # what is half-written, put aside, or the storage's own
 _NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
@@ -103,6 +106,10 @@ class LocalStorage:
         """See `OpensLocally.open_locally`."""
         return await _done(lambda: self._opened(name))
 
+    def upkeep(self, *, clock: Callable[[Path], float] = file_system_time) -> Upkeep:
+        """See `CanBeKeptUp.upkeep`."""
+        return LocalUpkeep(self._root, staging=self._root / STAGING, find=self._found, done=_done, clock=clock)
+
     def _check(self) -> None:
         if not self._root.is_dir():
             raise StorageUnavailable("its folder is missing")
@@ -165,9 +172,9 @@ class LocalStorage:
         raise BytesMissing
 
     def _holds(self, path: Path) -> bool:
-        """Whether a resolved path lies under the root, and not where half-written files lie."""
+        """Whether a resolved path lies under the root, and not where nothing is given out."""
         root = self._root.resolve()
-        return path.is_relative_to(root) and not path.is_relative_to(root / STAGING)
+        return path.is_relative_to(root) and path.relative_to(root).parts[:1] not in _CLOSED
 
 
 def _still_there(work: Callable[[], T]) -> T:

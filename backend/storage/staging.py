@@ -2,9 +2,11 @@
 
 import ctypes
 import errno
+import fcntl
 import os
 import secrets
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from storage.contract import Piece
@@ -32,12 +34,14 @@ class StagedFile:
         self.size_bytes = 0
 
     def open(self) -> None:
-        """Creates the file, readable by nobody else."""
+        """Creates the file, readable by nobody else, and holds it: however old it looks, it is in use until closed."""
         try:
             self._descriptor = os.open(self._path, NEW_FILE, PRIVATE_FILE)
         except FileNotFoundError:
             self._path.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
             self._descriptor = os.open(self._path, NEW_FILE, PRIVATE_FILE)
+        with suppress(OSError):  # where files can't be locked, whoever wants to remove this one can't lock it either
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     @property
     def is_open(self) -> bool:
