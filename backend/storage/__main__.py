@@ -1,0 +1,141 @@
+"""The command line for storage: `python -m storage {verify,sweep,adopt}`, on the configured storage and database.
+
+The exit code is 0 when all is well, 1 when something is wrong or couldn't be done, 2 when it was asked for wrongly.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+from audio import pairing, places
+from audio.sweeper import Sweeper
+from audio.verification import Tally, Verification, Wrong
+from core.database import Sessions, database_address, open_engine, sessions_on
+from core.errors import PegasusError
+from core.settings import Settings, load_settings
+from storage.local import LocalStorage
+from storage.opening import open_storage
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = asyncio.run(_run(options))
+    except PegasusError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+async def _run(options: argparse.Namespace) -> int:
+    settings = load_settings()
+    storage = open_storage(settings)
+    await storage.check()
+    async with _sessions(settings) as sessions:
+        code: int = await options.run(options, storage, sessions)
+    return code
+
+
+@asynccontextmanager
+async def _sessions(settings: Settings) -> AsyncIterator[Sessions]:
+    address = await asyncio.to_thread(database_address, settings)
+    engine = open_engine(address)
+    try:
+        yield sessions_on(engine, address)
+    finally:
+        await engine.dispose()
+
+
+async def verify(options: argparse.Namespace, storage: LocalStorage, sessions: Sessions) -> int:
+    """Says of each recording that isn't as it came in what is wrong with it."""
+    upkeep = storage.upkeep()
+    await pairing.make_sure(sessions, upkeep, dry_run=True)
+    with _progress((await places.extent(sessions))[1]) as progress:
+        verification = Verification(sessions=sessions, storage=storage, upkeep=upkeep, progress=progress)
+        async with aclosing(verification.wrong()) as found:
+            async for wrong in found:
+                print(_line(wrong, as_json=options.json))
+        tally = verification.tally
+    print(json.dumps(asdict(tally)) if options.json else _summary(tally))
+    return 1 if tally.wrong else 0
+
+
+@contextmanager
+def _progress(total_bytes: int) -> Iterator[Callable[[int], object]]:
+    """A bar on a terminal, and otherwise nothing; what is printed meanwhile stands above it."""
+    console = Console(stderr=True)
+    columns = (BarColumn(None), DownloadColumn(binary_units=True), TransferSpeedColumn(), TimeRemainingColumn())
+    beside = sys.stdout.isatty()
+    with Progress(*columns, console=console, disable=not console.is_terminal, redirect_stdout=beside) as bar:
+        task = bar.add_task("", total=total_bytes)
+        yield lambda size_bytes: bar.advance(task, size_bytes)
+
+
+def _line(wrong: Wrong, *, as_json: bool) -> str:
+    recording = None if wrong.recording_id is None else str(wrong.recording_id)
+    if as_json:
+        return json.dumps({"fault": wrong.fault, "path": wrong.path, "recording": recording})
+    return f"{wrong.fault}: {wrong.path} ({f'recording {recording}' if recording else 'without a row'})"
+
+
+def _summary(tally: Tally) -> str:
+    outcome = f"{tally.wrong} not as they came in" if tally.wrong else "all there, as they came in"
+    lines = [f"{tally.recordings} recordings, {tally.size_bytes} bytes read: {outcome}."]
+    if tally.without_manifest:
+        lines.append(f"{tally.without_manifest} from before there were manifests: nothing but their size is known.")
+    if tally.without_row:
+        lines.append(f"{tally.without_row} in storage without a row: see python -m storage sweep --dry-run")
+    return "\n".join(lines)
+
+
+async def sweep(options: argparse.Namespace, storage: LocalStorage, sessions: Sessions) -> int:
+    """Sweeps once, as the server does by itself."""
+    sweeper = Sweeper(sessions=sessions, upkeep=storage.upkeep())
+    done = await sweeper.sweep(dry_run=options.dry_run, consent=options.yes)
+    if done is None:
+        return 0
+    print(json.dumps(done.as_json()) if options.json else done)
+    return 1 if done.stopped or done.rows_without_bytes else 0
+
+
+async def adopt(options: argparse.Namespace, storage: LocalStorage, sessions: Sessions) -> int:
+    """Accepts that this database and this storage belong together, whatever either belonged to before."""
+    identity, meeting = await pairing.accept(sessions, storage.upkeep())
+    if options.json:
+        print(json.dumps({"id": str(identity)} | asdict(meeting)))
+        return 0
+    print(f"This database and this storage belong together from now on, as {identity}.")
+    print(f"Of {meeting.looked_up} recordings that were looked up, {meeting.found} have their bytes here.")
+    if not meeting.looked_up and meeting.any_files:
+        print("Storage has files, and the database has no recordings: the sweeper will take them for left over.")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m storage", description="Proves and tidies what is stored.")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print the answer as JSON")
+    names = parser.add_subparsers(required=True, metavar="{verify,sweep,adopt}")
+    verifying = names.add_parser("verify", parents=[common], help="read every recording and compare its digest")
+    verifying.set_defaults(run=verify)
+    sweeping = names.add_parser("sweep", parents=[common], help="put aside what has been left over for half a minute")
+    sweeping.add_argument("--dry-run", action="store_true", help="only say what is there")
+    sweeping.add_argument("--yes", action="store_true", help="also where more is left over than crashes explain")
+    sweeping.set_defaults(run=sweep)
+    adopting = names.add_parser("adopt", parents=[common], help="accept that database and storage belong together")
+    adopting.set_defaults(run=adopt)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
