@@ -12,7 +12,6 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI
 from fastapi.middleware import Middleware
 from fastapi.responses import RedirectResponse
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from access.door import Door
@@ -30,15 +29,16 @@ from api.tus import UPLOADS_PATH, TusEdge
 from audio.ingest import Ingest
 from audio.quota import Quota
 from audio.recordings import Recordings
-from audio.repository import Sessions
+from audio.schedule import Schedule
+from audio.sweeper import Sweeper
 from audio.uploads import Uploads
-from core.database import database_address, explained, open_engine
+from core.database import database_address, open_engine, sessions_on
 from core.errors import PegasusError, SettingRefused
 from core.logging import configure_logging
-from core.settings import ROOT, Settings, load_settings
+from core.settings import Settings, load_settings
 from healing import bring_up_to_date
 from storage.contract import StorageUnavailable
-from storage.local import LocalStorage
+from storage.opening import open_storage
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -87,21 +87,24 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
     """Database, schema, storage; then requests; then everything is put down again. Raises PegasusError."""
     address, schema_verified = await bring_up(settings)
     engine = open_engine(address)
-    storage = _storage(settings)
-    sessions = _sessions(engine, address)
+    storage = open_storage(settings)
+    sessions = sessions_on(engine, address)
     ingest = Ingest(
         sessions=sessions, storage=storage, limit_bytes=settings.max_file_size_bytes, quota=_quota(settings)
     )
+    uploads = Uploads(sessions=sessions, storage=storage, ingest=ingest, open_limit=settings.open_uploads)
+    sweeper = Sweeper(sessions=sessions, upkeep=storage.upkeep(), expire_uploads=uploads.expire)
     _spare_the_collector()
     try:
-        yield State(
-            recordings=Recordings(sessions=sessions, storage=storage),
-            ingest=ingest,
-            uploads=Uploads(sessions=sessions, storage=storage, ingest=ingest, open_limit=settings.open_uploads),
-            health=Health(sessions=sessions, storage=storage, schema_verified=schema_verified),
-            door=Door(auth=settings.auth, static=_static_tokens(settings), sessions=sessions),
-            rate=UploadRate(per_minute=settings.uploads_per_minute),
-        )
+        async with Schedule(sweeper=sweeper, every_hours=settings.sweep_hours).kept():
+            yield State(
+                recordings=Recordings(sessions=sessions, storage=storage),
+                ingest=ingest,
+                uploads=uploads,
+                health=Health(sessions=sessions, storage=storage, schema_verified=schema_verified),
+                door=Door(auth=settings.auth, static=_static_tokens(settings), sessions=sessions),
+                rate=UploadRate(per_minute=settings.uploads_per_minute),
+            )
     finally:
         await engine.dispose()
 
@@ -123,7 +126,7 @@ async def bring_up(settings: Settings) -> tuple[str, bool]:
     _static_tokens(settings)  # before anything is changed: what they refuse ends the start
     reports = await bring_up_to_date(settings)
     try:
-        await _storage(settings).prepare()
+        await open_storage(settings).prepare()
     except StorageUnavailable as error:
         reason = f"names a folder that can't be used, {settings.storage_root}: {error.reason}"
         raise SettingRefused("AUDIO_STORAGE_PATH", reason) from error
@@ -137,21 +140,6 @@ def _static_tokens(settings: Settings) -> StaticTokens:
 
 def _quota(settings: Settings) -> Quota:
     return Quota(limit_bytes=settings.user_quota_bytes, limit_recordings=settings.user_quota_recordings)
-
-
-def _storage(settings: Settings) -> LocalStorage:
-    """Old deployments were run from the project's root or from `backend/`, and their rows count from there."""
-    return LocalStorage(settings.storage_root, old_roots=(ROOT, ROOT / "backend"))
-
-
-def _sessions(engine: AsyncEngine, address: str) -> Sessions:
-    @asynccontextmanager
-    async def session() -> AsyncIterator[AsyncSession]:
-        with explained(address):
-            async with AsyncSession(engine, expire_on_commit=False) as session:
-                yield session
-
-    return session
 
 
 async def _front_door() -> RedirectResponse:

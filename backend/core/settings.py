@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     allow_ahead: bool = False
     audio_storage_path: RootedPath | None = None
     max_file_size_mb: int = Field(default=500, ge=1)
+    sweep_hours: float = Field(default=24, ge=0, allow_inf_nan=False)
     auth: Literal["tokens", "open"] | None = None
     auth_tokens: SecretStr | None = None
     auth_tokens_file: RootedPath | None = None

@@ -118,12 +118,13 @@ class Kept:
 
 @pytest.fixture
 def kept(run_sql: RunSql, settings: Settings) -> Callable[[], Awaitable[Kept]]:
-    """A function that looks at the table and at the folder."""
+    """A function that looks at the table and at the folder, but not at what storage knows of itself."""
 
     async def look() -> Kept:
         rows = [dict(row) for row in await run_sql("SELECT * FROM audio_files ORDER BY upload_timestamp")]
         root = settings.storage_root
-        return Kept(rows, {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()})
+        files = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+        return Kept(rows, {name for name in files if not name.startswith(".pegasus/")})
 
     return look
 
