@@ -1,0 +1,54 @@
+"""The transcript beside each recording's bytes: language and words with their times, as the manifest lies there."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from audio.transcription.contract import Segment, Transcript, Word
+from storage.contract import Storage
+
+LARGEST_BYTES = 64 * 1024 * 1024
+
+
+class TranscriptDocument(BaseModel):
+    """A transcript as it is kept, version 1. A later version may add fields; an older program keeps them."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    version: Literal[1] = 1
+    engine: str
+    language: str | None
+    text: str
+    segments: tuple[Segment, ...]
+    words: tuple[Word, ...]
+
+    @classmethod
+    def of(cls, transcript: Transcript, *, engine: str) -> Self:
+        """The document of what the engine heard."""
+        return cls(
+            engine=engine,
+            language=transcript.language,
+            text=transcript.text,
+            segments=transcript.segments,
+            words=transcript.words,
+        )
+
+    def transcript(self) -> Transcript:
+        """The transcript in it."""
+        return Transcript(self.text, self.language, self.words, self.segments)
+
+
+def document_name(name: str) -> str:
+    """Where the transcript of the bytes under `name` lies."""
+    return f"{name}.transcript.json"
+
+
+async def write_document(storage: Storage, name: str, document: TranscriptDocument) -> None:
+    """Puts the transcript beside the bytes under `name`. Raises StorageError."""
+    await storage.replace(document_name(name), document.model_dump_json().encode())
+
+
+async def read_document(storage: Storage, name: str) -> TranscriptDocument:
+    """The transcript beside the bytes under `name`. Raises BytesMissing, or ValueError when it can't be understood."""
+    content = b"".join([piece async for piece in storage.read(document_name(name), stop=LARGEST_BYTES)])
+    return TranscriptDocument.model_validate_json(content)
