@@ -12,7 +12,7 @@ from structlog.typing import Processor
 from core.settings import Settings
 
 SERVERS_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
-NOISY_LOGGERS = ("python_multipart", "asyncio")
+NOISY_LOGGERS = ("python_multipart", "asyncio", "httpx", "httpcore")
 
 
 def configure_logging(settings: Settings) -> None:

@@ -1,0 +1,151 @@
+"""Calls an engine over HTTP, and turns every way in which that fails into one of the contract's errors.
+
+No error says more than the engine's name and a reason of our own: an answer may quote a key, an address or what was
+said. At most a service's own one-word code is passed on.
+"""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from audio.transcription.contract import EngineBusy, EngineRefused, EngineUnreachable
+
+ANSWER_BYTES = 64 * 1024 * 1024  # twelve hours of speech, each word with its times, stay below
+REFUSAL_BYTES = 64 * 1024
+LONGEST_WAIT_SECONDS = 3600.0
+_CODE = re.compile(r'"(?:code|err_code)"\s*:\s*"([A-Za-z_]{3,48})"')
+
+A = TypeVar("A", bound=BaseModel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long a service may take, in seconds: to connect, to take or give the next bytes, and for everything."""
+
+    connect_seconds: float = 10
+    write_seconds: float = 60
+    read_seconds: float = 900  # some services send nothing until the last word is heard
+    total_seconds: float = 3600
+
+
+class Refusal(EngineRefused):
+    """The service answered with an error of the client's; `answer` is what it said, to be looked at and never shown."""
+
+    def __init__(self, engine: str, reason: str, *, status: int, answer: str) -> None:
+        super().__init__(engine, reason)
+        self.status = status
+        self.answer = answer
+
+
+class Service:
+    """One service, for as long as the engine that uses it."""
+
+    def __init__(
+        self, engine: str, root: str, *, headers: dict[str, str], key_setting: str, patience: Patience | None = None
+    ) -> None:
+        """`root` is what every path follows; `key_setting` names the setting that a refused key is told about."""
+        self.engine = engine
+        self._key_setting = key_setting
+        self._patience = patience or Patience()
+        self._client = httpx.AsyncClient(base_url=root, headers=headers, timeout=_timeout(self._patience))
+
+    async def post(self, path: str, *, answer: type[A], **request: Any) -> A:
+        """The service's answer; `request` is what httpx takes.
+
+        Raises EngineRefused (a Refusal), EngineBusy, EngineUnreachable.
+        """
+        try:
+            async with (
+                asyncio.timeout(self._patience.total_seconds),
+                self._client.stream("POST", path, **request) as response,
+            ):
+                await self._check(response)
+                body = await _body(response, limit_bytes=ANSWER_BYTES)
+        except (TimeoutError, httpx.TimeoutException):
+            raise EngineUnreachable(self.engine, "no answer came in time") from None
+        except httpx.ConnectError:
+            raise EngineUnreachable(self.engine, "nothing answers at its address") from None
+        except httpx.RequestError:
+            raise EngineUnreachable(self.engine, "the connection was cut") from None
+        try:
+            return await asyncio.to_thread(answer.model_validate_json, body)
+        except ValidationError:
+            raise EngineUnreachable(self.engine, "its answer can't be understood") from None
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._client.aclose()
+
+    async def _check(self, response: httpx.Response) -> None:
+        status = response.status_code
+        if status == HTTPStatus.OK:
+            return
+        if status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS} or status >= (
+            HTTPStatus.INTERNAL_SERVER_ERROR
+        ):
+            wait = retry_after_seconds(response.headers.get("retry-after"))
+            raise EngineBusy(self.engine, retry_after_seconds=wait)
+        said = (await _body(response, limit_bytes=REFUSAL_BYTES)).decode(errors="replace")
+        raise Refusal(self.engine, self._reason(status, said), status=status, answer=said)
+
+    def _reason(self, status: int, said: str) -> str:
+        code = _CODE.search(said)
+        told = f"status {status}, {code[1]}" if code else f"status {status}"
+        match status:
+            case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+                return f"it doesn't accept the key in {self._key_setting} ({told})"
+            case HTTPStatus.PAYMENT_REQUIRED:
+                return f"it wants to be paid first ({told})"
+            case HTTPStatus.NOT_FOUND:
+                return f"its address or its model isn't known there ({told})"
+            case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                return f"the recording is larger than it takes ({told})"
+            case HTTPStatus.BAD_REQUEST | HTTPStatus.UNSUPPORTED_MEDIA_TYPE | HTTPStatus.UNPROCESSABLE_ENTITY:
+                return f"it can't use the recording, or not with these settings ({told})"
+        return f"its answer is unexpected ({told})"
+
+
+def with_version(address: str) -> str:
+    """The root of an OpenAI-compatible API: as given when it has a path, as OpenAI's own; `/v1` below it when not."""
+    return address if httpx.URL(address).path.strip("/") else f"{address}/v1"
+
+
+def retry_after_seconds(header: str | None) -> float | None:
+    """What a Retry-After header (RFC 9110, 10.2.3) asks for, an hour at most; None when it says nothing."""
+    if header is None:
+        return None
+    text = header.strip()
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text):
+        return min(float(text), LONGEST_WAIT_SECONDS)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max((moment - datetime.now(UTC)).total_seconds(), 0.0), LONGEST_WAIT_SECONDS)
+
+
+async def _body(response: httpx.Response, *, limit_bytes: int) -> bytes:
+    """The answer, up to the limit: what is cut off there can't be parsed, and is refused as that."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > limit_bytes:
+            break
+    return bytes(body[:limit_bytes])
+
+
+def _timeout(patience: Patience) -> httpx.Timeout:
+    return httpx.Timeout(
+        connect=patience.connect_seconds,
+        write=patience.write_seconds,
+        read=patience.read_seconds,
+        pool=patience.connect_seconds,
+    )
