@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CHAINS_VENV := .venv-chains
 RIVALS_VENV := .venv-rivals
+WHISPER_VENV := .venv-whisper
 ROWS := 200000
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 # Modules for themselves: as a package their folder would hide the library of the same name.
@@ -16,7 +17,7 @@ MYPY_ALONE := ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir .
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --python-version 3.11 pyproject.toml
 
-.PHONY: help install install-dev run test lint format soak record bench bench-uploads chains lock clean
+.PHONY: help install install-dev run test test-whisper lint format soak record bench bench-uploads chains lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +31,9 @@ install-dev: $(VENV)/dev.stamp ## make .venv with what the tests need as well
 
 test: lint ## check and test everything but the long kill runs
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-whisper: $(WHISPER_VENV)/whisper.stamp ## let a real Whisper model hear a spoken sentence
+	HF_HUB_OFFLINE=1 $(WHISPER_VENV)/bin/python -m pytest tests/whisper
 
 lint: install-dev ## check style, types, layers, Dockerfile, compose file and lock files
 	$(BIN)/ruff check
@@ -67,12 +71,15 @@ chains: install-dev $(CHAINS_VENV)/chains.stamp ## break and heal chains of publ
 lock: install-dev ## choose the newest dependencies that pyproject.toml allows, and pin them
 	$(COMPILE) --upgrade --output-file requirements.lock
 	$(COMPILE) --upgrade --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) --upgrade --extra whisper --constraint requirements-dev.lock --output-file requirements-whisper.lock
+	$(COMPILE) tests/whisper/requirements.in --upgrade --extra dev --extra whisper --constraint requirements-dev.lock \
+		--constraint requirements-whisper.lock --output-file tests/whisper/requirements.lock
 	$(COMPILE:pyproject.toml=benchmarks/chains/requirements.in) --no-strip-extras --output-file benchmarks/chains/requirements.lock
 	$(COMPILE:pyproject.toml=benchmarks/intake/requirements.in) --upgrade --constraint requirements.lock \
 		--output-file benchmarks/intake/requirements.lock
 
 clean: ## remove .venv and caches; recordings, database and .env stay
-	rm -rf $(VENV) $(CHAINS_VENV) $(RIVALS_VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CHAINS_VENV) $(RIVALS_VENV) $(WHISPER_VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +
 
 # The interpreter's own date is a prerequisite through the symlink: a replaced Python installs anew.
@@ -98,6 +105,13 @@ $(RIVALS_VENV)/rivals.stamp: benchmarks/intake/requirements.lock $(BIN)/python
 	@$(BIN)/python -m venv --clear $(RIVALS_VENV)
 	@$(RIVALS_VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input \
 		install --require-hashes --requirement benchmarks/intake/requirements.lock
+	@touch $@
+
+$(WHISPER_VENV)/whisper.stamp: tests/whisper/requirements.lock $(BIN)/python
+	@echo "Installing Whisper, a model and a voice into $(WHISPER_VENV) (once, about a minute)"
+	@$(BIN)/python -m venv --clear $(WHISPER_VENV)
+	@$(WHISPER_VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input \
+		install --require-hashes --requirement tests/whisper/requirements.lock
 	@touch $@
 
 $(BIN)/python:

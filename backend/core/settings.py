@@ -5,11 +5,13 @@ The environment wins over `.env`. Relative paths count from the root, whatever t
 
 import difflib
 import os
+import re
 from functools import cached_property
 from io import StringIO
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
@@ -25,7 +27,21 @@ def _from_root(path: Path) -> Path:
     return (ROOT / path.expanduser()).absolute()
 
 
+def _service_address(text: str) -> str:
+    """An address under which a service is called. A password in it would end up in other people's logs."""
+    parts = urlsplit(text)
+    if (
+        not re.fullmatch(r"https?://([^/?#]*@)?(\[[0-9a-fA-F:.]+\]|[^:/?#@\[\]\s]+)(:[0-9]{1,5})?([/?#].*)?", text)
+        or not parts.hostname
+    ):
+        raise ValueError("it is no http:// or https:// address")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("it holds more than host, port and path; keys have settings of their own")
+    return text.rstrip("/")
+
+
 RootedPath = Annotated[Path, AfterValidator(_from_root)]
+ServiceAddress = Annotated[str, AfterValidator(_service_address)]
 
 
 class Settings(BaseSettings):
@@ -58,6 +74,18 @@ class Settings(BaseSettings):
     user_quota_recordings: int = Field(default=0, ge=0)
     uploads_per_minute: int = Field(default=0, ge=0)
     open_uploads: int = Field(default=5, ge=1)
+    transcription_engine: Literal["none", "whisper", "openai", "deepgram"] = "none"
+    transcription_language: str | None = Field(default=None, pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    whisper_model: str = "base"
+    openai_base_url: ServiceAddress = "https://api.openai.com/v1"
+    openai_api_key: SecretStr | None = None
+    openai_transcription_model: str = "whisper-1"
+    deepgram_base_url: ServiceAddress = "https://api.deepgram.com"
+    deepgram_api_key: SecretStr | None = None
+    deepgram_model: str = "nova-3"
+    ollama_base_url: ServiceAddress = "http://127.0.0.1:11434"
+    ollama_api_key: SecretStr | None = None
+    ollama_model: str | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
 
@@ -138,7 +166,8 @@ def _refusal(error: ValidationError) -> SettingRefused:
     first = error.errors(include_input=False, include_url=False)[0]
     name = str(first["loc"][0]).upper() if first["loc"] else "file"
     if first["type"] != "extra_forbidden":
-        reason = first["msg"][0].lower() + first["msg"][1:]
+        sentence = first["msg"].removeprefix("Value error, ")
+        reason = sentence[0].lower() + sentence[1:]
         return SettingRefused(name, f"has an impossible value: {reason}")
     known = [field.upper() for field in Settings.model_fields]
     close = difflib.get_close_matches(name, known, n=1)

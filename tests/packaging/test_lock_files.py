@@ -10,7 +10,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+EXTRAS = {
+    "requirements.lock": [],
+    "requirements-dev.lock": ["dev"],
+    "requirements-whisper.lock": ["whisper"],
+    "tests/whisper/requirements.lock": ["dev", "whisper"],
+}
+LOCKS = tuple(EXTRAS)
 SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -34,8 +40,8 @@ def pins(lock: str) -> dict[str, set[str]]:
 
 def declared(lock: str) -> list[Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extra = project["optional-dependencies"]["dev"] if "dev" in lock else []
-    return [Requirement(text) for text in [*project["dependencies"], *extra]]
+    extras = [text for extra in EXTRAS[lock] for text in project["optional-dependencies"][extra]]
+    return [Requirement(text) for text in [*project["dependencies"], *extras]]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -70,7 +76,21 @@ def test_a_lock_holds_what_the_project_declares(lock: str) -> None:
             assert requirement.specifier.contains(version, prereleases=True), f"{requirement}: run make lock"
 
 
-def test_tests_run_on_what_is_served() -> None:
+# What is served, and where it is tested.
+TESTED = {
+    "requirements.lock": "requirements-dev.lock",
+    "requirements-whisper.lock": "tests/whisper/requirements.lock",
+}
+
+
+@pytest.mark.parametrize(("served", "tested"), TESTED.items())
+def test_tests_run_on_what_is_served(served: str, tested: str) -> None:
     """The versions that were tested are the versions that run in production."""
-    tested = pins("requirements-dev.lock")
-    assert {name: tested.get(name) for name in pins("requirements.lock")} == pins("requirements.lock")
+    versions = pins(tested)
+    assert {name: versions.get(name) for name in pins(served)} == pins(served)
+
+
+def test_whisper_is_added_to_what_is_served() -> None:
+    """Installing the extra changes none of the versions that are there."""
+    versions = pins("requirements-whisper.lock")
+    assert {name: versions.get(name) for name in pins("requirements.lock")} == pins("requirements.lock")
