@@ -1,0 +1,115 @@
+"""Opening a recording with the one demuxer that its format calls for, and nothing else that FFmpeg could do."""
+
+from collections.abc import Iterator
+from io import BytesIO, RawIOBase
+from typing import TypeAlias
+
+import av
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Discard
+
+DEMUXERS = frozenset({"aac", "aiff", "amr", "asf", "caf", "flac", "matroska", "mov", "mp3", "ogg", "wav"})
+# By FFmpeg's names of the decoders, of which a codec may have several.
+DECODERS = frozenset({
+    "aac", "aac_fixed", "aac_latm", "adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "alac", "amrnb", "amrwb", "flac",
+    "gsm", "gsm_ms", "libopencore_amrnb", "libopencore_amrwb", "libopus", "libspeex", "libvorbis", "mp1",
+    "mp1float", "mp2", "mp2float", "mp3", "mp3float", "opus", "speex", "vorbis", "wmalossless", "wmapro", "wmav1",
+    "wmav2", "wmavoice", "pcm_alaw", "pcm_f32be", "pcm_f32le", "pcm_f64be", "pcm_f64le", "pcm_mulaw", "pcm_s16be",
+    "pcm_s16le", "pcm_s24be", "pcm_s24le", "pcm_s32be", "pcm_s32le", "pcm_s64be", "pcm_s64le", "pcm_s8",
+    "pcm_u16be", "pcm_u16le", "pcm_u24be", "pcm_u24le", "pcm_u32be", "pcm_u32le", "pcm_u8",
+})  # fmt: skip
+_READ_BYTES = 64 * 1024
+
+File: TypeAlias = RawIOBase | BytesIO
+
+
+class Refused(Exception):
+    """The recording can't be decoded; the message is a clause that says why, for a person."""
+
+
+def open_recording(source: File, *, demuxer: str) -> InputContainer:
+    """The container in `source`, read by `demuxer` alone. Raises Refused.
+
+    FFmpeg may open nothing by itself: every protocol is refused, so references to other files or hosts lead nowhere.
+    """
+    if demuxer not in DEMUXERS:
+        raise Refused(f"no demuxer {demuxer} is allowed")
+    source.seek(0)
+    try:
+        return av.open(
+            source,
+            "r",
+            format=demuxer,
+            options={
+                "protocol_whitelist": "none",
+                "format_whitelist": av.ContainerFormat(demuxer, "r").name,
+                "codec_whitelist": ",".join(sorted(DECODERS)),
+                "enable_drefs": "0",
+                "use_absolute_path": "0",
+            },
+            metadata_errors="ignore",
+            buffer_size=_READ_BYTES,
+        )
+    except FFmpegError as error:
+        raise damaged(error) from error
+
+
+def sound_of(container: InputContainer) -> AudioStream:
+    """The first stream of sound, ready to be decoded; the others are skipped. Raises Refused."""
+    if not container.streams.audio:
+        raise Refused("it holds no sound")
+    sound = container.streams.audio[0]
+    for stream in container.streams:
+        if stream is not sound:
+            stream.discard = Discard.all
+    return sound
+
+
+class Frames:
+    """A stream's frames, decoded as far as it can be; `unreadable` counts the packets that couldn't be."""
+
+    def __init__(self, container: InputContainer, sound: AudioStream) -> None:
+        self._container = container
+        self._sound = sound
+        self.unreadable = 0
+        self.packet_bytes = 0
+        context: AudioCodecContext | None = sound.codec_context  # FFmpeg may know the stream and not decode it
+        if context is None or context.name not in DECODERS:
+            name = "unknown" if context is None else context.name
+            raise Refused(f"its codec is not one that is decoded ({name})")
+        context.thread_count = 1
+        self.codec = context.codec.canonical_name
+
+    def __iter__(self) -> Iterator[AudioFrame]:
+        decode = self._sound.codec_context.decode
+        for packet in self.packets():
+            try:
+                frames = decode(packet)
+            except MemoryError:
+                raise
+            except FFmpegError:
+                self.unreadable += 1
+            else:
+                self.packet_bytes += packet.size
+                yield from frames
+
+    def packets(self) -> "Iterator[Packet[AudioStream]]":
+        """The packets up to the file's end, or to where it can't be read any more; the last is empty."""
+        try:
+            yield from self._container.demux(self._sound)
+        except MemoryError:
+            raise
+        except FFmpegError:
+            self.unreadable += 1
+
+
+def damaged(error: FFmpegError) -> Refused:
+    """The same in words; no memory left is no damage."""
+    if isinstance(error, MemoryError):
+        raise error
+    return Refused(f"the file is damaged: {(error.strerror or 'it can not be read').lower()}")

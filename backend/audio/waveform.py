@@ -1,0 +1,43 @@
+"""A recording's outline, as people see it: the lowest and the highest sample of each stretch."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waveform:
+    """Pairs of levels, each for `samples_per_pixel` samples over all channels; the last may stand for fewer.
+
+    `data` has the lowest and the highest by turns, of 16 bits: at 8 a quiet voice memo would be a staircase. There are
+    at most 4,096 pairs, since `samples_per_pixel` doubles with the length, so any recording is drawn in one piece and
+    sent in 60 kB.
+    """
+
+    BITS: ClassVar = 16
+    SILENCE_LEVEL: ClassVar = 32  # -60 dB of full scale: dither and what a codec makes of nothing
+
+    sample_rate_hz: int
+    samples_per_pixel: int
+    data: tuple[int, ...]
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing in it is louder than SILENCE_LEVEL."""
+        return max(map(abs, self.data), default=0) <= self.SILENCE_LEVEL
+
+    def to_dict(self) -> dict[str, Any]:
+        """In the shape of audiowaveform's JSON, version 2 (audiowaveform, doc/DataFormat.md), which peaks.js reads."""
+        return {
+            "version": 2,
+            "channels": 1,
+            "sample_rate": self.sample_rate_hz,
+            "samples_per_pixel": self.samples_per_pixel,
+            "bits": self.BITS,
+            "length": len(self.data) // 2,
+            "data": list(self.data),
+        }
+
+    def to_json(self) -> bytes:
+        """The same as bytes."""
+        return json.dumps(self.to_dict(), separators=(",", ":")).encode()
