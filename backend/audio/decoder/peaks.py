@@ -7,6 +7,7 @@ the length needn't be known before, and a short recording is drawn as finely as 
 from typing import Any
 
 import numpy as np
+from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
@@ -30,50 +31,52 @@ class Peaks:
         self._step = FINEST_SAMPLES
         self._pixels = _Levels()
         self._steps = _Levels()  # those that don't make a pixel yet
-        self._kind: tuple[str, int] | None = None
-        self._planes: list[bytearray] = []
-        self._type: np.dtype[Any] = np.dtype(np.int16)
-        self._sample_bytes = 0  # in one plane
+        self._waiting = AudioFifo()
+        self._channels = 0
 
     def add(self, frame: AudioFrame) -> None:
         """Takes the samples of a frame in; its format and channels may differ from those before."""
-        kind = (frame.format.name, frame.layout.nb_channels)
-        if kind != self._kind:
-            self._reduce(rest=True)
-            self._kind = kind
-            self._type = _TYPES[frame.format.packed.name]
-            self._planes = [bytearray() for _ in range(kind[1] if frame.format.is_planar else 1)]
-            self._sample_bytes = frame.format.bytes * kind[1] // len(self._planes)
-        size = frame.samples * self._sample_bytes
-        # A plane is padded; and of more than eight, PyAV doesn't know where they end.
-        for waiting, plane in zip(self._planes, frame.planes, strict=False):
-            waiting.extend(memoryview(plane)[:size])
+        frame.pts = None
+        if frame.layout.nb_channels != self._channels:  # which the queue doesn't notice
+            self._begin(frame)
+        try:
+            self._waiting.write(frame)
+        except ValueError:
+            self._begin(frame)
+            self._waiting.write(frame)
         self.samples += frame.samples
-        if len(self._planes[0]) >= _BLOCK_SAMPLES * self._sample_bytes:
-            self._reduce()
+        while self._waiting.samples >= _BLOCK_SAMPLES:
+            self._reduce(_BLOCK_SAMPLES)
 
     def finish(self) -> tuple[Levels, Levels]:
         """The lowest and the highest level of each stretch; the last may be a shorter one."""
-        self._reduce(rest=True)
+        self._reduce_rest()
         if len(self._steps):
             self._pixels.append(*self._steps.taken(len(self._steps), by=len(self._steps)))
         return self._pixels.lows, self._pixels.highs
 
-    def _reduce(self, *, rest: bool = False) -> None:
-        """Makes steps of what waits: the whole ones, and with `rest` a last one that is shorter."""
-        if self._kind is None:
+    def _begin(self, frame: AudioFrame) -> None:
+        """Reduces what waits, to begin with frames of another kind."""
+        self._reduce_rest()
+        self._waiting, self._channels = AudioFifo(), frame.layout.nb_channels
+
+    def _reduce_rest(self) -> None:
+        """Reduces all that waits; the last step may be a shorter one."""
+        rest = self._waiting.samples % self._step
+        for count in (self._waiting.samples - rest, rest):
+            if count:
+                self._reduce(count)
+
+    def _reduce(self, count: int) -> None:
+        """Makes steps of the first `count` samples that wait: whole ones, or one that is shorter."""
+        block = self._waiting.read(count)
+        if block is None:
             return
-        length, step_bytes = len(self._planes[0]), self._step * self._sample_bytes
-        whole = length // step_bytes * step_bytes
-        for begin, end, count in ((0, whole, whole // step_bytes), (whole, length if rest else whole, 1)):
-            if end > begin:
-                steps = [np.frombuffer(plane[begin:end], self._type).reshape(count, -1) for plane in self._planes]
-                self._steps.append(
-                    np.minimum.reduce([_level(samples.min(axis=1)) for samples in steps]),
-                    np.maximum.reduce([_level(samples.max(axis=1)) for samples in steps]),
-                )
-        for plane in self._planes:
-            del plane[: length if rest else whole]
+        planes = [plane.reshape(max(1, count // self._step), -1) for plane in _samples(block)]
+        self._steps.append(
+            np.minimum.reduce([_level(plane.min(axis=1)) for plane in planes]),
+            np.maximum.reduce([_level(plane.max(axis=1)) for plane in planes]),
+        )
         self._gather()
 
     def _gather(self) -> None:
@@ -84,8 +87,9 @@ class Peaks:
             if len(self._pixels) == PIXELS:
                 self._pixels.append(*self._pixels.taken(PIXELS, by=2))
                 self.samples_per_pixel *= 2
-                if not len(self._steps):
-                    self._step = min(self.samples_per_pixel, _LONGEST_STEP)
+        while self._step < min(self.samples_per_pixel, _LONGEST_STEP) and len(self._steps) % 2 == 0:
+            self._steps.append(*self._steps.taken(len(self._steps), by=2))
+            self._step *= 2
 
 
 class _Levels:
@@ -118,6 +122,13 @@ _TYPES: dict[str, np.dtype[Any]] = {
 }
 
 
+def _samples(frame: AudioFrame) -> list[Samples]:
+    """The samples of each plane of a frame. A plane is padded; and of more than eight, PyAV finds no end."""
+    channels, kind = frame.layout.nb_channels, _TYPES[frame.format.packed.name]
+    planes, width = (channels, 1) if frame.format.is_planar else (1, channels)
+    return [np.frombuffer(plane, kind, count=frame.samples * width) for plane in frame.planes[:planes]]  # type: ignore[call-overload]
+
+
 def _level(samples: Samples) -> Levels:
     """Samples of any of FFmpeg's formats as 16-bit levels."""
     match samples.dtype.kind:
@@ -126,5 +137,6 @@ def _level(samples: Samples) -> Levels:
         case "i":
             return (samples >> 8 * (samples.itemsize - 2)).astype(np.int16)
         case _:
-            level: Levels = np.nan_to_num(samples * 32768, nan=0).clip(-32768, 32767).round().astype(np.int16)
-            return level
+            scaled = np.rint(np.minimum(np.maximum(samples * 32768, -32768), 32767))
+            scaled[np.isnan(scaled)] = 0
+            return scaled.astype(np.int16)  # type: ignore[no-any-return]
