@@ -79,6 +79,10 @@ class Decoder:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Stops the server; another job would start it anew."""
         if self._server is not None:
             await self._stop(self._server)
 

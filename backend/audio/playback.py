@@ -24,13 +24,13 @@ _PLAYABLE = {
     "flac": frozenset({"flac"}),
     "webm": frozenset({"opus", "vorbis"}),
 }
-# Codecs that every browser decodes, each with the container and FFmpeg's muxer in which they can also seek.
+# Codecs that every browser decodes, each with the container and FFmpeg's muxer in which it can also seek. FLAC is not
+# among them: out of another container it states no length until it is encoded anew, which loses nothing.
 _REMUXED = {
     "aac": (M4A, "ipod"),
     "mp3": (MP3, "mp3"),
     "opus": (WEBM, "webm"),
     "vorbis": (WEBM, "webm"),
-    "flac": (FLAC, "flac"),
 }
 _MOST_CHANNELS = 8  # RFC 9639; no browser plays more
 

@@ -41,6 +41,7 @@ SAMPLES = (
     Sample("mp4 fragmented", "mp4", "aac", "audio/mp4", "mp4", options=(("movflags", "frag_keyframe+empty_moov"),)),
     Sample("mov", "mov", "aac", "video/quicktime", "mov"),
     Sample("3gp", "3gp", "aac", "audio/3gpp", "3gp"),
+    Sample("3gp amr", "3gp", "libopencore_amrnb", "audio/3gpp", "3gp", hertz=8000, bit_rate=12200),
     Sample("3g2", "3g2", "aac", "audio/3gpp2", "3g2"),
     Sample("ogg opus", "ogg", "libopus", "audio/ogg", "opus"),
     Sample("ogg vorbis", "ogg", "vorbis", "audio/ogg", "ogg", layout="stereo"),
@@ -48,6 +49,7 @@ SAMPLES = (
     Sample("flac", "flac", "flac", "audio/flac", "flac"),
     Sample("webm", "webm", "libopus", "audio/webm", "webm"),
     Sample("webm live", "webm", "libopus", "audio/webm", "webm", options=(("live", "1"),)),
+    Sample("webm vorbis", "webm", "vorbis", "audio/webm", "webm", layout="stereo", options=(("live", "1"),)),
     Sample("matroska", "matroska", "flac", "audio/x-matroska", "mka"),
     Sample("aac", "adts", "aac", "audio/aac", "aac"),
     Sample("amr", "amr", "libopencore_amrnb", "audio/amr", "amr", hertz=8000, bit_rate=12200),
@@ -59,8 +61,8 @@ BY_NAME = {sample.name: sample for sample in SAMPLES}
 
 
 @cache
-def recording(name: str, *, seconds: float = 1.0) -> bytes:
-    """The bytes of a recording of that sample's kind."""
+def recording(name: str, *, seconds: float = 1.0, levels: tuple[float, ...] = (0.244,)) -> bytes:
+    """The bytes of a recording of that sample's kind: a tone that has each of the levels (1 is full scale) in turn."""
     sample = BY_NAME[name]
     file = BytesIO()
     container = av.open(file, "w", format=sample.container, options=dict(sample.options))
@@ -69,15 +71,19 @@ def recording(name: str, *, seconds: float = 1.0) -> bytes:
     stream.codec_context.layout = sample.layout
     if sample.bit_rate is not None:
         stream.codec_context.bit_rate = sample.bit_rate
-    for frame in (*_tone(sample.hertz, seconds=seconds), None):
+    for frame in (*_tone(sample.hertz, seconds=seconds, levels=levels), None):
         container.mux(stream.encode(frame))
     container.close()
     return file.getvalue()
 
 
-def _tone(hertz: int, *, seconds: float) -> Iterator[av.AudioFrame]:
-    for begin in range(0, int(seconds * hertz), FRAME):
-        wave = (8000 * math.sin(at * 2 * math.pi * 440 / hertz) for at in range(begin, begin + FRAME))
+def _tone(hertz: int, *, seconds: float, levels: tuple[float, ...]) -> Iterator[av.AudioFrame]:
+    total = int(seconds * hertz)
+    for begin in range(0, total, FRAME):
+        wave = (
+            32767 * levels[min(at, total - 1) * len(levels) // total] * math.sin(at * 2 * math.pi * 440 / hertz)
+            for at in range(begin, begin + FRAME)
+        )
         frame = av.AudioFrame(format="s16", layout="mono", samples=FRAME)
         frame.sample_rate, frame.pts, frame.time_base = hertz, begin, Fraction(1, hertz)
         frame.planes[0].update(array("h", map(int, wave)).tobytes())

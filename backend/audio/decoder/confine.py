@@ -3,6 +3,7 @@
 It has five descriptors and can't open a sixth: no file, no socket, no pipe.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -41,8 +42,16 @@ def _told(request: dict[str, Any]) -> dict[str, Any]:
         raise
     except Refused as refused:
         return {"reason": str(refused)}
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            return _stumbled(error)
+        return {"reason": f"what plays would be larger than {request['limits']['output_bytes'] / 1024**2:.0f} MiB"}
     except Exception as error:  # noqa: BLE001  # the libraries raise what they like
-        return {"reason": f"the decoder stumbled over it ({type(error).__name__})", "trace": traceback.format_exc()}
+        return _stumbled(error)
+
+
+def _stumbled(error: Exception) -> dict[str, Any]:
+    return {"reason": f"the decoder stumbled over it ({type(error).__name__})", "trace": traceback.format_exc()}
 
 
 def _keep_descriptors(*, source: int, target: int | None, answer: int) -> None:

@@ -1,5 +1,6 @@
 """Opening a recording with the one demuxer that its format calls for, and nothing else that FFmpeg could do."""
 
+import errno
 from collections.abc import Iterator
 from io import BytesIO, RawIOBase
 from typing import TypeAlias
@@ -109,7 +110,10 @@ class Frames:
 
 
 def damaged(error: FFmpegError) -> Refused:
-    """The same in words; no memory left is no damage."""
-    if isinstance(error, MemoryError):
-        raise error
+    """The same in words. Raises what is no damage: no memory left, or no room (and the closing then fails as well)."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno == errno.EFBIG):
+            raise cause
+        cause = cause.__context__
     return Refused(f"the file is damaged: {(error.strerror or 'it can not be read').lower()}")

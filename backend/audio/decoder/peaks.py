@@ -123,7 +123,7 @@ _TYPES: dict[str, np.dtype[Any]] = {
 
 
 def _samples(frame: AudioFrame) -> list[Samples]:
-    """The samples of each plane of a frame. A plane is padded; and of more than eight, PyAV finds no end."""
+    """The samples of each plane of a frame. A plane is padded; and of eight or more, PyAV finds no end."""
     channels, kind = frame.layout.nb_channels, _TYPES[frame.format.packed.name]
     planes, width = (channels, 1) if frame.format.is_planar else (1, channels)
     return [np.frombuffer(plane, kind, count=frame.samples * width) for plane in frame.planes[:planes]]  # type: ignore[call-overload]

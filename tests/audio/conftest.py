@@ -1,0 +1,46 @@
+"""A decoder, and recordings as files."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from audio.decoding import Decoder, DecodingLimits
+from audio.formats import HEAD_BYTES, AudioFormat, recognise
+from audio.probing import Examined, examine
+
+
+class Examine(Protocol):
+    """Examines bytes as an upload's would be: recognised first, then decoded by what they were recognised as."""
+
+    async def __call__(self, content: bytes, audio: AudioFormat | None = None, **limits: int) -> Examined:
+        """What examining finds."""
+
+
+@pytest.fixture(scope="session")
+def decoder() -> Iterator[Decoder]:
+    """A decoder, whose server starts with the first job."""
+    decoder = Decoder()
+    yield decoder
+    asyncio.run(decoder.stop())
+
+
+@pytest.fixture
+def examined(decoder: Decoder, tmp_path: Path) -> Examine:
+    """A function that examines a recording's bytes."""
+
+    async def run(content: bytes, audio: AudioFormat | None = None, **limits: int) -> Examined:
+        path = tmp_path / "recording"
+        path.write_bytes(content)
+        return await examine(path, audio=audio or format_of(content), decoder=decoder, limits=DecodingLimits(**limits))
+
+    return run
+
+
+def format_of(content: bytes) -> AudioFormat:
+    """What an upload is taken for."""
+    audio = recognise(content[:HEAD_BYTES])
+    assert audio is not None
+    return audio
