@@ -1,7 +1,5 @@
 """Real recordings in every format that is taken in: a tone, encoded by FFmpeg in memory."""
 
-import math
-from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,6 +7,7 @@ from functools import cache
 from io import BytesIO
 
 import av
+import numpy as np
 
 FRAME = 1024
 
@@ -79,12 +78,11 @@ def recording(name: str, *, seconds: float = 1.0, levels: tuple[float, ...] = (0
 
 def _tone(hertz: int, *, seconds: float, levels: tuple[float, ...]) -> Iterator[av.AudioFrame]:
     total = int(seconds * hertz)
+    at = np.arange(-(-total // FRAME) * FRAME)
+    level = np.array(levels)[np.minimum(at, total - 1) * len(levels) // total]
+    wave = (32767 * level * np.sin(at * 2 * np.pi * 440 / hertz)).astype(np.int16)
     for begin in range(0, total, FRAME):
-        wave = (
-            32767 * levels[min(at, total - 1) * len(levels) // total] * math.sin(at * 2 * math.pi * 440 / hertz)
-            for at in range(begin, begin + FRAME)
-        )
         frame = av.AudioFrame(format="s16", layout="mono", samples=FRAME)
         frame.sample_rate, frame.pts, frame.time_base = hertz, begin, Fraction(1, hertz)
-        frame.planes[0].update(array("h", map(int, wave)).tobytes())
+        frame.planes[0].update(wave[begin : begin + FRAME].tobytes())
         yield frame

@@ -1,0 +1,111 @@
+"""Damaged and malicious recordings: each ends with a result or a reason, within the limits, and reaches nothing."""
+
+import asyncio
+import socket
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from audio.decoding import Decoder, DecodingFailed, DecodingLimits
+from audio.formats import FLAC, WAV, AudioFormat
+from audio.playback import make_playback, variant_due
+from audio.probing import examine
+from tests.audio.damage import damaged, many_channels, traps, twelve_silent_hours
+
+LIMITS = DecodingLimits()
+AT_ONCE = 2
+
+
+async def ending(decoder: Decoder, path: Path, audio: AudioFormat, content: bytes) -> str:
+    """How a recording ends: examined, perhaps with a variant, or the reason why not; always within the limits."""
+    path.write_bytes(content)
+    begin = time.monotonic()
+    try:
+        examined = await examine(path, audio=audio, decoder=decoder, limits=LIMITS)
+        used = examined.used
+        assert examined.probe.duration_seconds > 0
+        assert 0 < len(examined.waveform.data) <= 2 * 4096
+        told = "read, damaged" if examined.probe.damaged else "read"
+        variant = variant_due(audio, examined.probe)
+        if variant is not None:
+            target = path.with_suffix(".variant")
+            await make_playback(path, target, audio=audio, variant=variant, decoder=decoder, limits=LIMITS)
+            target.unlink()
+            told += ", with a variant"
+    except DecodingFailed as failed:
+        used, told = failed.used, failed.reason
+    assert "stumbled" not in told
+    assert used.peak_memory_bytes < LIMITS.memory_bytes
+    assert used.cpu_seconds < LIMITS.cpu_seconds + 2
+    assert time.monotonic() - begin < 2 * LIMITS.wall_seconds
+    return told
+
+
+@pytest.mark.parametrize(
+    ("count", "seed"), [(100, 1), pytest.param(1000, 2, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])]
+)
+async def test_damaged_recordings_end(decoder: Decoder, tmp_path: Path, count: int, seed: int) -> None:
+    """However a file is damaged, it is read as far as that goes or refused with a reason, and the decoder stays up."""
+    room = asyncio.Semaphore(AT_ONCE)
+    endings: Counter[str] = Counter()
+
+    async def one(at: int, name: str, audio: AudioFormat, content: bytes) -> None:
+        async with room:
+            try:
+                told = await ending(decoder, tmp_path / str(at), audio, content)
+            except Exception as error:
+                error.add_note(name)
+                raise
+        endings[told] += 1
+
+    await examine_something(decoder, tmp_path)
+    server = decoder._server
+    async with asyncio.TaskGroup() as tasks:
+        for at, (name, audio, content) in enumerate(damaged(count, seed=seed)):
+            tasks.create_task(one(at, name, audio, content))
+    for told, times in endings.most_common():
+        print(f"{times:>5}  {told}")
+    assert endings.total() == count
+    assert decoder._server is server
+
+
+async def examine_something(decoder: Decoder, folder: Path) -> None:
+    """Has the server started."""
+    await ending(decoder, folder / "first", WAV, many_channels(1))
+
+
+async def test_nothing_else_is_reached(decoder: Decoder, tmp_path: Path) -> None:
+    """Playlists, scripts and references under a recording's name open no connection and no other file."""
+    secret = tmp_path / "secret.mp3"
+    secret.write_bytes(many_channels(1))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        for name, (audio, content) in traps(address, str(secret)).items():
+            told = await ending(decoder, tmp_path / "recording", audio, content)
+            if " as " in name or "another file" in name:
+                assert "read" not in told, name
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+async def test_twelve_silent_hours_in_a_few_kilobytes(decoder: Decoder, tmp_path: Path) -> None:
+    """A tiny file that decodes to half a day is read in flat memory, and flagged as silent."""
+    content = twelve_silent_hours()
+    assert len(content) < 100_000
+    path = tmp_path / "recording"
+    path.write_bytes(content)
+    examined = await examine(path, audio=FLAC, decoder=decoder, limits=LIMITS)
+    assert examined.probe.duration_seconds == pytest.approx(12 * 3600, abs=10)
+    assert examined.probe.silent
+    assert len(examined.waveform.data) <= 2 * 4096
+    assert examined.used.peak_memory_bytes < 100 * 1024**2
+
+
+@pytest.mark.parametrize("channels", [0, 3, 8, 64, 65535])
+async def test_many_channels(decoder: Decoder, tmp_path: Path, channels: int) -> None:
+    """A recording may have as many channels as it likes: it is read, or refused with a reason."""
+    told = await ending(decoder, tmp_path / "recording", WAV, many_channels(channels))
+    assert told == "read" if channels in {3, 8, 64} else "read" not in told

@@ -1,0 +1,243 @@
+"""The child that decodes: what it may not do, when it ends, and that nothing outlives whoever waits for it."""
+
+import asyncio
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from audio.decoding import Decoder, DecoderUnavailable, DecodingFailed, DecodingLimits
+from audio.formats import FLAC, WAV
+from audio.probing import examine
+from tests.audio.samples import recording
+
+BACKEND = Path(__file__).resolve().parents[2] / "backend"
+LIMITS = DecodingLimits()
+PATIENCE_SECONDS = 20
+
+ATTEMPTS = """
+import errno, os, socket, sys
+sys.path.append(sys.argv[1])
+from audio.decoder import confine, jobs
+
+def outcome(attempt):
+    try:
+        return str(attempt())
+    except OSError as error:
+        return errno.errorcode[error.errno]
+
+def attempt(source, target):
+    return {
+        "read a file": outcome(lambda: open("/etc/passwd").read()),
+        "write a file": outcome(lambda: open(sys.argv[2] + ".new", "w")),
+        "connect": outcome(lambda: socket.create_connection(("127.0.0.1", 9))),
+        "write what it reads": outcome(lambda: os.write(3, b"x")),
+        "write what is no target": outcome(lambda: os.ftruncate(4, 10)),
+        "its descriptors": outcome(lambda: [at for at in range(64) if outcome(lambda: os.fstat(at)) != "EBADF"]),
+        "its session": outcome(lambda: os.getsid(0) == os.getpid()),
+    }
+
+jobs.JOBS["attempt"] = attempt
+limits = {"cpu_seconds": 5, "wall_seconds": 5, "memory_bytes": 1 << 30, "output_bytes": 1 << 20}
+source = os.open(sys.argv[2], os.O_RDONLY)
+answer = os.dup(1)
+secrets = [os.open("/etc/hostname", os.O_RDONLY) for _ in range(5)]
+pid = os.fork()
+if pid == 0:
+    confine.be_child({"job": "attempt", "limits": limits, "arguments": {}}, source=source, target=None, answer=answer)
+os.waitpid(pid, 0)
+"""
+
+WAITING = """
+import asyncio, sys
+from pathlib import Path
+sys.path.append(sys.argv[1])
+from audio.decoding import Decoder, DecodingLimits
+from audio.formats import WAV
+from audio.probing import examine
+
+async def main():
+    async with Decoder() as decoder:
+        job = asyncio.create_task(examine(Path(sys.argv[2]), audio=WAV, decoder=decoder, limits=DecodingLimits()))
+        while not decoder._server:
+            await asyncio.sleep(0.05)
+        print(decoder._server._process.pid, flush=True)
+        await job
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+async def own_decoder() -> AsyncIterator[Decoder]:
+    """A decoder of the test's own, whose server may be killed."""
+    async with Decoder() as decoder:
+        yield decoder
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Path:
+    """A silent WAV that takes seconds to decode: hours of zeros that take no room on the disk."""
+    path = tmp_path / "endless.wav"
+    size = 0xF0000000
+    layout = struct.pack("<HHIIHH", 1, 1, 48000, 96000, 2, 16)
+    path.write_bytes(
+        b"RIFF" + struct.pack("<I", size + 36) + b"WAVEfmt \x10\0\0\0" + layout + b"data" + struct.pack("<I", size)
+    )
+    os.truncate(path, size)
+    return path
+
+
+def server_of(decoder: Decoder) -> int:
+    assert decoder._server is not None
+    return decoder._server._process.pid
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has begun, and theirs."""
+    told = Path(f"/proc/{pid}/task/{pid}/children")
+    found = [int(child) for child in told.read_text().split()] if told.exists() else []
+    return [*found, *(grandchild for child in found for grandchild in children(child))]
+
+
+def running(pid: int) -> bool:
+    """Whether a process is there, and no zombie that nobody has buried."""
+    state = Path(f"/proc/{pid}/stat")
+    return state.exists() and ") Z " not in state.read_text()
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Waits for a condition."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not true():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+
+
+def test_a_child_can_open_nothing(tmp_path: Path) -> None:
+    """The child reads what it was given, and can open no file, no socket and nothing to write to."""
+    path = tmp_path / "recording"
+    path.write_bytes(b"bytes")
+    told = subprocess.run(
+        [sys.executable, "-c", ATTEMPTS, str(BACKEND), str(path)], capture_output=True, check=True, timeout=60
+    )
+    assert json.loads(told.stdout)["result"] == {
+        "read a file": "EMFILE",
+        "write a file": "EMFILE",
+        "connect": "EMFILE",
+        "write what it reads": "EBADF",
+        "write what is no target": "EINVAL",
+        "its descriptors": "[0, 1, 2, 3, 4]",
+        "its session": "True",
+    }
+    assert not path.with_suffix(".new").exists()
+
+
+async def test_processor_time_is_limited(decoder: Decoder, endless: Path) -> None:
+    """What computes for too long is ended, and the reason says so."""
+    with pytest.raises(DecodingFailed, match="it took more than 1 s of processor time") as failed:
+        await examine(endless, audio=WAV, decoder=decoder, limits=DecodingLimits(cpu_seconds=1))
+    assert failed.value.used.cpu_seconds < 3
+
+
+async def test_time_is_limited(decoder: Decoder, endless: Path) -> None:
+    """What takes too long is ended, and the reason says so."""
+    with pytest.raises(DecodingFailed, match="it took more than 1 s[.]"):
+        await examine(endless, audio=WAV, decoder=decoder, limits=DecodingLimits(wall_seconds=1))
+
+
+async def test_memory_is_limited(decoder: Decoder, tmp_path: Path) -> None:
+    """What needs too much memory is ended, and the reason says so."""
+    path = tmp_path / "recording"
+    path.write_bytes(recording("wav"))
+    with pytest.raises(DecodingFailed, match="it needed more than 64 MiB of memory"):
+        await examine(path, audio=WAV, decoder=decoder, limits=DecodingLimits(memory_bytes=64 * 1024**2))
+
+
+async def test_a_cancelled_job_ends_its_child(own_decoder: Decoder, endless: Path) -> None:
+    """Whoever stops waiting leaves no child behind, and the server goes on."""
+    job = asyncio.create_task(examine(endless, audio=WAV, decoder=own_decoder, limits=LIMITS))
+    await until(lambda: own_decoder._server and len(children(server_of(own_decoder))) == 2)
+    job.cancel()
+    await until(lambda: not children(server_of(own_decoder)))
+
+
+async def test_a_killed_server_is_started_anew(own_decoder: Decoder, endless: Path, tmp_path: Path) -> None:
+    """A job that is running doesn't need the server, and the next one gets a new server."""
+    running = asyncio.create_task(
+        examine(endless, audio=WAV, decoder=own_decoder, limits=DecodingLimits(wall_seconds=2))
+    )
+    await until(lambda: own_decoder._server and len(children(server_of(own_decoder))) == 2)
+    killed = server_of(own_decoder)
+    os.kill(killed, signal.SIGKILL)
+    path = tmp_path / "recording"
+    path.write_bytes(recording("wav"))
+    await examine(path, audio=WAV, decoder=own_decoder, limits=LIMITS)
+    assert server_of(own_decoder) != killed
+    with pytest.raises(DecodingFailed, match="it took more than 2 s"):
+        await running
+
+
+async def test_a_killed_keeper_is_no_verdict(own_decoder: Decoder, endless: Path) -> None:
+    """When the machine kills what it likes, the recording isn't blamed."""
+    job = asyncio.create_task(examine(endless, audio=WAV, decoder=own_decoder, limits=LIMITS))
+    await until(lambda: own_decoder._server and len(children(server_of(own_decoder))) == 2)
+    keeper, child = children(server_of(own_decoder))
+    os.kill(keeper, signal.SIGKILL)
+    with pytest.raises(DecoderUnavailable):
+        await job
+    os.kill(child, signal.SIGKILL)
+
+
+async def test_a_killed_child_is_told(own_decoder: Decoder, endless: Path) -> None:
+    """A child that crashes takes nobody with it."""
+    job = asyncio.create_task(examine(endless, audio=WAV, decoder=own_decoder, limits=LIMITS))
+    await until(lambda: own_decoder._server and len(children(server_of(own_decoder))) == 2)
+    os.kill(children(server_of(own_decoder))[1], signal.SIGSEGV)
+    with pytest.raises(DecodingFailed, match="decoding it crashed .SIGSEGV."):
+        await job
+
+
+async def test_nothing_outlives_a_killed_parent(endless: Path) -> None:
+    """`kill -9` of whoever decodes leaves no server and no child."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITING, str(BACKEND), str(endless)], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        server = int(parent.stdout.readline())
+        await until(lambda: len(children(server)) == 2)
+        begun = [server, *children(server)]
+        parent.kill()
+    await until(lambda: not any(map(running, begun)))
+
+
+async def test_the_server_knows_no_secret(
+    own_decoder: Decoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The processes that read uploaded bytes have nothing of the environment that they don't need."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@127.0.0.1/db")
+    path = tmp_path / "recording"
+    path.write_bytes(recording("wav"))
+    await examine(path, audio=WAV, decoder=own_decoder, limits=LIMITS)
+    environment = Path(f"/proc/{server_of(own_decoder)}/environ").read_bytes().split(b"\0")
+    names = {variable.partition(b"=")[0].decode() for variable in environment if variable}
+    assert names <= {"PATH", "LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS"}
+
+
+async def test_many_jobs_run_side_by_side(decoder: Decoder, tmp_path: Path) -> None:
+    """Jobs don't wait for each other, and each gets its own answer."""
+
+    async def length(at: int) -> float:
+        path = tmp_path / str(at)
+        path.write_bytes(recording("flac", seconds=0.1 * at))
+        return (await examine(path, audio=FLAC, decoder=decoder, limits=LIMITS)).probe.duration_seconds
+
+    found = await asyncio.gather(*map(length, range(1, 9)))
+    assert found == pytest.approx([0.1 * at for at in range(1, 9)], abs=0.03)
