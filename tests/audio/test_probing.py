@@ -119,6 +119,22 @@ async def test_a_cut_recording_is_taken_as_far_as_it_goes(examined: Examine) -> 
     assert probe.duration_seconds == pytest.approx(SECONDS / 2, abs=0.2)
 
 
+@pytest.mark.parametrize(
+    ("name", "tail", "seekable"),
+    [
+        ("m4a", b"\0\0\0\1free" + b"\xff" * 8, True),
+        ("m4a", b"\0\0\0\0free", True),
+        ("m4a", b"\0\0\0\7free", True),
+        ("m4a", b"\0\0\0\x08moof", False),
+        ("webm live", b"\xec\x01" + b"\xff" * 7 + b"\xec\x01" + b"\xfe" * 7, False),
+        ("webm live", b"\0" * 9, False),
+    ],
+)
+async def test_any_box_may_end_a_file(examined: Examine, name: str, tail: bytes, seekable: bool) -> None:  # noqa: FBT001
+    """A last box that claims any size, or none, leads nowhere."""
+    assert (await examined(recording(name) + tail)).probe.seekable == seekable
+
+
 async def test_pictures_beside_the_sound_are_left_alone(examined: Examine) -> None:
     """A film is the recording that it sounds like."""
     file = io.BytesIO()

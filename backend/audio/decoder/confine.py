@@ -11,9 +11,11 @@ import resource
 import signal
 import traceback
 from contextlib import suppress
+from io import FileIO
 from typing import Any, NoReturn
 
-from audio.decoder.jobs import JOBS, Refused
+from audio.decoder.jobs import JOBS
+from audio.decoder.opening import Recording, Refused
 
 OUT_OF_MEMORY = 3  # the exit code that needs no memory to tell
 _ANSWER, _SOURCE, _TARGET, _END = 1, 3, 4, 5
@@ -36,7 +38,7 @@ def be_child(request: dict[str, Any], *, source: int, target: int | None, answer
 
 def _told(request: dict[str, Any]) -> dict[str, Any]:
     try:
-        with open(_SOURCE, "rb", buffering=0) as source, open(_TARGET, "r+b", buffering=0) as target:
+        with Recording(_SOURCE) as source, FileIO(_TARGET, "r+") as target:
             return {"result": JOBS[request["job"]](source, target, **request["arguments"])}
     except MemoryError:
         raise

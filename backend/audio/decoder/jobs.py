@@ -6,11 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from audio.decoder.examine import examine
-from audio.decoder.opening import Refused
 from audio.decoder.remux import remux
 from audio.decoder.transcode import transcode
-
-__all__ = ["JOBS", "Refused", "warm_up"]
 
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {"examine": examine, "remux": remux, "transcode": transcode}
 

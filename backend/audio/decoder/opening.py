@@ -1,8 +1,9 @@
 """Opening a recording with the one demuxer that its format calls for, and nothing else that FFmpeg could do."""
 
 import errno
+import os
 from collections.abc import Iterator
-from io import BytesIO, RawIOBase
+from io import BytesIO, FileIO, RawIOBase
 from typing import TypeAlias
 
 import av
@@ -27,6 +28,19 @@ DECODERS = frozenset({
 _READ_BYTES = 64 * 1024
 
 File: TypeAlias = RawIOBase | BytesIO
+
+
+class Recording(FileIO):
+    """A file whose reader may be led anywhere by what it reads."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """The new position; a negative error number where there is none, as FFmpeg wants to be told."""
+        try:
+            return super().seek(offset, whence)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return -errno.EINVAL
 
 
 class Refused(Exception):

@@ -1,5 +1,6 @@
 """Whether a player can jump about in a file: recorders that write while they record leave out what that takes."""
 
+import os
 from collections.abc import Iterator
 
 from audio.decoder.opening import File
@@ -22,9 +23,9 @@ def can_seek(file: File, *, demuxer: str, duration_stated: bool) -> bool:
 
 def _elements(file: File) -> Iterator[bytes]:
     """The identifiers of the elements in the segment, and before it (RFC 8794, 4 to 6)."""
-    at = 0
+    at, end = 0, file.seek(0, os.SEEK_END)
     for _ in range(_PARTS_LIMIT):
-        head = _read(file, at)
+        head = _read(file, at, end)
         name_length = 9 - head[0].bit_length()
         length = 9 - head[name_length].bit_length() if name_length < _HEAD_BYTES else 9
         name, rest = head[:name_length], head[name_length : name_length + length]
@@ -42,9 +43,9 @@ def _elements(file: File) -> Iterator[bytes]:
 
 def _boxes(file: File) -> Iterator[bytes]:
     """The types of the outermost boxes (ISO/IEC 14496-12, 4.2)."""
-    at = 0
+    at, end = 0, file.seek(0, os.SEEK_END)
     for _ in range(_PARTS_LIMIT):
-        head = _read(file, at)
+        head = _read(file, at, end)
         size = int.from_bytes(head[8:16] if head[:4] == b"\0\0\0\1" else head[:4])
         yield head[4:8]
         if size < 8:  # noqa: PLR2004  # up to the end of the file, or none
@@ -52,7 +53,7 @@ def _boxes(file: File) -> Iterator[bytes]:
         at += size
 
 
-def _read(file: File, at: int) -> bytes:
+def _read(file: File, at: int, end: int) -> bytes:
     """The bytes there, filled up with zeros beyond the end."""
-    file.seek(at)
+    file.seek(min(at, end))  # a size may lead where no number of a position leads
     return (file.read(_HEAD_BYTES) or b"").ljust(_HEAD_BYTES, b"\0")
