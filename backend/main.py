@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -32,13 +32,17 @@ from audio.recordings import Recordings
 from audio.schedule import Schedule
 from audio.sweeper import Sweeper
 from audio.uploads import Uploads
-from core.database import database_address, open_engine, sessions_on
+from core.database import database_address, migration_address, open_engine, sessions_on
 from core.errors import PegasusError, SettingRefused
+from core.job_queue import bring_up_queue
 from core.logging import configure_logging
 from core.settings import Settings, load_settings
 from healing import bring_up_to_date
 from storage.contract import StorageUnavailable
 from storage.opening import open_storage
+from working import inline_worker, work_alone
+
+WORKER = "worker"
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -96,7 +100,10 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
     sweeper = Sweeper(sessions=sessions, upkeep=storage.upkeep(), expire_uploads=uploads.expire)
     _spare_the_collector()
     try:
-        async with Schedule(sweeper=sweeper, every_hours=settings.sweep_hours).kept():
+        async with (
+            inline_worker(settings, sessions=sessions, storage=storage),
+            Schedule(sweeper=sweeper, every_hours=settings.sweep_hours).kept(),
+        ):
             yield State(
                 recordings=Recordings(sessions=sessions, storage=storage),
                 ingest=ingest,
@@ -125,6 +132,7 @@ async def bring_up(settings: Settings) -> tuple[str, bool]:
     address = await asyncio.to_thread(database_address, settings)
     _static_tokens(settings)  # before anything is changed: what they refuse ends the start
     reports = await bring_up_to_date(settings)
+    await bring_up_queue(await asyncio.to_thread(migration_address, settings), may_change=settings.migrations == "heal")
     try:
         await open_storage(settings).prepare()
     except StorageUnavailable as error:
@@ -188,12 +196,31 @@ def serve(settings: Settings) -> int:
         return 0 if run_workers("main:create_worker", listener, workers=settings.workers) else 1
 
 
-def main() -> int:
-    """`python main.py`: a refusal is one sentence on stderr. Returns the exit code."""
+async def work(settings: Settings) -> None:
+    """Works on recordings, and serves nothing, until a signal ends it. Raises PegasusError."""
+    address, _ = await bring_up(settings)
+    engine = open_engine(address)
+    try:
+        await work_alone(settings, sessions=sessions_on(engine, address), storage=open_storage(settings))
+    finally:
+        await engine.dispose()
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """`python main.py` serves, `python main.py worker` works; a refusal is one sentence on stderr.
+
+    Returns the exit code.
+    """
     signal.signal(signal.SIGTERM, _end)
+    if list(arguments) not in ([], [WORKER]):
+        print(f"python main.py [{WORKER}]", file=sys.stderr)
+        return 2
     try:
         settings = load_settings()
         configure_logging(settings)
+        if arguments:
+            asyncio.run(work(settings))
+            return 0
         return serve(settings)
     except PegasusError as error:
         print(error, file=sys.stderr)
@@ -208,4 +235,4 @@ def _end(_signal: int, _frame: object) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -69,7 +69,9 @@ class DecoderUnavailable(PegasusError):
 class Decoder:
     """Runs decoding jobs; an asynchronous context that starts its server with the first job, and stops it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, niceness: int = 0) -> None:
+        """`niceness` is added to that of this process for all decoding: see nice(2)."""
+        self._niceness = niceness
         self._server: _Server | None = None
         self._starting = asyncio.Lock()
 
@@ -110,7 +112,7 @@ class Decoder:
     async def _running(self) -> "_Server":
         async with self._starting:
             if self._server is None:
-                self._server = await asyncio.to_thread(_Server)
+                self._server = await asyncio.to_thread(_Server, niceness=self._niceness)
             return self._server
 
     async def _stop(self, server: "_Server") -> None:
@@ -123,7 +125,7 @@ class Decoder:
 class _Server:
     """The process that forks the children, and the socket over which it is given jobs."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, niceness: int) -> None:
         self.control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -136,6 +138,8 @@ class _Server:
                 | {"OPENBLAS_NUM_THREADS": "1"},  # a process that forks has no threads
                 start_new_session=True,  # Ctrl-C must not reach it before the jobs are done
             )
+        if niceness:
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
 
     def stop(self) -> None:
         """Ends the server; its children end with those that wait for them."""

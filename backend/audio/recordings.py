@@ -6,10 +6,11 @@ from uuid import UUID
 
 import structlog
 
-from audio import repository
+from audio import progress, repository
+from audio.companions import companions
 from audio.labels import label
-from audio.manifest import manifest_name, read_manifest, write_manifest
-from audio.models import AudioFile
+from audio.manifest import amend_manifest, has_manifest
+from audio.models import AudioFile, ProcessingStatus
 from audio.repository import Sessions, Wanted
 from core.errors import PegasusError
 from storage.contract import BytesMissing, Storage, StorageError
@@ -22,6 +23,13 @@ class RecordingMissing(PegasusError):
 
     def __init__(self) -> None:
         super().__init__("There is no such recording.")
+
+
+class RetryRefused(PegasusError):
+    """A recording can't be processed again, now or ever; `reason` is a clause about it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This recording can't be processed again: it {reason}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +78,26 @@ class Recordings:
             await session.commit()
         if path is None:
             raise RecordingMissing
-        for name in (path, manifest_name(path)):
+        for name in (path, *companions(path)):
             try:
                 await self.storage.delete(name)
             except StorageError as error:
                 log.warning("bytes without a row stay behind", recording=str(recording_id), reason=str(error))
+
+    async def retry(self, recording_id: UUID, *, owner: str | None) -> AudioFile:
+        """Has a recording processed again: one that failed, or that was completed without a transcript.
+
+        What was found before isn't found again. Raises RecordingMissing, RetryRefused, BytesMissing or StorageError.
+        """
+        async with self.sessions() as session:
+            recording = _there(await repository.find_and_lock(session, recording_id, owner=owner))
+            if recording.processing_status is ProcessingStatus.COMPLETED and recording.original_transcript is not None:
+                raise RetryRefused("is completed")
+            if not await has_manifest(self.storage, recording.file_path):
+                raise RetryRefused("came in before Pegasus processed recordings")
+            if not await progress.begin_again(session, recording):
+                raise RetryRefused("is being processed already")
+        return recording
 
     async def _renew_manifest(self, recording: AudioFile) -> None:
         """Lets the manifest follow the row, which is locked meanwhile, so that of two changes the later one stays.
@@ -82,12 +105,11 @@ class Recordings:
         The row is the truth: a manifest that can't be renewed is reported and no reason to refuse the change.
         """
         try:
-            manifest = await read_manifest(self.storage, recording.file_path)
             async with self.sessions() as session:
                 newest = await repository.find_and_lock(session, recording.id, owner=None)
                 if newest is not None:
                     labels = {"tag": newest.tag, "category": newest.category}
-                    await write_manifest(self.storage, newest.file_path, manifest.model_copy(update=labels))
+                    await amend_manifest(self.storage, newest.file_path, labels)
         except BytesMissing:
             return  # a recording from before there were manifests
         except (StorageError, ValueError) as error:

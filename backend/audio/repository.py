@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from audio.jobs import PARAMETERS, Job, enqueue_with
 from audio.models import AudioFile, ProcessingStatus
 from audio.retries import INTO_KEYS, RetryKey, RetryKeyTaken
 from core import database
@@ -26,15 +27,15 @@ _SEARCHED = (
     AudioFile.improved_transcript,
 )
 _COLUMNS = tuple(AudioFile.__table__.columns.keys())
-_ENTER = (
-    f"INSERT INTO audio_files ({', '.join(_COLUMNS)})"  # noqa: S608 - the columns' own names
-    f" VALUES ({', '.join(f'${position}' for position, _ in enumerate(_COLUMNS, 1))})"
-    " ON CONFLICT (id) DO NOTHING"  # only a resumed upload is ever entered again, and it is the same then
+_PLACES = [f"${PARAMETERS + position}" for position in range(1, len(_COLUMNS) + 3)]
+_ENTERED = (
+    f"entered AS (INSERT INTO audio_files ({', '.join(_COLUMNS)})"  # noqa: S608 - the columns' own names
+    f" VALUES ({', '.join(_PLACES[:-2])})"
+    " ON CONFLICT (id) DO NOTHING RETURNING id)"  # only a resumed upload is ever entered again, and it is the same then
 )
-_ENTER_WITH_KEY = (
-    f"WITH entered AS ({_ENTER} RETURNING id)"  # noqa: S608 - as above
-    f" {INTO_KEYS} SELECT ${len(_COLUMNS) + 1}, ${len(_COLUMNS) + 2}, id FROM entered"
-)
+_KEYED = f"keyed AS ({INTO_KEYS} SELECT {', '.join(_PLACES[-2:])}, id FROM entered)"  # noqa: S608 - as above
+_ENTER = enqueue_with(_ENTERED)
+_ENTER_WITH_KEY = enqueue_with(f"{_ENTERED}, {_KEYED}")
 _ANSWER_LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.exceptions.OperatorInterventionError,  # the server stops or crashes, maybe with COMMIT behind it
@@ -75,18 +76,19 @@ class Wanted:
 
 
 async def enter(session: AsyncSession, recording: AudioFile, *, key: RetryKey | None) -> None:
-    """Enters a new recording, with the key it came under, and commits.
+    """Enters a new recording, with its job and the key it came under, and commits.
 
     In a session that has not begun a transaction this is one statement, which is its own, and one round trip. Raises
     RetryKeyTaken; OutcomeUnknown when the answer was lost; with any other error the row surely isn't there.
     """
+    job = Job(recording.id).parameters()
     values = [getattr(recording, column) for column in _COLUMNS]
-    connection = await _driver_connection(session)
+    connection = await driver_connection(session)
     try:
         if key is None:
-            await connection.execute(_ENTER, *values)
+            await connection.execute(_ENTER, *job, *values)
         else:
-            await connection.execute(_ENTER_WITH_KEY, *values, key.user_id, key.key)
+            await connection.execute(_ENTER_WITH_KEY, *job, *values, key.user_id, key.key)
     except asyncpg.UniqueViolationError as error:
         if error.as_dict().get("table_name") == idempotency_keys.name:
             raise RetryKeyTaken from error
@@ -101,7 +103,8 @@ async def enter(session: AsyncSession, recording: AudioFile, *, key: RetryKey | 
         raise OutcomeUnknown from error
 
 
-async def _driver_connection(session: AsyncSession) -> DriverConnection:
+async def driver_connection(session: AsyncSession) -> DriverConnection:
+    """The driver's own connection of a session, which is in a transaction only once the session has sent something."""
     connection = await (await session.connection()).get_raw_connection()
     return cast("DriverConnection", connection.driver_connection)
 

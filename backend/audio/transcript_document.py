@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from audio.companions import TRANSCRIPT
 from audio.transcription.contract import Segment, Transcript, Word
 from storage.contract import Storage
 
@@ -40,7 +41,7 @@ class TranscriptDocument(BaseModel):
 
 def document_name(name: str) -> str:
     """Where the transcript of the bytes under `name` lies."""
-    return f"{name}.transcript.json"
+    return f"{name}{TRANSCRIPT}"
 
 
 async def write_document(storage: Storage, name: str, document: TranscriptDocument) -> None:

@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     user_quota_recordings: int = Field(default=0, ge=0)
     uploads_per_minute: int = Field(default=0, ge=0)
     open_uploads: int = Field(default=5, ge=1)
+    processing: Literal["inline", "off"] = "inline"
     transcription_engine: Literal["none", "whisper", "openai", "deepgram"] = "none"
     transcription_language: str | None = Field(default=None, pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
     whisper_model: str = "base"

@@ -1,0 +1,42 @@
+"""A recording's job: how it is put into the queue, with the row and never without it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
+
+from core.job_queue import NAMES
+
+ENTRYPOINT = "process"
+PARAMETERS = 6  # of PgQueuer's statement: $1 to $6
+# PgQueuer's own words: at most one job of a recording waits or runs, and a second one is left out without an error.
+ENQUEUE = QueryQueueBuilder(settings=NAMES).build_enqueue_query("skip").strip()
+
+
+def enqueue_with(first: str) -> str:
+    """PgQueuer's statement with our own, `first`, before it in one WITH: both are done or neither, in one round trip.
+
+    `first` is one or more named queries, as `entered AS (INSERT …)`, whose parameters begin at $7.
+    """
+    opening, with_, rest = ENQUEUE.partition("WITH ")
+    if opening or not with_ or rest.startswith("RECURSIVE"):
+        raise AssertionError("This PgQueuer enqueues in another way.")  # its version is pinned, and a test looks
+    return f"WITH {first}, {rest}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """That a recording is to be processed."""
+
+    recording_id: UUID
+
+    def parameters(self) -> tuple[list[object], ...]:
+        """What ENQUEUE wants: priority, entrypoint, payload, delay, what makes it one job, and headers."""
+        text = str(self.recording_id)
+        return [0], [ENTRYPOINT], [text.encode()], [timedelta()], [text], [None]
+
+    @classmethod
+    def of(cls, payload: bytes | None) -> "Job":
+        """The job whose payload that is. Raises ValueError."""
+        return cls(UUID((payload or b"").decode()))

@@ -1,0 +1,28 @@
+"""How often and after how long something is tried again."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How a worker waits. Database and storage are waited for without end.
+
+    `kills` is how often a job may have ended its worker, `tries` how often one may fail in a way that nobody foresaw,
+    `engine_tries` how often an engine may be busy or away. A worker that was silent for `heartbeat` counts as dead;
+    one that stops gives its jobs `drain_seconds` to end.
+    """
+
+    kills: int = 3
+    tries: int = 3
+    engine_tries: int = 12
+    first_delay: timedelta = timedelta(seconds=5)
+    longest_delay: timedelta = timedelta(minutes=10)
+    heartbeat: timedelta = timedelta(seconds=30)
+    poll: timedelta = timedelta(seconds=10)
+    reconnect_seconds: float = 1
+    drain_seconds: float = 10
+
+    def delay(self, attempts: int) -> timedelta:
+        """How long to wait after so many tries: twice as long each time."""
+        return min(self.first_delay * (1 << min(attempts, 20)), self.longest_delay)

@@ -1,0 +1,40 @@
+"""Stored bytes as a file, for those who can't read them in pieces; and files as stored bytes."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from storage.blocking import in_thread
+from storage.contract import PIECE_BYTES, OpensLocally, Storage
+
+
+@asynccontextmanager
+async def stored_file(storage: Storage, name: str) -> AsyncIterator[Path]:
+    """A file with the bytes under `name`, for reading: the stored one where it lies on this machine, or a copy.
+
+    Raises StorageError.
+    """
+    if isinstance(storage, OpensLocally):
+        with await storage.open_locally(name) as file:
+            yield Path(str(file.name))
+        return
+    with tempfile.TemporaryDirectory(prefix="pegasus-") as folder:
+        copy = Path(folder) / "recording"
+        with copy.open("xb") as target:
+            async for piece in storage.read(name):
+                await in_thread(lambda piece=piece: target.write(piece))  # type: ignore[misc]
+        yield copy
+
+
+def store(file: Path, storage: Storage, name: str) -> None:
+    """Keeps a file's bytes under `name`, durably. Blocks. Raises NameTaken or another StorageError."""
+    staged = storage.stage()
+    try:
+        with file.open("rb") as source:
+            while piece := source.read(PIECE_BYTES):
+                staged.write(piece)
+        staged.publish(name, beside={})
+    except BaseException:
+        staged.discard()
+        raise

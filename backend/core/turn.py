@@ -1,0 +1,35 @@
+"""One process of this machine at a time, by a lock that the kernel releases however its holder ends."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+_LOOK_SECONDS = 2
+
+
+@asynccontextmanager
+async def turn(lock: Path, *, until: asyncio.Event) -> AsyncIterator[None]:
+    """Waits until no other process holds the lock, and keeps it inside of the block. Raises OSError.
+
+    Once `until` is set it waits no longer.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while not until.is_set() and not _taken(descriptor):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(until.wait(), _LOOK_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,110 @@
+"""The worker as the server has it inside, one a machine, and as `python main.py worker` runs it alone."""
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import structlog
+
+from audio.decoding import Decoder
+from audio.patience import Patience
+from audio.processing import Processing
+from audio.repository import Sessions
+from audio.transcription.contract import Engine
+from audio.transcription.engines import engine_for, improver_for
+from audio.worker import Worker
+from core.database import migration_address
+from core.settings import Settings
+from core.turn import turn
+from storage.contract import Storage
+
+log = structlog.get_logger("pegasus")
+LOCK, SCRATCH = "worker.lock", "processing"
+LEFT_BEHIND_SECONDS = 24 * 3600
+INLINE_NICENESS = 10  # requests come first
+
+
+@asynccontextmanager
+async def inline_worker(settings: Settings, *, sessions: Sessions, storage: Storage) -> AsyncIterator[None]:
+    """A worker inside this process for as long as the block lasts; where PROCESSING is off, none.
+
+    Of several server processes on one machine one works at a time. Raises SettingRefused.
+    """
+    if settings.processing == "off":
+        yield
+        return
+    decoding = max(1, (os.cpu_count() or 1) // 2)
+    async with open_worker(
+        settings, sessions=sessions, storage=storage, decoding=decoding, niceness=INLINE_NICENESS
+    ) as worker:
+        working = asyncio.create_task(_in_turn(worker, settings.data_path / LOCK))
+        try:
+            yield
+        finally:
+            worker.stop()
+            await asyncio.wait([working])
+
+
+async def _in_turn(worker: Worker, lock: Path) -> None:
+    async with turn(lock, until=worker.stopped):
+        await worker.run()
+
+
+async def work_alone(settings: Settings, *, sessions: Sessions, storage: Storage) -> None:
+    """Works until SIGTERM or SIGINT. Raises SettingRefused."""
+    async with open_worker(settings, sessions=sessions, storage=storage, decoding=os.cpu_count() or 1) as worker:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, worker.stop)
+        log.info("Pegasus works on recordings", engine=settings.transcription_engine)
+        await worker.run()
+
+
+@asynccontextmanager
+async def open_worker(
+    settings: Settings,
+    *,
+    sessions: Sessions,
+    storage: Storage,
+    decoding: int,
+    niceness: int = 0,
+    engine: Engine | None = None,
+    patience: Patience | None = None,
+) -> AsyncIterator[Worker]:
+    """A worker that hasn't begun, with what it needs; `decoding` is how many recordings it decodes at once.
+
+    `engine` is used in place of the one that the settings name. Raises SettingRefused.
+    """
+    engine, improver = engine or engine_for(settings), improver_for(settings)
+    async with Decoder(niceness=niceness) as decoder:
+        processing = Processing(
+            sessions=sessions,
+            storage=storage,
+            decoder=decoder,
+            engine=engine,
+            improver=improver,
+            language=settings.transcription_language,
+            decoding=asyncio.Semaphore(decoding),
+            scratch=await asyncio.to_thread(_scratch, settings.data_path / SCRATCH),
+        )
+        address = await asyncio.to_thread(migration_address, settings)  # a pooler wouldn't let it listen
+        try:
+            yield Worker(address=address, processing=processing, patience=patience or Patience())
+        finally:
+            for each in (engine, improver):
+                if each is not None:
+                    await each.close()
+
+
+def _scratch(folder: Path) -> Path:
+    """A folder on a disk, where /tmp may be memory; what killed workers have left there goes after a day."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in folder.iterdir():
+        with suppress(OSError):  # another worker may remove it, too
+            if left.stat().st_mtime < time.time() - LEFT_BEHIND_SECONDS:
+                shutil.rmtree(left)
+    return folder
