@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from access.door import Door
 from access.rate import UploadRate
 from access.static import StaticTokens, static_tokens
-from api import audio, form_upload, health, uploads
+from api import audio, form_upload, health, transcript, uploads
 from api.edge import Guard, LingeringAnswer, RequestLog
 from api.errors import answer_problems
 from api.health import Health
@@ -62,6 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(form_upload.router)
     app.include_router(audio.router)
     app.include_router(uploads.router)
+    app.include_router(transcript.router)
     app.include_router(health.router)
     app.add_api_route("/", _front_door, include_in_schema=False)
     answer_problems(app)

@@ -1,29 +1,31 @@
 """/api/audio: recordings listed, labelled, downloaded, deleted. How they come in is told in form_upload.py."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from access.caller import Caller
 from api.auth import Asking
-from api.download import download
+from api.download import Sent, download, original, playable
 from api.schemas import (
     LabelsInUse,
     Message,
     NewLabels,
     Recording,
     RecordingPage,
-    Transcript,
 )
-from api.state import Current
+from api.state import Current, State
 from audio.labels import label, user_label
-from audio.models import AudioFile, ProcessingStatus
+from audio.models import ProcessingStatus
 from audio.repository import Wanted
+from audio.results import waveform_of
 
 JSON_BODY_BYTES = 64 * 1024
 LARGEST_PAGE = 1000
 LARGEST_OFFSET = 2**31
 LONGEST_SEARCH = 200
+Variant = Literal["original", "playback"]
 
 router = APIRouter(prefix="/api/audio", tags=["audio"])
 
@@ -91,42 +93,43 @@ async def relabel(recording_id: UUID, labels: NewLabels, state: Current, caller:
 
 
 @router.get("/{recording_id}/download", response_class=Response)
-async def get_bytes(recording_id: UUID, request: Request, state: Current, caller: Asking) -> Response:
-    """Sends a recording's bytes, or the single range of them that is asked for."""
-    recordings = state["recordings"]
-    recording = await recordings.find(recording_id, owner=caller.owner)
-    return await download(recording, recordings.storage, request=request.headers, with_body=True)
+async def get_bytes(
+    recording_id: UUID, request: Request, state: Current, caller: Asking, variant: Variant = "original"
+) -> Response:
+    """Sends a recording's bytes, or the single range of them that is asked for.
+
+    The variant `playback` is what browsers can play and jump about in: the original, where they can do that with it.
+    """
+    sent = await _sent(recording_id, variant, state, caller)
+    return await download(sent, state["recordings"].storage, request=request.headers, with_body=True)
 
 
 @router.head("/{recording_id}/download", include_in_schema=False)
-async def head_bytes(recording_id: UUID, request: Request, state: Current, caller: Asking) -> Response:
+async def head_bytes(
+    recording_id: UUID, request: Request, state: Current, caller: Asking, variant: Variant = "original"
+) -> Response:
     """Says what a GET would send."""
+    sent = await _sent(recording_id, variant, state, caller)
+    return await download(sent, state["recordings"].storage, request=request.headers, with_body=False)
+
+
+async def _sent(recording_id: UUID, variant: Variant, state: State, caller: Caller) -> Sent:
     recordings = state["recordings"]
     recording = await recordings.find(recording_id, owner=caller.owner)
-    return await download(recording, recordings.storage, request=request.headers, with_body=False)
+    chosen = playable if variant == "playback" else original
+    return await chosen(recording, recordings.storage)
 
 
-@router.get("/{recording_id}/transcript")
-async def transcript(recording_id: UUID, state: Current, caller: Asking, *, improved: bool = True) -> Transcript:
-    """Shows what was said, in the improved wording where there is one and it is wanted."""
-    recording = await state["recordings"].find(recording_id, owner=caller.owner)
-    text = recording.improved_transcript if improved else None
-    return Transcript(
-        status=recording.processing_status,
-        transcript=text if text is not None else recording.original_transcript,
-        is_improved=text is not None,
-        transcription_engine=recording.transcription_engine,
-        message=_progress(recording),
-        error=recording.error_message,
-    )
+@router.get("/{recording_id}/waveform", response_class=Response)
+async def waveform(recording_id: UUID, state: Current, caller: Asking) -> Response:
+    """Sends a recording's outline in audiowaveform's JSON format, version 2, as peaks.js reads it."""
+    recordings = state["recordings"]
+    recording = await recordings.find(recording_id, owner=caller.owner)
+    content = await waveform_of(recording, recordings.storage)
+    return Response(content, media_type="application/json", headers={"Cache-Control": "private, no-cache"})
 
 
-def _progress(recording: AudioFile) -> str:
-    if recording.original_transcript is not None:
-        return "Transcript available"
-    match recording.processing_status:
-        case ProcessingStatus.FAILED:
-            return "Processing failed"
-        case ProcessingStatus.COMPLETED:
-            return "This recording has no transcript"
-    return "The transcript isn't ready yet"
+@router.post("/{recording_id}/retry", status_code=202)
+async def retry(recording_id: UUID, state: Current, caller: Asking) -> Recording:
+    """Has a recording processed again that failed, or that has no transcript. What was found before is kept."""
+    return Recording.model_validate(await state["recordings"].retry(recording_id, owner=caller.owner))

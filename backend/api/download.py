@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from fastapi import Response
@@ -15,39 +16,72 @@ from api.direct import direct_connection
 from api.ranges import Span, asked_span, is_current
 from audio.manifest import read_manifest
 from audio.models import AudioFile
+from audio.results import playback_of
 from storage.contract import OpensLocally, Storage, StorageError
 
 _OWN_TYPE = re.compile(r"(?:audio|video)/[a-z0-9.+-]{1,80}")
 _UNQUOTABLE = re.compile(r"[^ !#-\[\]-~]")  # what RFC 9110's quoted-string would need a backslash for, or can't hold
 
 
-async def download(recording: AudioFile, storage: Storage, *, request: Headers, with_body: bool) -> Response:
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """Bytes that can be downloaded: their name in storage, their type, and the name under which they are saved."""
+
+    name: str
+    content_type: str
+    file_name: str
+    etag: str
+    sha256: str | None = None
+
+
+async def original(recording: AudioFile, storage: Storage) -> Sent:
+    """A recording's bytes as they came."""
+    try:
+        sha256 = (await read_manifest(storage, recording.file_path)).sha256
+    except (StorageError, ValueError):
+        sha256 = None
+    return Sent(
+        name=recording.file_path,
+        content_type=_content_type(recording),
+        file_name=recording.original_filename or recording.filename,
+        etag=f'"{recording.id}"',  # the bytes of a recording never change
+        sha256=sha256,
+    )
+
+
+async def playable(recording: AudioFile, storage: Storage) -> Sent:
+    """A recording as browsers can play it and jump about in it: often the original. Raises PlaybackNotReady."""
+    variant = await playback_of(recording, storage)
+    if variant is None:
+        return await original(recording, storage)
+    base = (recording.original_filename or recording.filename).rpartition(".")[0] or "recording"
+    return Sent(
+        name=variant.name,
+        content_type=variant.mime_type,
+        file_name=f"{base}.{variant.extension}",
+        etag=f'"{recording.id}.{variant.extension}"',
+    )
+
+
+async def download(sent: Sent, storage: Storage, *, request: Headers, with_body: bool) -> Response:
     """Answers a GET (or a HEAD, without body) for the bytes: 200, 206 or 304.
 
     Raises BytesMissing, or RangeNotSatisfiable.
     """
-    size = await storage.size(recording.file_path)
-    etag = f'"{recording.id}"'  # the bytes of a recording never change
-    headers = _headers(recording, etag=etag) | await _digest(recording, storage)
+    size = await storage.size(sent.name)
+    etag = sent.etag
+    headers = _headers(sent) | (repr_digest(sent.sha256) if sent.sha256 else {})
     if is_current(request, etag=etag):
         return Response(status_code=304, headers=headers)
     span = asked_span(request, etag=etag, size_bytes=size) if with_body else None
     if span is not None:
         headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
-    sent = span or Span(0, size)
-    headers |= {"Content-Length": str(sent.stop - sent.start), "Content-Type": _content_type(recording)}
+    part = span or Span(0, size)
+    headers |= {"Content-Length": str(part.stop - part.start), "Content-Type": sent.content_type}
     status = 200 if span is None else 206
     if not with_body:
         return Response(status_code=status, headers=headers)
-    return StoredBytes(storage, recording.file_path, sent, status, headers)
-
-
-async def _digest(recording: AudioFile, storage: Storage) -> dict[str, str]:
-    """What the whole recording's digest is, whatever part of it is sent; none where it has no manifest."""
-    try:
-        return repr_digest((await read_manifest(storage, recording.file_path)).sha256)
-    except (StorageError, ValueError):
-        return {}
+    return StoredBytes(storage, sent.name, part, status, headers)
 
 
 class StoredBytes(Response):
@@ -75,12 +109,12 @@ class StoredBytes(Response):
                 await receive()  # that it has disconnected
 
 
-def _headers(recording: AudioFile, *, etag: str) -> dict[str, str]:
+def _headers(sent: Sent) -> dict[str, str]:
     return {
-        "ETag": etag,
+        "ETag": sent.etag,
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
-        "Content-Disposition": content_disposition(recording.original_filename or recording.filename),
+        "Content-Disposition": content_disposition(sent.file_name),
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "Cross-Origin-Resource-Policy": "same-origin",
         "X-Content-Type-Options": "nosniff",

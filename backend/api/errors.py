@@ -24,8 +24,9 @@ from api.tus import VERSION, HeaderRefused, NotUploadBytes, ProtocolVersionUnkno
 from audio.incoming import NotAudio, UploadEmpty, UploadTooLarge
 from audio.labels import FileNameIsPath, LabelTooLong, LabelUnprintable
 from audio.quota import QuotaPassed
-from audio.recordings import RecordingMissing
+from audio.recordings import RecordingMissing, RetryRefused
 from audio.repository import OutcomeUnknown
+from audio.results import PlaybackNotReady, TranscriptNotReady, WaveformNotReady
 from audio.retries import RetryKeyMalformed, RetryKeyTaken
 from audio.turns import UploadBusy, UploadTakenOver
 from audio.upload_errors import (
@@ -98,8 +99,12 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     RecordingMissing: Problem(404, "recording-missing", "No such recording"),
     UploadMissing: Problem(404, "upload-missing", "No such upload"),
     BytesMissing: Problem(404, "bytes-missing", "The recording's bytes are missing"),
+    WaveformNotReady: Problem(404, "waveform-not-ready", "No waveform"),
+    PlaybackNotReady: Problem(404, "playback-not-ready", "No playback variant yet"),
+    TranscriptNotReady: Problem(404, "transcript-not-ready", "No transcript"),
     UploadTooSlow: Problem(408, "upload-too-slow", "The upload is too slow"),
     RetryKeyTaken: Problem(409, "idempotency-key-taken", "The Idempotency-Key is taken"),
+    RetryRefused: Problem(409, "retry-refused", "Not processed again"),
     OffsetMismatch: Problem(409, "offset-mismatch", "The upload goes on elsewhere", ("offset",), _offset),
     ProtocolVersionUnknown: Problem(412, "tus-version-unknown", "Not this version of tus", headers=_tus_version),
     LengthPassed: Problem(413, "upload-length-passed", "More than the upload's length", ("limit", "received")),

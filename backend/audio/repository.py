@@ -40,6 +40,7 @@ _ANSWER_LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.exceptions.OperatorInterventionError,  # the server stops or crashes, maybe with COMMIT behind it
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that is cut while the driver speaks confuses it
     OSError,
 )
 

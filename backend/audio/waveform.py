@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+LARGEST_BYTES = 1024 * 1024
+
 
 @dataclass(frozen=True, kw_only=True)
 class Waveform:

@@ -104,7 +104,10 @@ class LocalStorage:
 
     async def open_locally(self, name: str) -> FileIO:
         """See `OpensLocally.open_locally`."""
-        return await _done(lambda: self._opened(name))
+        with ExitStack() as stack:  # closes what was opened for somebody who was cancelled meanwhile
+            file = await _done(lambda: stack.enter_context(self._opened(name)))
+            stack.pop_all()
+        return file
 
     def upkeep(self, *, clock: Callable[[Path], float] = file_system_time) -> Upkeep:
         """See `CanBeKeptUp.upkeep`."""

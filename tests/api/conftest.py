@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from api.server import claim_address, server_for
+from core.job_queue import bring_up_queue
 from core.settings import Settings, load_settings
 from healing import bring_up_to_date
 from main import create_app
@@ -29,6 +30,7 @@ def healed(server_address: str) -> str:
     async def make() -> None:
         async with fresh_database(server_address, template="template0") as address:
             await bring_up_to_date(load_settings(database_url=address))
+            await bring_up_queue(address, may_change=True)
             connection = await asyncpg.connect(server_address)
             await connection.execute(f"CREATE DATABASE healed TEMPLATE {urlsplit(address).path[1:]}")
             await connection.close()
@@ -46,8 +48,13 @@ async def database(server_address: str, healed: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 def settings(database: str, tmp_path: Path) -> Settings:
-    """The settings of a server with a database and a folder of its own; nothing may be larger than 1 MiB."""
-    return load_settings(database_url=database, data_path=tmp_path / "data", max_file_size_mb=1, port=0)
+    """The settings of a server with a database and a folder of its own; nothing may be larger than 1 MiB.
+
+    It leaves what has come in as it is: a test that wants it processed says so.
+    """
+    return load_settings(
+        database_url=database, data_path=tmp_path / "data", max_file_size_mb=1, port=0, processing="off"
+    )
 
 
 @pytest.fixture

@@ -93,6 +93,7 @@ async def test_the_manifest_tells_what_the_row_tells(upload: Upload, kept: Look,
         "size_bytes": len(recording("flac")),
         "sha256": hashlib.sha256(recording("flac")).hexdigest(),
         "mime_type": "audio/flac",
+        "found": None,
     }
 
 

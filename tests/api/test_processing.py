@@ -1,0 +1,240 @@
+"""From uploaded to completed: what is found out about a recording, and where it can be asked for."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from starlette.responses import JSONResponse, Response
+
+from core.settings import Settings
+from tests.api.conftest import Look, Upload, problem
+from tests.api.processing import ended, jobs, log_walks, no_jobs, walks, working
+from tests.audio.samples import SAMPLES, recording
+from tests.conftest import RunSql
+from tests.transcription.service import OPENAI_ANSWER, SAID, Asked, Speaker, replying, speaking
+
+BETTER = SAID.replace("report before", "report, before")
+
+
+async def test_every_kind_of_recording_is_completed(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload, run_sql: RunSql, kept: Look
+) -> None:
+    """Without an engine a recording of each kind is completed at once, with its length, its type and its waveform."""
+    await log_walks(run_sql)
+    uploaded = [await upload(sample.name) for sample in SAMPLES]
+    async with working(settings):
+        for sample, found in zip(SAMPLES, await ended(client, *uploaded), strict=True):
+            assert (found["processing_status"], found["error_message"]) == ("completed", None), sample.name
+            assert found["duration_seconds"] == pytest.approx(1, abs=0.1), sample.name
+            assert found["mime_type"] == sample.mime_type
+            drawn = (await client.get(f"/api/audio/{found['id']}/waveform")).json()
+            assert (drawn["version"], drawn["bits"], len(drawn["data"])) == (2, 16, 2 * drawn["length"])
+            assert 5000 < max(drawn["data"]) < 10000, sample.name
+        await no_jobs(run_sql)
+    assert await walks(run_sql) == {one["id"]: ["completed"] for one in uploaded}
+    folder, files = settings.storage_root, (await kept()).files
+    for found in uploaded:
+        name = next(file for file in files if file.endswith(found["filename"]))
+        manifest = json.loads((folder / f"{name}.json").read_text())
+        assert {"codec", "sample_rate_hz", "channels", "bit_rate", "silent"} <= manifest["found"].keys()
+
+
+async def test_a_variant_plays_where_the_original_does_not(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload
+) -> None:
+    """`variant=playback` is the original where browsers play it, and else something that they do."""
+    plays, live, phone = await upload("wav"), await upload("webm live"), await upload("amr", file_name="call.amr")
+    answer = await client.get(f"/api/audio/{plays['id']}/download?variant=playback")
+    assert "isn't ready yet" in problem(answer, status=404, slug="playback-not-ready")["detail"]
+    async with working(settings):
+        await ended(client, plays, live, phone)
+    answers = [await client.get(f"/api/audio/{one['id']}/download?variant=playback") for one in (plays, live, phone)]
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert answers[0].content == recording("wav")
+    assert answers[1].headers["content-type"] == "audio/webm"
+    assert answers[1].content != recording("webm live")
+    assert answers[2].content.startswith(b"fLaC")
+    assert answers[2].headers["content-disposition"] == 'attachment; filename="call.flac"'
+    assert (await client.get(f"/api/audio/{phone['id']}/download")).content == recording("amr")
+    part = await client.get(f"/api/audio/{phone['id']}/download?variant=playback", headers={"Range": "bytes=0-3"})
+    assert (part.status_code, part.content) == (206, b"fLaC")
+    assert part.headers["etag"] != (await client.head(f"/api/audio/{phone['id']}/download")).headers["etag"]
+
+
+@pytest.fixture
+async def service(settings: Settings) -> Any:
+    """A service that hears one sentence and mends it."""
+    async with speaking() as speaker:
+        yield speaker
+
+
+def engined(settings: Settings, service: Speaker, *, improving: bool = False) -> Settings:
+    return settings.model_copy(
+        update={
+            "transcription_engine": "openai",
+            "openai_base_url": f"{service.address}/v1",
+            "ollama_base_url": service.address,
+            "ollama_model": "llama" if improving else None,
+        }
+    )
+
+
+async def mending(asked: Asked) -> Response:
+    if asked.body is None:
+        return JSONResponse(OPENAI_ANSWER)
+    return JSONResponse({"choices": [{"message": {"content": BETTER}, "finish_reason": "stop"}]})
+
+
+async def test_speech_is_transcribed_and_improved(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload, service: Speaker, run_sql: RunSql
+) -> None:
+    """With an engine and a model a recording goes through every state once, and each service is asked once."""
+    service.answer = mending
+    await log_walks(run_sql)
+    uploaded = await upload("ogg opus", file_name="memo.ogg")
+    about = f"/api/audio/{uploaded['id']}/transcript"
+    problem(await client.get(f"{about}?format=srt"), status=404, slug="transcript-not-ready")
+    async with working(engined(settings, service, improving=True)):
+        [found] = await ended(client, uploaded)
+        await no_jobs(run_sql)
+    assert await walks(run_sql) == {uploaded["id"]: ["transcribing", "improving", "completed"]}
+    assert (found["original_transcript"], found["improved_transcript"]) == (SAID, BETTER)
+    assert found["transcription_engine"] == "openai"
+    times = [found[f"{what}_at"] for what in ("transcription_started", "transcription_completed")]
+    assert sorted([*times, found["improvement_completed_at"]]) == [*times, found["improvement_completed_at"]]
+    assert len(service.asked) == 2
+    assert (await client.get(f"{about}?format=txt")).text == f"{BETTER}\n"
+    assert (await client.get(f"{about}?format=txt&improved=false")).text == f"{SAID}\n"
+    assert (await client.get(f"{about}?format=srt")).text.startswith("1\n00:00:00,000 --> ")
+    assert (await client.get(f"{about}?format=vtt")).text.startswith("WEBVTT\n")
+    assert [word["text"] for word in (await client.get(f"{about}?format=json")).json()["words"]][:2] == [
+        "Please",
+        "send",
+    ]
+    assert (await client.get(about)).json()["is_improved"]
+
+
+async def test_a_broken_model_spoils_no_transcript(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload, service: Speaker
+) -> None:
+    """When improving fails, the recording is completed with the words that were heard."""
+
+    async def broken(asked: Asked) -> Response:
+        return JSONResponse(OPENAI_ANSWER) if asked.body is None else JSONResponse({}, 400)
+
+    service.answer = broken
+    uploaded = await upload()
+    async with working(engined(settings, service, improving=True)):
+        [found] = await ended(client, uploaded)
+    assert (found["processing_status"], found["original_transcript"]) == ("completed", SAID)
+    assert (found["improved_transcript"], found["improvement_completed_at"]) == (None, None)
+
+
+async def test_a_busy_engine_is_asked_again(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload, service: Speaker, run_sql: RunSql
+) -> None:
+    """An engine that is busy or broken is tried again later, while others' recordings go on."""
+    answers = [replying(429, "{}"), replying(503, "{}"), replying(200, json.dumps(OPENAI_ANSWER))]
+
+    async def by_turns(asked: Asked) -> Response:
+        return await answers[min(len(service.asked) - 1, 2)](asked)
+
+    service.answer = by_turns
+    await log_walks(run_sql)
+    uploaded = await upload()
+    async with working(engined(settings, service)):
+        [found] = await ended(client, uploaded)
+    assert (found["processing_status"], found["original_transcript"]) == ("completed", SAID)
+    assert await walks(run_sql) == {uploaded["id"]: ["transcribing", "completed"]}
+    assert len(service.asked) == 3
+
+
+async def test_what_failed_can_be_tried_again(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload, service: Speaker, run_sql: RunSql
+) -> None:
+    """A refused recording ends as failed with a reason, keeps its file, and is completed once it is tried again."""
+    service.answer = replying(400, '{"error": {"code": "audio_too_short"}}')
+    uploaded = await upload()
+    retry = f"/api/audio/{uploaded['id']}/retry"
+    assert "is being processed" in problem(await client.post(retry), status=409, slug="retry-refused")["detail"]
+    async with working(engined(settings, service)):
+        [found] = await ended(client, uploaded)
+        assert found["processing_status"] == "failed"
+        assert "engine refuses the recording" in found["error_message"]
+        assert (await client.get(f"/api/audio/{uploaded['id']}/download")).content == recording("wav")
+        await no_jobs(run_sql)
+        service.answer = None
+        answer = await client.post(retry)
+        assert (answer.status_code, answer.json()["processing_status"]) == (202, "uploaded")
+        [found] = await ended(client, uploaded)
+        assert (found["processing_status"], found["error_message"]) == ("completed", None)
+        assert found["original_transcript"] == SAID
+        await no_jobs(run_sql)
+    assert "is completed" in problem(await client.post(retry), status=409, slug="retry-refused")["detail"]
+    problem(await client.post(f"/api/audio/{uuid4()}/retry"), status=404, slug="recording-missing")
+
+
+async def test_a_damaged_recording_fails_with_a_reason(
+    client: httpx.AsyncClient, settings: Settings, run_sql: RunSql
+) -> None:
+    """What begins like audio and isn't ends as failed, with a sentence for its user, and stops nobody."""
+    content = recording("m4a")[:600] + bytes(3000)
+    answer = await client.post("/api/audio/upload", files={"file": ("memo.m4a", content)})
+    async with working(settings):
+        [found] = await ended(client, answer.json())
+        await no_jobs(run_sql)
+    assert found["processing_status"] == "failed"
+    assert found["error_message"].startswith("The recording can't be decoded: ")
+    told = await client.get(f"/api/audio/{found['id']}/waveform")
+    assert "was never made" in problem(told, status=404, slug="waveform-not-ready")["detail"]
+    assert (await client.get(f"/api/audio/{found['id']}/download?variant=playback")).content == content
+
+
+async def test_what_is_deleted_meanwhile_leaves_nothing(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload, service: Speaker, run_sql: RunSql, kept: Look
+) -> None:
+    """A recording that is deleted before or while it is processed ends quietly, and nothing stays beside its bytes."""
+    asked = asyncio.Event()
+    deleted = asyncio.Event()
+
+    async def slowly(_asked: Asked) -> Response:
+        asked.set()
+        await deleted.wait()
+        return JSONResponse(OPENAI_ANSWER)
+
+    service.answer = slowly
+    before, meanwhile = await upload("amr"), await upload("amr")
+    assert (await client.delete(f"/api/audio/{before['id']}")).status_code == 200
+    async with working(engined(settings, service)):
+        await asked.wait()
+        assert (await client.delete(f"/api/audio/{meanwhile['id']}")).status_code == 200
+        deleted.set()
+        await no_jobs(run_sql)
+    assert await kept() == type(await kept())([], set())
+
+
+async def test_recordings_from_before_are_left_alone(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload, run_sql: RunSql
+) -> None:
+    """A row from before there were manifests has no job, gets none by asking, and is played as it is."""
+    old = uuid4()
+    path = settings.storage_root / "2024" / "memo.wav"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(recording("wav"))
+    await run_sql(
+        "INSERT INTO audio_files (id, filename, file_path, processing_status) VALUES ($1, 'memo.wav', $2, 'uploaded')",
+        old,
+        str(Path("2024") / "memo.wav"),
+    )
+    new = await upload()
+    async with working(settings):
+        await ended(client, new)
+        refused = problem(await client.post(f"/api/audio/{old}/retry"), status=409, slug="retry-refused")
+    assert "before Pegasus processed" in refused["detail"]
+    assert (await client.get(f"/api/audio/{old}")).json()["processing_status"] == "uploaded"
+    assert (await client.get(f"/api/audio/{old}/download?variant=playback")).content == recording("wav")
+    assert not await jobs(run_sql)

@@ -1,0 +1,225 @@
+"""Workers that are killed, stopped and poisoned, and databases that go away: every recording still comes to its end."""
+
+import asyncio
+import hashlib
+import json
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from audio.companions import companions
+from core.embedded_postgres import join
+from core.errors import PrivilegeMissing
+from core.job_queue import JobQueueMissing, bring_up_queue
+from core.settings import ROOT, Settings, load_settings
+from main import create_app
+from tests.api.conftest import Look, Started, Upload
+from tests.api.processing import ended, jobs, log_walks, no_jobs, walks, working
+from tests.audio.samples import recording
+from tests.conftest import RunSql, fresh_database
+from tests.core.conftest import folder, kill
+from tests.transcription.service import speaking
+
+__all__ = ["folder"]  # a fixture
+SCRIPT = Path(__file__).with_name("killable_worker.py")
+WALK = ["transcribing", "completed"]
+
+
+@asynccontextmanager
+async def worker(settings: Settings, *, kills: int, poison: bytes = b"") -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker in a process of its own, which works by now; it is killed at the end."""
+    assert settings.database_url is not None
+    told = {"DATABASE_URL": settings.database_url.get_secret_value(), "DATA_PATH": str(settings.data_path)}
+    path = os.pathsep.join([str(ROOT / "backend"), str(ROOT)])
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(SCRIPT),
+        str(kills),
+        hashlib.sha256(poison).hexdigest(),
+        env=os.environ | told | {"PYTHONPATH": path},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"works\n"
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@pytest.mark.parametrize("times", [3, pytest.param(50, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
+async def test_a_killed_worker_costs_nothing(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload, run_sql: RunSql, kept: Look, times: int
+) -> None:
+    """Workers killed at any moment, while recordings come in, leave each one completed, each step done once."""
+    await log_walks(run_sql)
+    dice = random.Random(times)
+    uploaded, coming = [], True
+
+    async def stream() -> None:
+        while coming:
+            uploaded.append(await upload(dice.choice(["wav", "amr", "webm live"])))
+            await asyncio.sleep(0.2)
+
+    streaming = asyncio.create_task(stream())
+    for _ in range(times):
+        async with worker(settings, kills=100) as process:
+            await asyncio.sleep(dice.uniform(0.05, 1))
+            process.send_signal(signal.SIGKILL)
+    coming = False
+    await streaming
+    async with worker(settings, kills=100):
+        found = await ended(client, *uploaded)
+        await no_jobs(run_sql)
+    assert [one["error_message"] for one in found if one["processing_status"] != "completed"] == []
+    assert await walks(run_sql) == {one["id"]: WALK for one in uploaded}
+    files = (await kept()).files
+    for row in (await kept()).rows:
+        beside = {name for name in (row["file_path"], *companions(row["file_path"])) if name in files}
+        assert len(beside) == 4 + (not row["file_path"].endswith("wav"))
+        files -= beside
+    assert {file for file in files if not file.startswith(".staging/")} == set()
+    print(f"{times} kills, {len(uploaded)} recordings")
+
+
+async def test_a_recording_that_kills_its_worker_fails(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload, run_sql: RunSql
+) -> None:
+    """What ends its worker each time is failed after three times, and all the others are completed."""
+    poison = recording("flac")
+    before = [await upload() for _ in range(3)]
+    poisonous = await upload("flac")
+    after = [await upload() for _ in range(3)]
+    deaths = 0
+    while await jobs(run_sql):
+        async with worker(settings, kills=3, poison=poison) as process:
+            waiting = asyncio.create_task(no_jobs(run_sql))
+            dying = asyncio.create_task(process.wait())
+            await asyncio.wait({waiting, dying}, return_when=asyncio.FIRST_COMPLETED)
+            deaths += dying.done()
+            waiting.cancel()
+    [failed] = await ended(client, poisonous)
+    assert deaths == 3
+    assert failed["processing_status"] == "failed"
+    assert "ended its worker 3 times" in failed["error_message"]
+    assert {one["processing_status"] for one in await ended(client, *before, *after)} == {"completed"}
+
+
+async def test_a_worker_that_is_told_to_stop_gives_its_jobs_back(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload, run_sql: RunSql
+) -> None:
+    """A worker that stops waits a while, then returns what isn't done; that isn't held against the recording."""
+    uploaded = [await upload() for _ in range(2)]
+    async with speaking() as service:
+        begun, never = asyncio.Event(), asyncio.Event()
+
+        async def silent(_asked: object) -> object:
+            begun.set()
+            await never.wait()
+            raise AssertionError
+
+        service.answer = silent  # type: ignore[assignment]
+        slow = settings.model_copy(
+            update={"transcription_engine": "openai", "openai_base_url": f"{service.address}/v1"}
+        )
+        async with working(slow):
+            await begun.wait()
+        rows = await run_sql("SELECT status, headers FROM pgqueuer.pgqueuer")
+        assert [row["status"] for row in rows] == ["queued"] * 2
+        assert all("under_way" not in json.loads(row["headers"] or "{}") for row in rows)
+        service.answer = None
+        async with working(slow):
+            assert {one["processing_status"] for one in await ended(client, *uploaded)} == {"completed"}
+
+
+async def test_a_row_and_its_job_come_together(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload, run_sql: RunSql
+) -> None:
+    """Whatever cuts an upload off in the database, there is a job for each row and a row for each job."""
+    stop = False
+
+    async def cut() -> None:
+        while not stop:
+            await run_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%audio_files%'"
+            )
+
+    async def send() -> int:
+        content = {"file": ("memo.wav", recording("wav"))}
+        return (await client.post("/api/audio/upload", files=content)).status_code
+
+    cutting = asyncio.create_task(cut())
+    codes = [code for _ in range(15) for code in await asyncio.gather(*(send() for _ in range(4)))]
+    stop = True
+    await cutting
+    rows = {str(row["id"]) for row in await run_sql("SELECT id FROM audio_files")}
+    assert set(await jobs(run_sql)) == rows
+    assert len(rows) >= codes.count(200)
+    assert set(codes) <= {200, 503}
+    before = len(rows)
+    await run_sql("ALTER TABLE pgqueuer.pgqueuer RENAME TO elsewhere")
+    assert await send() >= 500
+    await run_sql("ALTER TABLE pgqueuer.elsewhere RENAME TO pgqueuer")
+    assert len(await run_sql("SELECT id FROM audio_files")) == before
+
+
+async def test_a_database_that_crashes_loses_no_job(folder: Path) -> None:
+    """PostgreSQL crashes while recordings are processed: once it is back, each is completed."""
+    address = join(folder).address
+    settings = load_settings(data_path=folder, port=0, database_url=address)
+    application = create_app(settings)
+    async with application.router.lifespan_context(application) as state:
+        transport = httpx.ASGITransport(app=Started(application, dict(state or {})), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+            content = {"file": ("memo.wav", recording("wav"))}
+            uploaded = [(await client.post("/api/audio/upload", files=content)).json() for _ in range(10)]
+            kill(folder, "server")
+            while join(folder).address != address:
+                await asyncio.sleep(0.05)
+            while (await client.get("/api/audio")).status_code != 200:
+                await asyncio.sleep(0.05)
+            assert {one["processing_status"] for one in await ended(client, *uploaded)} == {"completed"}
+    join(folder).leave()
+
+
+async def test_many_processes_make_one_queue(server_address: str) -> None:
+    """Servers that start at the same time on a new database make the queue once, and find it from then on."""
+    async with fresh_database(server_address, template="template0") as address:
+        with pytest.raises(JobQueueMissing):
+            await bring_up_queue(address, may_change=False)
+        await asyncio.gather(*(bring_up_queue(address, may_change=True) for _ in range(8)))
+        await bring_up_queue(address, may_change=False)
+        connection = await asyncpg.connect(address)
+        await connection.execute("ALTER TABLE pgqueuer.pgqueuer DROP COLUMN slot CASCADE")
+        await connection.close()
+        with pytest.raises(JobQueueMissing):
+            await bring_up_queue(address, may_change=False)
+        await bring_up_queue(address, may_change=True)
+        await bring_up_queue(address, may_change=False)
+
+
+async def test_a_missing_privilege_is_told(server_address: str) -> None:
+    """A user who may not make the queue's schema is told the statement that an administrator can run."""
+    async with fresh_database(server_address, template="template0") as address:
+        connection = await asyncpg.connect(address)
+        await connection.execute("CREATE ROLE worker_only LOGIN")
+        with pytest.raises(PrivilegeMissing) as refused:
+            await bring_up_queue(address.replace("pegasus@", "worker_only@"), may_change=True)
+        assert refused.value.remedy == "CREATE SCHEMA pgqueuer AUTHORIZATION worker_only;"
+        await connection.execute(refused.value.remedy)
+        await bring_up_queue(address.replace("pegasus@", "worker_only@"), may_change=True)
+        await connection.execute("DROP OWNED BY worker_only")
+        await connection.execute("DROP ROLE worker_only")
+        await connection.close()
