@@ -37,6 +37,7 @@ _OTHERS_OPTIONS = {
     "sslsni",
     "tcp_user_timeout",
 }
+_DRIVERS_ERRORS = (exceptions.PostgresError, exceptions.InterfaceError, exceptions.InternalClientError)
 _SPELLINGS = {"ssl": "sslmode"}
 _NOT_AN_ADDRESS = (
     "is not an address like postgresql://user:password@host:5432/database"
@@ -145,7 +146,7 @@ def explained(address: str) -> Iterator[None]:
     """Turns what a driver raises inside the block into the DatabaseProblem that it means, if any."""
     try:
         yield
-    except (DBAPIError, exceptions.PostgresError, exceptions.InterfaceError, OSError) as error:
+    except (DBAPIError, *_DRIVERS_ERRORS, OSError) as error:
         found = database_problem(error, address=address)
         if found is None:
             raise

@@ -44,6 +44,7 @@ def database_problem(error: BaseException, *, address: str) -> DatabaseProblem |
             | exceptions.OperatorInterventionError()  # it starts, stops or crashed
             | exceptions.TooManyConnectionsError()
             | exceptions.InterfaceError()
+            | exceptions.InternalClientError()  # cut while the driver was speaking
             | OSError()
         ) if not isinstance(cause, exceptions.QueryCanceledError):
             return DatabaseUnreachable(where, _plain_reason(cause))
