@@ -11,10 +11,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import main
 from audio.transcription.contract import Transcript
-from core.database import database_address, open_engine
+from core.database import database_address, open_engine, sessions_on
 from core.settings import load_settings
+from storage.opening import open_storage
 from tests.api.processing import IMPATIENT
 from working import open_worker
 
@@ -40,8 +40,8 @@ async def work() -> None:
     address = database_address(settings)
     async with open_worker(
         settings,
-        sessions=main._sessions(open_engine(address), address),
-        storage=main._storage(settings),
+        sessions=sessions_on(open_engine(address), address),
+        storage=open_storage(settings),
         decoding=2,
         engine=Engine(),
         patience=replace(IMPATIENT, kills=int(sys.argv[1])),

@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 
-import main
 from audio.patience import Patience
 from audio.transcription.contract import Engine
-from core.database import open_engine
+from core.database import open_engine, sessions_on
 from core.settings import Settings
+from storage.opening import open_storage
 from tests.conftest import RunSql
 from working import open_worker
 
@@ -49,8 +49,8 @@ async def working(
     pool = open_engine(address)
     async with open_worker(
         settings,
-        sessions=main._sessions(pool, address),
-        storage=main._storage(settings),
+        sessions=sessions_on(pool, address),
+        storage=open_storage(settings),
         decoding=2,
         engine=engine,
         patience=patience,
