@@ -22,6 +22,7 @@ URL = "/api/uploads"
 TUS = {"Tus-Resumable": "1.0.0"}
 BYTES = TUS | {"Content-Type": "application/offset+octet-stream"}
 MIB = 1024 * 1024
+LONG = (pytest.mark.soak, pytest.mark.timeout(1800))
 WAYS = ("closed", "reset", "stalled")
 
 
@@ -95,18 +96,24 @@ async def send_in_breaks(server: str, content: bytes, *, chunked: bool, seed: in
     places = sorted(chance.sample(range(len(content)), 20))
     async with speaking(server) as client, AsyncExitStack() as connections:
         where = await begin(client, len(content))
-        for place in [*places, len(content)]:
+        # what one broken request had brought may be taken in behind the answer to HEAD: the last piece then asks again
+        for place in [*places, *[len(content)] * 5]:
+            if place == len(content):
+                offset = await offset_of(client, where)
             stop, before = max(place, offset), offset
             connection = await connections.enter_async_context(wire(server))
             await connection.send(patch_head(where, offset, None if chunked else len(content) - offset))
             await connection.send(chunk(content[offset:stop]) if chunked else content[offset:stop])
             if place == len(content):
                 await connection.send(b"0\r\n\r\n" if chunked else b"")
-                assert (await connection.answer())[0] == 204
+                if (await connection.answer())[0] == 204:
+                    break
+                continue
             break_off(connection, chance.choice(WAYS))
             offset = await offset_of(client, where)
             assert before <= offset <= stop
             again += stop - offset
+        assert await offset_of(client, where) == len(content)
     return again
 
 
@@ -116,7 +123,7 @@ def chunk(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["read directly", "chunked"])
-@pytest.mark.parametrize("size", [20 * MIB, pytest.param(200 * MIB, marks=pytest.mark.soak)], ids=["20 MiB", "200 MiB"])
+@pytest.mark.parametrize("size", [20 * MIB, pytest.param(200 * MIB, marks=LONG)], ids=["20 MiB", "200 MiB"])
 async def test_broken_connections_lose_nothing(
     server: str, kept: Look, settings: Settings, size: int, *, chunked: bool
 ) -> None:

@@ -13,7 +13,18 @@ from core.settings import Settings, load_settings
 from tests.api.conftest import Look
 from tests.api.test_main import running
 from tests.api.test_serving import wire
-from tests.api.test_tus_breaks import BYTES, MIB, begin, is_whole, large, offset_of, patch_head, speaking, until_there
+from tests.api.test_tus_breaks import (
+    BYTES,
+    LONG,
+    MIB,
+    begin,
+    is_whole,
+    large,
+    offset_of,
+    patch_head,
+    speaking,
+    until_there,
+)
 
 
 @pytest.fixture
@@ -83,7 +94,7 @@ async def in_pieces_with_stalls(url: str, content: bytes) -> httpx.Response:
     return answer
 
 
-@pytest.mark.parametrize("rounds", [4, pytest.param(30, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("rounds", [4, pytest.param(30, marks=LONG)])
 async def test_a_killed_server_loses_nothing(
     tmp_path: Path, database: str, settings: Settings, kept: Look, rounds: int
 ) -> None:
