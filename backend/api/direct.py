@@ -5,7 +5,7 @@ reads a large body from the socket itself, into buffers that are used again, and
 a plain socket and a body of known length; everything else (TLS, chunked bodies, other servers) goes the ordinary way,
 and so does a client that pauses: the event loop waits for it, not a thread.
 
-This is the one place that knows uvicorn's inside; api/bursts.py moves the bytes.
+This and api/heads.py are the places that know uvicorn's inside; api/bursts.py moves the bytes.
 """
 
 import asyncio
@@ -18,15 +18,16 @@ from typing import Any
 
 import httptools
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from api.bursts import PAUSE_SECONDS, SILENCE_SECONDS, ConnectionGone, Reader, send_burst, writable
+from api.heads import HeadProtocol
 from storage.blocking import in_thread
 
 EXTENSION = "pegasus.connection"
 
 
-class DirectProtocol(HttpToolsProtocol):
+class DirectProtocol(HeadProtocol):
     """uvicorn's HTTP/1.1, which lends out its connection.
 
     Bytes of a body that were read outside of it are unknown to its parser. So from the first such byte on, this body's
@@ -45,7 +46,7 @@ class DirectProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Lets the request know its connection."""
-        if not any(name == b"upgrade" for name, _ in self.headers):
+        if not self.offers_upgrade:
             self.scope["extensions"] = {EXTENSION: {}}
         super().on_headers_complete()
         if "extensions" in self.scope and self.cycle.scope is self.scope:
@@ -137,11 +138,12 @@ class Connection:
     async def _written(self) -> None:
         """Waits until the server has sent what it holds back. Raises ConnectionGone."""
         transport = self._protocol.transport
-        late = asyncio.get_running_loop().time() + SILENCE_SECONDS
+        late, pause = asyncio.get_running_loop().time() + SILENCE_SECONDS, 0.0
         while transport.get_write_buffer_size():
             if transport.is_closing() or asyncio.get_running_loop().time() > late:
                 raise ConnectionGone
-            await asyncio.sleep(0)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause + PAUSE_SECONDS, 20 * PAUSE_SECONDS)  # a client that takes nothing costs nothing
 
     def _own_socket(self) -> socket.socket:
         """The same socket under a number of its own, which nobody else gets should the connection be closed."""

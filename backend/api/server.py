@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from api.direct import DirectProtocol
+from api.heads import HeadProtocol
 from core.errors import SettingRefused
 from core.settings import Settings
 
@@ -44,7 +45,7 @@ def server_for(app: ASGIApp, *, direct: bool = True) -> uvicorn.Server:
     """The server that `run` runs, for whoever has an event loop of their own; not `direct`, it lends no connection."""
     config = _config(app)
     if not direct:
-        config.http = "httptools"
+        config.http = HeadProtocol
     return _Server(config)
 
 
