@@ -23,6 +23,7 @@ from api.errors import answer_problems
 from api.health import Health
 from api.limits import BodyLimits
 from api.multipart import LIMITS
+from api.schemas import PROBLEMS
 from api.server import claim_address, run, run_workers
 from api.state import State
 from api.tus import UPLOADS_PATH, TusEdge
@@ -58,6 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=partial(lifespan, settings=settings),
         middleware=_surroundings(settings),
         redirect_slashes=False,
+        responses=PROBLEMS,
     )
     app.include_router(form_upload.router)
     app.include_router(audio.router)

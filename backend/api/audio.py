@@ -71,20 +71,20 @@ async def labels_in_use(state: Current, caller: Asking, user_id: str | None = No
     return LabelsInUse(tags=list(tags), categories=list(categories))
 
 
-@router.get("/{recording_id}")
+@router.get("/{recording_id:uuid}")
 async def find(recording_id: UUID, state: Current, caller: Asking) -> Recording:
     """Shows a recording."""
     return Recording.model_validate(await state["recordings"].find(recording_id, owner=caller.owner))
 
 
-@router.delete("/{recording_id}")
+@router.delete("/{recording_id:uuid}")
 async def remove(recording_id: UUID, state: Current, caller: Asking) -> Message:
     """Deletes a recording with its bytes."""
     await state["recordings"].remove(recording_id, owner=caller.owner)
     return Message(message="File deleted successfully")
 
 
-@router.put("/{recording_id}/tags", max_body_size=JSON_BODY_BYTES)
+@router.put("/{recording_id:uuid}/tags", max_body_size=JSON_BODY_BYTES)
 async def relabel(recording_id: UUID, labels: NewLabels, state: Current, caller: Asking) -> Recording:
     """Gives a recording another tag, category or both."""
     changes = labels.model_dump(include=labels.model_fields_set)
@@ -92,7 +92,7 @@ async def relabel(recording_id: UUID, labels: NewLabels, state: Current, caller:
     return Recording.model_validate(changed)
 
 
-@router.get("/{recording_id}/download", response_class=Response)
+@router.get("/{recording_id:uuid}/download", response_class=Response)
 async def get_bytes(
     recording_id: UUID, request: Request, state: Current, caller: Asking, variant: Variant = "original"
 ) -> Response:
@@ -104,7 +104,7 @@ async def get_bytes(
     return await download(sent, state["recordings"].storage, request=request.headers, with_body=True)
 
 
-@router.head("/{recording_id}/download", include_in_schema=False)
+@router.head("/{recording_id:uuid}/download", include_in_schema=False)
 async def head_bytes(
     recording_id: UUID, request: Request, state: Current, caller: Asking, variant: Variant = "original"
 ) -> Response:
@@ -120,7 +120,7 @@ async def _sent(recording_id: UUID, variant: Variant, state: State, caller: Call
     return await chosen(recording, recordings.storage)
 
 
-@router.get("/{recording_id}/waveform", response_class=Response)
+@router.get("/{recording_id:uuid}/waveform", response_class=Response)
 async def waveform(recording_id: UUID, state: Current, caller: Asking) -> Response:
     """Sends a recording's outline in audiowaveform's JSON format, version 2, as peaks.js reads it."""
     recordings = state["recordings"]
@@ -129,7 +129,7 @@ async def waveform(recording_id: UUID, state: Current, caller: Asking) -> Respon
     return Response(content, media_type="application/json", headers={"Cache-Control": "private, no-cache"})
 
 
-@router.post("/{recording_id}/retry", status_code=202)
+@router.post("/{recording_id:uuid}/retry", status_code=202)
 async def retry(recording_id: UUID, state: Current, caller: Asking) -> Recording:
     """Has a recording processed again that failed, or that has no transcript. What was found before is kept."""
     return Recording.model_validate(await state["recordings"].retry(recording_id, owner=caller.owner))

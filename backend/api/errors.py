@@ -11,11 +11,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from access.door import TokenInvalid, TokenMissing
 from access.rate import TooManyUploads
 from api.body import UploadTooSlow
 from api.digests import DigestMalformed, DigestMismatch
+from api.heads import HEAD_TOO_LONG, UNREADABLE
 from api.limits import BodyTooLarge
 from api.multipart import FileMissing, FormLimitPassed, FormMalformed, NotAForm
 from api.origin import ForeignHost, ForeignOrigin, ProxiedRequest
@@ -41,6 +43,7 @@ from core.errors import DatabaseProblem, PegasusError
 from storage.contract import BytesMissing, StorageError, StorageFull
 
 log = structlog.get_logger(__name__)
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 CLIENT_GONE = 499  # nobody reads this answer; the number is nginx's, for the log
 
 
@@ -137,7 +140,8 @@ FRAMEWORK = {
 UNKNOWN = Problem(500, "internal-error", "Something went wrong here")
 NOT_JSON = Problem(400, "json-malformed", "Not JSON")
 INVALID = Problem(422, "request-invalid", "The request is invalid")
-ALL_PROBLEMS = (*PROBLEMS.values(), *FRAMEWORK.values(), UNKNOWN, NOT_JSON, INVALID)
+BEFORE = (Problem(400, *UNREADABLE), Problem(431, *HEAD_TOO_LONG))  # what isn't a request yet
+ALL_PROBLEMS = (*PROBLEMS.values(), *FRAMEWORK.values(), *BEFORE, UNKNOWN, NOT_JSON, INVALID)
 # What these say is for the log: it names the server's inner addresses and users.
 PRIVATE = {DatabaseProblem: "The database can't be used right now.", StorageError: "Storage can't be used right now."}
 
@@ -188,12 +192,22 @@ async def _on_validation_error(_request: Request, error: Exception) -> Response:
     return _answer(INVALID, detail=f"{detail}.", errors=errors)
 
 
-async def _on_http_exception(_request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     """What the framework itself refuses."""
     if not isinstance(error, HTTPException):
-        return await _on_unknown_error(_request, error)
+        return await _on_unknown_error(request, error)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        error.headers = {"Allow": _methods_at(request)}  # the framework names those of one route of the path's several
     problem = FRAMEWORK.get(error.status_code, Problem(error.status_code, "refused", "The request is refused"))
     return _answer(problem, detail=f"{problem.title}.", headers=dict(error.headers or {}))
+
+
+def _methods_at(request: Request) -> str:
+    """The methods that there are at a path, as Allow tells them (RFC 9110, 10.2.1)."""
+    asked = [{**request.scope, "method": method} for method in METHODS]
+    routes = request.app.routes
+    found = [scope["method"] for scope in asked if any(route.matches(scope)[0] is Match.FULL for route in routes)]
+    return ", ".join(found)
 
 
 async def _on_client_gone(_request: Request, _error: Exception) -> Response:

@@ -10,7 +10,7 @@ from api.auth import Asking
 from api.body import Body
 from api.digests import DigestCheck, sent_digests
 from api.multipart import LIMITS, Form
-from api.schemas import FORM, UploadedRecording
+from api.schemas import FORM, RETRY_KEY, UploadedRecording
 from api.state import Current, State
 from audio.ingest import Details
 from audio.models import AudioFile
@@ -27,7 +27,7 @@ async def upload(
     response: Response,
     state: Current,
     caller: Asking,
-    idempotency_key: Annotated[str | None, Header()] = None,
+    idempotency_key: Annotated[str | None, Header(json_schema_extra=RETRY_KEY)] = None,
 ) -> UploadedRecording:
     """Takes in a recording: the file, and around it its tag, category and user in any order.
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -60,6 +60,9 @@ class Readiness(BaseModel):
     parts: dict[str, Wellness]
 
 
+NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": Readiness, "description": "Not ready."}}
+
+
 class Liveness(BaseModel):
     """The process answers."""
 
@@ -72,8 +75,8 @@ async def live() -> Liveness:
     return Liveness()
 
 
-@router.get("/health")
-@router.get("/health/ready")
+@router.get("/health", responses=NOT_READY)
+@router.get("/health/ready", responses=NOT_READY)
 async def ready(request: Request, response: Response) -> Readiness:
     """Answers 200 when the schema was verified and the database and storage answer now, else 503.
 

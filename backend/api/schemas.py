@@ -1,7 +1,7 @@
 """The shapes of requests and answers. A recording bears its columns' own names; where its bytes lie stays inside."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -86,6 +86,26 @@ class Transcript(BaseModel):
     error: str | None
 
 
+PROBLEM = {
+    "description": "Refused: see docs/errors.md.",
+    "content": {
+        "application/problem+json": {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "detail"],
+                "properties": {
+                    "type": {"type": "string", "pattern": "^urn:pegasus:problem:[a-z-]+$"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "detail": {"type": "string"},
+                },
+            }
+        }
+    },
+}
+PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": PROBLEM, "5XX": PROBLEM}
+
+RETRY_KEY: dict[str, Any] = {"pattern": "^[!-~]{1,255}$"}
 FORM = {
     "requestBody": {
         "required": True,
@@ -95,7 +115,7 @@ FORM = {
                     "type": "object",
                     "required": ["file"],
                     "properties": {
-                        "file": {"type": "string", "contentMediaType": "application/octet-stream"},
+                        "file": {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1},
                         "tag": {"type": "string", "maxLength": 100},
                         "category": {"type": "string", "maxLength": 100},
                         "user_id": {"type": "string", "maxLength": 255},

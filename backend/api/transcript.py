@@ -26,7 +26,7 @@ FORMATS: dict[Format, tuple[str, Callable[[TranscriptDocument], str]]] = {
 router = APIRouter(prefix="/api/audio", tags=["audio"])
 
 
-@router.get("/{recording_id}/transcript", response_model=Transcript)
+@router.get("/{recording_id:uuid}/transcript", response_model=Transcript)
 async def transcript(
     recording_id: UUID,
     state: Current,

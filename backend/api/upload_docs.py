@@ -5,10 +5,6 @@ from typing import Any
 OFFSET = {"description": "How many bytes there are; the upload goes on behind them.", "schema": {"type": "integer"}}
 RECORDING = {"description": "The recording that the upload has become.", "schema": {"type": "string"}}
 EXPIRES = {"description": "When the upload is removed, unless more comes until then.", "schema": {"type": "string"}}
-PROBLEM = {
-    "description": "Refused: see docs/errors.md.",
-    "content": {"application/problem+json": {"schema": {"type": "object"}}},
-}
 BYTES = {
     "content": {
         "application/offset+octet-stream": {
@@ -26,7 +22,7 @@ def _header(name: str, description: str, *, required: bool = False, **schema: An
 def _documented(
     status: int, description: str, *parameters: dict[str, Any], headers: dict[str, Any], body: bool = False
 ) -> dict[str, Any]:
-    told = {str(status): {"description": description, "headers": headers}, "4XX": PROBLEM, "5XX": PROBLEM}
+    told = {str(status): {"description": description, "headers": headers}}
     return {"parameters": list(parameters), "responses": told} | ({"requestBody": BYTES} if body else {})
 
 

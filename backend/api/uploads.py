@@ -36,10 +36,15 @@ router = APIRouter(prefix=UPLOADS_PATH, tags=["uploads"], dependencies=[Depends(
 
 
 @router.options("", status_code=204, response_class=Response, openapi_extra=OPTIONS)
-@router.options("/{upload_id}", status_code=204, response_class=Response, openapi_extra=OPTIONS)
 async def options(state: Current) -> Response:
     """Says what of tus is offered."""
     return Response(status_code=204, headers=capabilities(state["uploads"].limit_bytes))
+
+
+@router.options("/{upload_id}", status_code=204, response_class=Response, openapi_extra=OPTIONS)
+async def options_of(upload_id: str, state: Current) -> Response:
+    """Says the same of an upload, whether there is one or not."""
+    return await options(state)
 
 
 @router.post("", status_code=201, response_class=Response, openapi_extra=BEGIN)

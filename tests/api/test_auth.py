@@ -107,7 +107,7 @@ def routes(app: FastAPI) -> set[tuple[str, str]]:
     found = set()
     for route in app.routes:
         parts: list[Any] = route.effective_candidates() if hasattr(route, "effective_candidates") else [route]
-        found |= {(method, part.path) for part in parts for method in part.methods}
+        found |= {(method, part.path.replace(":uuid", "")) for part in parts for method in part.methods}
     return found
 
 

@@ -121,7 +121,7 @@ async def test_what_is_not_there_is_missing(client: httpx.AsyncClient, method: s
     assert answer.status_code == 404
     if method != "HEAD":
         problem(answer, status=404, slug="recording-missing")
-    assert (await client.request(method, f"/api/audio/no-id{path}", json=body)).status_code == 422
+    assert (await client.request(method, f"/api/audio/no-id{path}", json=body)).status_code == 404
 
 
 async def test_labels_change_with_the_manifest(
