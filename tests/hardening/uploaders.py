@@ -1,0 +1,110 @@
+"""Clients that upload one recording after the other, whatever happens to the server, and remember what it promised."""
+
+import asyncio
+import base64
+import hashlib
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import httpx
+
+from tests.audio.samples import recording
+
+HEAD = recording("wav")[:4096]
+TUS = {"Tus-Resumable": "1.0.0"}
+BYTES = TUS | {"Content-Type": "application/offset+octet-stream"}
+AGAIN_SECONDS = 0.2
+
+
+@dataclass
+class Promises:
+    """What the server has said is there: the digest of each recording, and how often it may be there by file name."""
+
+    digests: dict[str, str] = field(default_factory=dict)
+    once: set[str] = field(default_factory=set)
+    at_most_once: set[str] = field(default_factory=set)
+    resumed: int = 0
+    broken_off: int = 0
+
+    def note(self, recording_id: str, content: bytes) -> None:
+        """A recording was promised."""
+        self.digests[recording_id] = hashlib.sha256(content).hexdigest()
+
+
+class Uploader:
+    """One client; its uploads bear names that nobody else's do."""
+
+    def __init__(self, number: int, client: httpx.AsyncClient, promises: Promises) -> None:
+        self._number = number
+        self._client = client
+        self._promises = promises
+        self._chance = random.Random(number)
+        self._uploads = 0
+
+    async def work(self, ended: asyncio.Event) -> None:
+        """Uploads until it is told to end; what is under way then is finished."""
+        ways: list[Callable[[str, bytes], Awaitable[None]]] = [self._by_form, self._by_form_with_key, self._by_tus]
+        while not ended.is_set():
+            self._uploads += 1
+            name = f"memo-{self._number}-{self._uploads}.wav"
+            content = HEAD + self._chance.randbytes(self._chance.choice([1000, 60_000, 300_000, 900_000]))
+            await ways[(self._number + self._uploads) % 3](name, content)
+
+    async def _by_form(self, name: str, content: bytes) -> None:
+        """Sent once: when its answer is lost, the recording may be there or not."""
+        self._promises.at_most_once.add(name)
+        try:
+            answer = await self._client.post("/api/audio/upload", files={"file": (name, content)})
+        except httpx.TransportError:
+            self._promises.broken_off += 1
+            await asyncio.sleep(AGAIN_SECONDS)
+            return
+        self._take(answer, name, content)
+
+    async def _by_form_with_key(self, name: str, content: bytes) -> None:
+        """Sent until there is an answer, under one key."""
+        files, headers = {"file": (name, content)}, {"Idempotency-Key": name}
+        answer = await self._insist(lambda: self._client.post("/api/audio/upload", files=files, headers=headers))
+        self._take(answer, name, content)
+
+    async def _by_tus(self, name: str, content: bytes) -> None:
+        """Goes on from where the server says; what it has once said is there has to stay there."""
+        begun = await self._begin(name, len(content))
+        offset, promised, pieces = 0, 0, self._chance.choice([1, 3])
+        while True:
+            piece = content[offset : offset + len(content) // pieces + 1]
+            try:
+                answer = await self._client.patch(begun, content=piece, headers=BYTES | {"Upload-Offset": str(offset)})
+            except httpx.TransportError:
+                self._promises.broken_off += 1
+                answer = await self._insist(lambda: self._client.head(begun, headers=TUS))
+                self._promises.resumed += 1
+            assert answer.status_code in {200, 204}, answer.text
+            offset = int(answer.headers["upload-offset"])
+            assert offset >= promised, f"{name}: {promised} bytes were promised, {offset} are there"
+            promised = offset
+            if "upload-recording-id" in answer.headers:
+                self._promises.once.add(name)
+                self._promises.note(answer.headers["upload-recording-id"], content)
+                return
+
+    async def _begin(self, name: str, length: int) -> str:
+        encoded = base64.b64encode(name.encode()).decode()
+        headers = TUS | {"Upload-Length": str(length), "Upload-Metadata": f"filename {encoded}"}
+        answer = await self._insist(lambda: self._client.post("/api/uploads", headers=headers))
+        assert answer.status_code == 201, answer.text
+        return str(answer.headers["location"])
+
+    async def _insist(self, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+        while True:
+            try:
+                return await ask()
+            except httpx.TransportError:
+                self._promises.broken_off += 1
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    def _take(self, answer: httpx.Response, name: str, content: bytes) -> None:
+        assert answer.status_code == 200, answer.text
+        self._promises.once.add(name)
+        self._promises.note(answer.json()["id"], content)
