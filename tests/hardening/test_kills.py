@@ -3,8 +3,11 @@
 import asyncio
 import hashlib
 import json
+import os
 import random
 import socket
+import subprocess
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +20,7 @@ import httpx
 import pytest
 
 from core.embedded_postgres import join
+from core.settings import ROOT
 from tests.api.test_main import running
 from tests.conftest import fresh_database
 from tests.hardening.uploaders import Promises, Uploader
@@ -46,6 +50,7 @@ async def test_nothing_that_was_promised_is_lost(
         rows = await all_rows(database)
         check_rows(rows, promises)
         check_files(tmp_path / "recordings", rows, promises, at_most_left=uploaders * kills)
+        assert verified(tmp_path, database)["wrong"] == 0
 
 
 async def upload_and_kill(folder: Path, database: str, *, uploaders: int, kills: int) -> Promises:
@@ -86,6 +91,20 @@ async def serving(folder: Path, database: str, port: int) -> Any:
         run.process.kill()
         await asyncio.to_thread(run.ended)
     assert run.said == []
+
+
+def verified(folder: Path, database: str) -> dict[str, int]:
+    """What `python -m storage verify` counts."""
+    done = subprocess.run(
+        [sys.executable, "-m", "storage", "verify", "--json"],
+        cwd=ROOT / "backend",
+        env=os.environ | {"DATA_PATH": str(folder), "DATABASE_URL": database},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    tally: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    return tally
 
 
 def free_port() -> int:
