@@ -62,6 +62,7 @@ bench: install-dev ## measure beside plain Alembic, other uploads and ffmpeg; RO
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/live_table.py --rows $(ROWS)
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/decoding.py
 	@$(MAKE) bench-uploads
+	PYTHONPATH=backend:. $(BIN)/python benchmarks/processing.py
 
 bench-uploads: install-dev $(RIVALS_VENV)/rivals.stamp ## uploads and downloads alone; BENCH="--quick", or --help for more
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/uploads.py $(BENCH)

@@ -2,10 +2,9 @@
 
 import re
 
-from audio.manifest import manifest_name
+from audio.companions import ENDINGS
 
 _RECORDING = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*audio_[0-9]{8}_[0-9]{6}_[A-Za-z0-9]+\.[A-Za-z0-9]+")
-_MANIFEST = manifest_name("")
 
 
 def is_recording(name: str) -> bool:
@@ -13,11 +12,12 @@ def is_recording(name: str) -> bool:
     return _RECORDING.fullmatch(name) is not None
 
 
-def is_manifest(name: str) -> bool:
-    """Whether such is the name of a recording's manifest."""
-    return name.endswith(_MANIFEST) and is_recording(named_by(name))
+def is_companion(name: str) -> bool:
+    """Whether such is the name of something that lies beside a recording's bytes: its manifest, say."""
+    return named_by(name) != name and is_recording(named_by(name))
 
 
-def named_by(manifest: str) -> str:
-    """The name of the recording that a manifest of this name belongs to."""
-    return manifest.removesuffix(_MANIFEST)
+def named_by(companion: str) -> str:
+    """The name of the recording that a companion of this name belongs to; a recording's own name stays as it is."""
+    endings = (ending for ending in ENDINGS if companion.endswith(ending))
+    return companion.removesuffix(max(endings, key=len, default=""))

@@ -19,7 +19,7 @@ class Patience:
     first_delay: timedelta = timedelta(seconds=5)
     longest_delay: timedelta = timedelta(minutes=10)
     heartbeat: timedelta = timedelta(seconds=30)
-    poll: timedelta = timedelta(seconds=10)
+    poll: timedelta = timedelta(seconds=1)
     reconnect_seconds: float = 1
     drain_seconds: float = 10
 

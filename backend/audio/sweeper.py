@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from audio import places
+from audio.companions import companions
 from audio.manifest import manifest_name
-from audio.names import is_manifest, is_recording, named_by
+from audio.names import is_companion, is_recording, named_by
 from audio.pairing import make_sure
 from audio.places import Place
 from audio.spellings import Spellings
@@ -100,15 +101,15 @@ class Sweeper:
         sweep.some_without_bytes += [place.recording_id for place in missing[: TOLD - len(sweep.some_without_bytes)]]
 
     async def _compare_files(self, sweep: Sweep, spellings: Spellings) -> list[str]:
-        """Returns the names of recordings whose bytes or manifest are left over; only of the first ones."""
+        """Returns the names of recordings whose bytes or companions are left over; only of the first ones."""
         left_over: list[str] = []
         async with aclosing(self.upkeep.walk()) as batches:
             async for batch in batches:
                 recordings = [found for found in batch if is_recording(found.name)]
-                manifests = [found for found in batch if is_manifest(found.name)]
+                beside = [found for found in batch if is_companion(found.name)]
                 sweep.files += len(recordings)
-                sweep.others += len(batch) - len(recordings) - len(manifests)
-                found = _old(recordings) | {named_by(name) for name in _old(manifests)}
+                sweep.others += len(batch) - len(recordings) - len(beside)
+                found = _old(recordings) | {named_by(name) for name in _old(beside)}
                 unknown = found - await spellings.known(self.sessions, found)
                 unknown -= await self._young(unknown - _old(recordings))
                 sweep.left_over += len(unknown)
@@ -116,7 +117,7 @@ class Sweeper:
         return left_over
 
     async def _young(self, names: Collection[str]) -> set[str]:
-        """Those of an old manifest's bytes that are there, and are counted where they are met themselves."""
+        """Those of an old companion's bytes that are there, and are counted where they are met themselves."""
         wanted = list(names)
         located = await self.upkeep.locate(wanted) if wanted else ()
         return {name for name, there in zip(wanted, located, strict=True) if there is not None}
@@ -136,14 +137,14 @@ class Sweeper:
         """Puts aside those that still have no row, and returns how many; a row that came meanwhile gets its bytes."""
         known = await spellings.known(self.sessions, names)
         unknown = [name for name in names if name not in known]
-        moved = await self.upkeep.put_aside([each for name in unknown for each in (name, manifest_name(name))])
+        moved = await self.upkeep.put_aside([each for name in unknown for each in (name, *companions(name))])
         late = await spellings.known(self.sessions, unknown)
         await self._put_back([name for name in unknown if name in late])
         return len({named_by(name) for name in moved} - late)
 
     async def _put_back(self, names: Sequence[str]) -> Sequence[str]:
-        """The manifest first: it is there as soon as the bytes are."""
-        return await self.upkeep.put_back([each for name in names for each in (manifest_name(name), name)])
+        """What lies beside them first: it is there as soon as the bytes are."""
+        return await self.upkeep.put_back([each for name in names for each in (*companions(name), name)])
 
 
 @asynccontextmanager

@@ -28,6 +28,8 @@ _TAKE_BACK = (
     f" AND NOT EXISTS (SELECT FROM {JOBS} AS other WHERE other.dedupe_key = job.dedupe_key AND other.id <> job.id"
     " AND other.status IN ('queued', 'picked'))"
 )
+# What a crash of PostgreSQL takes back of these comes again: a job that is done once more finds everything done.
+_LAZY = "SET synchronous_commit = off"
 _TRIM_LOG = f"DELETE FROM {LOG} WHERE created < now() - interval '{KEPT_LOG}'"  # noqa: S608
 
 
@@ -62,6 +64,7 @@ class Worker:
     async def _serve(self) -> None:
         """Works for as long as the connection holds."""
         async with queue_connection(self.address) as connection:
+            await connection.execute(_LAZY)
             await self._take_back(connection)
             shift = Shift(connection, processing=self.processing, patience=self.patience, seats=self._seats)
             self._last = shift.id

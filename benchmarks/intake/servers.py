@@ -74,6 +74,7 @@ def pegasus(folder: Path, _database: str) -> AbstractContextManager[Server]:
         "DATA_PATH": str(folder),
         "PORT": str(port),
         "MAX_FILE_SIZE_MB": str(LIMIT_MIB),
+        "PROCESSING": "off",  # the others do nothing with what they take in
     }
     command = [sys.executable, "main.py"]
     files = folder / "recordings"
