@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from core.database import explained, migration_address, open_single_use_engine
 from core.errors import PegasusError
+from core.job_queue import bring_up_queue
 from core.settings import Settings, load_settings
 from core.system_tables import SCHEMA as SYSTEM_SCHEMA
 from reconcile.errors import ReconcileError
@@ -53,13 +54,21 @@ class SchemaUnchecked(PegasusError):
 async def bring_up_to_date(settings: Settings) -> tuple[Report, ...]:
     """Heals the database as MIGRATIONS says; answers with what was found and done in each chain, or () where it's off.
 
+    The queue of jobs, which has no chain, is brought up to date with them; where it's off, too, it is looked at.
+
     Raises:
+        JobQueueMissing: the queue isn't there, and MIGRATIONS doesn't allow to make it.
         SchemaRefused: a schema isn't what this code needs, and healing it isn't safe or isn't allowed.
         SchemaUnchecked: the revisions can't be read, or another process is healing and doesn't end.
         DatabaseProblem: the database can't be used.
     """
-    if settings.migrations == "off":
-        return ()
+    reports = () if settings.migrations == "off" else await _chains_up_to_date(settings)
+    address = await asyncio.to_thread(migration_address, settings)
+    await bring_up_queue(address, may_change=settings.migrations == "heal")
+    return reports
+
+
+async def _chains_up_to_date(settings: Settings) -> tuple[Report, ...]:
     work = _healing(settings) if settings.migrations == "heal" else look
     reports = await on_both_chains(settings, work)
     for report in reports:

@@ -33,9 +33,8 @@ from audio.recordings import Recordings
 from audio.schedule import Schedule
 from audio.sweeper import Sweeper
 from audio.uploads import Uploads
-from core.database import database_address, migration_address, open_engine, sessions_on
+from core.database import database_address, open_engine, sessions_on
 from core.errors import PegasusError, SettingRefused
-from core.job_queue import bring_up_queue
 from core.logging import configure_logging
 from core.settings import Settings, load_settings
 from healing import bring_up_to_date
@@ -135,7 +134,6 @@ async def bring_up(settings: Settings) -> tuple[str, bool]:
     address = await asyncio.to_thread(database_address, settings)
     _static_tokens(settings)  # before anything is changed: what they refuse ends the start
     reports = await bring_up_to_date(settings)
-    await bring_up_queue(await asyncio.to_thread(migration_address, settings), may_change=settings.migrations == "heal")
     try:
         await open_storage(settings).prepare()
     except StorageUnavailable as error:

@@ -15,7 +15,6 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from api.server import claim_address, server_for
-from core.job_queue import bring_up_queue
 from core.settings import Settings, load_settings
 from healing import bring_up_to_date
 from main import create_app
@@ -30,7 +29,6 @@ def healed(server_address: str) -> str:
     async def make() -> None:
         async with fresh_database(server_address, template="template0") as address:
             await bring_up_to_date(load_settings(database_url=address))
-            await bring_up_queue(address, may_change=True)
             connection = await asyncpg.connect(server_address)
             await connection.execute(f"CREATE DATABASE healed TEMPLATE {urlsplit(address).path[1:]}")
             await connection.close()
