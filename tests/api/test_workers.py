@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -65,7 +66,8 @@ async def test_a_killed_worker_costs_nothing(
     """Workers killed at any moment, while recordings come in, leave each one completed, each step done once."""
     await log_walks(run_sql)
     dice = random.Random(times)
-    uploaded, coming = [], True
+    uploaded: list[dict[str, Any]] = []
+    coming = True
 
     async def stream() -> None:
         while coming and len(uploaded) < 5 * times:
