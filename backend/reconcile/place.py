@@ -53,7 +53,7 @@ def find_place(ours: Schema, claims: Claims, tape: Tape) -> Place:
 
     A claim whose tables are gone is the exception: then it isn't the claim that is wrong.
     """
-    points = _telling(tape.points_at(ours), tape)
+    points = _telling(tape.points_at(ours), claims, tape)
     gone = tables_in(tape.after(claims.applied)) - tables_in(ours)
     if gone and not any(claims.applied <= set(tape.ids[1 : point.index + 1]) for point in points):
         return Place(claims.applied)  # else a later revision renamed or dropped them
@@ -67,15 +67,20 @@ def find_place(ours: Schema, claims: Claims, tape: Tape) -> Place:
     return _nearest(ours, claims, tape)
 
 
-def _telling(points: tuple[Point, ...], tape: Tape) -> tuple[Point, ...]:
+def _telling(points: tuple[Point, ...], claims: Claims, tape: Tape) -> tuple[Point, ...]:
     """Without the places that only data statements at a revision's beginning set apart from the one before it.
 
-    Those run in the revision's own transaction: where nothing else of it is there, they aren't either.
+    Those run in the revision's own transaction: where nothing else of it is there, they aren't either. Of a revision
+    that is claimed, an index in the middle is more likely lost than not yet made.
     """
     return tuple(
         point
         for point in points
-        if point.done == 0 or not all(item.traceless for item in tape.revisions[point.index].statements[: point.done])
+        if point.done == 0
+        or (
+            not (point.skipped and tape.revisions[point.index].id in claims.applied)
+            and not all(item.traceless for item in tape.revisions[point.index].statements[: point.done])
+        )
     )
 
 
@@ -101,7 +106,7 @@ def _halfway(points: tuple[Point, ...], claims: Claims, tape: Tape) -> Place:
         return _unless_moving_back(Place(before, rerun=True), claims, tape)
     if revision.completable:
         return _unless_moving_back(Place(applied), claims, tape)
-    remaining = revision.statements[first.done :]
+    remaining = first.remaining(revision)
     known = first.index == last.index and not any(item.traceless for item in _between(first, last, tape))
     safe = all(item.kind not in ("data", "opaque") and item.transactional for item in remaining)
     ahead = revision.id not in claims.applied or all(item.kind in ("additive", "neutral") for item in remaining)

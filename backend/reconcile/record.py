@@ -19,7 +19,7 @@ from reconcile.failure import message_of
 from reconcile.observe import VersionTable, observe
 from reconcile.schema import Schema, kind_of, last_part, name_of, tables_in
 from reconcile.split import split
-from reconcile.tape import Effect, Kind, Revision, Statement, Tape, file_hash, source_hash
+from reconcile.tape import Effect, Kind, Revision, Statement, Tape, file_hash, makes_index, source_hash
 
 _log = logging.getLogger(__name__)
 _COMMENT = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*", re.DOTALL)
@@ -108,16 +108,11 @@ def _settled(statements: Iterable[Statement]) -> Iterator[Statement]:
 
     SQLAlchemy keeps a table's indexes in a set: their order differs between two recordings, and matters to nobody.
     """
-    for making_indexes, run in groupby(statements, key=_makes_index):
+    for making_indexes, run in groupby(statements, key=makes_index):
         neighbours = list(run)
         if making_indexes:
             neighbours.sort(key=lambda statement: statement.sql)
         yield from neighbours
-
-
-def _makes_index(statement: Statement) -> bool:
-    made = [key for key, effect in statement.effects.items() if effect.before is None]
-    return statement.kind == "additive" and [kind_of(key) for key in made] == ["index"]
 
 
 def _ids(value: Any) -> tuple[str, ...]:

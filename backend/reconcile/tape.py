@@ -7,9 +7,10 @@ source no longer hashes to what was recorded makes it stale, and nothing is deci
 import ast
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -78,6 +79,16 @@ class Revision:
         """Whether what is missing of it can be made from its effects: nothing in it moves data, changes or drops."""
         return not self.reads and all(item.kind in ("additive", "neutral") for item in self.statements)
 
+    @cached_property
+    def neighbours(self) -> Mapping[int, tuple[int, ...]]:
+        """The positions of statements that follow each other and each make an index, by the first of them."""
+        runs: dict[int, tuple[int, ...]] = {}
+        for is_index, run in groupby(range(len(self.statements)), key=lambda at: makes_index(self.statements[at])):
+            positions = tuple(run)
+            if is_index and len(positions) > 1:
+                runs[positions[0]] = positions
+        return runs
+
     @property
     def transactional(self) -> bool:
         """Whether all of it runs in one transaction."""
@@ -86,10 +97,19 @@ class Revision:
 
 @dataclass(frozen=True)
 class Point:
-    """A place on the tape: after `done` statements of the revision of this index; none of a revision: before it."""
+    """A place on the tape: after `done` statements of the revision of this index; none of a revision: before it.
+
+    `skipped` are those among them, by their position, that have not run: neighbours that each make an index stand on
+    the tape in an order of their own (see record.py), and run in another.
+    """
 
     index: int
     done: int
+    skipped: tuple[int, ...] = ()
+
+    def remaining(self, revision: Revision) -> tuple[Statement, ...]:
+        """What has yet to run of its revision."""
+        return (*(revision.statements[at] for at in self.skipped), *revision.statements[self.done :])
 
 
 @dataclass(frozen=True)
@@ -197,6 +217,7 @@ class Tape:
         points = [] if wrong else [Point(0, 0)]
         for index, revision in enumerate(self.revisions):
             for done, statement in enumerate(revision.statements, start=1):
+                points += _among_neighbours(schema, ours, wrong, revision, Point(index, done - 1))
                 play(schema, statement)
                 for key in statement.effects:
                     (wrong.discard if schema.get(key) == ours.get(key) else wrong.add)(key)
@@ -205,6 +226,28 @@ class Tape:
             if not wrong:
                 points.append(Point(index + 1, 0))
         return tuple(points)
+
+
+def _among_neighbours(
+    schema: Schema, ours: Schema, wrong: set[Key], revision: Revision, begin: Point
+) -> Iterator[Point]:
+    """The place after some of the neighbours that begin here and each make an index, where they ran in another order.
+
+    `wrong` is what differs between `ours` and the schema before them.
+    """
+    run = revision.neighbours.get(begin.done, ())
+    there = [at for at in run if all(key in ours for key in revision.statements[at].effects)]
+    if not there or there == list(run[: len(there)]):
+        return
+    made = {key: effect.after for at in there for key, effect in revision.statements[at].effects.items()}
+    if wrong == made.keys() and all(ours[key] == text for key, text in made.items()):
+        yield Point(begin.index, there[-1] + 1, tuple(at for at in run if at < there[-1] and at not in there))
+
+
+def makes_index(statement: Statement) -> bool:
+    """Whether all that a statement does is to make an index."""
+    made = [key for key, effect in statement.effects.items() if effect.before is None]
+    return statement.kind == "additive" and [kind_of(key) for key in made] == ["index"]
 
 
 def play(schema: dict[Key, str], statement: Statement) -> None:

@@ -124,3 +124,36 @@ def test_lost_by_whom(later: list[tuple[Statement, ...]], verdict: str, readings
     location = locate(seen, tape)
     assert (location.verdict, location.readings) == (verdict, readings)
     assert locate(seen, tape, assume="1").verdict is Verdict.INCOMPLETE
+
+
+def index(name: str) -> Statement:
+    """A statement that makes an index."""
+    return Statement(f"CREATE INDEX {name} …", "additive", {f"index {name}": Effect(None, "ON songs USING btree (id)")})
+
+
+OLD = Statement("DROP INDEX old", "destructive", {"index old": Effect("ON songs USING btree (id)", None)})
+INDEXED = Tape(
+    (
+        Revision(id="1", parents=(), source="", statements=(MADE, index("old"))),
+        Revision(id="2", parents=("1",), source="", statements=(index("a"), index("b"), index("c"), OLD)),
+    )
+)
+
+
+@pytest.mark.parametrize("made", ["b", "c", "ac", "bc", "ab"])
+def test_indexes_may_have_been_made_in_another_order(made: str) -> None:
+    """However far a run of indexes got, in whatever order, those that are missing come first, and then the rest."""
+    second = INDEXED.by_id["2"]
+    there = {key: text for name in made for key, text in INDEXED.after({"1", "2"}).items() if key == f"index {name}"}
+    seen = Observation(schema={**INDEXED.after({"1"}), **there}, claimed=("1",))
+    location = locate(seen, INDEXED)
+    assert location.verdict is Verdict.INCOMPLETE
+    assert location.remaining == (*(index(name) for name in "abc" if name not in made), second.statements[-1])
+
+
+def test_an_index_that_is_lost_is_made_again() -> None:
+    """Of a revision that is on record, an index in the middle of others was lost, and nothing else is to be done."""
+    seen = Observation(schema=without(INDEXED.after({"1", "2"}), "index b"), claimed=("2",))
+    location = locate(seen, INDEXED)
+    assert (location.verdict, location.remaining) == (Verdict.INCOMPLETE, ())
+    assert [item.key for item in location.missing] == ["index b"]
