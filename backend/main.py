@@ -17,9 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from access.door import Door
 from access.rate import UploadRate
 from access.static import StaticTokens, static_tokens
-from api import audio, form_upload, health, transcript, uploads
+from api import audio, events, form_upload, health, transcript, uploads
 from api.edge import Guard, LingeringAnswer, RequestLog
 from api.errors import answer_problems
+from api.event_stream import Streams
 from api.health import Health
 from api.limits import BodyLimits
 from api.multipart import LIMITS
@@ -40,6 +41,7 @@ from core.settings import Settings, load_settings
 from healing import bring_up_to_date
 from storage.contract import StorageUnavailable
 from storage.opening import open_storage
+from telling import telling, webhook_endpoints
 from working import inline_worker, work_alone
 
 WORKER = "worker"
@@ -61,6 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         responses=PROBLEMS,
     )
     app.include_router(form_upload.router)
+    app.include_router(events.router)
     app.include_router(audio.router)
     app.include_router(uploads.router)
     app.include_router(transcript.router)
@@ -103,16 +106,20 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
     _spare_the_collector()
     try:
         async with (
+            telling(settings, sessions=sessions) as told,
             inline_worker(settings, sessions=sessions, storage=storage),
             Schedule(sweeper=sweeper, every_hours=settings.sweep_hours).kept(),
         ):
             yield State(
-                recordings=Recordings(sessions=sessions, storage=storage),
+                recordings=Recordings(sessions=sessions, storage=storage, events=told.events, index=told.index),
                 ingest=ingest,
                 uploads=uploads,
                 health=Health(sessions=sessions, storage=storage, schema_verified=schema_verified),
                 door=Door(auth=settings.auth, static=_static_tokens(settings), sessions=sessions),
                 rate=UploadRate(per_minute=settings.uploads_per_minute),
+                feed=told.feed,
+                streams=Streams(),
+                stopping=asyncio.Event(),
             )
     finally:
         await engine.dispose()
@@ -133,6 +140,7 @@ async def bring_up(settings: Settings) -> tuple[str, bool]:
     """
     address = await asyncio.to_thread(database_address, settings)
     _static_tokens(settings)  # before anything is changed: what they refuse ends the start
+    webhook_endpoints(settings)
     reports = await bring_up_to_date(settings)
     try:
         await open_storage(settings).prepare()

@@ -1,5 +1,7 @@
 """/api/audio: recordings listed, labelled, downloaded, deleted. How they come in is told in form_upload.py."""
 
+import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -9,6 +11,8 @@ from access.caller import Caller
 from api.auth import Asking
 from api.download import Sent, download, original, playable
 from api.schemas import (
+    FoundIn,
+    FoundRecording,
     LabelsInUse,
     Message,
     NewLabels,
@@ -16,8 +20,9 @@ from api.schemas import (
     RecordingPage,
 )
 from api.state import Current, State
+from audio.highlights import highlights
 from audio.labels import label, user_label
-from audio.models import ProcessingStatus
+from audio.models import AudioFile, ProcessingStatus
 from audio.repository import Wanted
 from audio.results import waveform_of
 
@@ -57,11 +62,27 @@ async def page(
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 20,
     offset: Annotated[int, Query(ge=0, le=LARGEST_OFFSET)] = 0,
 ) -> RecordingPage:
-    """Lists recordings, the newest first."""
+    """Lists recordings, the newest first.
+
+    `q` finds all of its words, each also as the beginning of a longer one, in names, tags, categories and transcripts,
+    or itself as any part of a name, a tag or a category.
+    """
     items, total = await state["recordings"].page(wanted, limit=limit, offset=offset)
-    return RecordingPage(
-        items=[Recording.model_validate(item) for item in items], total=total, limit=limit, offset=offset
-    )
+    shown = [Recording.model_validate(item) for item in items]
+    if wanted.text is not None:
+        shown = await asyncio.to_thread(_found, items, wanted.text)
+    return RecordingPage(items=shown, total=total, limit=limit, offset=offset)
+
+
+def _found(items: Sequence[AudioFile], query: str) -> list[Recording]:
+    """The recordings with what matches in each. It may read through long transcripts: not in the event loop."""
+    return [
+        FoundRecording(
+            **Recording.model_validate(item).model_dump(),
+            highlights=[FoundIn.model_validate(found) for found in highlights(item, query)],
+        )
+        for item in items
+    ]
 
 
 @router.get("/tags")

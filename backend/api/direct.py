@@ -39,6 +39,13 @@ class DirectProtocol(HeadProtocol):
         self._parsed_bytes = 0
         self._unparsed_bytes = 0
 
+    def shutdown(self) -> None:
+        """Lets the connection end after its answer, and answers that would never end know that they have to."""
+        super().shutdown()
+        stopping: asyncio.Event | None = self.app_state.get("stopping")
+        if stopping is not None:
+            stopping.set()
+
     def on_message_begin(self) -> None:
         """Begins a request."""
         super().on_message_begin()
@@ -144,6 +151,10 @@ class Connection:
                 raise ConnectionGone
             await asyncio.sleep(pause)
             pause = min(2 * pause + PAUSE_SECONDS, 20 * PAUSE_SECONDS)  # a client that takes nothing costs nothing
+
+    def abort(self) -> None:
+        """Ends the connection at once, whatever was yet to be sent."""
+        self._protocol.transport.abort()
 
     def _own_socket(self) -> socket.socket:
         """The same socket under a number of its own, which nobody else gets should the connection be closed."""

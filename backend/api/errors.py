@@ -17,6 +17,7 @@ from access.door import TokenInvalid, TokenMissing
 from access.rate import TooManyUploads
 from api.body import UploadTooSlow
 from api.digests import DigestMalformed, DigestMismatch
+from api.event_stream import TooManyStreams
 from api.heads import HEAD_TOO_LONG, UNREADABLE
 from api.limits import BodyTooLarge
 from api.multipart import FileMissing, FormLimitPassed, FormMalformed, NotAForm
@@ -122,6 +123,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     LabelTooLong: Problem(422, "label-too-long", "A text is too long", ("field", "limit", "received")),
     LabelUnprintable: Problem(422, "label-unprintable", "A text holds a control character", ("field",)),
     FileNameIsPath: Problem(422, "file-name-is-path", "The file's name is a path", ("field",)),
+    TooManyStreams: Problem(429, "too-many-streams", "Too many streams of events", ("limit",), _retry_soon),
     TooManyUploads: Problem(429, "too-many-uploads", "Too many uploads", ("limit",), _retry_then),
     UploadBusy: Problem(423, "upload-busy", "The upload is in use", headers=_retry_soon),
     TooManyOpenUploads: Problem(429, "too-many-open-uploads", "Too many open uploads", ("limit",)),

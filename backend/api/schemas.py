@@ -44,10 +44,29 @@ class UploadedRecording(Recording):
     message: str = "File uploaded successfully"
 
 
-class RecordingPage(BaseModel):
-    """Some of the recordings that were asked for, and how many there are."""
+class FoundIn(BaseModel):
+    """A text of a recording, or an excerpt of it, and where in it the searched words are: start and end in characters.
 
-    items: list[Recording]
+    The ranges count Unicode code points.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    field: str
+    text: str
+    ranges: list[tuple[int, int]]
+
+
+class FoundRecording(Recording):
+    """A recording that a search has found, and what in it matches."""
+
+    highlights: list[FoundIn]
+
+
+class RecordingPage(BaseModel):
+    """Some of the recordings that were asked for, and how many there are; `highlights` come with a search alone."""
+
+    items: list[FoundRecording | Recording]
     total: int
     limit: int
     offset: int

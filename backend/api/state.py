@@ -1,12 +1,15 @@
 """What the lifespan hands to every request."""
 
+import asyncio
 from typing import Annotated, TypedDict, cast
 
 from fastapi import Depends, Request
 
 from access.door import Door
 from access.rate import UploadRate
+from api.event_stream import Streams
 from api.health import Health
+from audio.feed import Feed
 from audio.ingest import Ingest
 from audio.recordings import Recordings
 from audio.uploads import Uploads
@@ -21,6 +24,9 @@ class State(TypedDict):
     health: Health
     door: Door
     rate: UploadRate
+    feed: Feed
+    streams: Streams
+    stopping: asyncio.Event
 
 
 async def _state(request: Request) -> State:  # a plain function would be called in a thread

@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 
 from audio import progress, repository
+from audio.announcements import announce
 from audio.companions import companions, playback_name, waveform_name
 from audio.decoding import Decoder, DecodingFailed, DecodingLimits
 from audio.formats import HEAD_BYTES, AudioFormat, recognise
@@ -115,6 +116,7 @@ class Processing:
             await amend_manifest(self.storage, path, {"found": found, "mime_type": examined.probe.mime_type})
             locked.duration_seconds = found.duration_seconds
             locked.mime_type = examined.probe.mime_type
+            await announce(session, recording.id, change="examined")
             await session.commit()
         return found
 

@@ -11,6 +11,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio import repository
+from audio.announcements import announce, announcing
 from audio.jobs import ENQUEUE, Job
 from audio.models import AudioFile, ProcessingStatus
 
@@ -31,7 +32,7 @@ async def advance(
     False when it isn't in such a state any more, or isn't there.
     """
     step = update(AudioFile).where(AudioFile.id == recording_id, AudioFile.processing_status.in_(since))
-    taken = await session.scalar(step.values(processing_status=to, **changes).returning(AudioFile.id))
+    taken = await session.scalar(announcing(step.values(processing_status=to, **changes), change="progressed"))
     await session.commit()
     return taken is not None
 
@@ -48,5 +49,6 @@ async def begin_again(session: AsyncSession, recording: AudioFile) -> bool:
         return False
     for column, value in _NO_TRACE.items():
         setattr(recording, column, value)
+    await announce(session, recording.id, change="progressed")
     await session.commit()
     return True

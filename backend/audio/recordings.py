@@ -1,17 +1,20 @@
 """What is done with recordings once they are in: found, listed, relabelled, opened, removed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
 
 from audio import progress, repository
+from audio.announcements import announce
 from audio.companions import companions
+from audio.events import Events
 from audio.labels import label
 from audio.manifest import amend_manifest, has_manifest
 from audio.models import AudioFile, ProcessingStatus
 from audio.repository import Sessions, Wanted
+from audio.search_index import SearchIndex
 from core.errors import PegasusError
 from storage.contract import BytesMissing, Storage, StorageError
 
@@ -41,6 +44,8 @@ class Recordings:
 
     sessions: Sessions
     storage: Storage
+    events: Events
+    index: SearchIndex
 
     async def find(self, recording_id: UUID, *, owner: str | None) -> AudioFile:
         """The recording of that id. Raises RecordingMissing."""
@@ -49,6 +54,9 @@ class Recordings:
 
     async def page(self, wanted: Wanted, *, limit: int, offset: int) -> tuple[Sequence[AudioFile], int]:
         """A page of the wanted recordings, the newest first, and how many there are in all."""
+        if wanted.text is not None:
+            await self.events.catch_up()
+            wanted = replace(wanted, unindexed=not self.index.complete)
         async with self.sessions() as session:
             return await repository.page(session, wanted, limit=limit, offset=offset)
 
@@ -67,6 +75,7 @@ class Recordings:
             recording = _there(await repository.find_and_lock(session, recording_id, owner=owner))
             for field, text in kept.items():
                 setattr(recording, field, text)
+            await announce(session, recording.id, change="relabelled")
             await session.commit()
         await self._renew_manifest(recording)
         return recording

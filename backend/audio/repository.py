@@ -10,32 +10,28 @@ from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from audio.announcements import announced_as, announcing
 from audio.jobs import PARAMETERS, Job, enqueue_with
 from audio.models import AudioFile, ProcessingStatus
 from audio.retries import INTO_KEYS, RetryKey, RetryKeyTaken
+from audio.search_index import matching, not_indexed
 from core import database
 from core.errors import PegasusError
 from core.system_tables import idempotency_keys
 
 DriverConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Sessions = database.Sessions
-_SEARCHED = (
-    AudioFile.original_filename,
-    AudioFile.tag,
-    AudioFile.category,
-    AudioFile.original_transcript,
-    AudioFile.improved_transcript,
-)
 _COLUMNS = tuple(AudioFile.__table__.columns.keys())
 _PLACES = [f"${PARAMETERS + position}" for position in range(1, len(_COLUMNS) + 3)]
 _ENTERED = (
     f"entered AS (INSERT INTO audio_files ({', '.join(_COLUMNS)})"  # noqa: S608 - the columns' own names
     f" VALUES ({', '.join(_PLACES[:-2])})"
-    " ON CONFLICT (id) DO NOTHING RETURNING id)"  # only a resumed upload is ever entered again, and it is the same then
+    " ON CONFLICT (id) DO NOTHING RETURNING *)"  # only a resumed upload is ever entered again, and it is the same then
 )
 _KEYED = f"keyed AS ({INTO_KEYS} SELECT {', '.join(_PLACES[-2:])}, id FROM entered)"  # noqa: S608 - as above
-_ENTER = enqueue_with(_ENTERED)
-_ENTER_WITH_KEY = enqueue_with(f"{_ENTERED}, {_KEYED}")
+_ANNOUNCED = f"announced AS ({announced_as('created', source='entered')})"
+_ENTER = enqueue_with(f"{_ENTERED}, {_ANNOUNCED}")
+_ENTER_WITH_KEY = enqueue_with(f"{_ENTERED}, {_ANNOUNCED}, {_KEYED}")
 _ANSWER_LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.exceptions.OperatorInterventionError,  # the server stops or crashes, maybe with COMMIT behind it
@@ -61,6 +57,7 @@ class Wanted:
     tag: str | None = None
     category: str | None = None
     text: str | None = None
+    unindexed: bool = False  # whether there may be some that the search index doesn't know yet
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The same as conditions on the table."""
@@ -72,12 +69,12 @@ class Wanted:
         }
         found = [column == value for column, value in equal.items() if value is not None]
         if self.text is not None:
-            found.append(or_(*(column.icontains(self.text, autoescape=True) for column in _SEARCHED)))
+            found.append(or_(matching(self.text), not_indexed(self.text)) if self.unindexed else matching(self.text))
         return found
 
 
 async def enter(session: AsyncSession, recording: AudioFile, *, key: RetryKey | None) -> None:
-    """Enters a new recording, with its job and the key it came under, and commits.
+    """Enters a new recording, announced, with its job and the key it came under, and commits.
 
     In a session that has not begun a transaction this is one statement, which is its own, and one round trip. Raises
     RetryKeyTaken; OutcomeUnknown when the answer was lost; with any other error the row surely isn't there.
@@ -150,6 +147,10 @@ async def _in_use(
 
 
 async def remove(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> str | None:
-    """Removes the row, if it is the owner's (None: anybody's), and returns where its bytes lie; None without a row."""
-    query = delete(AudioFile).where(*_one(recording_id, owner)).returning(AudioFile.file_path)
-    return await session.scalar(query)
+    """Removes the row, if it is the owner's (None: anybody's), and announces that.
+
+    Returns where its bytes lie; None without a row.
+    """
+    removed = announcing(delete(AudioFile).where(*_one(recording_id, owner)), change="deleted")
+    row = (await session.execute(removed)).one_or_none()
+    return None if row is None else row.file_path

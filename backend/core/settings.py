@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     ollama_base_url: ServiceAddress = "http://127.0.0.1:11434"
     ollama_api_key: SecretStr | None = None
     ollama_model: str | None = None
+    webhook_urls: SecretStr | None = None
+    webhook_secret: SecretStr | None = None
+    webhook_allow_private: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
 

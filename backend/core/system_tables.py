@@ -9,15 +9,19 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Identity,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     Table,
     Text,
     Uuid,
     func,
+    text,
     true,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 SCHEMA = "pegasus_system"  # docs/decisions/0004 says why it isn't called `pegasus`
 system_metadata = MetaData(schema=SCHEMA)
@@ -76,4 +80,47 @@ storage_identity = Table(
     system_metadata,
     Column("singleton", Boolean, CheckConstraint("singleton"), primary_key=True, server_default=true()),
     Column("id", Uuid, nullable=False),
+)
+
+
+def _told(number: str) -> list[Column[object]]:
+    """A change of a recording; `told` is JSON: what is told of it to whoever may see it."""
+    return [
+        Column(number, BigInteger, Identity(always=True), primary_key=True),
+        Column("recording_id", Uuid, nullable=False),
+        Column("user_id", Text),
+        Column("change", Text, nullable=False),
+        Column("told", Text, nullable=False),
+        _created_at(),
+    ]
+
+
+# Changes as they are entered, each in the transaction that makes it; soon taken away, to be numbered as events.
+announcements = Table("announcements", system_metadata, *_told("id"))
+
+# The same in the order in which they can be seen: a number that is visible is never followed by a smaller one.
+events = Table("events", system_metadata, *_told("number"))
+
+# What a recording is found by; row_version is the version of its row that this was made of.
+search = Table(
+    "search",
+    system_metadata,
+    Column("recording_id", Uuid, primary_key=True),
+    Column("row_version", BigInteger, nullable=False),
+    Column("names", Text, nullable=False),
+    Column("vector", TSVECTOR, nullable=False),
+    Index("ix_search_vector", "vector", postgresql_using="gin"),
+)
+
+# What is still to be sent to webhooks; `endpoint` is a fingerprint of the address, which may hold secrets.
+deliveries = Table(
+    "deliveries",
+    system_metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("endpoint", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("next_try_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    _created_at(),
+    Index("ix_deliveries_endpoint_next_try_at", "endpoint", "next_try_at"),
 )

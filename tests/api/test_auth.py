@@ -33,7 +33,7 @@ STATIC = f"{SECRET}=ada,{ADMIN_SECRET}=*"
 TUS, BYTES = {"Tus-Resumable": "1.0.0"}, {"Content-Type": "application/offset+octet-stream"}
 UNKNOWN = "pegasus_" + "x" * 43
 LIST = "/api/audio/"
-ABOUT_ALL = {("GET", "/api/audio"), ("GET", "/api/audio/"), ("GET", "/api/audio/tags"), ("POST", "/api/audio/upload")}
+ABOUT_ALL = {("GET", "/api/audio" + more) for more in ("", "/", "/events", "/tags")} | {("POST", "/api/audio/upload")}
 UPLOADS = {("OPTIONS", "/api/uploads"), ("POST", "/api/uploads")}
 ABOUT_ONE_UPLOAD = {(method, "/api/uploads/{upload_id}") for method in ("OPTIONS", "HEAD", "PATCH", "DELETE")}
 Serve = Callable[..., Any]

@@ -1,0 +1,110 @@
+"""Requests from here to addresses that were configured: where a name really leads is checked when it is connected to.
+
+A name may lead elsewhere each time it is looked up, so the address that was checked is the one that is connected to.
+No redirect is followed, no proxy of the environment used, and of an answer only the status is read.
+"""
+
+import asyncio
+import socket
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+import httpcore
+
+from core.errors import PegasusError
+
+ANSWER_SECONDS = 15
+_TRANSLATED = ip_network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+
+
+class NotReached(PegasusError):
+    """A request got no answer; `reason` is a clause without the address."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The request got no answer: {reason}.")
+        self.reason = reason
+
+
+class AddressRefused(NotReached):
+    """A name leads to a machine that isn't on the public internet."""
+
+    def __init__(self) -> None:
+        super().__init__("the name leads to no public address")
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the public internet, and no way round to one that isn't."""
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv6Address):
+        inner = _inner(parsed)
+        if inner is not None or parsed.is_site_local:
+            return inner is not None and is_public(str(inner))
+    return parsed.is_global and not (parsed.is_multicast or parsed.is_reserved)
+
+
+def _inner(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that traffic to an IPv6 address may end at."""
+    if address in _TRANSLATED:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+
+
+class Outbound:
+    """Sends requests; to addresses that aren't public only where `allow_private` is set."""
+
+    def __init__(self, *, allow_private: bool) -> None:
+        self._pool = httpcore.AsyncConnectionPool(network_backend=_Checked(allow_private=allow_private))
+
+    async def post(self, url: str, content: bytes, *, headers: Mapping[str, str]) -> int:
+        """The status that the answer has. Raises NotReached."""
+        sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+        try:
+            async with (
+                asyncio.timeout(ANSWER_SECONDS),
+                self._pool.stream("POST", url, headers=sent, content=content) as answer,
+            ):
+                return answer.status
+        except (TimeoutError, httpcore.TimeoutException):
+            raise NotReached(f"none came within {ANSWER_SECONDS} seconds") from None
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+            raise NotReached(type(error).__name__) from None
+
+    async def close(self) -> None:
+        """Closes what is open."""
+        await self._pool.aclose()
+
+
+class _Checked(httpcore.AsyncNetworkBackend):
+    def __init__(self, *, allow_private: bool) -> None:
+        self._inner = httpcore.AnyIOBackend()
+        self._allow_private = allow_private
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the contract's own
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connects to the first address of a host that may be connected to, and that answers."""
+        problem: Exception = AddressRefused()
+        for address in await _addresses(host, port):
+            if self._allow_private or is_public(address):
+                try:
+                    return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+                except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                    problem = error
+        raise problem
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleeps."""
+        await asyncio.sleep(seconds)
+
+
+async def _addresses(host: str, port: int) -> Iterable[str]:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpcore.ConnectError(str(error)) from None
+    return dict.fromkeys(str(item[4][0]) for item in found)
