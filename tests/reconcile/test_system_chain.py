@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from core import job_queue
 from core.errors import PrivilegeMissing
+from core.job_queue import JobQueueMissing
 from core.settings import Settings, load_settings
 from core.system_tables import SCHEMA, system_metadata
 from healing import SYSTEM_INI, SchemaRefused, bring_up_to_date
@@ -102,14 +104,15 @@ async def test_drift_stops_the_start(settings: Settings, run_sql: RunSql, migrat
 
 
 async def test_verify_makes_nothing(settings: Settings, run_sql: RunSql, database: str) -> None:
-    """MIGRATIONS=verify refuses a database without our own schema, and off doesn't look."""
+    """MIGRATIONS=verify refuses a database without our own schema; off looks for the queue of jobs alone."""
     ran = command("-m", "alembic", "upgrade", "head", database=database)
     assert ran.returncode == 0
     with pytest.raises(SchemaRefused) as refused:
         await bring_up_to_date(settings.model_copy(update={"migrations": "verify"}))
     assert refused.value.exit_code == 13
-    assert await bring_up_to_date(settings.model_copy(update={"migrations": "off"})) == ()
-    assert not await run_sql(f"SELECT FROM pg_namespace WHERE nspname = '{SCHEMA}'")
+    with pytest.raises(JobQueueMissing):
+        await bring_up_to_date(settings.model_copy(update={"migrations": "off"}))
+    assert not await run_sql(f"SELECT FROM pg_namespace WHERE nspname IN ('{SCHEMA}', '{job_queue.SCHEMA}')")
 
 
 async def test_the_journal_is_somebody_elses(settings: Settings, run_sql: RunSql) -> None:
@@ -154,13 +157,14 @@ async def clerk(database: str, run_sql: RunSql) -> AsyncIterator[str]:
 
 
 async def test_without_the_privilege(clerk: str, run_sql: RunSql) -> None:
-    """A user who may not make the schema is told the SQL that makes it for them, and it helps."""
+    """A user who may not make our schemas is told the SQL that makes each for them, and it helps."""
     settings = load_settings(database_url=clerk)
-    with pytest.raises(PrivilegeMissing) as missing:
-        await bring_up_to_date(settings)
-    assert missing.value.remedy.startswith(f"CREATE SCHEMA {SCHEMA} AUTHORIZATION clerk_")
-    assert str(missing.value).count("\n") == 0
-    await run_sql(missing.value.remedy)
+    for schema in (SCHEMA, job_queue.SCHEMA):
+        with pytest.raises(PrivilegeMissing) as missing:
+            await bring_up_to_date(settings)
+        assert missing.value.remedy.startswith(f"CREATE SCHEMA {schema} AUTHORIZATION clerk_")
+        assert str(missing.value).count("\n") == 0
+        await run_sql(missing.value.remedy)
     assert [report.well for report in await bring_up_to_date(settings)] == [True, True]
 
 
