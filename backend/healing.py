@@ -81,9 +81,11 @@ async def _chains_up_to_date(settings: Settings) -> tuple[Report, ...]:
 async def heal_database(settings: Settings) -> Report:
     """Heals the database, and answers for the chain of `audio_files`; for the other one where only that isn't well.
 
-    Raises as `bring_up_to_date`, except for SchemaRefused.
+    The queue of jobs is made with them. Raises as `bring_up_to_date`, except for SchemaRefused.
     """
     reports = await on_both_chains(settings, _healing(settings))
+    if all(report.well for report in reports):
+        await bring_up_queue(await asyncio.to_thread(migration_address, settings), may_change=True)
     return next((report for report in reports if not report.well), reports[0])
 
 

@@ -95,7 +95,7 @@ def helped(checkout: Checkout, administrator: str, programs: dict[str, str], *, 
     told = sentences(checkout, programs)
     assert {REMEDY.search(sentence)[1] for sentence in told.values()} == {first}, told  # type: ignore[index]
     remedy = first
-    for _ in range(4):
+    for _ in range(5):
         run(administrator, remedy)
         ran = checkout.shell("python3 resolve_migration_error.py")
         if ran.returncode == 0:
