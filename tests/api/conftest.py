@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -30,11 +31,12 @@ def healed(server_address: str) -> str:
         async with fresh_database(server_address, template="template0") as address:
             await bring_up_to_date(load_settings(database_url=address))
             connection = await asyncpg.connect(server_address)
-            await connection.execute(f"CREATE DATABASE healed TEMPLATE {urlsplit(address).path[1:]}")
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {urlsplit(address).path[1:]}")
             await connection.close()
 
+    name = f"healed_{uuid4().hex}"  # other folders have the same fixture, on the same server
     asyncio.run(make())
-    return "healed"
+    return name
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.database import open_single_use_engine
+from core.job_queue import bring_up_queue
 from core.settings import load_settings
 from healing import SYSTEM_INI
 from main import create_app
@@ -38,20 +39,26 @@ SOUND = sound()
 async def pegasus(database: str, storage: Path, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the whole application, started; it only verifies the schema unless told otherwise.
 
-    Our own schema isn't what these tests are about: it is there before.
+    Our own schema and the queue of jobs aren't what these tests are about: they are there before.
     """
     engine = open_single_use_engine(database)
     async with engine.connect() as connection:
         await connection.run_sync(heal, open_project(SYSTEM_INI))
     await engine.dispose()
+    await bring_up_queue(database, may_change=True)
     async with started(application(database, storage, **settings)) as client:
         yield client
 
 
 def application(database: str, storage: Path, **settings: Any) -> FastAPI:
     """The application on a database, not yet started."""
-    chosen = {"migrations": "verify", "database_url": database, "audio_storage_path": storage, **settings}
-    return create_app(load_settings(**chosen))
+    chosen: dict[str, Any] = {
+        "migrations": "verify",
+        "processing": "off",
+        "database_url": database,
+        "audio_storage_path": storage,
+    }
+    return create_app(load_settings(**chosen | settings))
 
 
 @asynccontextmanager
