@@ -86,6 +86,7 @@ async def test_an_upload_under_way_is_never_swept(
     async with wire(server) as client:
         await client.send(head(length=len(body)), body[:400_000])
         await until_kept(kept, files=1)
+        await until_swept(settings)  # by the server itself, at its start
         sweep = await sweeper().sweep()
         assert sweep is not None
         assert sweep.expired == 0

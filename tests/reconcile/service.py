@@ -41,13 +41,18 @@ async def pegasus(database: str, storage: Path, **settings: Any) -> AsyncIterato
 
     Our own schema and the queue of jobs aren't what these tests are about: they are there before.
     """
+    await make_the_rest(database)
+    async with started(application(database, storage, **settings)) as client:
+        yield client
+
+
+async def make_the_rest(database: str) -> None:
+    """Makes our own schema and the queue of jobs."""
     engine = open_single_use_engine(database)
     async with engine.connect() as connection:
         await connection.run_sync(heal, open_project(SYSTEM_INI))
     await engine.dispose()
     await bring_up_queue(database, may_change=True)
-    async with started(application(database, storage, **settings)) as client:
-        yield client
 
 
 def application(database: str, storage: Path, **settings: Any) -> FastAPI:

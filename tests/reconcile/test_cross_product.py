@@ -34,7 +34,7 @@ from .ours import (
     seen,
     versions,
 )
-from .service import application, check_use, started
+from .service import application, check_use, make_the_rest, started
 
 CLAIMS: dict[str, tuple[str, ...] | None] = {
     "no version table": None,
@@ -118,7 +118,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(
+async def bench(
     database: str,
     raw: asyncpg.Connection,
     healer: AsyncConnection,
@@ -129,6 +129,7 @@ def bench(
 ) -> Bench:
     """A database to build the cases on."""
     monkeypatch.setitem(sys.modules, "trio", None)  # httpx looks for it on disk twice a request
+    await make_the_rest(database)
     return Bench(
         raw=raw,
         healer=healer,

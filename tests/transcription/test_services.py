@@ -343,6 +343,7 @@ def log(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
     """The server's own log at DEBUG, as it stands on stderr."""
     before = logging.root.handlers[:], logging.root.level
     configure_logging(load_settings(log_level="DEBUG"))
+    logging.getLogger("uvicorn.access").setLevel(logging.NOTSET)  # another test's server may have silenced it
     yield lambda: capfd.readouterr().err
     logging.root.handlers[:], logging.root.level = before
 
