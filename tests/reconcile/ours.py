@@ -87,7 +87,8 @@ SELECT 'type ' || t.typname || ' ' || t.typtype::text || ' '
        || coalesce((SELECT string_agg(enumlabel, ',' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid), '')
 FROM pg_type t WHERE t.typnamespace = 'public'::regnamespace AND t.typelem = 0 AND t.typtype <> 'm'
 UNION ALL
-SELECT 'trigger ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+SELECT 'trigger ' || pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
+ WHERE NOT tgisinternal AND relnamespace = 'public'::regnamespace
 UNION ALL
 SELECT 'rule ' || pg_get_ruledef(r.oid) FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
 WHERE c.relnamespace = 'public'::regnamespace
