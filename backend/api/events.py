@@ -10,8 +10,17 @@ from api.state import Current
 from core.labels import user_label
 
 router = APIRouter(prefix="/api/audio", tags=["audio"])
+EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer"},
+    },
+}
 SHOWN: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Server-sent events"}
+    200: {"content": {"text/event-stream": {"schema": EVENT}}, "description": "Server-sent events, each as described"}
 }
 
 
