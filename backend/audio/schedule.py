@@ -34,13 +34,15 @@ class Schedule:
         except PegasusError as error:
             together = False
             log.warning("the sweeper doesn't work", reason=str(error))
-        task = asyncio.create_task(self._sweep_for_ever(at_once=together)) if self.every_hours else None
+        if not self.every_hours:
+            yield
+            return
+        task = asyncio.create_task(self._sweep_for_ever(at_once=together), name="sweeper")
         try:
             yield
         finally:
-            if task is not None:
-                task.cancel()
-                await asyncio.wait([task])
+            task.cancel()
+            await asyncio.wait([task])
 
     async def _sweep_for_ever(self, *, at_once: bool) -> None:
         period = self.every_hours * HOUR_SECONDS
