@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audio.decoding import Decoder, DecodingLimits, Used
+from audio.demuxers import DEMUXERS
 from audio.formats import FLAC, M4A, MP3, WEBM, AudioFormat
 from audio.opened import new_file, opened
-from audio.probing import DEMUXERS, Probe
+from audio.probing import Probe
 
 _PCM = frozenset({"pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_f32le", "pcm_alaw", "pcm_mulaw"})
 _ISO = frozenset({"aac", "mp3", "opus", "flac"})

@@ -5,31 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from audio.decoding import Decoder, DecodingLimits, Used
+from audio.demuxers import DEMUXERS
 from audio.formats import AudioFormat
 from audio.opened import opened
 from audio.waveform import Waveform
-
-# FFmpeg's demuxer for each of our formats; audio/decoder/opening.py allows no others.
-DEMUXERS = {
-    "wav": "wav",
-    "mp3": "mp3",
-    "m4a": "mov",
-    "mp4": "mov",
-    "quicktime": "mov",
-    "3gp": "mov",
-    "3g2": "mov",
-    "ogg-opus": "ogg",
-    "ogg": "ogg",
-    "flac": "flac",
-    "webm": "matroska",
-    "matroska": "matroska",
-    "aac": "aac",
-    "amr": "amr",
-    "amr-wb": "amr",
-    "aiff": "aiff",
-    "caf": "caf",
-    "wma": "asf",
-}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,33 +10,13 @@ from typing import Any
 import av
 import numpy as np
 
+from audio.demuxers import DEMUXERS
 from audio.formats import HEAD_BYTES, recognise
 
 HERTZ = 16_000
 STRETCH_SECONDS = 600
 SEARCH_SECONDS = 30  # a cut is looked for in the end of a stretch
 QUIET_SECONDS = 0.2
-
-DEMUXERS = {
-    "wav": "wav",
-    "mp3": "mp3",
-    "m4a": "mov",
-    "mp4": "mov",
-    "quicktime": "mov",
-    "3gp": "mov",
-    "3g2": "mov",
-    "ogg-opus": "ogg",
-    "ogg": "ogg",
-    "flac": "flac",
-    "webm": "matroska",
-    "matroska": "matroska",
-    "aac": "aac",
-    "amr": "amr",
-    "amr-wb": "amr",
-    "aiff": "aiff",
-    "caf": "caf",
-    "wma": "asf",
-}
 
 
 class NotDecodable(Exception):
