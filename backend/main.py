@@ -31,9 +31,9 @@ from api.tus import UPLOADS_PATH, TusEdge
 from audio.ingest import Ingest
 from audio.quota import Quota
 from audio.recordings import Recordings
-from audio.schedule import Schedule
-from audio.sweeper import Sweeper
-from audio.uploads import Uploads
+from audio.upkeep.schedule import Schedule
+from audio.upkeep.sweeper import Sweeper
+from audio.uploads.uploads import Uploads
 from core.database import database_address, open_engine, sessions_on
 from core.errors import PegasusError, SettingRefused
 from core.logging import configure_logging

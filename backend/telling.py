@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from audio import announcements, webhook_settings, webhooks
-from audio.events import Events
-from audio.feed import Feed
-from audio.search_index import SearchIndex
-from audio.webhooks import Endpoint, Webhooks
+from audio.events import announcements, webhook_settings, webhooks
+from audio.events.feed import Feed
+from audio.events.numbering import Events
+from audio.events.webhooks import Endpoint, Webhooks
+from audio.search.index import SearchIndex
 from core.database import Sessions, migration_address
 from core.listening import Listening
 from core.outbound import Outbound

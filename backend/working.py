@@ -11,13 +11,13 @@ from pathlib import Path
 
 import structlog
 
-from audio.decoding import Decoder
-from audio.patience import Patience
-from audio.processing import Processing
+from audio.processing.decoding import Decoder
+from audio.processing.patience import Patience
+from audio.processing.steps import Processing
+from audio.processing.worker import Worker
 from audio.repository import Sessions
 from audio.transcription.contract import Engine
 from audio.transcription.engines import engine_for, improver_for
-from audio.worker import Worker
 from core.database import migration_address
 from core.settings import Settings
 from core.turn import turn

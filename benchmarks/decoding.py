@@ -16,9 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from audio.decoding import Decoder, DecodingLimits
 from audio.formats import HEAD_BYTES, AudioFormat, recognise
-from audio.probing import examine
+from audio.processing.decoding import Decoder, DecodingLimits
+from audio.processing.probing import examine
 from tests.audio.samples import recording
 
 NAMES = (

@@ -20,11 +20,11 @@ from api.schemas import (
     RecordingPage,
 )
 from api.state import Current, State
-from audio.highlights import highlights
-from audio.labels import label, user_label
 from audio.models import AudioFile, ProcessingStatus
+from audio.processing.results import waveform_of
 from audio.repository import Wanted
-from audio.results import waveform_of
+from audio.search.highlights import highlights
+from core.labels import label, user_label
 
 JSON_BODY_BYTES = 64 * 1024
 LARGEST_PAGE = 1000

@@ -16,7 +16,7 @@ from api.direct import direct_connection
 from api.ranges import Span, asked_span, is_current
 from audio.manifest import read_manifest
 from audio.models import AudioFile
-from audio.results import playback_of
+from audio.processing.results import playback_of
 from storage.contract import OpensLocally, Storage, StorageError
 
 _OWN_TYPE = re.compile(r"(?:audio|video)/[a-z0-9.+-]{1,80}")

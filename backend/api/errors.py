@@ -24,15 +24,14 @@ from api.multipart import FileMissing, FormLimitPassed, FormMalformed, NotAForm
 from api.origin import ForeignHost, ForeignOrigin, ProxiedRequest
 from api.ranges import RangeNotSatisfiable
 from api.tus import VERSION, HeaderRefused, NotUploadBytes, ProtocolVersionUnknown
+from audio.file_names import FileNameIsPath
 from audio.incoming import NotAudio, UploadEmpty, UploadTooLarge
-from audio.labels import FileNameIsPath, LabelTooLong, LabelUnprintable
+from audio.processing.results import PlaybackNotReady, TranscriptNotReady, WaveformNotReady
 from audio.quota import QuotaPassed
 from audio.recordings import RecordingMissing, RetryRefused
 from audio.repository import OutcomeUnknown
-from audio.results import PlaybackNotReady, TranscriptNotReady, WaveformNotReady
 from audio.retries import RetryKeyMalformed, RetryKeyTaken
-from audio.turns import UploadBusy, UploadTakenOver
-from audio.upload_errors import (
+from audio.uploads.errors import (
     ChecksumWrong,
     LengthPassed,
     LengthRefused,
@@ -40,7 +39,9 @@ from audio.upload_errors import (
     TooManyOpenUploads,
     UploadMissing,
 )
+from audio.uploads.turns import UploadBusy, UploadTakenOver
 from core.errors import DatabaseProblem, PegasusError
+from core.labels import LabelTooLong, LabelUnprintable
 from storage.contract import BytesMissing, StorageError, StorageFull
 
 log = structlog.get_logger(__name__)

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.direct import direct_connection
-from audio.events import Event
-from audio.feed import Feed
+from audio.events.feed import Feed
+from audio.events.numbering import Event
 from core.errors import PegasusError
 
 log = structlog.get_logger(__name__)

@@ -9,10 +9,10 @@ from access.door import Door
 from access.rate import UploadRate
 from api.event_stream import Streams
 from api.health import Health
-from audio.feed import Feed
+from audio.events.feed import Feed
 from audio.ingest import Ingest
 from audio.recordings import Recordings
-from audio.uploads import Uploads
+from audio.uploads.uploads import Uploads
 
 
 class State(TypedDict):

@@ -10,10 +10,10 @@ from api.auth import Asking
 from api.download import content_disposition
 from api.schemas import Transcript
 from api.state import Current
-from audio import subtitles
 from audio.models import AudioFile, ProcessingStatus
-from audio.results import transcript_of
-from audio.transcript_document import TranscriptDocument
+from audio.processing.results import transcript_of
+from audio.transcription import subtitles
+from audio.transcription.document import TranscriptDocument
 
 Format = Literal["txt", "srt", "vtt", "json"]
 FORMATS: dict[Format, tuple[str, Callable[[TranscriptDocument], str]]] = {

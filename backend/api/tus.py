@@ -13,8 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.digests import ALGORITHMS, sent_digests
-from audio.appending import Check
-from audio.upload_rows import Upload
+from audio.uploads.appending import Check
+from audio.uploads.upload_rows import Upload
 from core.errors import PegasusError
 
 VERSION = "1.0.0"

@@ -24,7 +24,7 @@ from api.tus import (
 )
 from api.upload_docs import APPEND, BEGIN, END, OPTIONS, STATE
 from audio.ingest import Details
-from audio.upload_rows import Holder
+from audio.uploads.upload_rows import Holder
 
 
 async def _speaks_tus(request: Request) -> None:

@@ -13,14 +13,15 @@ from datetime import UTC, datetime
 import structlog
 
 from audio import repository, retries
+from audio.file_names import file_name
 from audio.formats import AudioFormat
 from audio.incoming import Incoming
-from audio.labels import file_name, label, user_label
 from audio.manifest import manifest_name, manifest_of
 from audio.models import AudioFile, ProcessingStatus, utc_now
 from audio.quota import Quota, check_quota
 from audio.repository import Sessions
 from audio.retries import RetryKey
+from core.labels import label, user_label
 from storage.blocking import in_thread
 from storage.contract import KnowsItsRoom, Storage, StorageError
 

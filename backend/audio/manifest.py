@@ -15,7 +15,7 @@ _LARGEST_BYTES = 1024 * 1024
 
 
 class Found(BaseModel):
-    """What decoding has found out: see `audio.probing.Probe`. The variant is None where the original plays as it is."""
+    """What decoding has found out, as `Probe` says it. The variant is None where the original plays as it is."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 

@@ -6,16 +6,17 @@ from uuid import UUID
 
 import structlog
 
-from audio import progress, repository
-from audio.announcements import announce
+from audio import repository
 from audio.companions import companions
-from audio.events import Events
-from audio.labels import label
+from audio.events.announcements import announce
+from audio.events.numbering import Events
 from audio.manifest import amend_manifest, has_manifest
 from audio.models import AudioFile, ProcessingStatus
+from audio.processing import progress
 from audio.repository import Sessions, Wanted
-from audio.search_index import SearchIndex
+from audio.search.index import SearchIndex
 from core.errors import PegasusError
+from core.labels import label
 from storage.contract import BytesMissing, Storage, StorageError
 
 log = structlog.get_logger(__name__)

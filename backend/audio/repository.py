@@ -10,11 +10,11 @@ from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from audio.announcements import announced_as, announcing
-from audio.jobs import PARAMETERS, Job, enqueue_with
+from audio.events.announcements import announced_as, announcing
 from audio.models import AudioFile, ProcessingStatus
+from audio.processing.jobs import PARAMETERS, Job, enqueue_with
 from audio.retries import INTO_KEYS, RetryKey, RetryKeyTaken
-from audio.search_index import matching, not_indexed
+from audio.search.index import matching, not_indexed
 from core import database
 from core.errors import PegasusError
 from core.system_tables import idempotency_keys

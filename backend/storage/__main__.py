@@ -14,9 +14,9 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-from audio import pairing, places
-from audio.sweeper import Sweeper
-from audio.verification import Tally, Verification, Wrong
+from audio.upkeep import pairing, places
+from audio.upkeep.sweeper import Sweeper
+from audio.upkeep.verification import Tally, Verification, Wrong
 from core.database import Sessions, database_address, open_engine, sessions_on
 from core.errors import PegasusError
 from core.settings import Settings, load_settings

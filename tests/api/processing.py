@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from audio.patience import Patience
+from audio.processing.patience import Patience
 from audio.transcription.contract import Engine
 from core.database import open_engine, sessions_on
 from core.settings import Settings

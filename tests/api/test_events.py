@@ -19,8 +19,8 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from api.server import claim_address, server_for
-from audio.announcements import announced_as, announcing
-from audio.events import Events
+from audio.events.announcements import announced_as, announcing
+from audio.events.numbering import Events
 from audio.models import AudioFile, ProcessingStatus
 from core.settings import Settings
 from main import create_app

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from audio.announcements import announcing
+from audio.events.announcements import announcing
 from audio.models import AudioFile
-from audio.search_index import MOST_BYTES, Entry, SearchIndex, matching
+from audio.search.index import MOST_BYTES, Entry, SearchIndex, matching
 from core.settings import Settings
 from tests.api.conftest import Started, Upload
 from tests.api.test_recordings import OldRow, listed, old_row

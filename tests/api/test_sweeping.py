@@ -8,8 +8,8 @@ import asyncpg
 import httpx
 import pytest
 
-from audio.sweep import Sweep
-from audio.sweeper import Sweeper, SweepUnderWay
+from audio.upkeep.sweep import Sweep
+from audio.upkeep.sweeper import Sweeper, SweepUnderWay
 from core.database import open_engine, sessions_on
 from core.settings import Settings
 from main import create_app

@@ -107,8 +107,9 @@ async def test_it_is_sent_until_it_is_taken(
     settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What isn't taken is sent again under the same id, a restart in between or not; no redirect is followed."""
-    monkeypatch.setattr("audio.webhooks.PAUSES", (0.05,) * 5)
-    monkeypatch.setattr("audio.webhooks.LEASE_SECONDS", 0.5)  # the first may be stopped before it notes the answer
+    monkeypatch.setattr("audio.events.webhooks.PAUSES", (0.05,) * 5)
+    # Short, since the first may be stopped before it notes the answer.
+    monkeypatch.setattr("audio.events.webhooks.LEASE_SECONDS", 0.5)
     elsewhere = b"302 Found\r\nLocation: http://127.0.0.1:9/"
     async with receiving(b"500 Internal Server Error", elsewhere) as receiver:
         async with telling(settings, receiver.url) as client:
@@ -127,7 +128,7 @@ async def test_it_is_given_up_in_the_end(
     settings: Settings, engine: AsyncEngine, run_sql: RunSql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the last attempt nothing is kept, and the log has said so; who answers 410 isn't asked again at all."""
-    monkeypatch.setattr("audio.webhooks.PAUSES", (0.01,) * 2)
+    monkeypatch.setattr("audio.events.webhooks.PAUSES", (0.01,) * 2)
     answers = [*[b"503 Service Unavailable"] * 3, b"410 Gone"]
     async with receiving(*answers) as receiver, telling(settings, receiver.url) as client:
         for status, tries in ((ProcessingStatus.COMPLETED, 3), (ProcessingStatus.FAILED, 4)):

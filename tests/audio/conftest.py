@@ -7,9 +7,9 @@ from typing import Protocol
 
 import pytest
 
-from audio.decoding import Decoder, DecodingLimits
 from audio.formats import HEAD_BYTES, AudioFormat, recognise
-from audio.probing import Examined, examine
+from audio.processing.decoding import Decoder, DecodingLimits
+from audio.processing.probing import Examined, examine
 
 
 class Examine(Protocol):

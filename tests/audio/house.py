@@ -14,8 +14,8 @@ from uuid import UUID
 from audio.ingest import Details, Ingest
 from audio.models import AudioFile
 from audio.quota import Quota
-from audio.sweep import Sweep
-from audio.sweeper import Sweeper
+from audio.upkeep.sweep import Sweep
+from audio.upkeep.sweeper import Sweeper
 from core.database import Sessions, open_engine, sessions_on
 from core.settings import ROOT, Settings, load_settings
 from healing import bring_up_to_date

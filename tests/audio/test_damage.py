@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from audio.decoding import Decoder, DecodingFailed, DecodingLimits
 from audio.formats import FLAC, WAV, AudioFormat
-from audio.playback import make_playback, variant_due
-from audio.probing import examine
+from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits
+from audio.processing.playback import make_playback, variant_due
+from audio.processing.probing import examine
 from tests.audio.damage import damaged, many_channels, traps, twelve_silent_hours
 
 LIMITS = DecodingLimits()

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from audio.decoding import Decoder, DecoderUnavailable, DecodingFailed, DecodingLimits
 from audio.formats import FLAC, WAV
-from audio.probing import examine
+from audio.processing.decoding import Decoder, DecoderUnavailable, DecodingFailed, DecodingLimits
+from audio.processing.probing import examine
 from tests.audio.samples import recording
 
 BACKEND = Path(__file__).resolve().parents[2] / "backend"
@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 20
 ATTEMPTS = """
 import errno, os, socket, sys
 sys.path.append(sys.argv[1])
-from audio.decoder import confine, jobs
+from audio.processing.decoder import confine, jobs
 
 def outcome(attempt):
     try:
@@ -59,9 +59,9 @@ WAITING = """
 import asyncio, sys
 from pathlib import Path
 sys.path.append(sys.argv[1])
-from audio.decoding import Decoder, DecodingLimits
+from audio.processing.decoding import Decoder, DecodingLimits
 from audio.formats import WAV
-from audio.probing import examine
+from audio.processing.probing import examine
 
 async def main():
     async with Decoder() as decoder:

@@ -2,15 +2,8 @@
 
 import pytest
 
-from audio.labels import (
-    FileNameIsPath,
-    LabelRefused,
-    LabelTooLong,
-    LabelUnprintable,
-    file_name,
-    label,
-    user_label,
-)
+from audio.file_names import FileNameIsPath, file_name
+from core.labels import LabelRefused, LabelTooLong, LabelUnprintable, label, user_label
 
 
 @pytest.mark.parametrize(

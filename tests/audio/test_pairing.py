@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from audio.pairing import IdentityTableMissing, PairRefused, make_sure
+from audio.upkeep.pairing import IdentityTableMissing, PairRefused, make_sure
 from storage.upkeep import IdentityUnreadable
 from tests.audio.house import House, open_house
 from tests.conftest import RunSql

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audio.decoder.peaks import PIXELS, Peaks
+from audio.processing.decoder.peaks import PIXELS, Peaks
 
 FULL_SCALE = {"u8": 2**7, "s16": 2**15, "s32": 2**31, "flt": 1.0, "dbl": 1.0}
 

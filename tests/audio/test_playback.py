@@ -8,9 +8,9 @@ from pathlib import Path
 import av
 import pytest
 
-from audio.decoding import Decoder, DecodingFailed, DecodingLimits
 from audio.formats import FLAC, M4A, WEBM
-from audio.playback import Variant, make_playback, variant_due
+from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits
+from audio.processing.playback import Variant, make_playback, variant_due
 from tests.audio.conftest import Examine, format_of
 from tests.audio.samples import BY_NAME, recording
 

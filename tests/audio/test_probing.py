@@ -7,7 +7,7 @@ import av
 import pytest
 
 from audio.formats import AMR_WB, M4A
-from audio.waveform import Waveform
+from audio.processing.waveform import Waveform
 from tests.audio.conftest import Examine, format_of
 from tests.audio.samples import SAMPLES, Sample, recording
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from audio.manifest import manifest_name
-from audio.sweeper import Sweeper, SweepUnderWay
+from audio.upkeep.sweeper import Sweeper, SweepUnderWay
 from storage.staging import StagedFile
 from tests.audio.house import LATER, House, open_house
 from tests.audio.samples import recording

@@ -2,7 +2,7 @@
 
 import pytest
 
-from audio.words import asked_for, find, fold, text_pattern, word_pattern, words
+from audio.search.words import asked_for, find, fold, text_pattern, word_pattern, words
 
 
 @pytest.mark.parametrize(

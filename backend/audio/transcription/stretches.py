@@ -10,8 +10,8 @@ from typing import Any
 import av
 import numpy as np
 
-from audio.demuxers import DEMUXERS
 from audio.formats import HEAD_BYTES, recognise
+from audio.processing.demuxers import DEMUXERS
 
 HERTZ = 16_000
 STRETCH_SECONDS = 600

@@ -1,0 +1,73 @@
+"""Playback of what browsers can't decode: as FLAC, which all of them can (Chrome 56, Firefox 51, Safari 11)."""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.audio.frame import AudioFrame
+from av.container import OutputContainer
+from av.error import FFmpegError
+
+from audio.processing.decoder.opening import File, Frames, Refused, damaged, open_recording, sound_of
+from audio.processing.decoder.steady import Steady
+
+_BLOCK_SAMPLES = 4096
+_WIDE_FORMATS = {"s32", "s32p", "s64", "dbl"}
+
+
+def transcode(source: File, target: File, *, demuxer: str) -> dict[str, Any]:
+    """Decodes the sound of `source` and writes it as FLAC into a new file. Raises Refused."""
+    with open_recording(source, demuxer=demuxer) as container:
+        frames = Frames(container, sound_of(container))
+        try:
+            with av.open(target, "w", format="flac") as output:
+                _encode(frames, output)
+        except FFmpegError as error:
+            raise damaged(error) from error
+    return {}
+
+
+def _encode(frames: Frames, output: OutputContainer) -> None:
+    encoder: _Encoder | None = None
+    for frame in frames:
+        if encoder is None:
+            encoder = _Encoder(output, frame, codec=frames.codec)
+        encoder.write(frame)
+    if encoder is None:
+        raise Refused("no sound in it could be decoded")
+    encoder.finish()
+
+
+class _Encoder:
+    """Writes frames as one stream that is like the first of them."""
+
+    def __init__(self, output: OutputContainer, first: AudioFrame, *, codec: str) -> None:
+        # Lossy decoders compute in floats, of which no more than 16 bits are worth keeping.
+        wide = first.format.name in _WIDE_FORMATS or codec.startswith("pcm_f")
+        self._output = output
+        self._stream = output.add_stream("flac", rate=first.sample_rate)
+        self._stream.codec_context.format = "s32" if wide else "s16"
+        self._stream.codec_context.layout = first.layout
+        self._steady = Steady(
+            rate=first.sample_rate,
+            sample_format="s32" if wide else "s16",
+            layout=first.layout.name,
+            frame_samples=_BLOCK_SAMPLES,
+        )
+        self._written = 0
+
+    def write(self, frame: AudioFrame) -> None:
+        """Encodes what is complete with this frame."""
+        self._encode(self._steady(frame))
+
+    def finish(self) -> None:
+        """Encodes the rest."""
+        self._encode(self._steady.rest())
+        self._output.mux(self._stream.encode(None))
+
+    def _encode(self, frames: Iterable[AudioFrame]) -> None:
+        for frame in frames:
+            frame.pts, frame.time_base = self._written, Fraction(1, frame.sample_rate)
+            self._written += frame.samples
+            self._output.mux(self._stream.encode(frame))

@@ -1,0 +1,162 @@
+"""A worker's time on one connection: what becomes of each job that PgQueuer hands to it.
+
+PgQueuer gives a killed worker's jobs to others once its heartbeat has failed, and doesn't count how often that
+happened. So the job's headers keep it: what ends its worker every time ends as failed, and meanwhile runs alone.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from pgqueuer.core.qm import QueueManager
+from pgqueuer.domain.errors import RetryRequested
+from pgqueuer.domain.models import Job as Queued
+
+from audio.processing.jobs import ENTRYPOINT, Job
+from audio.processing.patience import Patience
+from audio.processing.seats import Seats
+from audio.processing.steps import Processing
+from audio.transcription.contract import EngineBusy, EngineUnreachable
+from core.errors import DatabaseProblem, PegasusError
+from core.job_queue import CHANNEL, JOBS, DriverConnection, queue_on
+from storage.contract import StorageError
+
+log = structlog.get_logger(__name__)
+BATCH = 4
+UNFORESEEN = "Processing failed for a reason that nobody foresaw; the server's log has more."
+KILLED = "Processing this recording has ended its worker {times} times, so it isn't tried again."
+_NOTE = f"UPDATE {JOBS} SET headers = $2 WHERE id = $1 AND queue_manager_id = $3 RETURNING id"  # noqa: S608
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a job's headers keep: how often it has ended its worker, and whether it is under way."""
+
+    killed: int = 0
+    under_way: bool = False
+
+    @classmethod
+    def of(cls, queued: Queued) -> "Record":
+        """The record as a worker finds it. Who had the job under way before, died of it."""
+        headers = queued.headers or {}
+        killed = headers.get("killed", 0)
+        return cls((killed if isinstance(killed, int) else 0) + bool(headers.get("under_way")))
+
+    def as_json(self) -> str:
+        return json.dumps({"killed": self.killed} | ({"under_way": True} if self.under_way else {}))
+
+
+class Shift:
+    """Takes jobs over one connection until that breaks or `take_no_more` is called."""
+
+    def __init__(
+        self, connection: DriverConnection, *, processing: Processing, patience: Patience, seats: Seats
+    ) -> None:
+        self._queue = queue_on(connection)
+        self._processing = processing
+        self._patience = patience
+        self._seats = seats
+        self._enough = asyncio.Event()
+        self._manager = QueueManager(self._queue, channel=CHANNEL)
+        self._manager.entrypoint(ENTRYPOINT, accepts_context=False, on_failure="hold")(self._handle)
+
+    @property
+    def id(self) -> UUID:
+        """Under which its jobs are held."""
+        return self._manager.queue_manager_id
+
+    async def work(self) -> None:
+        """Returns when the last of its jobs has ended or gone back. Raises PgqException, or what the driver raises."""
+        await self._manager.run(
+            dequeue_timeout=self._patience.poll,
+            batch_size=BATCH,
+            max_concurrent_tasks=2 * BATCH,
+            heartbeat_timeout=self._patience.heartbeat,
+            shutdown_on_listener_failure=True,
+            log_aggregation_interval=timedelta(),
+        )
+
+    def take_no_more(self) -> None:
+        """Lets what is under way end, and gives back what hasn't begun."""
+        self._manager.shutdown.set()
+
+    def break_off(self) -> None:
+        """Gives everything back."""
+        self._manager.shutdown.set()
+        self._enough.set()
+
+    async def _handle(self, queued: Queued) -> None:
+        """Ends well, or asks PgQueuer for another try: it would throw a cancelled or a failed job away."""
+        record = Record.of(queued)
+        try:
+            async with self._seats.seat(alone=record.killed > 0):
+                if not self._manager.shutdown.is_set():
+                    await self._settle(queued, record)
+                    return
+        except asyncio.CancelledError:
+            log.warning("a job was broken off", job=queued.id)
+        raise RetryRequested(reason="the worker stops")
+
+    async def _settle(self, queued: Queued, record: Record) -> None:
+        recording_id = Job.of(queued.payload).recording_id
+        if record.killed >= self._patience.kills:
+            await self._processing.fail(recording_id, KILLED.format(times=record.killed))
+            return
+        if not await self._note(queued, Record(record.killed, under_way=True)):
+            return  # another worker has it by now
+        try:
+            ended = await self._processed(recording_id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job goes on
+            await self._note(queued, record)
+            await self._after(error, queued, recording_id)
+            return
+        if not ended:
+            await self._note(queued, record)
+            raise RetryRequested(reason="the worker stops")
+
+    async def _note(self, queued: Queued, record: Record) -> bool:
+        """Puts the record into the job; False where that isn't this worker's any more."""
+        return bool(await self._queue.driver.fetch(_NOTE, queued.id, record.as_json(), queued.queue_manager_id))
+
+    async def _processed(self, recording_id: UUID) -> bool:
+        """Whether it ended before everything had to go back. Raises what the processing raises."""
+        work = asyncio.create_task(self._processing.process(recording_id))
+        enough = asyncio.create_task(self._enough.wait())
+        try:
+            await asyncio.wait({work, enough}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                return False
+            work.result()
+            return True
+        finally:
+            for task in (work, enough):
+                task.cancel()
+            await asyncio.wait({work, enough})
+
+    async def _after(self, error: Exception, queued: Queued, recording_id: UUID) -> None:
+        """Fails the recording where that was the last try. Raises RetryRequested where it wasn't."""
+        reason = str(error) if isinstance(error, PegasusError) else UNFORESEEN
+        if queued.attempts + 1 >= self._most_tries(error):
+            await self._processing.fail(recording_id, reason)
+            return
+        log.warning(
+            "processing is tried again",
+            recording=str(recording_id),
+            reason=str(error),
+            exc_info=None if isinstance(error, PegasusError) else error,
+        )
+        asked = error.retry_after_seconds if isinstance(error, EngineBusy) else None
+        delay = self._patience.delay(queued.attempts) if asked is None else timedelta(seconds=asked)
+        raise RetryRequested(min(delay, self._patience.longest_delay), reason=type(error).__name__)
+
+    def _most_tries(self, error: Exception) -> float:
+        patience = self._patience
+        kinds: Sequence[tuple[tuple[type[Exception], ...], float]] = (
+            ((EngineBusy, EngineUnreachable), patience.engine_tries),
+            ((DatabaseProblem, StorageError, OSError), float("inf")),
+        )
+        return next((tries for kind, tries in kinds if isinstance(error, kind)), patience.tries)

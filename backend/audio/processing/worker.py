@@ -1,0 +1,86 @@
+"""Takes jobs from the queue and processes their recordings, until it is told to stop."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import structlog
+from pgqueuer.domain.errors import PgqException
+
+from audio.processing.jobs import ENTRYPOINT
+from audio.processing.patience import Patience
+from audio.processing.seats import Seats
+from audio.processing.shift import Shift
+from audio.processing.steps import Processing
+from core.errors import DatabaseProblem
+from core.job_queue import JOBS, LOG, DriverConnection, queue_connection
+
+log = structlog.get_logger(__name__)
+SEATS = 4
+KEPT_LOG = "7 days"
+# Besides what this worker held when its connection broke, what PgQueuer put aside: a job that it could not return.
+_TAKE_BACK = (
+    f"UPDATE {JOBS} AS job SET status = 'queued', queue_manager_id = NULL, execute_after = now(), updated = now(),"  # noqa: S608
+    " headers = headers - 'under_way' WHERE entrypoint = $1"
+    " AND (status = 'failed' OR (status = 'picked' AND queue_manager_id = $2))"
+    f" AND NOT EXISTS (SELECT FROM {JOBS} AS other WHERE other.dedupe_key = job.dedupe_key AND other.id <> job.id"
+    " AND other.status IN ('queued', 'picked'))"
+)
+# What a crash of PostgreSQL takes back of these comes again: a job that is done once more finds everything done.
+_LAZY = "SET synchronous_commit = off"
+_TRIM_LOG = f"DELETE FROM {LOG} WHERE created < now() - interval '{KEPT_LOG}'"  # noqa: S608
+
+
+@dataclass(kw_only=True)
+class Worker:
+    """Works on the queue in the database at `address`, over a connection of its own: one that may listen."""
+
+    address: str
+    processing: Processing
+    patience: Patience = field(default_factory=Patience)
+    _seats: Seats = field(default_factory=lambda: Seats(SEATS), init=False)
+    stopped: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _last: UUID | None = field(default=None, init=False)
+
+    def stop(self) -> None:
+        """Takes no more jobs; those under way have `drain_seconds` to end, and else go back into the queue."""
+        self.stopped.set()
+
+    async def run(self) -> None:
+        """Works until `stop`. A database that goes away is waited for."""
+        logging.getLogger("pgqueuer").setLevel(logging.CRITICAL)  # what it stumbles over is told here, once
+        while not self.stopped.is_set():
+            try:
+                await self._serve()
+            except (DatabaseProblem, PgqException) as problem:
+                log.warning("the worker can't use the queue", reason=str(problem) or type(problem).__name__)
+            except Exception as error:
+                log.exception("the worker stumbled", error=type(error).__name__)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stopped.wait(), self.patience.reconnect_seconds)
+
+    async def _serve(self) -> None:
+        """Works for as long as the connection holds."""
+        async with queue_connection(self.address) as connection:
+            await connection.execute(_LAZY)
+            await self._take_back(connection)
+            shift = Shift(connection, processing=self.processing, patience=self.patience, seats=self._seats)
+            self._last = shift.id
+            connection.add_termination_listener(lambda _: shift.break_off())
+            ending = asyncio.create_task(self._end(shift))
+            try:
+                await shift.work()
+            finally:
+                ending.cancel()
+
+    async def _end(self, shift: Shift) -> None:
+        await self.stopped.wait()
+        shift.take_no_more()
+        await asyncio.sleep(self.patience.drain_seconds)
+        shift.break_off()
+
+    async def _take_back(self, connection: DriverConnection) -> None:
+        await connection.execute(_TAKE_BACK, ENTRYPOINT, self._last)
+        await connection.execute(_TRIM_LOG)
