@@ -28,6 +28,7 @@ from api.schemas import PROBLEMS
 from api.server import claim_address, run, run_workers
 from api.state import State
 from api.tus import UPLOADS_PATH, TusEdge
+from audio.entrance import Entrance
 from audio.ingest import Ingest
 from audio.quota import Quota
 from audio.recordings import Recordings
@@ -99,7 +100,11 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
     storage = open_storage(settings)
     sessions = sessions_on(engine, address)
     ingest = Ingest(
-        sessions=sessions, storage=storage, limit_bytes=settings.max_file_size_bytes, quota=_quota(settings)
+        sessions=sessions,
+        entrance=Entrance(sessions),
+        storage=storage,
+        limit_bytes=settings.max_file_size_bytes,
+        quota=_quota(settings),
     )
     uploads = Uploads(sessions=sessions, storage=storage, ingest=ingest, open_limit=settings.open_uploads)
     sweeper = Sweeper(sessions=sessions, upkeep=storage.upkeep(), expire_uploads=uploads.expire)

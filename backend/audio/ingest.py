@@ -5,14 +5,15 @@ row; only then the answer. A crash may leave bytes without a row, never a row wi
 """
 
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
 
 from audio import repository, retries
+from audio.entrance import Entrance
 from audio.file_names import file_name
 from audio.formats import AudioFormat
 from audio.incoming import Incoming
@@ -71,6 +72,7 @@ class Ingest:
     """Takes recordings in, up to `limit_bytes` each."""
 
     sessions: Sessions
+    entrance: Entrance
     storage: Storage
     limit_bytes: int
     quota: Quota
@@ -121,17 +123,15 @@ class Ingest:
 
         Raises QuotaPassed, RetryKeyTaken or DatabaseProblem when it isn't entered, OutcomeUnknown when who knows.
         """
-        async with self.sessions() as session:
-            size_bytes = recording.file_size_bytes or 0
-            await check_quota(session, recording.user_id, adding_bytes=size_bytes, limits=self.quota)
-            incoming.may_have_row = True
-            try:
-                await repository.enter(session, recording, key=key)
-            except repository.OutcomeUnknown:
-                raise
-            except Exception:
-                incoming.may_have_row = False
-                raise
+        size_bytes = recording.file_size_bytes or 0
+        if key is None and not self.quota:
+            with _may_have_row(incoming):
+                await self.entrance.enter(recording)
+        else:
+            async with self.sessions() as session:
+                await check_quota(session, recording.user_id, adding_bytes=size_bytes, limits=self.quota)
+                with _may_have_row(incoming):
+                    await repository.enter(session, [recording], key=key)
         log.info("recording taken in", recording=str(recording.id), size_bytes=size_bytes)
 
     async def known(self, key: RetryKey | None) -> AudioFile | None:
@@ -140,6 +140,19 @@ class Ingest:
             return None
         async with self.sessions() as session:
             return await retries.find(session, key)
+
+
+@contextmanager
+def _may_have_row(incoming: Incoming) -> Iterator[None]:
+    """Inside of the block, and after it unless it surely isn't there, a row may name the bytes."""
+    incoming.may_have_row = True
+    try:
+        yield
+    except repository.OutcomeUnknown:
+        raise
+    except Exception:
+        incoming.may_have_row = False
+        raise
 
 
 async def _discard(incoming: Incoming) -> None:

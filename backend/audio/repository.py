@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from audio.events.announcements import announced_as, announcing
 from audio.models import AudioFile, ProcessingStatus
-from audio.processing.jobs import PARAMETERS, Job, enqueue_with
+from audio.processing.jobs import PARAMETERS, Job, enqueue_with, parameters
 from audio.retries import INTO_KEYS, RetryKey, RetryKeyTaken
 from audio.search.index import matching, not_indexed
 from core import database
@@ -21,14 +21,29 @@ from core.system_tables import idempotency_keys
 
 DriverConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Sessions = database.Sessions
-_COLUMNS = tuple(AudioFile.__table__.columns.keys())
-_PLACES = [f"${PARAMETERS + position}" for position in range(1, len(_COLUMNS) + 3)]
+# What an upload brings, as PostgreSQL takes many of it at once. A text that is too long is refused, as varchar[] isn't.
+_BROUGHT = {
+    "id": "uuid",
+    "filename": "text",
+    "original_filename": "text",
+    "file_path": "text",
+    "file_size_bytes": "bigint",
+    "mime_type": "text",
+    "user_id": "text",
+    "tag": "text",
+    "category": "text",
+    "processing_status": "processingstatus",
+    "upload_timestamp": "timestamp",
+    "created_at": "timestamp",
+    "updated_at": "timestamp",
+}
+_ARRAYS = [f"${PARAMETERS + position}::{type_}[]" for position, type_ in enumerate(_BROUGHT.values(), 1)]
+_KEY = [f"${PARAMETERS + len(_BROUGHT) + position}" for position in (1, 2)]
 _ENTERED = (
-    f"entered AS (INSERT INTO audio_files ({', '.join(_COLUMNS)})"  # noqa: S608 - the columns' own names
-    f" VALUES ({', '.join(_PLACES[:-2])})"
+    f"entered AS (INSERT INTO audio_files ({', '.join(_BROUGHT)}) SELECT * FROM UNNEST({', '.join(_ARRAYS)})"  # noqa: S608 - names of ours
     " ON CONFLICT (id) DO NOTHING RETURNING *)"  # only a resumed upload is ever entered again, and it is the same then
 )
-_KEYED = f"keyed AS ({INTO_KEYS} SELECT {', '.join(_PLACES[-2:])}, id FROM entered)"  # noqa: S608 - as above
+_KEYED = f"keyed AS ({INTO_KEYS} SELECT {', '.join(_KEY)}, id FROM entered)"  # noqa: S608 - as above
 _ANNOUNCED = f"announced AS ({announced_as('created', source='entered')})"
 _ENTER = enqueue_with(f"{_ENTERED}, {_ANNOUNCED}")
 _ENTER_WITH_KEY = enqueue_with(f"{_ENTERED}, {_ANNOUNCED}, {_KEYED}")
@@ -73,20 +88,20 @@ class Wanted:
         return found
 
 
-async def enter(session: AsyncSession, recording: AudioFile, *, key: RetryKey | None) -> None:
-    """Enters a new recording, announced, with its job and the key it came under, and commits.
+async def enter(session: AsyncSession, recordings: Sequence[AudioFile], *, key: RetryKey | None = None) -> None:
+    """Enters new recordings, announced, with their jobs and the key under which one of them came, and commits.
 
     In a session that has not begun a transaction this is one statement, which is its own, and one round trip. Raises
-    RetryKeyTaken; OutcomeUnknown when the answer was lost; with any other error the row surely isn't there.
+    RetryKeyTaken; OutcomeUnknown when the answer was lost; with any other error none of the rows is there.
     """
-    job = Job(recording.id).parameters()
-    values = [getattr(recording, column) for column in _COLUMNS]
+    jobs = parameters([Job(recording.id) for recording in recordings])
+    columns = [[getattr(recording, column) for recording in recordings] for column in _BROUGHT]
     connection = await driver_connection(session)
     try:
         if key is None:
-            await connection.execute(_ENTER, *job, *values)
+            await connection.execute(_ENTER, *jobs, *columns)
         else:
-            await connection.execute(_ENTER_WITH_KEY, *job, *values, key.user_id, key.key)
+            await connection.execute(_ENTER_WITH_KEY, *jobs, *columns, key.user_id, key.key)
     except asyncpg.UniqueViolationError as error:
         if error.as_dict().get("table_name") == idempotency_keys.name:
             raise RetryKeyTaken from error

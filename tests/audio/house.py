@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from audio.entrance import Entrance
 from audio.ingest import Details, Ingest
 from audio.models import AudioFile
 from audio.quota import Quota
@@ -55,7 +56,13 @@ class House:
     async def record(self, *, enter: bool = True) -> AudioFile:
         """Takes a recording in; without entering it, as a crash before the row leaves it."""
         quota = Quota(limit_bytes=0, limit_recordings=0)
-        ingest = Ingest(sessions=self.sessions, storage=self.storage, limit_bytes=1024 * 1024, quota=quota)
+        ingest = Ingest(
+            sessions=self.sessions,
+            entrance=Entrance(self.sessions),
+            storage=self.storage,
+            limit_bytes=1024 * 1024,
+            quota=quota,
+        )
         details = Details(original_filename="memo.wav", user_id="anna")
         async with ingest.incoming(details=lambda: details) as incoming:
             incoming.write(recording("wav"))

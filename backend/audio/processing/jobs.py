@@ -1,5 +1,6 @@
 """A recording's job: how it is put into the queue, with the row and never without it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -31,12 +32,14 @@ class Job:
 
     recording_id: UUID
 
-    def parameters(self) -> tuple[list[object], ...]:
-        """What ENQUEUE wants: priority, entrypoint, payload, delay, what makes it one job, and headers."""
-        text = str(self.recording_id)
-        return [0], [ENTRYPOINT], [text.encode()], [timedelta()], [text], [None]
-
     @classmethod
     def of(cls, payload: bytes | None) -> "Job":
         """The job whose payload that is. Raises ValueError."""
         return cls(UUID((payload or b"").decode()))
+
+
+def parameters(jobs: Sequence[Job]) -> tuple[list[object], ...]:
+    """What ENQUEUE wants of each: priority, entrypoint, payload, delay, what makes it one job, and headers."""
+    many, texts = len(jobs), [str(job.recording_id) for job in jobs]
+    payloads: list[object] = [text.encode() for text in texts]
+    return [0] * many, [ENTRYPOINT] * many, payloads, [timedelta()] * many, [*texts], [None] * many

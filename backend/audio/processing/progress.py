@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from audio import repository
 from audio.events.announcements import announce, announcing
 from audio.models import AudioFile, ProcessingStatus
-from audio.processing.jobs import ENQUEUE, Job
+from audio.processing.jobs import ENQUEUE, Job, parameters
 
 UNDER_WAY = (ProcessingStatus.UPLOADED, ProcessingStatus.TRANSCRIBING, ProcessingStatus.IMPROVING)
 _NO_TRACE: dict[str, Any] = {"processing_status": ProcessingStatus.UPLOADED, "error_message": None}
@@ -43,7 +43,7 @@ async def begin_again(session: AsyncSession, recording: AudioFile) -> bool:
     False, with nothing changed, when a job of it waits or runs.
     """
     connection = await repository.driver_connection(session)
-    queued = await connection.fetch(ENQUEUE, *Job(recording.id).parameters())
+    queued = await connection.fetch(ENQUEUE, *parameters([Job(recording.id)]))
     if not queued:
         await session.rollback()
         return False
