@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
-from api.bursts import Buffers
+from api.bursts import Buffers, Reader
 from api.direct import direct_connection
 from core.errors import PegasusError
 from storage.blocking import in_thread
@@ -53,15 +53,14 @@ class Body:
         waiting: list[bytes] = []
         with Buffers() as buffers:
             try:
-                await self._pass_on(sink, waiting, buffers)
-                return await in_thread(partial(_last, sink, _taken(waiting), end))
+                return await self._pass_on(sink, end, waiting, buffers)
             except BaseException:
                 if saving and waiting:
                     await in_thread(partial(_save, sink, _taken(waiting)))
                 raise
 
-    async def _pass_on(self, sink: Sink, waiting: list[bytes], buffers: Buffers) -> None:
-        """Feeds `sink` until the body has ended; the last bytes are left `waiting`."""
+    async def _pass_on(self, sink: Sink, end: Callable[[], T], waiting: list[bytes], buffers: Buffers) -> T:
+        """Feeds `sink` until the body has ended. Each way to a thread takes as much along as it can."""
         pace, gathered, more = _Pace(), 0, True
         while more:
             chunk, more = await self._next(pace)
@@ -69,19 +68,26 @@ class Body:
             gathered += len(chunk)
             if more and gathered >= GATHERED_BYTES:
                 gathered = 0
-                await self._hand_over(sink, _taken(waiting), buffers)
+                ended = await self._hand_over(sink, end, _taken(waiting), buffers)
+                if ended:
+                    await self._next(pace)  # so that whoever watches knows that the body has ended
+                    return ended[0]
                 pace = _Pace()
+        return await in_thread(partial(_last, sink, _taken(waiting), end))
 
-    async def _hand_over(self, sink: Sink, piece: bytes, buffers: Buffers) -> None:
-        """Hands a piece over, and with it what comes right behind it, where the connection can be read directly."""
+    async def _hand_over(self, sink: Sink, end: Callable[[], T], piece: bytes, buffers: Buffers) -> tuple[T] | None:
+        """Hands a piece over, and with it what comes right behind it, where the connection can be read directly.
+
+        Returns what `end` has returned, if these were all bytes.
+        """
         unread = 0
         if self._connection is not None and self.declared_bytes is not None:
             unread = self._connection.unread_bytes(self.declared_bytes)
         if self._connection is None or unread < DIRECT_BYTES:
             await in_thread(partial(sink, piece))
-            return
+            return None
         with self._connection.reading(unread) as reader:
-            await in_thread(partial(_with_more, sink, piece, partial(reader.pass_on, sink, buffers)))
+            return await in_thread(partial(_with_more, sink, piece, reader, buffers, end))
 
     async def _next(self, pace: "_Pace") -> tuple[bytes, bool]:
         try:
@@ -96,10 +102,13 @@ class Body:
         return chunk, message.get("more_body", False)
 
 
-def _with_more(sink: Sink, piece: bytes, pass_on: Callable[[], None]) -> None:
+def _with_more(sink: Sink, piece: bytes, reader: Reader, buffers: Buffers, end: Callable[[], T]) -> tuple[T] | None:
     sink(piece)
-    pass_on()
+    reader.pass_on(sink, buffers)
+    if reader.unread_bytes == 0:
+        return (end(),)
     sink(b"")  # from here on the buffers may be read into again, by whoever comes next
+    return None
 
 
 def _last(sink: Sink, piece: bytes, end: Callable[[], T]) -> T:

@@ -1,16 +1,19 @@
 """One recording on its way in: its bytes are counted, recognised, hashed and written in one pass, in any thread."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache, partial
+from threading import Semaphore
 
 from audio.formats import HEAD_BYTES, AudioFormat, recognise
 from core.errors import PegasusError
 from storage.contract import Piece, Staged
 
 ASIDE_BYTES = 256 * 1024
-ASIDE_THREADS = 2
+ASIDE_THREADS = max(1, (os.cpu_count() or 1) // 2)  # where all processors have enough to do, there is no beside
+_free = Semaphore(ASIDE_THREADS)
 
 
 class UploadTooLarge(PegasusError):
@@ -124,10 +127,11 @@ class DigestAside:
 
     def update(self, piece: Piece) -> None:
         """Takes in a piece, which stays as it is until `settle` returns; that has to be called before the next."""
-        if len(piece) < ASIDE_BYTES:
+        if len(piece) < ASIDE_BYTES or not _free.acquire(blocking=False):
             self._digest.update(piece)
         else:
             self._under_way = _aside().submit(partial(self._digest.update, piece))
+            self._under_way.add_done_callback(lambda _: _free.release())
 
     def settle(self) -> None:
         """Waits until all pieces are taken in."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 import structlog
 
@@ -82,11 +83,15 @@ class Ingest:
 
         Raises StorageFull or QuotaPassed.
         """
-        if isinstance(self.storage, KnowsItsRoom):
-            await self.storage.check_room(declared_bytes)
+        if self._room is not None:
+            await self._room.check_room(declared_bytes)
         if self.quota:
             async with self.sessions() as session:
                 await check_quota(session, user_id, adding_bytes=declared_bytes, limits=self.quota)
+
+    @cached_property
+    def _room(self) -> KnowsItsRoom | None:
+        return self.storage if isinstance(self.storage, KnowsItsRoom) else None
 
     @asynccontextmanager
     async def incoming(self, *, details: Callable[[], Details]) -> AsyncIterator[Incoming]:
@@ -121,6 +126,7 @@ class Ingest:
     async def enter(self, incoming: Incoming, recording: AudioFile, *, key: RetryKey | None = None) -> None:
         """Enters the row of a recording whose bytes are durable; from here on they stay, unless it surely isn't there.
 
+        Whatever this task logs from then on, its request's line at least, names the recording.
         Raises QuotaPassed, RetryKeyTaken or DatabaseProblem when it isn't entered, OutcomeUnknown when who knows.
         """
         size_bytes = recording.file_size_bytes or 0
@@ -132,7 +138,7 @@ class Ingest:
                 await check_quota(session, recording.user_id, adding_bytes=size_bytes, limits=self.quota)
                 with _may_have_row(incoming):
                     await repository.enter(session, [recording], key=key)
-        log.info("recording taken in", recording=str(recording.id), size_bytes=size_bytes)
+        structlog.contextvars.bind_contextvars(recording=str(recording.id), size_bytes=size_bytes)
 
     async def known(self, key: RetryKey | None) -> AudioFile | None:
         """The recording that has already come under a key."""

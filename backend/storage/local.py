@@ -5,6 +5,7 @@ It trusts no name that comes from a table: nothing outside the folder is ever op
 
 import os
 import re
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -33,6 +34,7 @@ from storage.upkeep import Upkeep
 T = TypeVar("T")
 STAGING = ".staging"
 FREE_SHARE = 0.05
+ROOM_KNOWN_SECONDS = 1.0
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CLOSED = {(STAGING,), (QUARANTINE,), (OWN,)}  # what is half-written, put aside, or the storage's own
 _NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
@@ -49,6 +51,8 @@ class LocalStorage:
         self._root = root
         self._starts = (root, *old_roots)
         self._folders = Folders(root)
+        self._room_bytes = 0
+        self._room_known_until = 0.0
 
     async def prepare(self) -> None:
         """Makes the folder where it isn't there yet. Raises StorageUnavailable."""
@@ -73,7 +77,11 @@ class LocalStorage:
 
     async def check_room(self, adding_bytes: int) -> None:
         """See `KnowsItsRoom.check_room`: a part of the disk stays free, for the database and for the system."""
-        await _done(lambda: self._check_room(adding_bytes))
+        if time.monotonic() > self._room_known_until:
+            await _done(self._look_at_room)
+        if self._room_bytes < adding_bytes:
+            raise StorageFull
+        self._room_bytes -= adding_bytes  # it isn't written yet, and others ask meanwhile
 
     async def replace(self, name: str, content: bytes) -> None:
         """See `Storage.replace`."""
@@ -145,10 +153,10 @@ class LocalStorage:
         except FileExistsError as error:
             raise NameTaken from error
 
-    def _check_room(self, adding_bytes: int) -> None:
+    def _look_at_room(self) -> None:
         disk = os.statvfs(self._root)
-        if disk.f_bavail * disk.f_frsize - adding_bytes < disk.f_blocks * disk.f_frsize * FREE_SHARE:
-            raise StorageFull
+        self._room_bytes = int(disk.f_bavail * disk.f_frsize - disk.f_blocks * disk.f_frsize * FREE_SHARE)
+        self._room_known_until = time.monotonic() + ROOM_KNOWN_SECONDS
 
     def _replace(self, target: Path, content: bytes) -> None:
         staged = StagedFile(self._root / STAGING)
