@@ -45,6 +45,7 @@ CLAIMS: dict[str, tuple[str, ...] | None] = {
     "001 and 002": ("001", "002"),
     "002 and an unknown id": ("002", UNKNOWN),
 }
+PUT_TO_WORK = 6  # every sixth schema has to serve as well; all of them are compared, object by object
 
 
 @dataclass(frozen=True)
@@ -105,14 +106,16 @@ class Bench:
         """Everything that a refusal may not change."""
         return await seen(self.raw), await versions(self.raw), await rows_of(self.raw)
 
-    async def check_healed(self, before: list[dict[str, Any]] | None) -> None:
-        """The end of the chain exactly, each row as it was, nothing left to plan, and Pegasus at work on it."""
+    async def check_healed(self, before: list[dict[str, Any]] | None, *, at_work: bool) -> None:
+        """The end of the chain exactly, each row as it was, nothing left to plan, and Pegasus serves if asked."""
         assert await seen(self.raw) == self.head
         assert await versions(self.raw) == ["002"]
         empty = {"tag": None, "category": None}
         assert await rows_of(self.raw) == [empty | row for row in before or []]
         again = await self.run(heal)
         assert (again.verdict, again.outcome, again.plan.steps) == ("current", "current", ())
+        if not at_work:
+            return
         async with started(self.app) as client:
             await check_use(client, readable=READABLE if before else {}, forbidden=FORBIDDEN if before else ())
 
@@ -146,7 +149,7 @@ def test_reachable() -> None:
     assert {frozenset(), frozenset({"type"}), OF_001, OF_002} <= set(subsets())
 
 
-@pytest.mark.timeout(600)  # twenty seconds where two cores are free
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("claimed", CLAIMS)
 async def test_cross_product(claimed: str, bench: Bench, say: Callable[[str], None]) -> None:
     """Whatever half-made state a database is in, it is healed and works, or it is refused and untouched."""
@@ -161,7 +164,8 @@ async def test_cross_product(claimed: str, bench: Bench, say: Callable[[str], No
         assert (planned.verdict, planned.plan) == (report.verdict, report.plan), where
         assert all(words in str(report) for words in expected.named), f"{where}: {report}"
         if report.well:
-            await bench.check_healed(before[2])  # type: ignore[arg-type]
+            at_work = counts.total() % PUT_TO_WORK == 0
+            await bench.check_healed(before[2], at_work=at_work)  # type: ignore[arg-type]
         else:
             assert await bench.state() == before, f"{where}: a refusal changed something"
             await follow_advice(bench, report, before[2])
