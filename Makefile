@@ -76,7 +76,7 @@ lock: install-dev ## choose the newest dependencies that pyproject.toml allows, 
 	$(COMPILE) --upgrade --extra whisper --constraint requirements-dev.lock --output-file requirements-whisper.lock
 	$(COMPILE) tests/whisper/requirements.in --upgrade --extra dev --extra whisper --constraint requirements-dev.lock \
 		--constraint requirements-whisper.lock --output-file tests/whisper/requirements.lock
-	$(COMPILE:pyproject.toml=benchmarks/chains/requirements.in) --no-strip-extras --output-file benchmarks/chains/requirements.lock
+	$(COMPILE:pyproject.toml=benchmarks/chains/requirements.in) --output-file benchmarks/chains/requirements.lock
 	$(COMPILE:pyproject.toml=benchmarks/intake/requirements.in) --upgrade --constraint requirements.lock \
 		--output-file benchmarks/intake/requirements.lock
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from core.embedded_postgres import join
 from core.settings import Settings
 
 OTHERS_PREFIXES = ("PG", "COMPOSE_", "POSTGRES_")
+ROOM_BYTES = 4 * 1024**3  # what a session's databases may grow to
 RELAXED = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 
 
@@ -41,14 +43,19 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def server_address() -> Iterator[str]:
-    """The address of this session's PostgreSQL, where durability is given up for speed."""
-    with tempfile.TemporaryDirectory(prefix="pegasus-") as folder:
+    """The address of this session's PostgreSQL, where durability is given up for speed: in memory, if there is room."""
+    with tempfile.TemporaryDirectory(prefix="pegasus-", dir=_in_memory()) as folder:
         Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as nobody
         server = join(Path(folder))
         relax = (f"ALTER SYSTEM SET {setting}" for setting in RELAXED)
         asyncio.run(_run(server.address, *relax, "SELECT pg_reload_conf()"))
         yield server.address
         server.leave()
+
+
+def _in_memory() -> Path | None:
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM_BYTES else None
 
 
 @pytest.fixture
@@ -62,7 +69,7 @@ async def database(server_address: str) -> AsyncIterator[str]:
 async def fresh_database(server_address: str, *, template: str) -> AsyncIterator[str]:
     """The address of a database like the template, for as long as it is wanted."""
     name = f"test_{uuid4().hex}"
-    await _run(server_address, f"CREATE DATABASE {name} TEMPLATE {template}")
+    await _run(server_address, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield server_address.replace("/pegasus?", f"/{name}?")
     await _run(server_address, f"DROP DATABASE {name} WITH (FORCE)")
 
