@@ -95,11 +95,12 @@ $(VENV)/dev.stamp: requirements-dev.lock $(BIN)/python
 	@$(PIP) install --require-hashes --requirement requirements-dev.lock
 	@touch $@
 
+# --no-deps: the lock is whole, and pip takes a pin for no pin where another package wants the same one with extras.
 $(CHAINS_VENV)/chains.stamp: benchmarks/chains/requirements.lock $(BIN)/python
 	@echo "Installing the published chains into $(CHAINS_VENV) (once, some minutes)"
 	@$(BIN)/python -m venv --clear $(CHAINS_VENV)
 	@$(CHAINS_VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input \
-		install --require-hashes --requirement benchmarks/chains/requirements.lock
+		install --no-deps --require-hashes --requirement benchmarks/chains/requirements.lock
 	@touch $@
 
 $(RIVALS_VENV)/rivals.stamp: benchmarks/intake/requirements.lock $(BIN)/python
