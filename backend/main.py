@@ -11,13 +11,12 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 from fastapi.middleware import Middleware
-from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from access.door import Door
 from access.rate import UploadRate
 from access.static import StaticTokens, static_tokens
-from api import audio, events, form_upload, health, transcript, uploads
+from api import audio, events, form_upload, health, page, session, transcript, uploads
 from api.edge import Guard, LingeringAnswer, RequestLog
 from api.errors import answer_problems
 from api.event_stream import Streams
@@ -39,6 +38,7 @@ from core.database import database_address, open_engine, sessions_on
 from core.errors import PegasusError, SettingRefused
 from core.logging import configure_logging
 from core.settings import Settings, load_settings
+from healed import last_heal
 from healing import bring_up_to_date
 from storage.contract import StorageUnavailable
 from storage.opening import open_storage
@@ -68,8 +68,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(audio.router)
     app.include_router(uploads.router)
     app.include_router(transcript.router)
+    app.include_router(session.router)
     app.include_router(health.router)
-    app.add_api_route("/", _front_door, include_in_schema=False)
+    app.include_router(page.router)
     answer_problems(app)
     return app
 
@@ -96,6 +97,7 @@ def _surroundings(settings: Settings) -> list[Middleware]:
 async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]:
     """Database, schema, storage; then requests; then everything is put down again. Raises PegasusError."""
     address, schema_verified = await bring_up(settings)
+    healed = await last_heal(settings)
     engine = open_engine(address)
     storage = open_storage(settings)
     sessions = sessions_on(engine, address)
@@ -119,7 +121,7 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
                 recordings=Recordings(sessions=sessions, storage=storage, events=told.events, index=told.index),
                 ingest=ingest,
                 uploads=uploads,
-                health=Health(sessions=sessions, storage=storage, schema_verified=schema_verified),
+                health=Health(sessions=sessions, storage=storage, schema_verified=schema_verified, last_heal=healed),
                 door=Door(auth=settings.auth, static=_static_tokens(settings), sessions=sessions),
                 rate=UploadRate(per_minute=settings.uploads_per_minute),
                 feed=told.feed,
@@ -162,10 +164,6 @@ def _static_tokens(settings: Settings) -> StaticTokens:
 
 def _quota(settings: Settings) -> Quota:
     return Quota(limit_bytes=settings.user_quota_bytes, limit_recordings=settings.user_quota_recordings)
-
-
-async def _front_door() -> RedirectResponse:
-    return RedirectResponse("/docs")
 
 
 def _version() -> str:

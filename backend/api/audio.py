@@ -22,7 +22,7 @@ from api.schemas import (
 from api.state import Current, State
 from audio.models import AudioFile, ProcessingStatus
 from audio.processing.results import waveform_of
-from audio.repository import Wanted
+from audio.repository import Sorting, Wanted
 from audio.search.highlights import highlights
 from core.labels import label, user_label
 
@@ -30,6 +30,7 @@ JSON_BODY_BYTES = 64 * 1024
 LARGEST_PAGE = 1000
 LARGEST_OFFSET = 2**31
 LONGEST_SEARCH = 200
+WITHOUT_TRANSCRIPTS = {"original_transcript": None, "improved_transcript": None}
 Variant = Literal["original", "playback"]
 
 router = APIRouter(prefix="/api/audio", tags=["audio"])
@@ -54,23 +55,35 @@ async def _wanted(
     )
 
 
+async def _sorting(
+    *, sort: Literal["uploaded", "name", "duration", "size"] = "uploaded", order: Literal["asc", "desc"] = "desc"
+) -> Sorting:
+    return Sorting(by=sort, descending=order == "desc")
+
+
 @router.get("")
 @router.get("/", include_in_schema=False)
 async def page(
     state: Current,
     wanted: Annotated[Wanted, Depends(_wanted)],
+    sorting: Annotated[Sorting, Depends(_sorting)],
+    *,
+    transcripts: bool = True,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 20,
     offset: Annotated[int, Query(ge=0, le=LARGEST_OFFSET)] = 0,
 ) -> RecordingPage:
-    """Lists recordings, the newest first.
+    """Lists recordings, the newest first unless `sort` and `order` say otherwise.
 
     `q` finds all of its words, each also as the beginning of a longer one, in names, tags, categories and transcripts,
-    or itself as any part of a name, a tag or a category.
+    or itself as any part of a name, a tag or a category. `transcripts=false` leaves the transcripts out, which are most
+    of a long list.
     """
-    items, total = await state["recordings"].page(wanted, limit=limit, offset=offset)
+    items, total = await state["recordings"].page(wanted, sorting=sorting, limit=limit, offset=offset)
     shown = [Recording.model_validate(item) for item in items]
     if wanted.text is not None:
         shown = await asyncio.to_thread(_found, items, wanted.text)
+    if not transcripts:
+        shown = [recording.model_copy(update=WITHOUT_TRANSCRIPTS) for recording in shown]
     return RecordingPage(items=shown, total=total, limit=limit, offset=offset)
 
 

@@ -1,4 +1,4 @@
-"""Who is asking: told from the header Authorization before anything else of a request is looked at."""
+"""Who is asking: told from the header Authorization, or the page's cookie, before a request's body is looked at."""
 
 from typing import Annotated, cast
 
@@ -9,29 +9,39 @@ from starlette.types import Scope
 
 from access.caller import Caller
 from access.door import Door, TokenInvalid
+from api.cookie import check_own_page, cookie_secret
 
 PROTECTED = "/api"
+SESSION_PATH = "/api/session"  # where a token is brought, and not yet needed
 _documented = HTTPBearer(auto_error=False, description="A token, as `python -m access create USER` makes them.")
 
 
 def needs_caller(path: str) -> bool:
-    """Whether a path is one that only who may is let to: everything below /api."""
-    return path == PROTECTED or path.startswith(f"{PROTECTED}/")
+    """Whether a path is one that only who may is let to: everything below /api but signing in."""
+    return path != SESSION_PATH and (path == PROTECTED or path.startswith(f"{PROTECTED}/"))
 
 
 async def let_in(scope: Scope, headers: Headers, *, door: Door) -> None:
     """Finds out who sent a request, and keeps that in its state for `Asking`.
 
-    Raises TokenMissing, TokenInvalid or DatabaseProblem.
+    Raises TokenMissing, TokenInvalid, OriginUnknown or DatabaseProblem.
     """
-    scope["state"]["caller"] = await door.admit(sent_secret(headers))
+    secret = sent_secret(headers)
+    if secret is not None and _header_secret(headers) is None:
+        check_own_page(scope["method"], headers)
+    scope["state"]["caller"] = await door.admit(secret)
 
 
 def sent_secret(headers: Headers) -> str | None:
-    """The token of a request, which clients send bare or as `Bearer`; None where there is none. Raises TokenInvalid.
+    """The token of a request: that of its header, or else that of the page's cookie; None where there is none.
 
-    This is the one place where a token is taken from a request: the page's cookie belongs here as well.
+    This is the one place where a token is taken from a request. Raises TokenInvalid.
     """
+    return _header_secret(headers) or cookie_secret(headers)
+
+
+def _header_secret(headers: Headers) -> str | None:
+    """The token in Authorization, which clients send bare or as `Bearer`. Raises TokenInvalid."""
     sent = headers.getlist("authorization")
     words = " ".join(sent).split()
     if words[:1] and words[0].lower() == "bearer":

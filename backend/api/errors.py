@@ -16,6 +16,7 @@ from starlette.routing import Match
 from access.door import TokenInvalid, TokenMissing
 from access.rate import TooManyUploads
 from api.body import UploadTooSlow
+from api.cookie import OriginUnknown
 from api.digests import DigestMalformed, DigestMismatch
 from api.event_stream import TooManyStreams
 from api.heads import HEAD_TOO_LONG, UNREADABLE
@@ -99,6 +100,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     TokenInvalid: Problem(401, "token-invalid", "The token isn't valid", headers=_challenge),
     ForeignHost: Problem(403, "foreign-host", "Not addressed to this server"),
     ForeignOrigin: Problem(403, "foreign-origin", "Sent by another site"),
+    OriginUnknown: Problem(403, "origin-unknown", "Not known to be sent by the page"),
     ProxiedRequest: Problem(403, "proxied-request", "Sent through a proxy"),
     QuotaPassed: Problem(403, "quota-passed", "The quota is used up", ("limit", "used", "unit")),
     RecordingMissing: Problem(404, "recording-missing", "No such recording"),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 import structlog
@@ -27,6 +28,7 @@ class Health:
     sessions: Sessions
     storage: Storage
     schema_verified: bool
+    last_heal: "LastHeal | None" = None
 
     async def parts(self) -> Mapping[str, Wellness]:
         """How each part is now."""
@@ -53,11 +55,19 @@ async def _answers(part: str, question: Awaitable[None]) -> bool:
     return True
 
 
+class LastHeal(BaseModel):
+    """The last thing that was done to the database's schema, in a sentence, and when."""
+
+    at: datetime
+    sentence: str
+
+
 class Readiness(BaseModel):
-    """Whether recordings can be taken in, and which part stands in the way."""
+    """Whether recordings can be taken in, which part stands in the way, and what was last healed."""
 
     status: Literal["ready", "not ready"]
     parts: dict[str, Wellness]
+    last_heal: LastHeal | None
 
 
 NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": Readiness, "description": "Not ready."}}
@@ -86,4 +96,4 @@ async def ready(request: Request, response: Response) -> Readiness:
     parts = await health.parts()
     well = "not well" not in parts.values()
     response.status_code = 200 if well else 503
-    return Readiness(status="ready" if well else "not ready", parts=dict(parts))
+    return Readiness(status="ready" if well else "not ready", parts=dict(parts), last_heal=health.last_heal)

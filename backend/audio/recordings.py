@@ -13,7 +13,7 @@ from audio.events.numbering import Events
 from audio.manifest import amend_manifest, has_manifest
 from audio.models import AudioFile, ProcessingStatus
 from audio.processing import progress
-from audio.repository import Sessions, Wanted
+from audio.repository import NEWEST_FIRST, Sessions, Sorting, Wanted
 from audio.search.index import SearchIndex
 from core.errors import PegasusError
 from core.labels import label
@@ -53,13 +53,15 @@ class Recordings:
         async with self.sessions() as session:
             return _there(await repository.find(session, recording_id, owner=owner))
 
-    async def page(self, wanted: Wanted, *, limit: int, offset: int) -> tuple[Sequence[AudioFile], int]:
-        """A page of the wanted recordings, the newest first, and how many there are in all."""
+    async def page(
+        self, wanted: Wanted, *, sorting: Sorting = NEWEST_FIRST, limit: int, offset: int
+    ) -> tuple[Sequence[AudioFile], int]:
+        """A page of the wanted recordings in an order, and how many there are in all."""
         if wanted.text is not None:
             await self.events.catch_up()
             wanted = replace(wanted, unindexed=not self.index.complete)
         async with self.sessions() as session:
-            return await repository.page(session, wanted, limit=limit, offset=offset)
+            return await repository.page(session, wanted, sorting=sorting, limit=limit, offset=offset)
 
     async def labels_in_use(self, user_id: str | None) -> tuple[Sequence[str], Sequence[str]]:
         """The tags and the categories that the user's recordings bear; of everybody's without a user."""

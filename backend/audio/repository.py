@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 from uuid import UUID
 
 import asyncpg
@@ -88,6 +88,28 @@ class Wanted:
         return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sorting:
+    """In which order recordings are asked for; those that don't have what is sorted by come last."""
+
+    by: Literal["uploaded", "name", "duration", "size"] = "uploaded"
+    descending: bool = True
+
+    def terms(self) -> tuple[ColumnElement[Any], ...]:
+        """The same for ORDER BY; the id makes an order of equals that stays the same from page to page."""
+        sorted_by: dict[str, ColumnElement[Any]] = {
+            "uploaded": AudioFile.upload_timestamp.expression,
+            "name": func.lower(func.coalesce(AudioFile.original_filename, AudioFile.filename)),
+            "duration": AudioFile.duration_seconds.expression,
+            "size": AudioFile.file_size_bytes.expression,
+        }
+        term = sorted_by[self.by]
+        return (term.desc() if self.descending else term.asc()).nulls_last(), AudioFile.id.expression
+
+
+NEWEST_FIRST = Sorting()
+
+
 async def enter(session: AsyncSession, recordings: Sequence[AudioFile], *, key: RetryKey | None = None) -> None:
     """Enters new recordings, announced, with their jobs and the key under which one of them came, and commits.
 
@@ -137,11 +159,12 @@ def _one(recording_id: UUID, owner: str | None) -> list[ColumnElement[bool]]:
     return [AudioFile.id == recording_id, *Wanted(user_id=owner).conditions()]
 
 
-async def page(session: AsyncSession, wanted: Wanted, *, limit: int, offset: int) -> tuple[Sequence[AudioFile], int]:
-    """A page of the wanted recordings, the newest first, and how many there are in all."""
+async def page(
+    session: AsyncSession, wanted: Wanted, *, sorting: Sorting, limit: int, offset: int
+) -> tuple[Sequence[AudioFile], int]:
+    """A page of the wanted recordings in an order, and how many there are in all."""
     conditions = wanted.conditions()
-    newest_first = (AudioFile.upload_timestamp.desc().nulls_last(), AudioFile.id)
-    query = select(AudioFile).where(*conditions).order_by(*newest_first).limit(limit).offset(offset)
+    query = select(AudioFile).where(*conditions).order_by(*sorting.terms()).limit(limit).offset(offset)
     total = await session.scalar(select(func.count()).select_from(AudioFile).where(*conditions))
     return (await session.scalars(query)).all(), total or 0
 

@@ -2,19 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from starlette.types import Receive, Scope, Send
 
+from access import tokens
 from api.server import claim_address, server_for
 from core.settings import Settings, load_settings
 from healing import bring_up_to_date
@@ -138,6 +141,9 @@ def kept(run_sql: RunSql, settings: Settings) -> Callable[[], Awaitable[Kept]]:
 
 Look = Callable[[], Awaitable[Kept]]
 Upload = Callable[..., Awaitable[dict[str, Any]]]
+Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+MakeToken = Callable[..., Coroutine[Any, Any, tuple[UUID, str]]]
+Revoke = Callable[[UUID], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture
@@ -153,6 +159,47 @@ def upload(client: httpx.AsyncClient) -> Upload:
         return body
 
     return post
+
+
+@pytest.fixture
+def serve(settings: Settings) -> Serve:
+    """A function that starts the application with other settings, and yields a client that calls it directly."""
+
+    @asynccontextmanager
+    async def serving(**changed: Any) -> AsyncIterator[httpx.AsyncClient]:
+        application = create_app(Settings(**settings.model_dump() | changed))
+        async with application.router.lifespan_context(application) as state:
+            started = Started(application, dict(state or {}))
+            transport = httpx.ASGITransport(app=started, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+                yield client
+
+    return serving
+
+
+@pytest.fixture
+def make_token(engine: AsyncEngine) -> MakeToken:
+    """A function that makes a token in the table, and answers with its id and its secret."""
+
+    async def make(user_id: str, *, admin: bool = False) -> tuple[UUID, str]:
+        async with AsyncSession(engine) as session:
+            token, secret = await tokens.create(session, user_id, admin=admin)
+            await session.commit()
+            return token.id, secret
+
+    return make
+
+
+@pytest.fixture
+def revoke(engine: AsyncEngine) -> Revoke:
+    """A function that revokes a token."""
+
+    async def revoke(token_id: UUID) -> None:
+        async with AsyncSession(engine) as session:
+            await tokens.revoke(session, token_id)
+            await session.commit()
+
+    return revoke
 
 
 def problem(answer: httpx.Response, *, status: int, slug: str) -> dict[str, Any]:

@@ -8,8 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,13 +15,12 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from access import tokens
 from access.door import REMEMBERED_SECONDS
 from core.settings import ROOT, Settings
 from main import create_app
-from tests.api.conftest import Started, problem
+from tests.api.conftest import MakeToken, Revoke, Serve, problem
 from tests.api.test_main import refusal, running
 from tests.audio.samples import recording
 from tests.conftest import RunSql
@@ -36,52 +33,6 @@ LIST = "/api/audio/"
 ABOUT_ALL = {("GET", "/api/audio" + more) for more in ("", "/", "/events", "/tags")} | {("POST", "/api/audio/upload")}
 UPLOADS = {("OPTIONS", "/api/uploads"), ("POST", "/api/uploads")}
 ABOUT_ONE_UPLOAD = {(method, "/api/uploads/{upload_id}") for method in ("OPTIONS", "HEAD", "PATCH", "DELETE")}
-Serve = Callable[..., Any]
-
-
-@pytest.fixture
-def serve(settings: Settings) -> Serve:
-    """A function that starts the application with other settings, and yields a client that calls it directly."""
-
-    @asynccontextmanager
-    async def serving(**changed: Any) -> AsyncIterator[httpx.AsyncClient]:
-        application = create_app(Settings(**settings.model_dump() | changed))
-        async with application.router.lifespan_context(application) as state:
-            started = Started(application, dict(state or {}))
-            transport = httpx.ASGITransport(app=started, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
-                yield client
-
-    return serving
-
-
-@pytest.fixture
-def make_token(engine: AsyncEngine) -> Callable[..., Coroutine[Any, Any, tuple[UUID, str]]]:
-    """A function that makes a token in the table, and answers with its id and its secret."""
-
-    async def make(user_id: str, *, admin: bool = False) -> tuple[UUID, str]:
-        async with AsyncSession(engine) as session:
-            token, secret = await tokens.create(session, user_id, admin=admin)
-            await session.commit()
-            return token.id, secret
-
-    return make
-
-
-@pytest.fixture
-def revoke(engine: AsyncEngine) -> Callable[[UUID], Coroutine[Any, Any, None]]:
-    """A function that revokes a token."""
-
-    async def revoke(token_id: UUID) -> None:
-        async with AsyncSession(engine) as session:
-            await tokens.revoke(session, token_id)
-            await session.commit()
-
-    return revoke
-
-
-MakeToken = Callable[..., Coroutine[Any, Any, tuple[UUID, str]]]
-Revoke = Callable[[UUID], Coroutine[Any, Any, None]]
 
 
 def bearing(secret: str) -> dict[str, str]:
@@ -125,8 +76,9 @@ def protected(settings: Settings) -> set[tuple[str, str]]:
         "/health/ready",
         "/openapi.json",
         "/redoc",
+        "/web/{name}",
     }
-    return {(method, path) for method, path in found if path.startswith("/api")}
+    return {(method, path) for method, path in found if path.startswith("/api") and path != "/api/session"}
 
 
 async def call(client: httpx.AsyncClient, method: str, path: str, secret: str, **ids: Any) -> httpx.Response:
@@ -143,9 +95,8 @@ async def test_no_route_is_open(serve: Serve, protected: set[tuple[str, str]]) -
             assert answer.headers["www-authenticate"] == 'Bearer realm="pegasus"'
             if method != "HEAD":
                 problem(answer, status=401, slug="token-missing")
-        for path in ("/health", "/health/live", "/health/ready", "/docs", "/openapi.json"):
+        for path in ("/", "/health", "/health/live", "/health/ready", "/docs", "/openapi.json", "/api/session"):
             assert (await client.get(path)).status_code == 200, path
-        assert (await client.get("/")).status_code == 307
         assert (await client.get("/nowhere")).status_code == 404
 
 
@@ -166,7 +117,7 @@ async def test_no_route_is_open(serve: Serve, protected: set[tuple[str, str]]) -
 async def test_a_wrong_token_is_refused(serve: Serve, sent: str, auth: str | None) -> None:
     """A token that is sent has to be valid, also where none is needed; what is no token is refused alike."""
     async with serve(auth=auth, auth_tokens=STATIC) as client:
-        answer = await client.get(LIST, headers=[("Authorization", sent.encode("latin-1"))])
+        answer = await client.get(LIST, headers={b"Authorization": sent.encode("latin-1")})
         if sent.strip() == SECRET:  # blanks around a header's value aren't part of it
             assert answer.status_code == 200
             return

@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import asyncpg
 import httpx
 import pytest
 
 from core.settings import Settings
+from main import create_app
 from tests.api.conftest import Look, problem
 from tests.audio.samples import recording
+from tests.conftest import RunSql
 
 READY = {"schema": "well", "database": "well", "storage": "well"}
 
@@ -32,8 +35,30 @@ async def database_away(server_address: str, database: str) -> AsyncIterator[Non
 async def test_a_server_that_is_well_is_ready(client: httpx.AsyncClient, url: str) -> None:
     """Ready means that the schema was verified, and that the database and storage answer."""
     answer = await client.get(url)
-    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "parts": READY})
+    told = answer.json()
+    assert (answer.status_code, told["status"], told["parts"]) == (200, "ready", READY)
+    assert told["last_heal"]["sentence"] == "The tables were made."
     assert (await client.get("/health/live")).json() == {"status": "alive"}
+
+
+async def test_the_last_heal_is_told(settings: Settings, run_sql: RunSql) -> None:
+    """What the start found missing and added is told in a sentence, with its time, until something else is healed."""
+    await run_sql("DROP INDEX ix_audio_files_tag")
+    before = datetime.now(UTC)
+    for _ in range(2):
+        application = create_app(settings)
+        async with application.router.lifespan_context(application) as state:
+            healed = (state or {})["health"].last_heal
+        assert healed.sentence == "Parts of the schema were missing and were added."
+        assert before < healed.at < datetime.now(UTC)
+
+
+async def test_a_journal_that_cannot_be_read_holds_nobody_up(settings: Settings, run_sql: RunSql) -> None:
+    """Without the journal of heals the server starts, and tells of none."""
+    await run_sql("ALTER TABLE pegasus_system.heals RENAME COLUMN verdict TO lost")
+    application = create_app(settings)
+    async with application.router.lifespan_context(application) as state:
+        assert (state or {})["health"].last_heal is None
 
 
 async def test_a_server_without_storage_is_not_ready(client: httpx.AsyncClient, settings: Settings) -> None:
@@ -72,10 +97,8 @@ async def test_errors_of_the_framework_are_problems_too(client: httpx.AsyncClien
     assert answer.headers["allow"] == "GET"
 
 
-async def test_the_front_door_leads_to_the_documentation(client: httpx.AsyncClient) -> None:
-    """Whoever opens the server in a browser finds what it can do."""
-    answer = await client.get("/")
-    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
+async def test_the_documentation_is_served(client: httpx.AsyncClient) -> None:
+    """Whoever opens /docs in a browser finds every call."""
     assert (await client.get("/docs")).status_code == 200
     assert "/api/audio/upload" in (await client.get("/openapi.json")).json()["paths"]
 

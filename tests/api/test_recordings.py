@@ -66,9 +66,46 @@ async def test_lists_come_in_pages(client: httpx.AsyncClient, upload: Upload) ->
     assert (await client.get("/api/audio")).json()["limit"] == 20
 
 
+async def test_lists_are_sorted(client: httpx.AsyncClient, upload: Upload, run_sql: RunSql) -> None:
+    """A list comes in any order that is asked for, what lacks the column last, and every page in the same order."""
+    for name, seconds in (("b.wav", 3.5), ("A.wav", None), ("c.wav", 12)):
+        await upload(file_name=name)
+        await run_sql("UPDATE audio_files SET duration_seconds = $1 WHERE original_filename = $2", seconds, name)
+    await run_sql("UPDATE audio_files SET file_size_bytes = 1 WHERE original_filename = 'A.wav'")
+    assert await listed(client, sort="uploaded", order="asc") == ["b.wav", "A.wav", "c.wav"]
+    assert await listed(client, sort="name", order="asc") == ["A.wav", "b.wav", "c.wav"]
+    assert await listed(client, sort="name") == ["c.wav", "b.wav", "A.wav"]
+    assert await listed(client, sort="duration") == ["c.wav", "b.wav", "A.wav"]
+    assert await listed(client, sort="duration", order="asc") == ["b.wav", "c.wav", "A.wav"]
+    assert (await listed(client, sort="size", order="asc"))[0] == "A.wav"
+    whole = await listed(client, sort="size")
+    assert [(await listed(client, sort="size", limit=1, offset=at))[0] for at in range(3)] == whole
+
+
+async def test_lists_may_leave_transcripts_out(client: httpx.AsyncClient, upload: Upload, run_sql: RunSql) -> None:
+    """With `transcripts=false` an item has none, and a search still finds by it and shows where."""
+    await upload()
+    await run_sql("UPDATE audio_files SET original_transcript = 'Good morning, everyone'")
+    for query in ({}, {"q": "wav"}):
+        [whole] = (await client.get("/api/audio/", params=query)).json()["items"]
+        [short] = (await client.get("/api/audio/", params=query | {"transcripts": "false"})).json()["items"]
+        assert whole["original_transcript"] == "Good morning, everyone"
+        assert short == whole | {"original_transcript": None}
+
+
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=-1", "limit=x", "limit=1000000", "offset=-1", "offset=99999999999999", "status=lost"],
+    [
+        "sort=x",
+        "order=x",
+        "limit=0",
+        "limit=-1",
+        "limit=x",
+        "limit=1000000",
+        "offset=-1",
+        "offset=99999999999999",
+        "status=lost",
+    ],
 )
 async def test_impossible_pages_are_refused(client: httpx.AsyncClient, query: str) -> None:
     """What no page can be is refused with the name of what was wrong."""

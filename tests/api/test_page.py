@@ -1,0 +1,53 @@
+"""The page as the server sends it: what it may do in a browser, and that nothing but the page is sent."""
+
+import re
+
+import httpx
+import pytest
+
+from api.page import WEB
+
+ASSETS = sorted(path.name for path in WEB.iterdir())
+
+
+async def test_the_page_is_told_what_it_may_do(client: httpx.AsyncClient) -> None:
+    """It runs and loads only what is the server's own, is in no frame, and of the devices gets the microphone."""
+    answer = await client.get("/")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert answer.headers["permissions-policy"].startswith("microphone=(self)")
+    assert (answer.headers["referrer-policy"], answer.headers["x-content-type-options"]) == ("no-referrer", "nosniff")
+
+
+@pytest.mark.parametrize("name", ASSETS)
+async def test_each_file_has_its_type_and_is_sent_once(client: httpx.AsyncClient, name: str) -> None:
+    """A file of the page is what it says, and a browser that has it is told that it may keep it."""
+    answer = await client.get(f"/web/{name}")
+    kinds = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
+    assert answer.headers["content-type"].partition(";")[0] == kinds[(WEB / name).suffix]
+    assert answer.content == (WEB / name).read_bytes()
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    again = await client.get(f"/web/{name}", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert (await client.head(f"/web/{name}")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/web/", "/web/none.js", "/web/..%2fmain.py", "/web/%2e%2e/main.py", "/web//etc/passwd"]
+)
+async def test_nothing_else_is_sent(client: httpx.AsyncClient, path: str) -> None:
+    """What isn't a file of the page isn't there."""
+    assert (await client.get(path)).status_code == 404
+
+
+def test_the_page_is_light_and_asks_nobody_else() -> None:
+    """All of its files together weigh less than 100 kB, and none names another site or holds what runs inline."""
+    assert sum((WEB / name).stat().st_size for name in ASSETS) < 100_000
+    for name in ASSETS:
+        text = (WEB / name).read_text()
+        assert set(re.findall(r"https?://[^\s\"'`)]+", text)) <= {"http://www.w3.org/2000/svg"}, name
+        assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|\bon\w+=\"|style=\"|<script>", text), name
