@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 CHAINS_VENV := .venv-chains
 RIVALS_VENV := .venv-rivals
 WHISPER_VENV := .venv-whisper
+BROWSER_VENV := .venv-browser
 ROWS := 200000
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 # Modules for themselves: as a package their folder would hide the library of the same name.
@@ -17,7 +18,7 @@ MYPY_ALONE := ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir .
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --python-version 3.11 pyproject.toml
 
-.PHONY: help install install-dev run test test-whisper lint format soak record bench bench-uploads chains lock clean
+.PHONY: help install install-dev run test test-browser chromium test-whisper lint format soak record bench bench-uploads bench-page chains lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +32,18 @@ install-dev: $(VENV)/dev.stamp ## make .venv with what the tests need as well
 
 test: lint ## check and test everything but the long kill runs
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-browser: $(BROWSER_VENV)/browser.stamp chromium ## use the page in Chromium, on a real server
+	$(BROWSER_VENV)/bin/python -m pytest -n 2 tests/browser
+
+# The distribution's own, so that nothing is run that nobody else has looked at.
+chromium:
+	@command -v chromium chromium-browser google-chrome >/dev/null && exit; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "The page is tested in Chromium, and there is none here: install the package chromium." >&2; exit 1; \
+	fi; \
+	echo "Installing Chromium from the distribution (once)"; \
+	apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends chromium >/dev/null
 
 test-whisper: $(WHISPER_VENV)/whisper.stamp ## let a real Whisper model hear a spoken sentence
 	HF_HUB_OFFLINE=1 $(WHISPER_VENV)/bin/python -m pytest tests/whisper
@@ -67,6 +80,9 @@ bench: install-dev ## measure beside plain Alembic, other uploads and ffmpeg; RO
 bench-uploads: install-dev $(RIVALS_VENV)/rivals.stamp ## uploads and downloads alone; BENCH="--quick", or --help for more
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/uploads.py $(BENCH)
 
+bench-page: $(BROWSER_VENV)/browser.stamp chromium ## how quickly the page opens and filters 100,000 recordings
+	PYTHONPATH=backend:. $(BROWSER_VENV)/bin/python benchmarks/page.py
+
 chains: install-dev $(CHAINS_VENV)/chains.stamp ## break and heal chains of published packages
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/published_chains.py
 
@@ -76,12 +92,14 @@ lock: install-dev ## choose the newest dependencies that pyproject.toml allows, 
 	$(COMPILE) --upgrade --extra whisper --constraint requirements-dev.lock --output-file requirements-whisper.lock
 	$(COMPILE) tests/whisper/requirements.in --upgrade --extra dev --extra whisper --constraint requirements-dev.lock \
 		--constraint requirements-whisper.lock --output-file tests/whisper/requirements.lock
+	$(COMPILE) tests/browser/requirements.in --upgrade --extra dev --constraint requirements-dev.lock \
+		--output-file tests/browser/requirements.lock
 	$(COMPILE:pyproject.toml=benchmarks/chains/requirements.in) --output-file benchmarks/chains/requirements.lock
 	$(COMPILE:pyproject.toml=benchmarks/intake/requirements.in) --upgrade --constraint requirements.lock \
 		--output-file benchmarks/intake/requirements.lock
 
 clean: ## remove .venv and caches; recordings, database and .env stay
-	rm -rf $(VENV) $(CHAINS_VENV) $(RIVALS_VENV) $(WHISPER_VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CHAINS_VENV) $(RIVALS_VENV) $(WHISPER_VENV) $(BROWSER_VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +
 
 # The interpreter's own date is a prerequisite through the symlink: a replaced Python installs anew.
@@ -115,6 +133,13 @@ $(WHISPER_VENV)/whisper.stamp: tests/whisper/requirements.lock $(BIN)/python
 	@$(BIN)/python -m venv --clear $(WHISPER_VENV)
 	@$(WHISPER_VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input \
 		install --require-hashes --requirement tests/whisper/requirements.lock
+	@touch $@
+
+$(BROWSER_VENV)/browser.stamp: tests/browser/requirements.lock $(BIN)/python
+	@echo "Installing what drives a browser into $(BROWSER_VENV) (once, about a minute)"
+	@$(BIN)/python -m venv --clear $(BROWSER_VENV)
+	@$(BROWSER_VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input \
+		install --require-hashes --requirement tests/browser/requirements.lock
 	@touch $@
 
 $(BIN)/python:

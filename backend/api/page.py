@@ -55,8 +55,11 @@ class Asset:
 
 @router.api_route("/", methods=["GET", "HEAD"])
 async def page(request: Request) -> Response:
-    """The page."""
-    return _answer(request, "index.html")
+    """The page, with its modules' names, so that a browser asks for them at once and not for one after the other."""
+    answer = _answer(request, "index.html")
+    modules = (name for name in _assets() if name.endswith(".js"))
+    answer.headers["Link"] = ", ".join(f"</web/{name}>; rel=modulepreload" for name in modules)
+    return answer
 
 
 @router.api_route("/web/{name}", methods=["GET", "HEAD"])

@@ -19,6 +19,7 @@ async def test_the_page_is_told_what_it_may_do(client: httpx.AsyncClient) -> Non
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
     assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
     assert "unsafe" not in answer.headers["content-security-policy"]
+    assert answer.headers["link"].count("rel=modulepreload") == sum(name.endswith(".js") for name in ASSETS)
     assert answer.headers["permissions-policy"].startswith("microphone=(self)")
     assert (answer.headers["referrer-policy"], answer.headers["x-content-type-options"]) == ("no-referrer", "nosniff")
 

@@ -15,6 +15,7 @@ EXTRAS = {
     "requirements-dev.lock": ["dev"],
     "requirements-whisper.lock": ["whisper"],
     "tests/whisper/requirements.lock": ["dev", "whisper"],
+    "tests/browser/requirements.lock": ["dev"],
 }
 LOCKS = tuple(EXTRAS)
 SHA256 = re.compile(r"sha256:[0-9a-f]{64}")

@@ -1,0 +1,45 @@
+// Where recordings are added: chosen, dropped or recorded, with the tag and category that the next ones get.
+import { $, on } from "./dom.js"
+import { toast } from "./toast.js"
+import { offerRecording } from "./recorder.js"
+import { addFile } from "./uploads.js"
+
+const FIELDS = { tag: "new-tag", category: "new-category" }
+
+export function offerComposer() {
+	for (const [field, id] of Object.entries(FIELDS)) {
+		$(id).value = localStorage.getItem(`new ${field}`) ?? ""
+		on(id, "change", () => localStorage.setItem(`new ${field}`, $(id).value.trim()))
+	}
+	on("files", "change", ({ target }) => {
+		addAll(target.files)
+		target.value = ""
+	})
+	offerRecording(labels)
+	offerDropping()
+}
+
+const labels = () => Object.fromEntries(Object.entries(FIELDS).map(([field, id]) => [field, $(id).value.trim()]))
+
+function addAll(files) {
+	for (const file of files) addFile(file, labels())
+}
+
+function offerDropping() {
+	const brings = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files")
+	const veil = (shown) => ($("drop-veil").hidden = !shown)
+	addEventListener("dragover", (event) => {
+		if (!brings(event)) return
+		event.preventDefault()
+		veil(true)
+	})
+	addEventListener("dragleave", (event) => event.relatedTarget || veil(false))
+	addEventListener("drop", (event) => {
+		if (!brings(event)) return
+		event.preventDefault()
+		veil(false)
+		const files = [...event.dataTransfer.items].filter((item) => !item.webkitGetAsEntry?.()?.isDirectory).map((item) => item.getAsFile())
+		if (files.length < event.dataTransfer.items.length) toast("Folders are left out: drop the files in them.")
+		addAll(files.filter(Boolean))
+	})
+}

@@ -1,0 +1,73 @@
+// Elements, made from text: nothing here or elsewhere turns text into markup.
+const SVG = "http://www.w3.org/2000/svg"
+
+export const $ = (id) => document.getElementById(id)
+export const say = (id, text) => ($(id).textContent = text)
+export const on = (id, event, act) => $(id).addEventListener(event, act)
+
+/** An element: `text` is its text, the rest are properties or attributes. */
+export function make(tag, { text, ...more } = {}, ...children) {
+	const element = document.createElement(tag)
+	for (const [name, value] of Object.entries(more)) {
+		if (name in element && typeof value !== "object") element[name] = value
+		else element.setAttribute(name, value)
+	}
+	if (text !== undefined) element.textContent = text
+	element.append(...children.filter((child) => child !== null))
+	return element
+}
+
+export function icon(name, kind = "") {
+	const svg = document.createElementNS(SVG, "svg")
+	svg.setAttribute("aria-hidden", "true")
+	svg.setAttribute("viewBox", "0 0 24 24")
+	if (kind) svg.setAttribute("class", kind)
+	const use = document.createElementNS(SVG, "use")
+	use.setAttribute("href", `#i-${name}`)
+	svg.append(use)
+	return svg
+}
+
+/** A button that shows an icon alone; its label is read aloud and shown as a tooltip. */
+export function iconButton(name, label, onClick, kind = "icon") {
+	return make("button", { class: kind, title: label, "aria-label": label, onclick: onClick }, icon(name))
+}
+
+/** Lets a list hold these children in this order, moving as few as it can: what has the focus keeps it. */
+export function arrange(list, children) {
+	const wanted = new Set(children)
+	for (const child of [...list.children]) if (!wanted.has(child)) child.remove()
+	children.forEach((child, at) => {
+		if (list.children[at] !== child) list.insertBefore(child, list.children[at] ?? null)
+	})
+}
+
+export function colour(name) {
+	return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()
+}
+
+/** A canvas as large as it is shown, with its size in CSS pixels. */
+export function prepare(canvas) {
+	const { width, height } = canvas.getBoundingClientRect()
+	const scale = window.devicePixelRatio || 1
+	const pixels = [Math.round(width * scale), Math.round(height * scale)]
+	if (canvas.width !== pixels[0] || canvas.height !== pixels[1]) [canvas.width, canvas.height] = pixels
+	const context = canvas.getContext("2d")
+	context.setTransform(scale, 0, 0, scale, 0, 0)
+	context.clearRect(0, 0, width, height)
+	return { context, width, height }
+}
+
+export const calm = matchMedia("(prefers-reduced-motion: reduce)")
+export const dark = matchMedia("(prefers-color-scheme: dark)")
+
+/** Calls `act` once nothing more has come for so long. */
+export function settled(act, milliseconds) {
+	let timer
+	return (...given) => {
+		clearTimeout(timer)
+		timer = setTimeout(act, milliseconds, ...given)
+	}
+}
+
+for (const place of document.querySelectorAll("[data-icon]")) place.prepend(icon(place.dataset.icon))

@@ -1,0 +1,46 @@
+// The corner that tells how the server is, and what was last healed.
+import { call, Refusal, sentence } from "./api.js"
+import { $, make, say } from "./dom.js"
+import { fullDate } from "./format.js"
+
+const ASK_EVERY = 60_000
+
+const capital = (word) => word[0].toUpperCase() + word.slice(1)
+
+export async function showHealth() {
+	let told
+	try {
+		told = await call("/health")
+	} catch (error) {
+		if (!(error instanceof Refusal) || !error.problem.parts) return show("Not well", false, {}, sentence(error))
+		told = error.problem
+	}
+	const well = told.status === "ready"
+	const heal = told.last_heal
+	const sentenceOfHeal = heal ? `Last heal: ${fullDate(heal.at)}. ${heal.sentence}` : "Nothing has had to be healed."
+	show(well ? "All well" : "Not well", well, told.parts, sentenceOfHeal)
+}
+
+function show(word, well, parts, more) {
+	say("health-word", word)
+	$("health").querySelector(".dot").className = well ? "dot well" : "dot ill"
+	say("health-heal", more)
+	$("health-parts").replaceChildren(
+		...Object.entries(parts).flatMap(([part, state]) => [
+			make("dt", { text: capital(part) }),
+			make("dd", {}, make("span", { class: `dot ${{ well: "well", "not well": "ill" }[state] ?? ""}` }), capital(state)),
+		]),
+	)
+}
+
+const corner = $("health")
+corner.addEventListener("toggle", () => corner.open && showHealth())
+corner.addEventListener("keydown", (event) => {
+	if (event.key !== "Escape" || !corner.open) return
+	corner.open = false
+	corner.querySelector("summary").focus()
+})
+document.addEventListener("pointerdown", (event) => {
+	if (!corner.contains(event.target)) corner.open = false
+})
+setInterval(() => document.hidden || showHealth(), ASK_EVERY)

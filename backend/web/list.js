@@ -1,0 +1,221 @@
+// The list of recordings: filtered, sorted, by pages, and kept up to date without jumping.
+import { call, sentence } from "./api.js"
+import { $, arrange, on, say, settled } from "./dom.js"
+import { edit } from "./editing.js"
+import { number } from "./format.js"
+import { choose, learn } from "./labels.js"
+import { isBeingRemoved, removeWithUndo } from "./removal.js"
+import { recordingRow } from "./row.js"
+import { toast } from "./toast.js"
+
+const PAGE = 50
+const FILTERS = ["q", "tag", "category", "status"]
+const NEWEST = "uploaded desc"
+
+export class List {
+	constructor({ open, removed, changed }) {
+		this.acts = { open, edit: this.edit.bind(this), remove: this.remove.bind(this), retry: this.retry.bind(this) }
+		this.removed = removed
+		this.changed = changed
+		this.rows = new Map()
+		this.total = 0
+		this.unseen = 0
+		this.current = { id: null, playing: false }
+		this.loadSoon = settled(() => this.load(), 400)
+		this.readAddress()
+		this.listen()
+	}
+
+	// What is asked for stands in the address: it outlives a reload, and can be passed on.
+	readAddress() {
+		const asked = new URLSearchParams(location.search)
+		this.wanted = Object.fromEntries(FILTERS.map((name) => [name, asked.get(name) ?? ""]))
+		this.sort = asked.get("sort") ?? NEWEST
+		this.page = Math.max(0, (Number(asked.get("page")) || 1) - 1)
+		$("q").value = this.wanted.q
+		for (const name of ["tag", "category"]) choose($(name), this.wanted[name])
+		$("status").value = this.wanted.status
+		$("sort").value = this.sort
+		if ($("sort").selectedIndex < 0) $("sort").value = this.sort = NEWEST
+	}
+
+	writeAddress() {
+		const told = new URLSearchParams(Object.entries(this.wanted).filter(([, value]) => value))
+		if (this.sort !== NEWEST) told.set("sort", this.sort)
+		if (this.page) told.set("page", this.page + 1)
+		history.replaceState(null, "", told.size ? `?${told}` : location.pathname)
+	}
+
+	listen() {
+		const ask = (changes) => {
+			Object.assign(this, changes, { page: 0 })
+			this.load()
+		}
+		const typed = settled(() => ask({ wanted: { ...this.wanted, q: $("q").value.trim() } }), 180)
+		on("q", "input", typed)
+		for (const name of ["tag", "category", "status"]) {
+			on(name, "change", () => ask({ wanted: { ...this.wanted, [name]: $(name).value } }))
+		}
+		on("sort", "change", () => ask({ sort: $("sort").value }))
+		on("filters", "submit", (event) => event.preventDefault())
+		on("clear", "click", () => this.clear())
+		on("news", "click", () => this.turn(0))
+		on("newer", "click", () => this.turn(this.page - 1))
+		on("older", "click", () => this.turn(this.page + 1))
+	}
+
+	clear() {
+		for (const name of FILTERS) $(name).value = ""
+		this.wanted = Object.fromEntries(FILTERS.map((name) => [name, ""]))
+		this.page = 0
+		$("q").focus()
+		this.load()
+	}
+
+	async turn(page) {
+		this.page = Math.max(0, page)
+		await this.load()
+		$("library").focus({ preventScroll: true })
+		$("library").scrollIntoView({ block: "start" })
+	}
+
+	get filtered() {
+		return FILTERS.some((name) => this.wanted[name])
+	}
+
+	/** Asks for the page; what is shown stays until the answer is there. */
+	async load() {
+		this.asking?.abort()
+		const asking = (this.asking = new AbortController())
+		const [sort, order] = this.sort.split(" ")
+		const query = new URLSearchParams({ limit: PAGE, offset: this.page * PAGE, transcripts: false, sort, order })
+		for (const name of FILTERS) if (this.wanted[name]) query.set(name, this.wanted[name])
+		this.writeAddress()
+		const slow = setTimeout(() => $("list").setAttribute("aria-busy", "true"), 250)
+		try {
+			const { items, total } = await call(`/api/audio/?${query}`, { signal: asking.signal })
+			if (items.length === 0 && total > 0) {
+				this.page = Math.ceil(total / PAGE) - 1
+				return await this.load()
+			}
+			const shown = items.filter(({ id }) => !isBeingRemoved(id))
+			this.total = total - items.length + shown.length
+			this.unseen = 0
+			this.show(shown)
+		} catch (error) {
+			if (error.name !== "AbortError") this.fail(error)
+		} finally {
+			clearTimeout(slow)
+			if (this.asking === asking) $("list").setAttribute("aria-busy", "false")
+		}
+	}
+
+	show(items) {
+		const rows = new Map()
+		for (const item of items) {
+			const row = this.rows.get(item.id) ?? recordingRow(item, this.acts)
+			row.renew({ highlights: undefined, ...item })
+			rows.set(item.id, row)
+		}
+		this.rows = rows
+		this.draw()
+	}
+
+	draw() {
+		arrange($("list"), [...this.rows.values()].map((row) => row.element))
+		this.mark(this.current)
+		const [from, to] = [this.page * PAGE + 1, this.page * PAGE + this.rows.size]
+		const things = this.total === 1 ? "recording" : "recordings"
+		say("count", this.total ? `${number(this.total)} ${things}${this.filtered ? " found" : ""}` : "")
+		$("clear").hidden = !this.filtered
+		$("news").hidden = this.unseen === 0
+		say("news", this.unseen === 1 ? "1 new recording" : `${number(this.unseen)} new recordings`)
+		$("pager").hidden = this.total <= PAGE
+		say("where", `${number(from)}–${number(to)} of ${number(this.total)}`)
+		$("newer").disabled = this.page === 0
+		$("older").disabled = (this.page + 1) * PAGE >= this.total
+		this.drawEmpty(this.rows.size === 0)
+	}
+
+	drawEmpty(empty, { title, text, act } = {}) {
+		$("empty").hidden = !empty
+		if (!empty) return
+		const [head, words, button] = ["h3", "p", "button"].map((name) => $("empty").querySelector(name))
+		head.textContent = title ?? (this.filtered ? "Nothing found" : "No recordings yet")
+		words.textContent = text ?? (this.filtered ? "No recording matches all of this." : "Record something, or choose files. They appear here at once.")
+		button.hidden = !act
+		if (act) [button.textContent, button.onclick] = act
+	}
+
+	fail(error) {
+		if (error.status === 401) return
+		if (this.rows.size) toast(`The list couldn't be loaded. ${sentence(error)}`)
+		else this.drawEmpty(true, { title: "The list couldn't be loaded", text: sentence(error), act: ["Try again", () => this.load()] })
+	}
+
+	/** Takes in a change that happened somewhere. */
+	tell(change, recording) {
+		learn(recording)
+		const row = this.rows.get(recording.id)
+		if (change === "deleted") this.drop(recording.id)
+		else if (row) row.renew(recording)
+		else if (change === "created") this.greet(recording)
+		else if (this.page === 0 && this.filtered) this.loadSoon()
+	}
+
+	/** A new recording comes in where it belongs; somebody who is further down is told, and not moved. */
+	greet(recording) {
+		const { q, ...equal } = this.wanted
+		const fits = !equal.status || equal.status === recording.processing_status
+		if (!fits || ["tag", "category"].some((name) => equal[name] && equal[name] !== recording[name])) return
+		if (this.page > 0) this.unseen += 1
+		else if (q || this.sort !== NEWEST) return this.loadSoon()
+		else {
+			const rows = [...this.rows].slice(0, PAGE - 1)
+			this.rows = new Map([[recording.id, recordingRow(recording, this.acts)], ...rows])
+		}
+		this.total += 1
+		this.draw()
+	}
+
+	drop(id) {
+		const row = this.rows.get(id)
+		if (!row) return this.loadSoon()
+		const at = [...this.rows.keys()].indexOf(id)
+		const hadFocus = row.element.contains(document.activeElement)
+		this.rows.delete(id)
+		this.total -= 1
+		this.draw()
+		if (hadFocus) ([...this.rows.values()][Math.min(at, this.rows.size - 1)] ?? { focus: () => $("q").focus() }).focus()
+		if (this.total > this.page * PAGE + this.rows.size) this.loadSoon()
+		this.removed(id)
+	}
+
+	edit(recording, place, from) {
+		edit(recording, { place, from, saved: (changed) => this.renew(changed) })
+	}
+
+	renew(changed) {
+		this.rows.get(changed.id)?.renew(changed)
+		this.changed(changed)
+	}
+
+	remove(recording) {
+		removeWithUndo(recording, { back: () => this.load() })
+		this.drop(recording.id)
+	}
+
+	async retry(recording) {
+		try {
+			this.renew(await call(`/api/audio/${recording.id}/retry`, { method: "POST" }))
+		} catch (error) {
+			toast(sentence(error))
+		}
+	}
+
+	/** Marks the recording that is in the player. */
+	mark(current) {
+		this.current = current
+		for (const [id, row] of this.rows) row.choose({ chosen: id === current.id, playing: id === current.id && current.playing })
+	}
+}

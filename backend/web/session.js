@@ -1,0 +1,53 @@
+// Who is asking. The token lives in a cookie that no script can read; here it only passes through.
+import { call, sentence, watch } from "./api.js"
+import { $, on, say } from "./dom.js"
+
+let begin = () => {}
+
+/** Calls `start` once somebody may come in, now and whenever somebody signs in. */
+export async function enter(start) {
+	begin = start
+	const session = await call("/api/session")
+	if (session.needs_token && !session.signed_in) askForToken()
+	else admit(session)
+}
+
+function admit(session) {
+	say("who", session.user_id ?? "")
+	$("who").hidden = !session.user_id || session.user_id === "*"
+	$("sign-out").hidden = !session.signed_in
+	begin()
+}
+
+function askForToken() {
+	if ($("sign-in").open) return
+	$("token").value = ""
+	say("token-problem", "")
+	$("sign-in").showModal()
+}
+
+watch.refused = askForToken
+
+on("sign-in", "cancel", (event) => event.preventDefault())
+$("sign-in").querySelector("form").addEventListener("submit", async (event) => {
+	event.preventDefault()
+	const button = event.target.querySelector("button")
+	button.disabled = true
+	say("token-problem", "")
+	try {
+		const session = await call("/api/session", { method: "POST", json: { token: $("token").value } })
+		$("token").value = ""
+		$("sign-in").close()
+		admit(session)
+	} catch (error) {
+		say("token-problem", sentence(error))
+		$("token").select()
+	} finally {
+		button.disabled = false
+	}
+})
+
+on("sign-out", "click", async () => {
+	await call("/api/session", { method: "DELETE" }).catch(() => {})
+	location.reload() // so that nothing of what was seen stays
+})

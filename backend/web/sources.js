@@ -1,0 +1,51 @@
+// Where an upload's bytes come from: a chosen file, or a recording that may still be going on.
+import { keepPiece, keptPieces } from "./keeping.js"
+
+export const fileSource = (file) => ({ size: file.size, ended: true, slice: (start, stop) => file.slice(start, stop) })
+
+/** Pieces are kept until the whole is on the server, so that neither a closed tab nor a lost upload loses any. */
+export class RecordingSource {
+	constructor(id) {
+		this.id = id
+		this.pieces = []
+		this.size = 0
+		this.ended = false
+		this.waiting = []
+		this.writing = Promise.resolve()
+	}
+
+	static async kept(id) {
+		const source = new RecordingSource(id)
+		source.pieces = await keptPieces(id)
+		source.size = source.pieces.reduce((sum, piece) => sum + piece.size, 0)
+		source.ended = true
+		return source
+	}
+
+	add(bytes) {
+		if (!bytes.size) return
+		const at = this.pieces.length
+		this.pieces.push(bytes)
+		this.size += bytes.size
+		this.writing = this.writing.then(() => keepPiece(this.id, at, bytes)).catch(() => {}) // no room: it is sent all the same
+		this.wake()
+	}
+
+	end() {
+		this.ended = true
+		this.wake()
+	}
+
+	slice(start, stop) {
+		return new Blob(this.pieces).slice(start, stop)
+	}
+
+	/** Returns once there is more, or no more will come. */
+	more() {
+		return new Promise((resolve) => this.waiting.push(resolve))
+	}
+
+	wake() {
+		for (const resolve of this.waiting.splice(0)) resolve()
+	}
+}

@@ -1,0 +1,61 @@
+// tus 1.0: an upload is begun, asked about, appended to, ended.
+import { refusal, request, unreachable, watch } from "./api.js"
+
+const VERSION = { "Tus-Resumable": "1.0.0" }
+const BYTES = { "Content-Type": "application/offset+octet-stream" }
+
+/** Begins an upload, of unknown length where `length` is null. Returns its address. */
+export async function begin({ length, metadata, signal }) {
+	const said = Object.entries(metadata).filter(([, text]) => text)
+	const headers = {
+		...VERSION,
+		...(length === null ? { "Upload-Defer-Length": "1" } : { "Upload-Length": String(length) }),
+		"Upload-Metadata": said.map(([key, text]) => `${key} ${base64(text)}`).join(","),
+	}
+	return (await request("/api/uploads", { method: "POST", headers, signal })).headers.get("Location")
+}
+
+/** How much of an upload is there, and which recording it has become. */
+export async function ask(url, { signal } = {}) {
+	const { headers } = await request(url, { method: "HEAD", headers: VERSION, signal })
+	return state(headers.get.bind(headers))
+}
+
+export async function end(url) {
+	await request(url, { method: "DELETE", headers: VERSION, keepalive: true })
+}
+
+/** Appends bytes; `length` is said where it hadn't been known before. XMLHttpRequest, since fetch tells no progress. */
+export function append(url, bytes, { offset, length, signal, onProgress }) {
+	return new Promise((resolve, reject) => {
+		const sending = new XMLHttpRequest()
+		sending.open("PATCH", url)
+		const headers = { ...VERSION, ...BYTES, "Upload-Offset": String(offset) }
+		if (length !== undefined) headers["Upload-Length"] = String(length)
+		for (const [name, value] of Object.entries(headers)) sending.setRequestHeader(name, value)
+		sending.upload.onprogress = ({ loaded }) => onProgress(offset + Math.min(loaded, bytes.size))
+		sending.onload = () => {
+			watch.found()
+			if (sending.status === 204) resolve(state((name) => sending.getResponseHeader(name)))
+			else reject(refusal(sending.status, sending.responseText, sending.getResponseHeader("Retry-After")))
+		}
+		sending.onerror = () => reject(unreachable())
+		sending.onabort = () => reject(new DOMException("", "AbortError"))
+		signal.addEventListener("abort", () => sending.abort(), { once: true })
+		if (signal.aborted) reject(new DOMException("", "AbortError"))
+		else sending.send(bytes)
+	})
+}
+
+function state(header) {
+	const length = header("Upload-Length")
+	return {
+		offset: Number(header("Upload-Offset")),
+		length: length === null ? null : Number(length),
+		recording: header("Upload-Recording-Id"),
+	}
+}
+
+function base64(text) {
+	return btoa(String.fromCharCode(...new TextEncoder().encode(text)))
+}

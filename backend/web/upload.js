@@ -1,0 +1,142 @@
+// One upload: it goes on by itself after whatever passes by itself.
+import { Refusal, sentence, Unreachable } from "./api.js"
+import { forget, keep } from "./keeping.js"
+import * as tus from "./tus.js"
+
+const PIECE_BYTES = 8 * 1024 * 1024
+const RATE_SECONDS = 4 // over which the speed is taken
+const FIRST_WAIT = 1000
+const LONGEST_WAIT = 15_000
+const BEGUN_ANEW = 3
+const PASSING = new Set([408, 423, 429, 500, 502, 503, 504])
+const AGAIN = new Set(["upload-taken-over", "offset-mismatch", "outcome-unknown"])
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+
+export class Upload {
+	/** `kept` outlives the tab; `state` is waiting, sending, paused, stuck, absent, failed or done. */
+	constructor(kept, { source = null, changed }) {
+		this.kept = kept
+		this.source = source
+		this.changed = changed
+		this.state = source ? "waiting" : "absent"
+		this.sent = kept.offset ?? 0
+		this.samples = []
+		this.reason = ""
+		this.recording = null
+		this.anew = 0
+		this.urged = () => {}
+	}
+
+	get size() {
+		return this.source?.ended ? this.source.size : this.kept.size
+	}
+
+	/** Bytes a second, lately. */
+	get speed() {
+		const [first, last] = [this.samples[0], this.samples.at(-1)]
+		if (!first || last.at - first.at < 300) return 0
+		return ((last.sent - first.sent) / (last.at - first.at)) * 1000
+	}
+
+	turn(state, reason = "") {
+		this.state = state
+		this.reason = reason
+		if (state !== "sending") this.samples = []
+		this.changed(this)
+	}
+
+	/** Sends until the upload is done, paused or has failed. */
+	async run() {
+		this.control = new AbortController()
+		const { signal } = this.control
+		this.turn("sending")
+		for (let wait = FIRST_WAIT; ; wait = Math.min(wait * 2, LONGEST_WAIT)) {
+			const before = this.sent
+			try {
+				return await this.send(signal)
+			} catch (error) {
+				if (signal.aborted) return
+				if (this.sent > before) wait = FIRST_WAIT
+				if (error instanceof Refusal && error.status === 404 && this.anew++ < BEGUN_ANEW) {
+					this.kept.url = null
+				} else if (!passes(error)) {
+					return this.turn("failed", sentence(error))
+				} else if (!AGAIN.has(error.type)) {
+					this.turn("stuck", error instanceof Unreachable ? "Connection lost. Trying again…" : sentence(error))
+					await Promise.race([pause(Math.max(wait, (error.retryAfter ?? 0) * 1000)), new Promise((go) => (this.urged = go))])
+					if (signal.aborted) return
+				}
+				this.turn("sending")
+			}
+		}
+	}
+
+	async send(signal) {
+		const { kept, source } = this
+		let told = { offset: 0, length: source.ended ? source.size : null, recording: null }
+		if (kept.url) {
+			told = await tus.ask(kept.url, { signal })
+		} else {
+			const { name, type, tag, category } = kept
+			const metadata = { filename: name, filetype: type, tag, category }
+			kept.url = await tus.begin({ length: told.length, metadata, signal })
+			await keep(kept).catch(() => {})
+		}
+		let lengthSaid = told.length !== null
+		this.progress(told.offset)
+		while (!told.recording) {
+			if (!source.ended && told.offset === source.size) {
+				await source.more()
+				if (signal.aborted) return
+				continue
+			}
+			const bytes = source.slice(told.offset, Math.min(told.offset + PIECE_BYTES, source.size))
+			await bytes.slice(0, 1).arrayBuffer().catch(() => {
+				throw new Error("The file can't be read any more.")
+			})
+			// The server may have the last piece of a recording whose tab was closed before it was kept here.
+			const length = source.ended && !lengthSaid ? Math.max(source.size, told.offset) : undefined
+			told = await tus.append(kept.url, bytes, { offset: told.offset, length, signal, onProgress: (sent) => this.progress(sent) })
+			lengthSaid ||= length !== undefined
+			this.progress(told.offset)
+			kept.offset = told.offset
+			if (!told.recording) await keep(kept).catch(() => {})
+		}
+		this.recording = told.recording
+		await forget(kept.id).catch(() => {})
+		this.turn("done")
+	}
+
+	progress(sent) {
+		this.sent = sent
+		const at = performance.now()
+		this.samples.push({ at, sent })
+		this.samples = this.samples.filter((sample) => at - sample.at < RATE_SECONDS * 1000)
+		this.changed(this)
+	}
+
+	pause() {
+		this.control?.abort()
+		this.urged()
+		this.turn("paused")
+	}
+
+	/** Tries again now, if it waits to. */
+	urge() {
+		if (this.state === "stuck") this.urged()
+	}
+
+	async cancel() {
+		this.control?.abort()
+		this.urged()
+		await forget(this.kept.id).catch(() => {})
+		if (this.kept.url && this.state !== "done") await tus.end(this.kept.url).catch(() => {})
+	}
+}
+
+/** Whether trying again may help. */
+function passes(error) {
+	if (error instanceof Unreachable) return true
+	return error instanceof Refusal && (PASSING.has(error.status) || error.status === 401 || AGAIN.has(error.type))
+}

@@ -1,0 +1,110 @@
+// All uploads of this page: two files at a time, recordings at once, those of a closed tab taken up again.
+import { onReturn } from "./connection.js"
+import { $ } from "./dom.js"
+import { claim, keep, kept } from "./keeping.js"
+import { fileSource, RecordingSource } from "./sources.js"
+import { Upload } from "./upload.js"
+import { uploadRow } from "./upload_row.js"
+
+const AT_ONCE = 2 // a browser has six connections, and one is kept for events and one for listening
+const DONE_STAYS = 6000
+const uploads = new Map()
+let open = () => {}
+
+export const onOpen = (act) => (open = act)
+
+/** Begins to upload a file, or goes on with one that was begun before. */
+export function addFile(file, { tag, category }) {
+	const same = [...uploads.values()].find(({ upload }) => upload.state === "absent" && isFile(upload.kept, file))
+	if (same) return resume(same.upload, fileSource(file))
+	const { name, size, type, lastModified } = file
+	add({ id: newId(), kind: "file", name, size, type, lastModified, tag, category }, fileSource(file))
+}
+
+/** Begins to upload a recording while it goes on; returns where its pieces go, and how to drop it. */
+export function addRecording({ name, type, tag, category }) {
+	const about = { id: newId(), kind: "recording", name, size: null, type, tag, category }
+	const source = new RecordingSource(about.id)
+	keep(about).catch(() => {})
+	const upload = add(about, source)
+	return { source, cancel: () => cancel(upload) }
+}
+
+/** Takes up what an earlier tab left: recordings go on by themselves, files when they are chosen again. */
+export async function takeUp() {
+	for (const about of await kept().catch(() => [])) {
+		if (uploads.has(about.id) || !(await claim(about.id))) continue
+		const source = about.kind === "recording" ? await RecordingSource.kept(about.id) : null
+		if (source?.size === 0) await new Upload(about, { changed() {} }).cancel()
+		else add(about, source, { claimed: true })
+	}
+}
+
+function add(about, source, { claimed = false } = {}) {
+	if (!claimed) claim(about.id)
+	let due = false
+	const upload = new Upload(about, { source, changed })
+	const acts = {
+		pause: () => upload.pause(),
+		urge: () => upload.urge(),
+		resume: () => resume(upload),
+		cancel: () => cancel(upload),
+		choose: () => $("files").click(),
+		open: () => open(upload.recording),
+	}
+	const row = uploadRow(upload, acts)
+	function changed() {
+		if (upload.state === "done") setTimeout(() => remove(upload), DONE_STAYS)
+		if (upload.state !== "sending") return void (row.renew(), next())
+		if (due) return
+		due = true // a bar that moves ten times a second is smooth
+		setTimeout(() => ((due = false), row.renew()), 100)
+	}
+	uploads.set(about.id, { upload, row })
+	$("uploads").append(row.element)
+	$("uploads").hidden = false
+	next()
+	return upload
+}
+
+function resume(upload, source = null) {
+	if (source) upload.source = source
+	upload.anew = 0
+	upload.turn("waiting")
+}
+
+async function cancel(upload) {
+	remove(upload)
+	await upload.cancel()
+}
+
+function remove(upload) {
+	const entry = uploads.get(upload.kept.id)
+	if (!entry) return
+	if (entry.row.element.contains(document.activeElement)) $("files").focus()
+	uploads.delete(upload.kept.id)
+	entry.row.element.remove()
+	$("uploads").hidden = uploads.size === 0
+	next()
+}
+
+function next() {
+	const all = [...uploads.values()].map(({ upload }) => upload)
+	let free = AT_ONCE - all.filter(({ state, kept }) => kept.kind === "file" && (state === "sending" || state === "stuck")).length
+	for (const upload of all.filter(({ state }) => state === "waiting")) {
+		if (upload.kept.kind === "file" && free-- <= 0) continue
+		upload.run()
+	}
+}
+
+const isFile = (about, file) =>
+	about.kind === "file" && about.name === file.name && about.size === file.size && about.lastModified === file.lastModified
+
+const newId = () => [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("")
+
+function urgeAll() {
+	for (const { upload } of uploads.values()) upload.urge()
+}
+
+onReturn(urgeAll)
+addEventListener("online", urgeAll)
