@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from audio.events import announcements, webhook_settings, webhooks
+from audio.events import announcements, deliveries, webhook_settings
+from audio.events.endpoint import Endpoint
 from audio.events.feed import Feed
 from audio.events.numbering import Events
-from audio.events.webhooks import Endpoint, Webhooks
+from audio.events.webhooks import Webhooks
 from audio.search.index import SearchIndex
 from core.database import Sessions, migration_address
 from core.listening import Listening
@@ -41,7 +42,7 @@ async def telling(settings: Settings, *, sessions: Sessions) -> AsyncIterator[Te
     await feed.start()
     listening = Listening(await asyncio.to_thread(migration_address, settings))  # a pooler wouldn't let it listen
     listening.on(announcements.CHANNEL, feed.wake)
-    listening.on(webhooks.CHANNEL, hooks.wake)
+    listening.on(deliveries.CHANNEL, hooks.wake)
     tasks = [asyncio.create_task(part.run()) for part in (listening, feed, index, hooks)]
     try:
         yield Telling(events=events, feed=feed, index=index)

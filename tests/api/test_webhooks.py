@@ -109,7 +109,7 @@ async def test_it_is_sent_until_it_is_taken(
     """What isn't taken is sent again under the same id, a restart in between or not; no redirect is followed."""
     monkeypatch.setattr("audio.events.webhooks.PAUSES", (0.05,) * 5)
     # Short, since the first may be stopped before it notes the answer.
-    monkeypatch.setattr("audio.events.webhooks.LEASE_SECONDS", 0.5)
+    monkeypatch.setattr("audio.events.deliveries.LEASE_SECONDS", 0.5)
     elsewhere = b"302 Found\r\nLocation: http://127.0.0.1:9/"
     async with receiving(b"500 Internal Server Error", elsewhere) as receiver:
         async with telling(settings, receiver.url) as client:
@@ -137,6 +137,23 @@ async def test_it_is_given_up_in_the_end(
             while await run_sql("SELECT FROM pegasus_system.deliveries"):
                 await asyncio.sleep(0.01)
     assert len(receiver.got) == 4
+
+
+async def test_what_breaks_webhooks_holds_up_no_event(settings: Settings, engine: AsyncEngine, run_sql: RunSql) -> None:
+    """While deliveries can't be entered, changes become events all the same; once they can, webhooks go on."""
+    rename = "ALTER TABLE pegasus_system.{} RENAME TO {}"
+    async with receiving() as receiver, telling(settings, receiver.url) as client:
+        one, other = await upload(client), await upload(client)
+        await run_sql(rename.format("deliveries", "elsewhere"))
+        await progress(engine, one, ProcessingStatus.COMPLETED)
+        while not await run_sql("SELECT FROM pegasus_system.events WHERE change = 'progressed'"):
+            await asyncio.sleep(0.05)
+        await run_sql(rename.format("elsewhere", "deliveries"))
+        await progress(engine, other, ProcessingStatus.COMPLETED)
+        await receiver.until(1)
+        found = (await client.get("/api/audio", params={"q": "memo"})).json()["items"]
+    assert {item["id"] for item in found} == {one, other}
+    assert [json.loads(body)["data"]["id"] for _, body in receiver.got] == [other]
 
 
 async def test_no_private_address_is_reached() -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from audio.events.webhooks import Endpoint
+from audio.events.endpoint import Endpoint
 from core.errors import SettingRefused
 from core.outbound import is_public
 

@@ -121,18 +121,15 @@ class SearchIndex:
     complete: bool = field(default=False, init=False)
 
     async def follow(self, session: AsyncSession, changes: Sequence[Event]) -> None:
-        """Renews the entries of the recordings that were changed, in the transaction that numbers the changes."""
+        """Renews the entries of the recordings that were changed, in the transaction that numbers the changes.
+
+        What can't be indexed, the sweep tries again.
+        """
         gone = {event.recording_id for event in changes if event.change == "deleted"}
         changed = sorted({event.recording_id for event in changes} - gone)
         await session.execute(delete(search).where(search.c.recording_id.in_(gone)))
-        try:
-            async with session.begin_nested():
-                for start in range(0, len(changed), AT_ONCE):
-                    await renew(session, changed[start : start + AT_ONCE])
-        except DatabaseProblem:
-            raise
-        except Exception as error:  # what can't be indexed holds up no event; the sweep tries again
-            log.exception("recordings not indexed", error=type(error).__name__)
+        for start in range(0, len(changed), AT_ONCE):
+            await renew(session, changed[start : start + AT_ONCE])
 
     async def run(self) -> None:
         """Sweeps until cancelled. A database that goes away is waited for."""
