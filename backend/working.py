@@ -12,7 +12,9 @@ from pathlib import Path
 import structlog
 
 from audio.processing.decoding import Decoder
+from audio.processing.examination import Examination
 from audio.processing.patience import Patience
+from audio.processing.speech import Transcribing
 from audio.processing.steps import Processing
 from audio.processing.worker import Worker
 from audio.repository import Sessions
@@ -40,7 +42,12 @@ async def inline_worker(settings: Settings, *, sessions: Sessions, storage: Stor
         return
     decoding = max(1, (os.cpu_count() or 1) // 2)
     async with open_worker(
-        settings, sessions=sessions, storage=storage, decoding=decoding, niceness=INLINE_NICENESS
+        settings,
+        sessions=sessions,
+        storage=storage,
+        decoding=decoding,
+        ahead=0,  # what would be kept meanwhile waits for the same disk as uploads do
+        niceness=INLINE_NICENESS,
     ) as worker:
         working = asyncio.create_task(_in_turn(worker, settings.data_path / LOCK))
         try:
@@ -71,29 +78,40 @@ async def open_worker(
     sessions: Sessions,
     storage: Storage,
     decoding: int,
+    ahead: int = 2,
     niceness: int = 0,
     engine: Engine | None = None,
     patience: Patience | None = None,
 ) -> AsyncIterator[Worker]:
     """A worker that hasn't begun, with what it needs; `decoding` is how many recordings it decodes at once.
 
+    Besides these, `ahead` recordings are being fetched, or what was found in them is being kept.
     `engine` is used in place of the one that the settings name. Raises SettingRefused.
     """
     engine, improver = engine or engine_for(settings), improver_for(settings)
+    transcribing = None
+    if engine is not None:
+        language = settings.transcription_language
+        transcribing = Transcribing(
+            sessions=sessions, storage=storage, engine=engine, improver=improver, language=language
+        )
     async with Decoder(niceness=niceness) as decoder:
-        processing = Processing(
+        examination = Examination(
             sessions=sessions,
             storage=storage,
             decoder=decoder,
-            engine=engine,
-            improver=improver,
-            language=settings.transcription_language,
             decoding=asyncio.Semaphore(decoding),
             scratch=await asyncio.to_thread(_scratch, settings.data_path / SCRATCH),
         )
+        processing = Processing(sessions=sessions, storage=storage, examination=examination, transcribing=transcribing)
         address = await asyncio.to_thread(migration_address, settings)  # a pooler wouldn't let it listen
         try:
-            yield Worker(address=address, processing=processing, patience=patience or Patience())
+            yield Worker(
+                address=address,
+                processing=processing,
+                quick_seats=decoding + ahead,
+                patience=patience or Patience(),
+            )
         finally:
             for each in (engine, improver):
                 if each is not None:

@@ -1,10 +1,14 @@
 """What the tests of processing share: impatient workers, a wait for recordings' ends, and a log of their ways."""
 
 import asyncio
+import hashlib
+import os
+import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,11 +16,12 @@ import httpx
 from audio.processing.patience import Patience
 from audio.transcription.contract import Engine
 from core.database import open_engine, sessions_on
-from core.settings import Settings
+from core.settings import ROOT, Settings
 from storage.opening import open_storage
 from tests.conftest import RunSql
 from working import open_worker
 
+SCRIPT = Path(__file__).with_name("killable_worker.py")
 ENDS = {"completed", "failed"}
 IMPATIENT = Patience(
     first_delay=timedelta(seconds=0.05),
@@ -98,3 +103,28 @@ async def no_jobs(run_sql: RunSql) -> None:
     """Waits until no job is left."""
     while await jobs(run_sql):
         await asyncio.sleep(0.03)
+
+
+@asynccontextmanager
+async def worker(settings: Settings, *, kills: int, poison: bytes = b"") -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker in a process of its own, which works by now; it is killed at the end."""
+    assert settings.database_url is not None
+    told = {"DATABASE_URL": settings.database_url.get_secret_value(), "DATA_PATH": str(settings.data_path)}
+    path = os.pathsep.join([str(ROOT / "backend"), str(ROOT)])
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(SCRIPT),
+        str(kills),
+        hashlib.sha256(poison).hexdigest(),
+        env=os.environ | told | {"PYTHONPATH": path},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"works\n"
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

@@ -153,6 +153,34 @@ async def test_a_busy_engine_is_asked_again(
     assert len(service.asked) == 3
 
 
+async def test_a_slow_engine_holds_up_no_waveform(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload, service: Speaker, run_sql: RunSql
+) -> None:
+    """However busy the engine is, each recording is probed and drawn meanwhile; then all are heard, and none twice."""
+    answering = asyncio.Event()
+
+    async def slowly(_asked: Asked) -> Response:
+        await answering.wait()
+        return JSONResponse(OPENAI_ANSWER)
+
+    service.answer = slowly
+    await log_walks(run_sql)
+    uploaded = [await upload(kind) for kind in ("wav", "webm live", "amr") * 8]
+    async with working(engined(settings, service)):
+        for one in uploaded:
+            about = f"/api/audio/{one['id']}"
+            while (await client.get(f"{about}/waveform")).status_code != 200:
+                await asyncio.sleep(0.03)
+            while (await client.get(about)).json()["duration_seconds"] is None:
+                await asyncio.sleep(0.03)
+        assert not await run_sql("SELECT FROM audio_files WHERE processing_status = 'completed'")
+        answering.set()
+        assert {one["original_transcript"] for one in await ended(client, *uploaded)} == {SAID}
+        await no_jobs(run_sql)
+    assert await walks(run_sql) == {one["id"]: ["transcribing", "completed"] for one in uploaded}
+    assert len(service.asked) == len(uploaded)
+
+
 async def test_what_failed_can_be_tried_again(
     client: httpx.AsyncClient, settings: Settings, upload: Upload, service: Speaker, run_sql: RunSql
 ) -> None:
@@ -176,6 +204,25 @@ async def test_what_failed_can_be_tried_again(
         await no_jobs(run_sql)
     assert "is completed" in problem(await client.post(retry), status=409, slug="retry-refused")["detail"]
     problem(await client.post(f"/api/audio/{uuid4()}/retry"), status=404, slug="recording-missing")
+
+
+async def test_a_row_tells_what_a_killed_worker_had_found(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload, run_sql: RunSql
+) -> None:
+    """Where a worker was killed after it had kept what it found and before the row told of it, the next one tells."""
+    uploaded = await upload()
+    async with working(settings):
+        [before] = await ended(client, uploaded)
+        await no_jobs(run_sql)
+        await run_sql(
+            "UPDATE audio_files SET duration_seconds = NULL, mime_type = $1, processing_status = 'failed'",
+            uploaded["mime_type"],
+        )
+        assert (await client.post(f"/api/audio/{uploaded['id']}/retry")).status_code == 202
+        [found] = await ended(client, uploaded)
+    told = ("duration_seconds", "mime_type", "processing_status")
+    assert [found[name] for name in told] == [before[name] for name in told]
+    assert found["duration_seconds"] == pytest.approx(1, abs=0.1)
 
 
 async def test_a_damaged_recording_fails_with_a_reason(

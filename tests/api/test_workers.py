@@ -1,98 +1,20 @@
-"""Workers that are killed, stopped and poisoned, and databases that go away: every recording still comes to its end."""
+"""Workers that are stopped and poisoned, and the queue that they work on: every recording comes to its end."""
 
 import asyncio
-import hashlib
 import json
-import os
-import random
-import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 
-from audio.companions import companions
-from core.embedded_postgres import join
 from core.errors import PrivilegeMissing
 from core.job_queue import JobQueueMissing, bring_up_queue
-from core.settings import ROOT, Settings, load_settings
-from main import create_app
-from tests.api.conftest import Look, Started, Upload
-from tests.api.processing import ended, jobs, log_walks, no_jobs, walks, working
+from core.settings import Settings
+from tests.api.conftest import Upload
+from tests.api.processing import ended, jobs, no_jobs, worker, working
 from tests.audio.samples import recording
 from tests.conftest import RunSql, fresh_database
-from tests.core.conftest import folder, kill
 from tests.transcription.service import speaking
-
-__all__ = ["folder"]  # a fixture
-SCRIPT = Path(__file__).with_name("killable_worker.py")
-WALK = ["transcribing", "completed"]
-
-
-@asynccontextmanager
-async def worker(settings: Settings, *, kills: int, poison: bytes = b"") -> AsyncIterator[asyncio.subprocess.Process]:
-    """A worker in a process of its own, which works by now; it is killed at the end."""
-    assert settings.database_url is not None
-    told = {"DATABASE_URL": settings.database_url.get_secret_value(), "DATA_PATH": str(settings.data_path)}
-    path = os.pathsep.join([str(ROOT / "backend"), str(ROOT)])
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(SCRIPT),
-        str(kills),
-        hashlib.sha256(poison).hexdigest(),
-        env=os.environ | told | {"PYTHONPATH": path},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stdout is not None
-    assert await process.stdout.readline() == b"works\n"
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-@pytest.mark.parametrize("times", [3, pytest.param(50, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
-async def test_a_killed_worker_costs_nothing(
-    client: httpx.AsyncClient, settings: Settings, upload: Upload, run_sql: RunSql, kept: Look, times: int
-) -> None:
-    """Workers killed at any moment, while recordings come in, leave each one completed, each step done once."""
-    await log_walks(run_sql)
-    dice = random.Random(times)
-    uploaded: list[dict[str, Any]] = []
-    coming = True
-
-    async def stream() -> None:
-        while coming and len(uploaded) < 5 * times:
-            uploaded.append(await upload(dice.choice(["wav", "amr", "webm live"])))
-            await asyncio.sleep(0.2)
-
-    streaming = asyncio.create_task(stream())
-    for _ in range(times):
-        async with worker(settings, kills=100) as process:
-            await asyncio.sleep(dice.uniform(0.05, 1))
-            process.send_signal(signal.SIGKILL)
-    coming = False
-    await streaming
-    async with worker(settings, kills=100):
-        found = await ended(client, *uploaded)
-        await no_jobs(run_sql)
-    assert [one["error_message"] for one in found if one["processing_status"] != "completed"] == []
-    assert await walks(run_sql) == {one["id"]: WALK for one in uploaded}
-    files = (await kept()).files
-    for row in (await kept()).rows:
-        beside = {name for name in (row["file_path"], *companions(row["file_path"])) if name in files}
-        assert len(beside) == 4 + (not row["file_path"].endswith("wav"))
-        files -= beside
-    assert {file for file in files if not file.startswith(".staging/")} == set()
-    print(f"{times} kills, {len(uploaded)} recordings")
 
 
 async def test_a_recording_that_kills_its_worker_fails(
@@ -175,25 +97,6 @@ async def test_a_row_and_its_job_come_together(
     assert await send() >= 500
     await run_sql("ALTER TABLE pgqueuer.elsewhere RENAME TO pgqueuer")
     assert len(await run_sql("SELECT id FROM audio_files")) == before
-
-
-async def test_a_database_that_crashes_loses_no_job(folder: Path) -> None:
-    """PostgreSQL crashes while recordings are processed: once it is back, each is completed."""
-    address = join(folder).address
-    settings = load_settings(data_path=folder, port=0, database_url=address)
-    application = create_app(settings)
-    async with application.router.lifespan_context(application) as state:
-        transport = httpx.ASGITransport(app=Started(application, dict(state or {})), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
-            content = {"file": ("memo.wav", recording("wav"))}
-            uploaded = [(await client.post("/api/audio/upload", files=content)).json() for _ in range(10)]
-            kill(folder, "server")
-            while join(folder).address != address:
-                await asyncio.sleep(0.05)
-            while (await client.get("/api/audio")).status_code != 200:
-                await asyncio.sleep(0.05)
-            assert {one["processing_status"] for one in await ended(client, *uploaded)} == {"completed"}
-    join(folder).leave()
 
 
 async def test_many_processes_make_one_queue(server_address: str) -> None:

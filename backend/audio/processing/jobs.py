@@ -3,13 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from uuid import UUID
 
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
 
 from core.job_queue import NAMES
 
-ENTRYPOINT = "process"
+
+class Lane(StrEnum):
+    """How long a recording's next step takes, and the name in the queue of those who take such jobs.
+
+    Nothing that takes a moment (probe, waveform, playback variant) waits behind an engine that hears an hour of speech.
+    """
+
+    QUICK = "process"
+    SLOW = "transcribe"
+
+
 PARAMETERS = 6  # of PgQueuer's statement: $1 to $6
 # PgQueuer's own words: at most one job of a recording waits or runs, and a second one is left out without an error.
 ENQUEUE = QueryQueueBuilder(settings=NAMES).build_enqueue_query("skip").strip()
@@ -42,4 +53,4 @@ def parameters(jobs: Sequence[Job]) -> tuple[list[object], ...]:
     """What ENQUEUE wants of each: priority, entrypoint, payload, delay, what makes it one job, and headers."""
     many, texts = len(jobs), [str(job.recording_id) for job in jobs]
     payloads: list[object] = [text.encode() for text in texts]
-    return [0] * many, [ENTRYPOINT] * many, payloads, [timedelta()] * many, [*texts], [None] * many
+    return [0] * many, [Lane.QUICK] * many, payloads, [timedelta()] * many, [*texts], [None] * many

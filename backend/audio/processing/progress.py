@@ -7,15 +7,20 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio import repository
 from audio.events.announcements import announce, announcing
 from audio.models import AudioFile, ProcessingStatus
 from audio.processing.jobs import ENQUEUE, Job, parameters
+from core.database import Sessions
+from core.errors import PegasusError
 
 UNDER_WAY = (ProcessingStatus.UPLOADED, ProcessingStatus.TRANSCRIBING, ProcessingStatus.IMPROVING)
+# Uploads don't wait while the disk takes in what a crash of PostgreSQL may as well undo: the job's end, which is
+# committed later and so isn't kept without it. Whoever numbers events makes durable what these tell of.
+_LAZILY = text("SET LOCAL synchronous_commit = off")
 _NO_TRACE: dict[str, Any] = {"processing_status": ProcessingStatus.UPLOADED, "error_message": None}
 
 
@@ -31,10 +36,34 @@ async def advance(
 
     False when it isn't in such a state any more, or isn't there.
     """
+    await commit_lazily(session)
     step = update(AudioFile).where(AudioFile.id == recording_id, AudioFile.processing_status.in_(since))
     taken = await session.scalar(announcing(step.values(processing_status=to, **changes), change="progressed"))
     await session.commit()
     return taken is not None
+
+
+async def commit_lazily(session: AsyncSession) -> None:
+    """Lets this transaction's commit wait for no disk: for what a job does, and does again should it be lost."""
+    await session.execute(_LAZILY)
+
+
+class Gone(PegasusError):
+    """The recording was deleted, or somebody else has taken it further."""
+
+
+async def take_further(
+    sessions: Sessions,
+    recording_id: UUID,
+    *,
+    since: Collection[ProcessingStatus] = UNDER_WAY,
+    to: ProcessingStatus,
+    **changes: object,
+) -> None:
+    """As `advance`, where whoever does it can't go on otherwise. Raises Gone."""
+    async with sessions() as session:
+        if not await advance(session, recording_id, since=since, to=to, **changes):
+            raise Gone
 
 
 async def begin_again(session: AsyncSession, recording: AudioFile) -> bool:

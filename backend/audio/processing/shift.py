@@ -1,13 +1,14 @@
 """A worker's time on one connection: what becomes of each job that PgQueuer hands to it.
 
 PgQueuer gives a killed worker's jobs to others once its heartbeat has failed, and doesn't count how often that
-happened. So the job's headers keep it: what ends its worker every time ends as failed, and meanwhile runs alone.
+happened. So the job's record keeps it: what ends its worker every time ends as failed, and meanwhile runs alone.
+
+A job goes from lane to lane as one row, so that there is never more than one for a recording.
 """
 
 import asyncio
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,8 +17,9 @@ from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Job as Queued
 
-from audio.processing.jobs import ENTRYPOINT, Job
+from audio.processing.jobs import Job, Lane
 from audio.processing.patience import Patience
+from audio.processing.record import Record
 from audio.processing.seats import Seats
 from audio.processing.steps import Processing
 from audio.transcription.contract import EngineBusy, EngineUnreachable
@@ -29,32 +31,24 @@ log = structlog.get_logger(__name__)
 BATCH = 4
 UNFORESEEN = "Processing failed for a reason that nobody foresaw; the server's log has more."
 KILLED = "Processing this recording has ended its worker {times} times, so it isn't tried again."
-_NOTE = f"UPDATE {JOBS} SET headers = $2 WHERE id = $1 AND queue_manager_id = $3 RETURNING id"  # noqa: S608
+_NOTE = f"UPDATE {JOBS} SET headers = $2, entrypoint = $4 WHERE id = $1 AND queue_manager_id = $3 RETURNING id"  # noqa: S608
 
 
-@dataclass(frozen=True)
-class Record:
-    """What a job's headers keep: how often it has ended its worker, and whether it is under way."""
-
-    killed: int = 0
-    under_way: bool = False
-
-    @classmethod
-    def of(cls, queued: Queued) -> "Record":
-        """The record as a worker finds it. Who had the job under way before, died of it."""
-        headers = queued.headers or {}
-        killed = headers.get("killed", 0)
-        return cls((killed if isinstance(killed, int) else 0) + bool(headers.get("under_way")))
-
-    def as_json(self) -> str:
-        return json.dumps({"killed": self.killed} | ({"under_way": True} if self.under_way else {}))
+class _BrokenOff(Exception):
+    """The worker stops, or has lost its connection."""
 
 
 class Shift:
     """Takes jobs over one connection until that breaks or `take_no_more` is called."""
 
     def __init__(
-        self, connection: DriverConnection, *, processing: Processing, patience: Patience, seats: Seats
+        self,
+        connection: DriverConnection,
+        *,
+        lanes: Sequence[Lane],
+        processing: Processing,
+        patience: Patience,
+        seats: Seats,
     ) -> None:
         self._queue = queue_on(connection)
         self._processing = processing
@@ -62,7 +56,10 @@ class Shift:
         self._seats = seats
         self._enough = asyncio.Event()
         self._manager = QueueManager(self._queue, channel=CHANNEL)
-        self._manager.entrypoint(ENTRYPOINT, accepts_context=False, on_failure="hold")(self._handle)
+        if Lane.QUICK not in lanes:  # who is busy for minutes needn't ask ten times a second
+            self._manager.min_dequeue_poll_interval = patience.poll
+        for lane in lanes:
+            self._manager.entrypoint(lane, accepts_context=False, on_failure="hold")(self._handle)
 
     @property
     def id(self) -> UUID:
@@ -93,7 +90,7 @@ class Shift:
         """Ends well, or asks PgQueuer for another try: it would throw a cancelled or a failed job away."""
         record = Record.of(queued)
         try:
-            async with self._seats.seat(alone=record.killed > 0):
+            async with self._seats.seat(Lane(queued.entrypoint), alone=record.killed > 0):
                 if not self._manager.shutdown.is_set():
                     await self._settle(queued, record)
                     return
@@ -102,45 +99,49 @@ class Shift:
         raise RetryRequested(reason="the worker stops")
 
     async def _settle(self, queued: Queued, record: Record) -> None:
-        recording_id = Job.of(queued.payload).recording_id
+        recording_id, lane = Job.of(queued.payload).recording_id, Lane(queued.entrypoint)
         if record.killed >= self._patience.kills:
             await self._processing.fail(recording_id, KILLED.format(times=record.killed))
             return
-        if not await self._note(queued, Record(record.killed, under_way=True)):
-            return  # another worker has it by now
+        if not await self._note(queued, replace(record, under_way=True)):
+            raise RetryRequested(reason="another worker has it by now")  # ending well would take it from that one
         try:
-            ended = await self._processed(recording_id)
+            onward = await self._processed(recording_id, lane)
+        except _BrokenOff:
+            await self._note(queued, record)
+            raise RetryRequested(reason="the worker stops") from None
         except Exception as error:  # noqa: BLE001 - whatever it is, the job goes on
             await self._note(queued, record)
-            await self._after(error, queued, recording_id)
+            await self._after(error, queued, record, recording_id)
             return
-        if not ended:
-            await self._note(queued, record)
-            raise RetryRequested(reason="the worker stops")
+        if onward is not None:
+            await self._note(queued, Record(earlier=queued.attempts + 1), lane=onward)
+            raise RetryRequested(reason="it goes on in another lane")
 
-    async def _note(self, queued: Queued, record: Record) -> bool:
-        """Puts the record into the job; False where that isn't this worker's any more."""
-        return bool(await self._queue.driver.fetch(_NOTE, queued.id, record.as_json(), queued.queue_manager_id))
+    async def _note(self, queued: Queued, record: Record, *, lane: Lane | None = None) -> bool:
+        """Puts the record into the job, and the job into a lane; False where it isn't this worker's any more."""
+        noted = (queued.id, record.as_json(), queued.queue_manager_id, lane or queued.entrypoint)
+        return bool(await self._queue.driver.fetch(_NOTE, *noted))
 
-    async def _processed(self, recording_id: UUID) -> bool:
-        """Whether it ended before everything had to go back. Raises what the processing raises."""
-        work = asyncio.create_task(self._processing.process(recording_id))
+    async def _processed(self, recording_id: UUID, lane: Lane) -> Lane | None:
+        """The lane in which it goes on. Raises _BrokenOff, or what the processing raises."""
+        work = asyncio.create_task(self._processing.process(recording_id, lane=lane))
         enough = asyncio.create_task(self._enough.wait())
         try:
             await asyncio.wait({work, enough}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                return False
-            work.result()
-            return True
+                raise _BrokenOff
+            return work.result()
         finally:
             for task in (work, enough):
                 task.cancel()
             await asyncio.wait({work, enough})
 
-    async def _after(self, error: Exception, queued: Queued, recording_id: UUID) -> None:
+    async def _after(self, error: Exception, queued: Queued, record: Record, recording_id: UUID) -> None:
         """Fails the recording where that was the last try. Raises RetryRequested where it wasn't."""
         reason = str(error) if isinstance(error, PegasusError) else UNFORESEEN
-        if queued.attempts + 1 >= self._most_tries(error):
+        attempts = max(0, queued.attempts - record.earlier)
+        if attempts + 1 >= self._most_tries(error):
             await self._processing.fail(recording_id, reason)
             return
         log.warning(
@@ -150,7 +151,7 @@ class Shift:
             exc_info=None if isinstance(error, PegasusError) else error,
         )
         asked = error.retry_after_seconds if isinstance(error, EngineBusy) else None
-        delay = self._patience.delay(queued.attempts) if asked is None else timedelta(seconds=asked)
+        delay = self._patience.delay(attempts) if asked is None else timedelta(seconds=asked)
         raise RetryRequested(min(delay, self._patience.longest_delay), reason=type(error).__name__)
 
     def _most_tries(self, error: Exception) -> float:

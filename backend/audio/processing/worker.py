@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 import structlog
 from pgqueuer.domain.errors import PgqException
 
-from audio.processing.jobs import ENTRYPOINT
+from audio.processing.jobs import Lane
 from audio.processing.patience import Patience
 from audio.processing.seats import Seats
 from audio.processing.shift import Shift
@@ -18,12 +19,12 @@ from core.errors import DatabaseProblem
 from core.job_queue import JOBS, LOG, DriverConnection, queue_connection
 
 log = structlog.get_logger(__name__)
-SEATS = 4
+SLOW_SEATS = 4  # an engine that is busy says so, or takes one after the other
 KEPT_LOG = "7 days"
 # Besides what this worker held when its connection broke, what PgQueuer put aside: a job that it could not return.
 _TAKE_BACK = (
     f"UPDATE {JOBS} AS job SET status = 'queued', queue_manager_id = NULL, execute_after = now(), updated = now(),"  # noqa: S608
-    " headers = headers - 'under_way' WHERE entrypoint = $1"
+    " headers = headers - 'under_way' WHERE entrypoint = ANY($1)"
     " AND (status = 'failed' OR (status = 'picked' AND queue_manager_id = $2))"
     f" AND NOT EXISTS (SELECT FROM {JOBS} AS other WHERE other.dedupe_key = job.dedupe_key AND other.id <> job.id"
     " AND other.status IN ('queued', 'picked'))"
@@ -35,25 +36,43 @@ _TRIM_LOG = f"DELETE FROM {LOG} WHERE created < now() - interval '{KEPT_LOG}'"  
 
 @dataclass(kw_only=True)
 class Worker:
-    """Works on the queue in the database at `address`, over a connection of its own: one that may listen."""
+    """Works on the queue in the database at `address`, over connections of its own: such that may listen.
+
+    `quick_seats` is how many recordings it examines side by side.
+    """
 
     address: str
     processing: Processing
+    quick_seats: int
     patience: Patience = field(default_factory=Patience)
-    _seats: Seats = field(default_factory=lambda: Seats(SEATS), init=False)
     stopped: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _last: UUID | None = field(default=None, init=False)
+    _seats: Seats = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._seats = Seats(quick=self.quick_seats, slow=SLOW_SEATS)
 
     def stop(self) -> None:
         """Takes no more jobs; those under way have `drain_seconds` to end, and else go back into the queue."""
         self.stopped.set()
 
     async def run(self) -> None:
-        """Works until `stop`. A database that goes away is waited for."""
+        """Works until `stop`, in each lane; without an engine there is nothing slow. A lost database is waited for."""
         logging.getLogger("pgqueuer").setLevel(logging.CRITICAL)  # what it stumbles over is told here, once
+        lanes = [[lane] for lane in Lane] if self.processing.transcribing else [list(Lane)]
+        await asyncio.gather(*(self._keep_on(each) for each in lanes))
+
+    async def _keep_on(self, lanes: Sequence[Lane]) -> None:
+        last: UUID | None = None
         while not self.stopped.is_set():
             try:
-                await self._serve()
+                async with queue_connection(self.address) as connection:
+                    await connection.execute(_LAZY)
+                    await _take_back(connection, lanes, held_by=last)
+                    shift = Shift(
+                        connection, lanes=lanes, processing=self.processing, patience=self.patience, seats=self._seats
+                    )
+                    last = shift.id
+                    await self._serve(connection, shift)
             except (DatabaseProblem, PgqException) as problem:
                 log.warning("the worker can't use the queue", reason=str(problem) or type(problem).__name__)
             except Exception as error:
@@ -61,19 +80,14 @@ class Worker:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopped.wait(), self.patience.reconnect_seconds)
 
-    async def _serve(self) -> None:
+    async def _serve(self, connection: DriverConnection, shift: Shift) -> None:
         """Works for as long as the connection holds."""
-        async with queue_connection(self.address) as connection:
-            await connection.execute(_LAZY)
-            await self._take_back(connection)
-            shift = Shift(connection, processing=self.processing, patience=self.patience, seats=self._seats)
-            self._last = shift.id
-            connection.add_termination_listener(lambda _: shift.break_off())
-            ending = asyncio.create_task(self._end(shift))
-            try:
-                await shift.work()
-            finally:
-                ending.cancel()
+        connection.add_termination_listener(lambda _: shift.break_off())
+        ending = asyncio.create_task(self._end(shift))
+        try:
+            await shift.work()
+        finally:
+            ending.cancel()
 
     async def _end(self, shift: Shift) -> None:
         await self.stopped.wait()
@@ -81,6 +95,7 @@ class Worker:
         await asyncio.sleep(self.patience.drain_seconds)
         shift.break_off()
 
-    async def _take_back(self, connection: DriverConnection) -> None:
-        await connection.execute(_TAKE_BACK, ENTRYPOINT, self._last)
-        await connection.execute(_TRIM_LOG)
+
+async def _take_back(connection: DriverConnection, lanes: Sequence[Lane], *, held_by: UUID | None) -> None:
+    await connection.execute(_TAKE_BACK, lanes, held_by)
+    await connection.execute(_TRIM_LOG)

@@ -1,0 +1,115 @@
+"""The quick step: a recording is decoded once, and what it is, how it looks and how browsers play it is kept."""
+
+import asyncio
+import tempfile
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from audio import repository
+from audio.companions import playback_name, waveform_name
+from audio.events.announcements import announce
+from audio.formats import HEAD_BYTES, AudioFormat, recognise
+from audio.incoming import NotAudio
+from audio.manifest import Found, amend_manifest, read_manifest
+from audio.models import AudioFile
+from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits
+from audio.processing.playback import Variant, make_playback, variant_due
+from audio.processing.probing import Examined, examine
+from audio.processing.progress import Gone, commit_lazily
+from audio.processing.stored import store, stored_file
+from audio.repository import Sessions
+from storage.blocking import in_thread
+from storage.contract import Storage
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examination:
+    """Probes, draws and makes playable, `decoding` recordings at once."""
+
+    sessions: Sessions
+    storage: Storage
+    decoder: Decoder
+    decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    scratch: Path | None = None  # the folder for files that are made; None: the system's
+    limits: DecodingLimits = field(default_factory=DecodingLimits)
+
+    async def found(self, recording: AudioFile) -> Found:
+        """What a recording is; it is decoded only where that isn't known yet.
+
+        Raises NotAudio, DecodingFailed, DecoderUnavailable, BytesMissing, Gone, or what another try may overcome.
+        """
+        manifest = await read_manifest(self.storage, recording.file_path)
+        found, mime_type = manifest.found, manifest.mime_type
+        if found is None:
+            found, mime_type = await self._examine(recording.file_path)
+        elif (recording.duration_seconds, recording.mime_type) == (found.duration_seconds, mime_type):
+            return found  # else its worker was killed before the row could tell of it
+        await self._tell(recording, found, mime_type=mime_type)
+        return found
+
+    async def _examine(self, path: str) -> tuple[Found, str]:
+        """What it is, and its type; waveform and playback variant lie beside its bytes then."""
+        async with self.decoding, stored_file(self.storage, path) as file:
+            audio = await self._recognised(path)
+            examined = await examine(file, audio=audio, decoder=self.decoder, limits=self.limits)
+            variant = variant_due(audio, examined.probe)
+            if variant is not None:
+                variant = await self._make_playable(path, file, audio=audio, variant=variant)
+        await self.storage.replace(waveform_name(path), examined.waveform.to_json())
+        return _found(examined, variant), examined.probe.mime_type
+
+    async def _tell(self, recording: AudioFile, found: Found, *, mime_type: str | None) -> None:
+        """What was found goes into the manifest, and then into the row."""
+        async with self.sessions() as session:
+            await commit_lazily(session)
+            locked = await repository.find_and_lock(session, recording.id, owner=None)
+            if locked is None:
+                raise Gone
+            await amend_manifest(self.storage, recording.file_path, {"found": found, "mime_type": mime_type})
+            locked.duration_seconds = found.duration_seconds
+            locked.mime_type = mime_type
+            await announce(session, recording.id, change="examined")
+            await session.commit()
+
+    async def _recognised(self, path: str) -> AudioFormat:
+        head = b"".join([piece async for piece in self.storage.read(path, stop=HEAD_BYTES)])
+        audio = recognise(head)
+        if audio is None:
+            raise NotAudio
+        return audio
+
+    async def _make_playable(self, path: str, file: Path, *, audio: AudioFormat, variant: Variant) -> Variant | None:
+        """Puts the variant beside the bytes; where it can't be made, the recording is no worse than it came."""
+        name = playback_name(path, extension=variant.audio.extension)
+        with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
+            target = Path(folder) / f"playback.{variant.audio.extension}"
+            try:
+                await make_playback(
+                    file, target, audio=audio, variant=variant, decoder=self.decoder, limits=self.limits
+                )
+            except DecodingFailed as failure:
+                log.warning("no playback variant", name=name, reason=failure.reason)
+                return None
+            await self.storage.delete(name)  # what an earlier try may have left, perhaps half of it
+            await in_thread(partial(store, target, self.storage, name))
+        return variant
+
+
+def _found(examined: Examined, variant: Variant | None) -> Found:
+    probe = examined.probe
+    return Found(
+        duration_seconds=probe.duration_seconds,
+        codec=probe.codec,
+        sample_rate_hz=probe.sample_rate_hz,
+        channels=probe.channels,
+        bit_rate=probe.bit_rate,
+        silent=probe.silent,
+        damaged=probe.damaged,
+        playback_extension=variant.audio.extension if variant else None,
+        playback_mime_type=variant.audio.mime_type if variant else None,
+    )

@@ -1,0 +1,86 @@
+"""The slow step: an engine hears what is said, and a model may improve the wording."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from audio.companions import playback_name
+from audio.manifest import Found
+from audio.models import AudioFile, ProcessingStatus, utc_now
+from audio.processing.progress import UNDER_WAY, take_further
+from audio.processing.stored import stored_file
+from audio.repository import Sessions
+from audio.transcription.contract import Engine, EngineProblem, Transcript
+from audio.transcription.document import TranscriptDocument, read_document, write_document
+from audio.transcription.improve import Improver
+from storage.contract import BytesMissing, Storage
+
+log = structlog.get_logger(__name__)
+LONGEST_ENGINE_NAME = 50
+UPLOADED, TRANSCRIBING, IMPROVING = UNDER_WAY
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transcribing:
+    """Has a recording transcribed, and improved where there is a model for it."""
+
+    sessions: Sessions
+    storage: Storage
+    engine: Engine
+    improver: Improver | None = None
+    language: str | None = None
+
+    def is_due(self, recording: AudioFile) -> bool:
+        """Whether anything is left to be heard or improved."""
+        return recording.original_transcript is None or recording.processing_status is IMPROVING
+
+    async def transcribe(self, recording: AudioFile, found: Found) -> None:
+        """Takes a recording to completed. Raises EngineProblem, StorageError, DatabaseProblem or Gone."""
+        status, recording_id = recording.processing_status, recording.id
+        if status is UPLOADED:
+            begun = utc_now()
+            await take_further(
+                self.sessions, recording_id, since=[UPLOADED], to=TRANSCRIBING, transcription_started_at=begun
+            )
+        document = await self._document(recording, found)
+        told: dict[str, Any] = {} if status is IMPROVING else _told(document)
+        if self.improver is not None and document.text:
+            if status is not IMPROVING:
+                await take_further(self.sessions, recording_id, since=[TRANSCRIBING], to=IMPROVING, **told)
+            told = await self._improved(recording, document.transcript(), self.improver)
+        await take_further(self.sessions, recording_id, to=ProcessingStatus.COMPLETED, **told)
+
+    async def _document(self, recording: AudioFile, found: Found) -> TranscriptDocument:
+        """What the engine heard; it isn't asked again for what it has already told."""
+        path, extension = recording.file_path, found.playback_extension
+        try:
+            return await read_document(self.storage, path)
+        except (BytesMissing, ValueError):
+            pass
+        heard = playback_name(path, extension=extension) if extension else path  # services take fewer formats
+        async with stored_file(self.storage, heard) as file:
+            transcript = await self.engine.transcribe(file, language=self.language)
+        document = TranscriptDocument.of(transcript, engine=self.engine.name)
+        await write_document(self.storage, path, document)
+        return document
+
+    async def _improved(self, recording: AudioFile, transcript: Transcript, improver: Improver) -> dict[str, Any]:
+        """The improved wording, as columns; none where the model has nothing to offer: the original is still good."""
+        try:
+            improved = await improver.improve(transcript)
+        except EngineProblem as problem:
+            log.warning("transcript not improved", recording=str(recording.id), reason=str(problem))
+            return {}
+        if not improved.kept:
+            return {}
+        return {"improved_transcript": improved.text, "improvement_completed_at": utc_now()}
+
+
+def _told(document: TranscriptDocument) -> dict[str, Any]:
+    """What the row tells of a transcript."""
+    return {
+        "original_transcript": document.text,
+        "transcription_engine": document.engine[:LONGEST_ENGINE_NAME],
+        "transcription_completed_at": utc_now(),
+    }
