@@ -9,12 +9,14 @@ import select
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import cycle
 from typing import Self
 
 from storage.contract import Piece
 
 BUFFER_BYTES = 512 * 1024
+AT_ONCE_BYTES = 128 * 1024
 SPARE_PAIRS = 16
 TURN_BYTES = 64 * 1024 * 1024
 TURN_SECONDS = 1
@@ -30,10 +32,16 @@ class ConnectionGone(OSError):
 
 
 class Reader:
-    """Reads a body from a lent socket, in one thread."""
+    """Reads a body from a lent socket, in one thread.
+
+    Each return from the system costs a thread its turn with the interpreter. So the system is asked to wake it only
+    for much at once (SO_RCVLOWAT, socket(7)), and what has come is read before anything is waited for.
+    """
 
     def __init__(self, lent: socket.socket, length: int) -> None:
         self._lent = lent
+        self._waiter = select.poll()
+        self._waiter.register(lent, select.POLLIN)
         self.unread_bytes = length
 
     def pass_on(self, sink: Callable[[Piece], None], buffers: "Buffers") -> None:
@@ -51,17 +59,31 @@ class Reader:
     def _fill(self, buffer: bytearray, *, until: float) -> int:
         """Fills the buffer as far as bytes come without a pause; `until` keeps drops from holding the thread."""
         room = memoryview(buffer)[: self.unread_bytes]
-        filled = 0
+        filled, paused = 0, False
         while filled < len(room) and time.monotonic() < until:
             try:
                 received = self._lent.recv_into(room[filled:])
-            except OSError:  # a pause, or the connection is broken: the event loop will see which
+            except BlockingIOError:
+                if paused:
+                    break
+                self._wake_for(min(len(room) - filled, AT_ONCE_BYTES))
+                paused = not self._waiter.poll(PAUSE_SECONDS * 1000)  # then what little may have come is read
+                continue
+            except OSError:  # the event loop will see what it is
                 break
             if not received:
                 break
             filled += received
         self.unread_bytes -= filled
         return filled
+
+    def _wake_for(self, count: int) -> None:
+        with suppress(OSError):  # where that can't be set, the system wakes for each byte
+            self._lent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+
+    def give_back(self) -> None:
+        """The event loop wants to know of each byte."""
+        self._wake_for(1)
 
 
 class Buffers:

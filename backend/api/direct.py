@@ -121,6 +121,7 @@ class Connection:
             try:
                 yield reader
             finally:
+                reader.give_back()
                 self._protocol.skip(length - reader.unread_bytes)
 
     async def send_file(self, descriptor: int, *, start: int, count: int) -> bool:
@@ -162,7 +163,7 @@ class Connection:
             raise ConnectionGone
         theirs = self._protocol.transport.get_extra_info("socket")
         own = socket.socket(theirs.family, theirs.type, theirs.proto, fileno=os.dup(theirs.fileno()))
-        own.settimeout(PAUSE_SECONDS)
+        own.setblocking(False)
         return own
 
 
