@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from core.embedded_postgres import join
+from core.job_queue import JOBS
 from core.settings import ROOT
 from tests.api.test_main import running
 from tests.conftest import fresh_database
@@ -50,7 +51,10 @@ async def test_nothing_that_was_promised_is_lost(
         rows = await all_rows(database)
         check_rows(rows, promises)
         check_files(tmp_path / "recordings", rows, promises, at_most_left=uploaders * kills)
-        assert verified(tmp_path, database)["wrong"] == 0
+        assert await without_a_job(database) == []
+        assert storage("verify", tmp_path, database)["wrong"] == 0
+        swept = storage("sweep", tmp_path, database)
+        assert (swept["rows_without_bytes"], swept["rows_without_manifest"], swept["stopped"]) == (0, 0, None)
 
 
 async def upload_and_kill(folder: Path, database: str, *, uploaders: int, kills: int) -> Promises:
@@ -93,18 +97,29 @@ async def serving(folder: Path, database: str, port: int) -> Any:
     assert run.said == []
 
 
-def verified(folder: Path, database: str) -> dict[str, int]:
-    """What `python -m storage verify` counts."""
+def storage(command: str, folder: Path, database: str) -> dict[str, Any]:
+    """What `python -m storage` finds."""
     done = subprocess.run(
-        [sys.executable, "-m", "storage", "verify", "--json"],
+        [sys.executable, "-m", "storage", command, "--json"],
         cwd=ROOT / "backend",
         env=os.environ | {"DATA_PATH": str(folder), "DATABASE_URL": database},
         capture_output=True,
         text=True,
         check=False,
     )
-    tally: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    tally: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return tally
+
+
+async def without_a_job(database: str) -> list[str]:
+    """The recordings that nobody will process: neither at their end nor in the queue."""
+    unended = "SELECT id::text FROM audio_files WHERE processing_status NOT IN ('completed', 'failed')"
+    connection = await asyncpg.connect(database)
+    try:
+        found = await connection.fetch(f"{unended} EXCEPT SELECT dedupe_key FROM {JOBS}")
+    finally:
+        await connection.close()
+    return [row["id"] for row in found]
 
 
 def free_port() -> int:
