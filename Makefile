@@ -37,7 +37,7 @@ test-browser: $(BROWSER_VENV)/browser.stamp chromium ## use the page in Chromium
 	$(BROWSER_VENV)/bin/python -m pytest -n 2 tests/browser
 
 # The distribution's own, so that nothing is run that nobody else has looked at.
-chromium:
+chromium: ## see that there is a Chromium for test-browser; as root it is installed
 	@command -v chromium chromium-browser google-chrome >/dev/null && exit; \
 	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
 		echo "The page is tested in Chromium, and there is none here: install the package chromium." >&2; exit 1; \

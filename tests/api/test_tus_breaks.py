@@ -29,7 +29,9 @@ WAYS = ("closed", "reset", "stalled")
 @pytest.fixture
 def settings(database: str, tmp_path: Path) -> Settings:
     """The settings of a server for large recordings."""
-    return load_settings(database_url=database, data_path=tmp_path / "data", max_file_size_mb=500, port=0)
+    return load_settings(
+        database_url=database, data_path=tmp_path / "data", max_file_size_mb=500, port=0, processing="off"
+    )
 
 
 def large(size: int) -> bytes:
