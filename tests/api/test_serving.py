@@ -178,14 +178,16 @@ async def test_a_large_recording_goes_in_and_out(server: str, settings: Settings
             assert answer.json()["tag"] == "Work"
 
 
-async def test_requests_may_follow_before_their_answers(server: str) -> None:
-    """Pipelined requests are answered in order, each by what it asked for (RFC 9112, 9.3.2)."""
+async def test_requests_may_follow_before_their_answers(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Pipelined requests are answered in order (RFC 9112, 9.3.2), and the log tells of each what is its own."""
     body = FILE_HEAD + WAV + bytes(700_000) + END
     upload = head(length=len(body)) + body
     small = head(length=3) + b"abc"
     async with wire(server) as client:
         await client.send(upload + b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" + upload + small)
         assert [(await client.answer())[0] for _ in range(4)] == [200, 200, 200, 400]
+    lines = [line for line in capsys.readouterr().out.splitlines() if " request " in line]
+    assert ["recording=" in line for line in lines] == [True, False, True, False]
 
 
 async def test_a_download_may_be_broken_off(server: str) -> None:
