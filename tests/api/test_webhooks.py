@@ -26,6 +26,12 @@ from tests.audio.samples import recording
 from tests.conftest import RunSql
 
 KEY = b"k" * 32
+NO_ROOM = """
+    CREATE FUNCTION pegasus_system.no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE disk_full; END $$
+"""
+NO_ROOM_FOR_DELIVERIES = """
+    CREATE TRIGGER no_room BEFORE INSERT ON pegasus_system.deliveries EXECUTE FUNCTION pegasus_system.no_room()
+"""
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
 
 
@@ -154,6 +160,22 @@ async def test_what_breaks_webhooks_holds_up_no_event(settings: Settings, engine
         found = (await client.get("/api/audio", params={"q": "memo"})).json()["items"]
     assert {item["id"] for item in found} == {one, other}
     assert [json.loads(body)["data"]["id"] for _, body in receiver.got] == [other]
+
+
+async def test_what_passes_loses_no_webhook(
+    settings: Settings, engine: AsyncEngine, run_sql: RunSql, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A disk that is full while a delivery is to be entered puts it off; once there is room it is sent."""
+    async with receiving() as receiver, telling(settings, receiver.url) as client:
+        recording_id = await upload(client)
+        await run_sql(NO_ROOM)
+        await run_sql(NO_ROOM_FOR_DELIVERIES)
+        await progress(engine, recording_id, ProcessingStatus.COMPLETED)
+        while "the feed stumbled" not in capsys.readouterr().out:
+            await asyncio.sleep(0.05)
+        await run_sql("DROP FUNCTION pegasus_system.no_room() CASCADE")
+        await receiver.until(1)
+    assert [json.loads(body)["data"]["id"] for _, body in receiver.got] == [recording_id]
 
 
 async def test_no_private_address_is_reached() -> None:

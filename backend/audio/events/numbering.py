@@ -27,6 +27,8 @@ CATCH_UP_ROUNDS = 20
 KEPT_ROWS = 100_000
 KEPT_DAYS = 7
 _LOCK = int.from_bytes(b"pegevent")
+# Classes of SQLSTATE (PostgreSQL, Appendix A): connections, rollbacks, resources, states of objects, operators, disks.
+_PASSING = {"08", "40", "53", "55", "57", "58"}
 _COLUMNS = ("recording_id", "user_id", "change", "told", "created_at")
 
 
@@ -109,9 +111,14 @@ async def _tell(follower: Follower, session: AsyncSession, changes: Sequence[Eve
         async with session.begin_nested():
             await follower.follow(session, changes)
     except Exception as error:
-        if isinstance(error, DBAPIError) and error.connection_invalidated:
+        if _may_pass(error):
             raise
         log.exception("changes not followed", follower=type(follower).__name__, error=type(error).__name__)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the numbering may go better another time, with its followers: nothing is left out for such a reason."""
+    return isinstance(error, DBAPIError) and (getattr(error.orig, "sqlstate", None) or "08")[:2] in _PASSING
 
 
 async def alone(session: AsyncSession) -> None:
