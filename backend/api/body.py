@@ -70,7 +70,8 @@ class Body:
                 gathered = 0
                 ended = await self._hand_over(sink, end, _taken(waiting), buffers)
                 if ended:
-                    await self._next(pace)  # so that whoever watches knows that the body has ended
+                    with suppress(ClientDisconnect):  # all bytes are there, as when it goes away a moment later
+                        await self._next(pace)  # so that whoever watches knows that the body has ended
                     return ended[0]
                 pace = _Pace()
         return await in_thread(partial(_last, sink, _taken(waiting), end))
