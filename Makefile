@@ -113,34 +113,30 @@ $(VENV)/dev.stamp: requirements-dev.lock $(BIN)/python
 	@$(PIP) install --require-hashes --requirement requirements-dev.lock
 	@touch $@
 
-# --no-deps: the lock is whole, and pip takes a pin for no pin where another package wants the same one with extras.
+# Environments for themselves, each with what its lock pins. --no-deps: a lock is whole, and pip takes a pin for no pin
+# where another package wants the same one with extras.
+define new_environment
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip --quiet --disable-pip-version-check --no-input \
+		install --no-deps --require-hashes --requirement $<
+	@touch $@
+endef
+
 $(CHAINS_VENV)/chains.stamp: benchmarks/chains/requirements.lock $(BIN)/python
 	@echo "Installing the published chains into $(CHAINS_VENV) (once, some minutes)"
-	@$(BIN)/python -m venv --clear $(CHAINS_VENV)
-	@$(CHAINS_VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input \
-		install --no-deps --require-hashes --requirement benchmarks/chains/requirements.lock
-	@touch $@
+	$(new_environment)
 
 $(RIVALS_VENV)/rivals.stamp: benchmarks/intake/requirements.lock $(BIN)/python
 	@echo "Installing the servers to compare with into $(RIVALS_VENV) (once, half a minute)"
-	@$(BIN)/python -m venv --clear $(RIVALS_VENV)
-	@$(RIVALS_VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input \
-		install --require-hashes --requirement benchmarks/intake/requirements.lock
-	@touch $@
+	$(new_environment)
 
 $(WHISPER_VENV)/whisper.stamp: tests/whisper/requirements.lock $(BIN)/python
 	@echo "Installing Whisper, a model and a voice into $(WHISPER_VENV) (once, about a minute)"
-	@$(BIN)/python -m venv --clear $(WHISPER_VENV)
-	@$(WHISPER_VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input \
-		install --require-hashes --requirement tests/whisper/requirements.lock
-	@touch $@
+	$(new_environment)
 
 $(BROWSER_VENV)/browser.stamp: tests/browser/requirements.lock $(BIN)/python
 	@echo "Installing what drives a browser into $(BROWSER_VENV) (once, about a minute)"
-	@$(BIN)/python -m venv --clear $(BROWSER_VENV)
-	@$(BROWSER_VENV)/bin/python -m pip --quiet --disable-pip-version-check --no-input \
-		install --require-hashes --requirement tests/browser/requirements.lock
-	@touch $@
+	$(new_environment)
 
 $(BIN)/python:
 	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
