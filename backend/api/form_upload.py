@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
 from access.caller import Caller
 from api.auth import Asking
@@ -18,7 +20,27 @@ from audio.retries import RetryKey, RetryKeyTaken
 from storage.contract import Piece
 
 PATH = "/api/audio/upload"
-router = APIRouter(tags=["audio"])
+
+
+class StraightRoute(APIRoute):
+    """Documented like every other route, but its requests go straight to `upload`.
+
+    What FastAPI does in between, finding out what an endpoint wants and making an answer of what it returns, was a
+    fifth of the work for a small recording.
+    """
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        if scope["method"] != "POST":
+            await super().handle(scope, receive, send)
+            return
+        request, state = Request(scope, receive), scope["state"]
+        key = request.headers.get("idempotency-key")
+        answer = await upload(request, state, caller=state["caller"], idempotency_key=key)
+        await answer(scope, receive, send)
+
+
+router = APIRouter(tags=["audio"], route_class=StraightRoute)
 
 
 @router.post(PATH, openapi_extra=FORM, response_model=UploadedRecording)

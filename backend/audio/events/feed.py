@@ -15,7 +15,7 @@ from core.errors import DatabaseProblem
 
 log = structlog.get_logger(__name__)
 REMEMBERED = 1000
-GATHERING_SECONDS = 0.05  # what comes meanwhile is numbered together
+GATHERING_SECONDS = 0.2  # what comes meanwhile is numbered together, which costs a fraction of one by one
 LOOK_SECONDS = 0.5  # who announces notifies nobody; the first to look does
 RETRY_SECONDS = 1
 PRUNE_SECONDS = 600

@@ -100,11 +100,11 @@ class Entry:
     def of(cls, names: Sequence[str | None], transcripts: Sequence[str | None]) -> "Entry":
         """The entry for these texts; of very long ones, for their begin."""
         folded = "\n".join(fold(name) for name in names if name)
-        texts = [text for text in (*names, *transcripts) if text]
-        parts = (PART_OF_NAME + piece for piece in grams(folded, PIECE))
-        kept: set[str] = set()
-        room = MOST_BYTES
-        for lexeme in chain(parts, *map(words, texts)):
+        kept = {PART_OF_NAME + piece for piece in grams(folded, PIECE)}
+        kept.update(*(words(name) for name in names if name))  # columns bound them, transcripts have no bound
+        spoken = [text for text in transcripts if text]
+        room = MOST_BYTES - sum(len(lexeme.encode()) for lexeme in kept) if spoken else 0
+        for lexeme in chain.from_iterable(map(words, spoken)):
             if lexeme not in kept:
                 room -= len(lexeme.encode())
                 if room < 0:
