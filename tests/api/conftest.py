@@ -24,6 +24,7 @@ from healing import bring_up_to_date
 from main import create_app
 from tests.audio.samples import recording
 from tests.conftest import RunSql, fresh_database
+from tests.serving import served
 
 
 @pytest.fixture(scope="session")
@@ -101,20 +102,14 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 async def server(settings: Settings, way: str) -> AsyncIterator[str]:
     """The base URL of the application as uvicorn serves it on a real socket, over each way."""
     listener = claim_address(settings)
-    serving = server_for(create_app(settings), direct=way == "direct")
-    task = asyncio.create_task(serving.serve(sockets=[listener]))
-    while not serving.started:
-        await asyncio.sleep(0.01)
-    host, port = listener.getsockname()
-    yield f"http://{host}:{port}"
-    serving.should_exit = True
-    await task
+    async with served(server_for(create_app(settings), direct=way == "direct"), listener) as url:
+        yield url
 
 
 @pytest.fixture
 async def far_client(server: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A client on the other end of a real socket."""
-    async with httpx.AsyncClient(base_url=server, timeout=60) as client:
+    """A client on the other end of a real socket, which loads no certificates: that would take longer than most tests."""
+    async with httpx.AsyncClient(base_url=server, timeout=60, verify=False) as client:
         yield client
 
 

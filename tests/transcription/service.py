@@ -15,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tests.serving import served
+
 KEY = "sk-Secret-0123456789"
 SAID = "Please send the report before Friday."
 
@@ -154,12 +156,9 @@ async def speaking() -> AsyncIterator[Speaker]:
     listener = socket.create_server(("127.0.0.1", 0))
     speaker.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), log_config=None, lifespan="off"))
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        await asyncio.sleep(0.01)
-    yield speaker
-    server.should_exit = server.force_exit = True
-    await task
+    async with served(server, listener):
+        yield speaker
+        server.force_exit = True
 
 
 def replying(status: int, body: str, **headers: str) -> Answer:
