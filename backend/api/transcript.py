@@ -20,7 +20,7 @@ FORMATS: dict[Format, tuple[str, Callable[[TranscriptDocument], str]]] = {
     "txt": ("text/plain; charset=utf-8", lambda document: subtitles.txt(document.transcript())),
     "srt": ("application/x-subrip; charset=utf-8", lambda document: subtitles.srt(document.transcript())),
     "vtt": ("text/vtt; charset=utf-8", lambda document: subtitles.vtt(document.transcript())),
-    "json": ("application/json", lambda document: document.model_dump_json()),
+    "json": ("application/json", lambda document: document.model_dump_json(exclude={"improved"})),
 }
 
 router = APIRouter(prefix="/api/audio", tags=["audio"])

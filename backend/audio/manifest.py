@@ -1,17 +1,42 @@
-"""The manifest beside each recording's bytes, so that storage alone can prove itself and give the table back."""
+"""The manifest beside each recording's bytes, so that storage alone can prove itself and give the table back.
 
-from collections.abc import Mapping
-from datetime import UTC
-from typing import Literal
+It holds what the row says, but for the transcripts, which lie beside it (transcription/document.py), and it follows
+each change of the row: whoever changes one writes all that the row says, so a manifest that was left behind catches up.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
 from uuid import UUID
 
+import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from audio.companions import MANIFEST
-from audio.models import AudioFile
-from storage.contract import BytesMissing, Storage
+from audio.models import AudioFile, ProcessingStatus
+from storage.contract import BytesMissing, Storage, StorageError
 
+log = structlog.get_logger(__name__)
 _LARGEST_BYTES = 1024 * 1024
+_SAME = (
+    "id",
+    "user_id",
+    "filename",
+    "original_filename",
+    "tag",
+    "category",
+    "mime_type",
+    "processing_status",
+    "error_message",
+    "transcription_engine",
+)
+_TIMES = {
+    "uploaded_at": "upload_timestamp",
+    "transcription_started_at": "transcription_started_at",
+    "transcription_completed_at": "transcription_completed_at",
+    "improvement_completed_at": "improvement_completed_at",
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+}
 
 
 class Found(BaseModel):
@@ -31,7 +56,10 @@ class Found(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What is known of a recording, version 1. A later version may add fields; an older program keeps them."""
+    """What is known of a recording, version 1. A later version may add fields; an older program keeps them.
+
+    Manifests from before they followed the row have no status, and none of the times but `uploaded_at`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -47,6 +75,14 @@ class Manifest(BaseModel):
     sha256: str
     mime_type: str | None
     found: Found | None = None
+    processing_status: ProcessingStatus | None = None
+    error_message: str | None = None
+    transcription_engine: str | None = None
+    transcription_started_at: AwareDatetime | None = None
+    transcription_completed_at: AwareDatetime | None = None
+    improvement_completed_at: AwareDatetime | None = None
+    created_at: AwareDatetime | None = None
+    updated_at: AwareDatetime | None = None
 
     def as_bytes(self) -> bytes:
         """The manifest as it lies in storage."""
@@ -60,13 +96,25 @@ def manifest_name(name: str) -> str:
 
 def manifest_of(recording: AudioFile, *, sha256: str) -> Manifest:
     """The manifest of a recording that has just come in."""
-    columns = ("id", "user_id", "filename", "original_filename", "tag", "category", "mime_type")
-    return Manifest(
-        **{name: getattr(recording, name) for name in columns},
-        uploaded_at=recording.upload_timestamp.replace(tzinfo=UTC) if recording.upload_timestamp else None,
-        size_bytes=recording.file_size_bytes,
-        sha256=sha256,
-    )
+    return Manifest(**_facts(recording), sha256=sha256)
+
+
+def told_by(manifest: Manifest) -> dict[str, Any]:
+    """What a manifest says of its row, by the columns' own names; of the place and the transcripts it says nothing."""
+    found = manifest.found
+    times = {column: _naive(getattr(manifest, field)) for field, column in _TIMES.items()}
+    times["created_at"] = times["created_at"] or times["upload_timestamp"]
+    times["updated_at"] = times["updated_at"] or times["created_at"]
+    status = manifest.processing_status
+    if status is None:
+        status = ProcessingStatus.UPLOADED if found is None else ProcessingStatus.COMPLETED
+    return {
+        **{name: getattr(manifest, name) for name in _SAME},
+        **times,
+        "file_size_bytes": manifest.size_bytes,
+        "duration_seconds": None if found is None else found.duration_seconds,
+        "processing_status": status,
+    }
 
 
 async def write_manifest(storage: Storage, name: str, manifest: Manifest) -> None:
@@ -89,11 +137,44 @@ async def has_manifest(storage: Storage, name: str) -> bool:
     return True
 
 
-async def amend_manifest(storage: Storage, name: str, changes: Mapping[str, object]) -> None:
-    """Changes some of what the manifest beside the bytes under `name` says, and leaves the rest.
+async def follow_row(storage: Storage, recording: AudioFile, *, found: Found | None = None) -> bool:
+    """Lets the manifest say what the row does, and what was `found`; returns whether it had said anything else.
 
-    The caller holds the recording's row locked: of two who change it at once, neither undoes the other.
+    The caller's transaction holds the row locked: of two who change it at once, neither undoes the other.
     Raises BytesMissing, StorageError, or ValueError when the manifest can't be understood.
     """
-    manifest = await read_manifest(storage, name)
-    await write_manifest(storage, name, manifest.model_copy(update=changes))
+    manifest = await read_manifest(storage, recording.file_path)
+    changes = _facts(recording) | ({} if found is None else {"found": found})
+    followed = manifest.model_copy(update=changes)
+    if followed == manifest:
+        return False
+    await write_manifest(storage, recording.file_path, followed)
+    return True
+
+
+async def renew_manifest(storage: Storage, recording: AudioFile) -> bool:
+    """The same, where the row is the truth: what can't be renewed is logged, and no reason to refuse the change."""
+    try:
+        return await follow_row(storage, recording)
+    except BytesMissing:  # a recording from before there were manifests
+        return False
+    except (StorageError, ValueError) as error:
+        log.warning("manifest not renewed", recording=str(recording.id), reason=type(error).__name__)
+        return False
+
+
+def _facts(recording: AudioFile) -> dict[str, Any]:
+    """What a row says, as the manifest's fields."""
+    return {
+        **{name: getattr(recording, name) for name in _SAME},
+        **{field: _aware(getattr(recording, column)) for field, column in _TIMES.items()},
+        "size_bytes": recording.file_size_bytes,
+    }
+
+
+def _aware(naive: datetime | None) -> datetime | None:
+    return None if naive is None else naive.replace(tzinfo=UTC)
+
+
+def _naive(aware: datetime | None) -> datetime | None:
+    return None if aware is None else aware.astimezone(UTC).replace(tzinfo=None)

@@ -10,14 +10,14 @@ from audio import repository
 from audio.companions import companions
 from audio.events.announcements import announce
 from audio.events.numbering import Events
-from audio.manifest import amend_manifest, has_manifest
+from audio.manifest import has_manifest, renew_manifest
 from audio.models import AudioFile, ProcessingStatus
 from audio.processing import progress
 from audio.repository import NEWEST_FIRST, Sessions, Sorting, Wanted
 from audio.search.index import SearchIndex
 from core.errors import PegasusError
 from core.labels import label
-from storage.contract import BytesMissing, Storage, StorageError
+from storage.contract import Storage, StorageError
 
 log = structlog.get_logger(__name__)
 
@@ -107,25 +107,16 @@ class Recordings:
                 raise RetryRefused("is completed")
             if not await has_manifest(self.storage, recording.file_path):
                 raise RetryRefused("came in before Pegasus processed recordings")
-            if not await progress.begin_again(session, recording):
+            if not await progress.begin_again(session, recording, storage=self.storage):
                 raise RetryRefused("is being processed already")
         return recording
 
     async def _renew_manifest(self, recording: AudioFile) -> None:
-        """Lets the manifest follow the row, which is locked meanwhile, so that of two changes the later one stays.
-
-        The row is the truth: a manifest that can't be renewed is reported and no reason to refuse the change.
-        """
-        try:
-            async with self.sessions() as session:
-                newest = await repository.find_and_lock(session, recording.id, owner=None)
-                if newest is not None:
-                    labels = {"tag": newest.tag, "category": newest.category}
-                    await amend_manifest(self.storage, newest.file_path, labels)
-        except BytesMissing:
-            return  # a recording from before there were manifests
-        except (StorageError, ValueError) as error:
-            log.warning("manifest not renewed", recording=str(recording.id), reason=type(error).__name__)
+        """Lets the manifest follow the row, which is locked meanwhile, so that of two changes the later one stays."""
+        async with self.sessions() as session:
+            newest = await repository.find_and_lock(session, recording.id, owner=None)
+            if newest is not None:
+                await renew_manifest(self.storage, newest)
 
 
 def _there(recording: AudioFile | None) -> AudioFile:

@@ -13,12 +13,12 @@ from audio.companions import playback_name, waveform_name
 from audio.events.announcements import announce
 from audio.formats import HEAD_BYTES, AudioFormat, recognise
 from audio.incoming import NotAudio
-from audio.manifest import Found, amend_manifest, read_manifest
-from audio.models import AudioFile
+from audio.manifest import Found, follow_row, read_manifest
+from audio.models import AudioFile, ProcessingStatus
 from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits
 from audio.processing.playback import Variant, make_playback, variant_due
 from audio.processing.probing import Examined, examine
-from audio.processing.progress import Gone, commit_lazily
+from audio.processing.progress import UNDER_WAY, Gone, commit_lazily, take_further
 from audio.processing.stored import store, stored_file
 from audio.repository import Sessions
 from storage.blocking import in_thread
@@ -38,8 +38,8 @@ class Examination:
     scratch: Path | None = None  # the folder for files that are made; None: the system's
     limits: DecodingLimits = field(default_factory=DecodingLimits)
 
-    async def found(self, recording: AudioFile) -> Found:
-        """What a recording is; it is decoded only where that isn't known yet.
+    async def found(self, recording: AudioFile, *, is_all: bool) -> Found:
+        """What a recording is; it is decoded only where that isn't known yet. Where that `is_all`, it is completed.
 
         Raises NotAudio, DecodingFailed, DecoderUnavailable, BytesMissing, Gone, or what another try may overcome.
         """
@@ -48,8 +48,10 @@ class Examination:
         if found is None:
             found, mime_type = await self._examine(recording.file_path)
         elif (recording.duration_seconds, recording.mime_type) == (found.duration_seconds, mime_type):
+            if is_all:
+                await take_further(self.sessions, recording.id, storage=self.storage, to=ProcessingStatus.COMPLETED)
             return found  # else its worker was killed before the row could tell of it
-        await self._tell(recording, found, mime_type=mime_type)
+        await self._tell(recording, found, mime_type=mime_type, is_all=is_all)
         return found
 
     async def _examine(self, path: str) -> tuple[Found, str]:
@@ -63,17 +65,20 @@ class Examination:
         await self.storage.replace(waveform_name(path), examined.waveform.to_json())
         return _found(examined, variant), examined.probe.mime_type
 
-    async def _tell(self, recording: AudioFile, found: Found, *, mime_type: str | None) -> None:
-        """What was found goes into the manifest, and then into the row."""
+    async def _tell(self, recording: AudioFile, found: Found, *, mime_type: str | None, is_all: bool) -> None:
+        """What was found goes into the manifest, with the recording's end where that is all, and then into the row."""
         async with self.sessions() as session:
             await commit_lazily(session)
             locked = await repository.find_and_lock(session, recording.id, owner=None)
-            if locked is None:
+            if locked is None or locked.processing_status not in UNDER_WAY:
                 raise Gone
-            await amend_manifest(self.storage, recording.file_path, {"found": found, "mime_type": mime_type})
             locked.duration_seconds = found.duration_seconds
             locked.mime_type = mime_type
             await announce(session, recording.id, change="examined")
+            if is_all:
+                locked.processing_status = ProcessingStatus.COMPLETED
+                await announce(session, recording.id, change="progressed")
+            await follow_row(self.storage, locked, found=found)
             await session.commit()
 
     async def _recognised(self, path: str) -> AudioFormat:

@@ -12,10 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio import repository
 from audio.events.announcements import announce, announcing
+from audio.manifest import renew_manifest
 from audio.models import AudioFile, ProcessingStatus
 from audio.processing.jobs import ENQUEUE, Job, parameters
 from core.database import Sessions
 from core.errors import PegasusError
+from storage.contract import Storage
 
 UNDER_WAY = (ProcessingStatus.UPLOADED, ProcessingStatus.TRANSCRIBING, ProcessingStatus.IMPROVING)
 # Uploads don't wait while the disk takes in what a crash of PostgreSQL may as well undo: the job's end, which is
@@ -28,17 +30,20 @@ async def advance(
     session: AsyncSession,
     recording_id: UUID,
     *,
+    storage: Storage,
     since: Collection[ProcessingStatus],
     to: ProcessingStatus,
     **changes: object,
 ) -> bool:
     """Takes a recording from one of the states `since` into the state `to`, with other columns' values, and commits.
 
-    False when it isn't in such a state any more, or isn't there.
+    Its manifest follows before the commit. False when it isn't in such a state any more, or isn't there.
     """
     await commit_lazily(session)
     step = update(AudioFile).where(AudioFile.id == recording_id, AudioFile.processing_status.in_(since))
     taken = await session.scalar(announcing(step.values(processing_status=to, **changes), change="progressed"))
+    if taken is not None and (recording := await repository.find(session, recording_id, owner=None)) is not None:
+        await renew_manifest(storage, recording)
     await session.commit()
     return taken is not None
 
@@ -56,17 +61,18 @@ async def take_further(
     sessions: Sessions,
     recording_id: UUID,
     *,
+    storage: Storage,
     since: Collection[ProcessingStatus] = UNDER_WAY,
     to: ProcessingStatus,
     **changes: object,
 ) -> None:
     """As `advance`, where whoever does it can't go on otherwise. Raises Gone."""
     async with sessions() as session:
-        if not await advance(session, recording_id, since=since, to=to, **changes):
+        if not await advance(session, recording_id, storage=storage, since=since, to=to, **changes):
             raise Gone
 
 
-async def begin_again(session: AsyncSession, recording: AudioFile) -> bool:
+async def begin_again(session: AsyncSession, recording: AudioFile, *, storage: Storage) -> bool:
     """Puts a recording, which `session` has locked, back to where it was when it came in, and commits.
 
     False, with nothing changed, when a job of it waits or runs.
@@ -79,5 +85,6 @@ async def begin_again(session: AsyncSession, recording: AudioFile) -> bool:
     for column, value in _NO_TRACE.items():
         setattr(recording, column, value)
     await announce(session, recording.id, change="progressed")
+    await renew_manifest(storage, recording)
     await session.commit()
     return True

@@ -84,5 +84,4 @@ async def transcript_of(recording: AudioFile, storage: Storage) -> TranscriptDoc
     try:
         return await read_document(storage, recording.file_path)
     except (BytesMissing, ValueError):
-        engine = recording.transcription_engine or ""
-        return TranscriptDocument(engine=engine, language=None, text=text, segments=(), words=())
+        return TranscriptDocument.of_text(text, engine=recording.transcription_engine)

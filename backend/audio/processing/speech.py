@@ -1,7 +1,9 @@
 """The slow step: an engine hears what is said, and a model may improve the wording."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import structlog
 
@@ -11,7 +13,7 @@ from audio.models import AudioFile, ProcessingStatus, utc_now
 from audio.processing.progress import UNDER_WAY, take_further
 from audio.processing.stored import stored_file
 from audio.repository import Sessions
-from audio.transcription.contract import Engine, EngineProblem, Transcript
+from audio.transcription.contract import Engine, EngineProblem
 from audio.transcription.document import TranscriptDocument, read_document, write_document
 from audio.transcription.improve import Improver
 from storage.contract import BytesMissing, Storage
@@ -40,16 +42,19 @@ class Transcribing:
         status, recording_id = recording.processing_status, recording.id
         if status is UPLOADED:
             begun = utc_now()
-            await take_further(
-                self.sessions, recording_id, since=[UPLOADED], to=TRANSCRIBING, transcription_started_at=begun
-            )
+            await self._take_further(recording_id, since=[UPLOADED], to=TRANSCRIBING, transcription_started_at=begun)
         document = await self._document(recording, found)
         told: dict[str, Any] = {} if status is IMPROVING else _told(document)
         if self.improver is not None and document.text:
             if status is not IMPROVING:
-                await take_further(self.sessions, recording_id, since=[TRANSCRIBING], to=IMPROVING, **told)
-            told = await self._improved(recording, document.transcript(), self.improver)
-        await take_further(self.sessions, recording_id, to=ProcessingStatus.COMPLETED, **told)
+                await self._take_further(recording_id, since=[TRANSCRIBING], to=IMPROVING, **told)
+            told = await self._improved(recording, document, self.improver)
+        await self._take_further(recording_id, since=UNDER_WAY, to=ProcessingStatus.COMPLETED, **told)
+
+    async def _take_further(
+        self, recording_id: UUID, *, since: Collection[ProcessingStatus], to: ProcessingStatus, **changes: object
+    ) -> None:
+        await take_further(self.sessions, recording_id, storage=self.storage, since=since, to=to, **changes)
 
     async def _document(self, recording: AudioFile, found: Found) -> TranscriptDocument:
         """What the engine heard; it isn't asked again for what it has already told."""
@@ -65,16 +70,20 @@ class Transcribing:
         await write_document(self.storage, path, document)
         return document
 
-    async def _improved(self, recording: AudioFile, transcript: Transcript, improver: Improver) -> dict[str, Any]:
+    async def _improved(self, recording: AudioFile, document: TranscriptDocument, improver: Improver) -> dict[str, Any]:
         """The improved wording, as columns; none where the model has nothing to offer: the original is still good."""
-        try:
-            improved = await improver.improve(transcript)
-        except EngineProblem as problem:
-            log.warning("transcript not improved", recording=str(recording.id), reason=str(problem))
-            return {}
-        if not improved.kept:
-            return {}
-        return {"improved_transcript": improved.text, "improvement_completed_at": utc_now()}
+        wording = document.improved
+        if wording is None:
+            try:
+                improved = await improver.improve(document.transcript())
+            except EngineProblem as problem:
+                log.warning("transcript not improved", recording=str(recording.id), reason=str(problem))
+                return {}
+            if not improved.kept:
+                return {}
+            wording = improved.text
+            await write_document(self.storage, recording.file_path, document.with_improved(wording))
+        return {"improved_transcript": wording, "improvement_completed_at": utc_now()}
 
 
 def _told(document: TranscriptDocument) -> dict[str, Any]:

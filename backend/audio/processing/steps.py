@@ -19,7 +19,7 @@ from audio.processing import progress
 from audio.processing.decoding import DecodingFailed
 from audio.processing.examination import Examination
 from audio.processing.jobs import Lane
-from audio.processing.progress import UNDER_WAY, Gone, take_further
+from audio.processing.progress import UNDER_WAY, Gone
 from audio.processing.speech import Transcribing
 from audio.repository import Sessions
 from audio.transcription.contract import EngineRefused
@@ -65,20 +65,24 @@ class Processing:
         """
         async with self.sessions() as session:
             failed = await progress.advance(
-                session, recording_id, since=UNDER_WAY, to=ProcessingStatus.FAILED, error_message=reason
+                session,
+                recording_id,
+                storage=self.storage,
+                since=UNDER_WAY,
+                to=ProcessingStatus.FAILED,
+                error_message=reason,
             )
         if failed:
             log.warning("processing failed", recording=str(recording_id), reason=reason)
         return failed
 
     async def _take_along(self, recording: AudioFile, lane: Lane) -> Lane | None:
-        found = await self.examination.found(recording)
-        if self.transcribing is None or not self.transcribing.is_due(recording):
-            await take_further(self.sessions, recording.id, to=ProcessingStatus.COMPLETED)
-        elif lane is Lane.QUICK:
+        speech = self.transcribing if self.transcribing and self.transcribing.is_due(recording) else None
+        found = await self.examination.found(recording, is_all=speech is None)
+        if speech is not None and lane is Lane.QUICK:
             return Lane.SLOW
-        else:
-            await self.transcribing.transcribe(recording, found)
+        if speech is not None:
+            await speech.transcribe(recording, found)
         log.info("recording completed", recording=str(recording.id))
         return None
 

@@ -22,6 +22,7 @@ class TranscriptDocument(BaseModel):
     text: str
     segments: tuple[Segment, ...]
     words: tuple[Word, ...]
+    improved: str | None = None  # the improved wording, once there is one
 
     @classmethod
     def of(cls, transcript: Transcript, *, engine: str) -> Self:
@@ -33,6 +34,15 @@ class TranscriptDocument(BaseModel):
             segments=transcript.segments,
             words=transcript.words,
         )
+
+    @classmethod
+    def of_text(cls, text: str, *, engine: str | None, improved: str | None = None) -> Self:
+        """The document of a transcript of which the row alone knows: without times."""
+        return cls(engine=engine or "", language=None, text=text, segments=(), words=(), improved=improved)
+
+    def with_improved(self, text: str) -> Self:
+        """The same with an improved wording."""
+        return self.model_copy(update={"improved": text})
 
     def transcript(self) -> Transcript:
         """The transcript in it."""
