@@ -31,6 +31,7 @@ from audio.entrance import Entrance
 from audio.ingest import Ingest
 from audio.quota import Quota
 from audio.recordings import Recordings
+from audio.upkeep.manifests import Manifests
 from audio.upkeep.schedule import Schedule
 from audio.upkeep.sweeper import Sweeper
 from audio.uploads.uploads import Uploads
@@ -109,7 +110,12 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
         quota=_quota(settings),
     )
     uploads = Uploads(sessions=sessions, storage=storage, ingest=ingest, open_limit=settings.open_uploads)
-    sweeper = Sweeper(sessions=sessions, upkeep=storage.upkeep(), expire_uploads=uploads.expire)
+    sweeper = Sweeper(
+        sessions=sessions,
+        upkeep=storage.upkeep(),
+        expire_uploads=uploads.expire,
+        manifests=Manifests(sessions=sessions, storage=storage),
+    )
     _spare_the_collector()
     try:
         async with (

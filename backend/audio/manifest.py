@@ -53,6 +53,7 @@ class Found(BaseModel):
     damaged: bool
     playback_extension: str | None = None
     playback_mime_type: str | None = None
+    mime_type: str | None = None  # the row may not tell of it yet
 
 
 class Manifest(BaseModel):
@@ -135,6 +136,11 @@ async def has_manifest(storage: Storage, name: str) -> bool:
     except BytesMissing:
         return False
     return True
+
+
+def follows(manifest: Manifest, recording: AudioFile) -> bool:
+    """Whether the manifest says all that the row says."""
+    return manifest.model_copy(update=_facts(recording)) == manifest
 
 
 async def follow_row(storage: Storage, recording: AudioFile, *, found: Found | None = None) -> bool:

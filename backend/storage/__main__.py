@@ -1,4 +1,4 @@
-"""The command line for storage: `python -m storage {verify,sweep,adopt}`, on the configured storage and database.
+"""The command line `python -m storage {verify,sweep,adopt,rebuild}`, on the configured storage and database.
 
 The exit code is 0 when all is well, 1 when something is wrong or couldn't be done, 2 when it was asked for wrongly.
 """
@@ -12,9 +12,18 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import asdict
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from audio.upkeep import pairing, places
+from audio.upkeep.manifests import Manifests
+from audio.upkeep.rebuild import NotRebuilt, Rebuild, RebuildTally
 from audio.upkeep.sweeper import Sweeper
 from audio.upkeep.verification import Tally, Verification, Wrong
 from core.database import Sessions, database_address, open_engine, sessions_on
@@ -100,8 +109,9 @@ def _summary(tally: Tally) -> str:
 
 async def sweep(options: argparse.Namespace, storage: LocalStorage, sessions: Sessions) -> int:
     """Sweeps once, as the server does by itself."""
-    sweeper = Sweeper(sessions=sessions, upkeep=storage.upkeep())
-    done = await sweeper.sweep(dry_run=options.dry_run, consent=options.yes)
+    manifests = Manifests(sessions=sessions, storage=storage)
+    sweeper = Sweeper(sessions=sessions, upkeep=storage.upkeep(), manifests=manifests)
+    done = await sweeper.sweep(dry_run=options.dry_run, consent=options.yes, every_manifest=options.manifests)
     if done is None:
         return 0
     print(json.dumps(done.as_json()) if options.json else done)
@@ -121,19 +131,62 @@ async def adopt(options: argparse.Namespace, storage: LocalStorage, sessions: Se
     return 0
 
 
+async def rebuild(options: argparse.Namespace, storage: LocalStorage, sessions: Sessions) -> int:
+    """Enters a row for each recording in storage that has none, and says of which it can't."""
+    upkeep = storage.upkeep()
+    await pairing.take_back(sessions, upkeep)
+    with _counting(await places.stored(upkeep)) as progress:
+        work = Rebuild(sessions=sessions, storage=storage, upkeep=upkeep, progress=progress, verify=options.verify)
+        async with aclosing(work.run()) as found:
+            async for not_rebuilt in found:
+                print(_not_rebuilt(not_rebuilt, as_json=options.json))
+    print(json.dumps(asdict(work.tally)) if options.json else _rebuilt(work.tally))
+    return 1 if work.tally.not_rebuilt else 0
+
+
+@contextmanager
+def _counting(recordings: int) -> Iterator[Callable[[int], object]]:
+    """As `_progress`, for what is counted and not measured."""
+    console = Console(stderr=True)
+    columns = (BarColumn(None), MofNCompleteColumn(), TimeRemainingColumn())
+    beside = sys.stdout.isatty()
+    with Progress(*columns, console=console, disable=not console.is_terminal, redirect_stdout=beside) as bar:
+        task = bar.add_task("", total=recordings)
+        yield lambda number: bar.advance(task, number)
+
+
+def _not_rebuilt(one: NotRebuilt, *, as_json: bool) -> str:
+    return json.dumps({"obstacle": one.obstacle, "path": one.path}) if as_json else f"{one.obstacle}: {one.path}"
+
+
+def _rebuilt(tally: RebuildTally) -> str:
+    lines = [f"{tally.recordings} recordings in storage: {tally.rebuilt} got their rows back."]
+    if tally.already_there:
+        lines.append(f"{tally.already_there} had theirs, which were left as they are.")
+    if tally.enqueued:
+        lines.append(f"{tally.enqueued} weren't processed to their end, and will be.")
+    if tally.not_rebuilt:
+        lines.append(f"{tally.not_rebuilt} couldn't be given back, for the reasons above.")
+    return "\n".join(lines)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m storage", description="Proves and tidies what is stored.")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print the answer as JSON")
-    names = parser.add_subparsers(required=True, metavar="{verify,sweep,adopt}")
+    names = parser.add_subparsers(required=True, metavar="{verify,sweep,adopt,rebuild}")
     verifying = names.add_parser("verify", parents=[common], help="read every recording and compare its digest")
     verifying.set_defaults(run=verify)
     sweeping = names.add_parser("sweep", parents=[common], help="put aside what has been left over for half a minute")
     sweeping.add_argument("--dry-run", action="store_true", help="only say what is there")
     sweeping.add_argument("--yes", action="store_true", help="also where more is left over than crashes explain")
+    sweeping.add_argument("--manifests", action="store_true", help="compare every manifest with its row, not new ones")
     sweeping.set_defaults(run=sweep)
     adopting = names.add_parser("adopt", parents=[common], help="accept that database and storage belong together")
     adopting.set_defaults(run=adopt)
+    rebuilding = names.add_parser("rebuild", parents=[common], help="give the table back what storage alone still has")
+    rebuilding.add_argument("--verify", action="store_true", help="read every recording and compare its digest, too")
+    rebuilding.set_defaults(run=rebuild)
     return parser
 
 

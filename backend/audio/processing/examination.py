@@ -44,18 +44,21 @@ class Examination:
         Raises NotAudio, DecodingFailed, DecoderUnavailable, BytesMissing, Gone, or what another try may overcome.
         """
         manifest = await read_manifest(self.storage, recording.file_path)
-        found, mime_type = manifest.found, manifest.mime_type
+        found = manifest.found
         if found is None:
-            found, mime_type = await self._examine(recording.file_path)
-        elif (recording.duration_seconds, recording.mime_type) == (found.duration_seconds, mime_type):
+            found = await self._examine(recording.file_path)
+        elif (recording.duration_seconds, recording.mime_type) == (
+            found.duration_seconds,
+            found.mime_type or manifest.mime_type,
+        ):
             if is_all:
                 await take_further(self.sessions, recording.id, storage=self.storage, to=ProcessingStatus.COMPLETED)
             return found  # else its worker was killed before the row could tell of it
-        await self._tell(recording, found, mime_type=mime_type, is_all=is_all)
+        await self._tell(recording, found, is_all=is_all)
         return found
 
-    async def _examine(self, path: str) -> tuple[Found, str]:
-        """What it is, and its type; waveform and playback variant lie beside its bytes then."""
+    async def _examine(self, path: str) -> Found:
+        """What it is; waveform and playback variant lie beside its bytes then."""
         async with self.decoding, stored_file(self.storage, path) as file:
             audio = await self._recognised(path)
             examined = await examine(file, audio=audio, decoder=self.decoder, limits=self.limits)
@@ -63,9 +66,9 @@ class Examination:
             if variant is not None:
                 variant = await self._make_playable(path, file, audio=audio, variant=variant)
         await self.storage.replace(waveform_name(path), examined.waveform.to_json())
-        return _found(examined, variant), examined.probe.mime_type
+        return _found(examined, variant)
 
-    async def _tell(self, recording: AudioFile, found: Found, *, mime_type: str | None, is_all: bool) -> None:
+    async def _tell(self, recording: AudioFile, found: Found, *, is_all: bool) -> None:
         """What was found goes into the manifest, with the recording's end where that is all, and then into the row."""
         async with self.sessions() as session:
             await commit_lazily(session)
@@ -73,7 +76,7 @@ class Examination:
             if locked is None or locked.processing_status not in UNDER_WAY:
                 raise Gone
             locked.duration_seconds = found.duration_seconds
-            locked.mime_type = mime_type
+            locked.mime_type = found.mime_type or locked.mime_type
             await announce(session, recording.id, change="examined")
             if is_all:
                 locked.processing_status = ProcessingStatus.COMPLETED
@@ -117,4 +120,5 @@ def _found(examined: Examined, variant: Variant | None) -> Found:
         damaged=probe.damaged,
         playback_extension=variant.audio.extension if variant else None,
         playback_mime_type=variant.audio.mime_type if variant else None,
+        mime_type=probe.mime_type,
     )

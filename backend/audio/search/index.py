@@ -7,7 +7,8 @@ who writes remembering the index.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, starmap
 from typing import Any
@@ -45,6 +46,8 @@ PIECE = 3
 PART_OF_NAME = "\x01"  # what no word begins with
 AT_ONCE = 25  # a transcript may have megabytes
 SWEEP_SECONDS = 300
+IDLE_SHARE = 200  # of millions of recordings a sweep takes seconds
+LOOKED_AT_ONCE = 20_000
 _SEARCHED = tuple(getattr(AudioFile, name) for name in (*NAMES, *TRANSCRIPTS))
 _VERSION = cast(cast(literal_column("audio_files.xmin"), Text), BigInteger)
 _ENTERED = insert(search).values(
@@ -134,6 +137,7 @@ class SearchIndex:
     async def run(self) -> None:
         """Sweeps until cancelled. A database that goes away is waited for."""
         while True:
+            began = time.monotonic()
             try:
                 await self.sweep()
                 self.complete = True
@@ -141,25 +145,45 @@ class SearchIndex:
                 log.warning("search index not swept", reason=str(problem))
             except Exception as error:
                 log.exception("the search index stumbled", error=type(error).__name__)
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(max(SWEEP_SECONDS, (time.monotonic() - began) * IDLE_SHARE))
 
     async def sweep(self) -> None:
         """Renews the entries of rows that were changed without a word, and removes those without a row."""
-        async with self.sessions() as session:
-            behind = select(AudioFile.id).outerjoin(search, search.c.recording_id == AudioFile.id)
-            stale = behind.where(search.c.row_version.is_distinct_from(_VERSION))
-            found = (await session.scalars(stale)).all()
-        for start in range(0, len(found), AT_ONCE):
-            async with self.sessions() as session:
-                await alone(session)
-                await renew(session, found[start : start + AT_ONCE])
-                await session.commit()
+        renewed = 0
+        async for stale in self._stale():
+            await self.renew(stale)
+            renewed += len(stale)
         async with self.sessions() as session:
             orphans = delete(search).where(~exists().where(AudioFile.id == search.c.recording_id))
             await session.execute(orphans)
             await session.commit()
-        if found:
-            log.info("recordings indexed for search", recordings=len(found))
+        if renewed:
+            log.info("recordings indexed for search", recordings=renewed)
+
+    async def renew(self, recording_ids: Sequence[UUID]) -> None:
+        """Makes the entries of recordings anew, some at a time, so that the events needn't wait for all."""
+        for start in range(0, len(recording_ids), AT_ONCE):
+            async with self.sessions() as session:
+                await alone(session)
+                await renew(session, recording_ids[start : start + AT_ONCE])
+                await session.commit()
+
+    async def _stale(self) -> AsyncGenerator[Sequence[UUID]]:
+        """The recordings whose entries aren't of their rows as they are, in the order of the ids."""
+        last: UUID | None = None
+        while True:
+            ids = select(AudioFile.id, _VERSION.label("version")).order_by(AudioFile.id).limit(LOOKED_AT_ONCE)
+            some = (ids if last is None else ids.where(AudioFile.id > last)).cte("some")
+            joined = select(some.c.id, search.c.row_version.is_distinct_from(some.c.version)).outerjoin(
+                search, search.c.recording_id == some.c.id
+            )
+            async with self.sessions() as session:
+                looked_at = (await session.execute(joined)).all()
+            if not looked_at:
+                return
+            if stale := [recording_id for recording_id, is_stale in looked_at if is_stale]:
+                yield stale
+            last = max(recording_id for recording_id, _ in looked_at)
 
 
 async def renew(session: AsyncSession, recording_ids: Sequence[UUID]) -> None:

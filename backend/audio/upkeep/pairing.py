@@ -93,6 +93,28 @@ async def make_sure(sessions: Sessions, upkeep: Upkeep, *, dry_run: bool = False
     log.info("database and storage belong together from now on", adopted=not meeting.is_new)
 
 
+async def take_back(sessions: Sessions, upkeep: Upkeep) -> None:
+    """Gives a database that knows no storage yet the id of this one, whose recordings are to be entered in it.
+
+    Raises PairRefused where either belongs to another; IdentityTableMissing, DatabaseProblem or StorageError.
+    """
+    stored, entered = await upkeep.identity(), await _entered(sessions)
+    if entered is not None and stored != entered:
+        raise PairRefused(
+            "the database knows its storage, and this is another one"
+            if stored is not None
+            else "the database knows its storage, and this one bears no id: its disk may not be mounted"
+        )
+    meeting = await meet(sessions, upkeep)
+    if entered is None and meeting.looked_up and not meeting.fits:
+        raise PairRefused("the database has recordings, and their bytes are not in this storage")
+    first = await _enter_first(sessions, stored or uuid4())
+    if stored is None:
+        await upkeep.identify(first)
+    elif first != stored:
+        raise PairRefused("another process has just put this database and another storage together")
+
+
 async def meet(sessions: Sessions, upkeep: Upkeep) -> Meeting:
     """What there is on both sides."""
     rows = await places.sample(sessions, SAMPLE)

@@ -4,13 +4,17 @@ So a walk over millions of rows needs no memory and stands in nobody's way; what
 """
 
 from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Row, String, Uuid, func, literal, select
 
 from audio.models import AudioFile
+from audio.names import is_recording
 from core.database import Sessions
+from storage.upkeep import Upkeep
 
 BATCH = 500
 
@@ -22,9 +26,10 @@ class Place:
     recording_id: UUID
     path: str
     size_bytes: int | None
+    updated_at: datetime | None = None
 
 
-_PLACE = select(AudioFile.id, AudioFile.file_path, AudioFile.file_size_bytes)
+_PLACE = select(AudioFile.id, AudioFile.file_path, AudioFile.file_size_bytes, AudioFile.updated_at)
 
 
 async def places(sessions: Sessions) -> AsyncGenerator[Sequence[Place]]:
@@ -68,5 +73,14 @@ async def extent(sessions: Sessions) -> tuple[int, int]:
         return rows, int(size_bytes or 0)
 
 
-def _place(row: Row[UUID, str, int | None]) -> Place:
-    return Place(row.id, row.file_path, row.file_size_bytes)
+async def stored(upkeep: Upkeep) -> int:
+    """How many recordings lie in storage."""
+    number = 0
+    async with aclosing(upkeep.walk()) as batches:
+        async for batch in batches:
+            number += sum(is_recording(found.name) for found in batch)
+    return number
+
+
+def _place(row: Row[UUID, str, int | None, datetime | None]) -> Place:
+    return Place(row.id, row.file_path, row.file_size_bytes, row.updated_at)

@@ -18,6 +18,7 @@ class Sweep:
     rows_without_bytes: int = 0
     some_without_bytes: list[UUID] = field(default_factory=list)
     rows_without_manifest: int = 0
+    manifests_renewed: int = 0
     put_back: int = 0
     files: int = 0
     others: int = 0
@@ -37,6 +38,7 @@ class Sweep:
             *(f"  {identity}" for identity in self.some_without_bytes),
             _told(self.rows_without_bytes - len(self.some_without_bytes), "more, which `verify` lists"),
             _told(self.put_back, "recordings put back, for their rows are there again"),
+            _told(self.manifests_renewed, "manifests were behind their rows, and say now what these say"),
             _told(self.rows_without_manifest, "rows from before there were manifests"),
             _told(self.others, "files that Pegasus didn't name, left alone"),
             _told(self.left_over, "recordings or manifests without a row, older than a day"),

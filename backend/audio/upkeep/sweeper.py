@@ -8,13 +8,16 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
 from audio.companions import companions
 from audio.manifest import manifest_name
+from audio.models import utc_now
 from audio.names import is_companion, is_recording, named_by
 from audio.upkeep import places
+from audio.upkeep.manifests import Manifests
 from audio.upkeep.pairing import make_sure
 from audio.upkeep.places import Place
 from audio.upkeep.spellings import Spellings
@@ -23,7 +26,10 @@ from core.database import Sessions
 from core.errors import PegasusError
 from storage.upkeep import Found, Upkeep
 
-DAY_SECONDS = 24 * 60 * 60
+HOUR_SECONDS = 60 * 60
+DAY_SECONDS = 24 * HOUR_SECONDS
+YEAR_SECONDS = 365 * DAY_SECONDS
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - as the table keeps times
 # An upload enters its row, and a delete removes its bytes, well within this time, whatever the clocks say meanwhile.
 SETTLE_SECONDS = 30
 FEW = 10  # left over by crashes in any storage; more of them are held against the size of the whole
@@ -45,17 +51,29 @@ class SweepUnderWay(PegasusError):
 
 @dataclass(frozen=True, kw_only=True)
 class Sweeper:
-    """`expire_uploads` removes resumable uploads whose time is over, and returns how many there were."""
+    """`expire_uploads` removes resumable uploads whose time is over, and returns how many there were.
+
+    `manifests` are those that have to follow the rows.
+    """
 
     sessions: Sessions
     upkeep: Upkeep
     expire_uploads: Callable[[], Awaitable[int]] | None = None
+    manifests: Manifests | None = None
     settle_seconds: float = SETTLE_SECONDS
 
-    async def sweep(self, *, dry_run: bool = False, consent: bool = False, unless_within: float = 0) -> Sweep | None:
+    async def sweep(
+        self,
+        *,
+        dry_run: bool = False,
+        consent: bool = False,
+        every_manifest: bool = False,
+        unless_within: float = 0,
+    ) -> Sweep | None:
         """Sweeps once, and says what was seen and done; None where somebody did within that many seconds.
 
-        With `consent` it moves as many files as there are to move. Raises SweepUnderWay, PairRefused,
+        With `consent` it moves as many files as there are to move. With `every_manifest` also those are compared whose
+        rows weren't changed since the last time. Raises SweepUnderWay, PairRefused,
         TooManySpellings, DatabaseProblem or StorageError.
         """
         async with _alone(self.sessions):
@@ -64,7 +82,8 @@ class Sweeper:
             if ago is not None and 0 <= ago < unless_within:
                 return None
             sweep, spellings = Sweep(), Spellings()
-            await self._compare_rows(sweep, spellings, dry_run=dry_run)
+            changed_since = EPOCH if every_manifest else _changed_since(ago)
+            await self._compare_rows(sweep, spellings, dry_run=dry_run, changed_since=changed_since)
             left_over = await self._compare_files(sweep, spellings)
             if sweep.left_over > max(FEW, sweep.files * SHARE) and not consent:
                 sweep.stopped = _too_many(sweep)
@@ -74,7 +93,9 @@ class Sweeper:
                 await self.upkeep.note_sweep()
             return sweep
 
-    async def _compare_rows(self, sweep: Sweep, spellings: Spellings, *, dry_run: bool) -> None:
+    async def _compare_rows(
+        self, sweep: Sweep, spellings: Spellings, *, dry_run: bool, changed_since: datetime
+    ) -> None:
         async with aclosing(places.places(self.sessions)) as batches:
             async for batch in batches:
                 names = await self.upkeep.locate([place.path for place in batch])
@@ -85,6 +106,9 @@ class Sweeper:
                 sweep.rows += len(batch)
                 sweep.rows_without_manifest += manifests.count(None)
                 missing = [place for place, name in zip(batch, names, strict=True) if name is None]
+                if self.manifests is not None and not dry_run:
+                    changed = [place for place in batch if place.updated_at and place.updated_at >= changed_since]
+                    sweep.manifests_renewed += await self.manifests.mend([place.recording_id for place in changed])
                 if missing:
                     await self._missing(sweep, missing, dry_run=dry_run)
 
@@ -145,6 +169,12 @@ class Sweeper:
     async def _put_back(self, names: Sequence[str]) -> Sequence[str]:
         """What lies beside them first: it is there as soon as the bytes are."""
         return await self.upkeep.put_back([each for name in names for each in (*companions(name), name)])
+
+
+def _changed_since(swept_ago: float | None) -> datetime:
+    """From when on a row's change may have been missed by the last sweep, whatever the clocks say."""
+    ago = max(0.0, 2 * DAY_SECONDS if swept_ago is None else swept_ago)
+    return utc_now() - timedelta(seconds=min(ago, YEAR_SECONDS) + HOUR_SECONDS)
 
 
 @asynccontextmanager

@@ -1,0 +1,195 @@
+"""Gives the table back from storage alone: a row for each recording whose bytes and manifest are there and agree.
+
+It never changes a row that is there, so it may be broken off and run again, and a server may run beside it. Nothing is
+announced: for whoever listens, these recordings came in long ago. What was put aside, or is half-written, is left out.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CursorResult
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from audio.incoming import DigestAside
+from audio.manifest import Manifest, read_manifest, told_by
+from audio.models import AudioFile
+from audio.names import is_recording
+from audio.processing.jobs import ENQUEUE, Job, parameters
+from audio.processing.progress import UNDER_WAY
+from audio.repository import driver_connection
+from audio.search.index import SearchIndex
+from audio.transcription.document import read_document
+from audio.upkeep import places
+from core.database import Sessions
+from storage.contract import BytesMissing, Storage, StorageError
+from storage.upkeep import Upkeep
+
+READ_AT_ONCE = 16
+Row = dict[str, Any]
+
+
+class Obstacle(StrEnum):
+    """Why a recording in storage gets no row."""
+
+    NO_MANIFEST = "no manifest"
+    MANIFEST_UNREADABLE = "manifest unreadable"
+    SIZE_DIFFERS = "size differs"
+    BYTES_CHANGED = "bytes changed"
+    BYTES_UNREADABLE = "bytes unreadable"
+    TRANSCRIPT_MISSING = "transcript missing"
+    ID_TAKEN = "another recording has its id"
+    ROW_REFUSED = "the table doesn't take what its manifest says"
+
+
+@dataclass(frozen=True)
+class NotRebuilt:
+    """A recording that got no row."""
+
+    obstacle: Obstacle
+    path: str
+
+
+class _Stopped(Exception):
+    def __init__(self, obstacle: Obstacle) -> None:
+        super().__init__(obstacle)
+        self.obstacle = obstacle
+
+
+@dataclass(kw_only=True)
+class RebuildTally:
+    """How many there were."""
+
+    recordings: int = 0
+    already_there: int = 0
+    rebuilt: int = 0
+    enqueued: int = 0
+    not_rebuilt: int = 0
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rebuild:
+    """One pass over storage; `progress` is called with the number of recordings that were looked at each time.
+
+    With `verify` each recording's bytes are read, and have to have the digest that its manifest says.
+    """
+
+    sessions: Sessions
+    storage: Storage
+    upkeep: Upkeep
+    progress: Callable[[int], object]
+    verify: bool = False
+    tally: RebuildTally = field(default_factory=RebuildTally)
+
+    async def run(self) -> AsyncGenerator[NotRebuilt]:
+        """Enters what can be entered, and yields what can't. Raises DatabaseProblem or StorageError."""
+        async with aclosing(self.upkeep.walk()) as batches:
+            async for batch in batches:
+                names = sorted(found.name for found in batch if is_recording(found.name))
+                there = await places.named(self.sessions, names) if names else set()
+                self.tally.recordings += len(names)
+                self.tally.already_there += len(there)
+                for obstacle in await self._rebuilt([name for name in names if name not in there]):
+                    self.tally.not_rebuilt += 1
+                    yield obstacle
+                self.progress(len(names))
+
+    async def _rebuilt(self, names: Sequence[str]) -> list[NotRebuilt]:
+        turns = asyncio.Semaphore(READ_AT_ONCE)
+
+        async def read(name: str) -> Row | NotRebuilt | None:
+            async with turns:
+                try:
+                    return await self._row(name)
+                except _Stopped as stopped:
+                    return NotRebuilt(stopped.obstacle, name)
+
+        found = await asyncio.gather(*map(read, names))
+        rows = [each for each in found if isinstance(each, dict)]
+        return [each for each in found if isinstance(each, NotRebuilt)] + await self._enter(rows)
+
+    async def _row(self, name: str) -> Row | None:
+        """The row of the bytes under that name; None where they were removed meanwhile. Raises _Stopped."""
+        try:
+            size_bytes = await self.storage.size(name)
+            manifest = await self._manifest(name)
+            if manifest.size_bytes != size_bytes:
+                raise _Stopped(Obstacle.SIZE_DIFFERS)
+            if self.verify and await self._sha256(name) != manifest.sha256:
+                raise _Stopped(Obstacle.BYTES_CHANGED)
+            return told_by(manifest) | await self._transcripts(name, manifest) | {"file_path": name}
+        except BytesMissing:
+            return None
+        except StorageError as error:
+            raise _Stopped(Obstacle.BYTES_UNREADABLE) from error
+
+    async def _manifest(self, name: str) -> Manifest:
+        try:
+            return await read_manifest(self.storage, name)
+        except BytesMissing as error:
+            raise _Stopped(Obstacle.NO_MANIFEST) from error
+        except ValueError as error:
+            raise _Stopped(Obstacle.MANIFEST_UNREADABLE) from error
+
+    async def _transcripts(self, name: str, manifest: Manifest) -> Row:
+        """What was told of the transcript; a manifest that didn't follow its row yet says nothing of it."""
+        row: Row = {"original_transcript": None, "improved_transcript": None}
+        told, says_status = manifest.transcription_completed_at, manifest.processing_status is not None
+        if says_status and told is None:
+            return row
+        try:
+            document = await read_document(self.storage, name)
+        except (BytesMissing, ValueError) as error:
+            if says_status:
+                raise _Stopped(Obstacle.TRANSCRIPT_MISSING) from error
+            return row
+        row["original_transcript"] = document.text
+        if not says_status or manifest.improvement_completed_at is not None:
+            row["improved_transcript"] = document.improved
+        return row if says_status else row | {"transcription_engine": document.engine[:50]}
+
+    async def _sha256(self, name: str) -> str:
+        digest = DigestAside()
+        async with aclosing(self.storage.read(name)) as pieces:
+            async for piece in pieces:
+                digest.update(piece)
+                self.tally.size_bytes += len(piece)
+        return digest.hexdigest()
+
+    async def _enter(self, rows: Sequence[Row]) -> list[NotRebuilt]:
+        """Enters all rows at once, or where one of them is refused, each for itself."""
+        if not rows:
+            return []
+        try:
+            async with self.sessions() as session:
+                entered = await self._entered(session, rows)
+        except DBAPIError:
+            if len(rows) == 1:
+                return [NotRebuilt(Obstacle.ROW_REFUSED, rows[0]["file_path"])]
+            return [each for row in rows for each in await self._enter([row])]
+        await SearchIndex(sessions=self.sessions).renew(sorted(entered))
+        left = [row["file_path"] for row in rows if row["id"] not in entered]
+        named = await places.named(self.sessions, left) if left else set()  # by a server that works meanwhile
+        self.tally.already_there += len(named)
+        return [NotRebuilt(Obstacle.ID_TAKEN, path) for path in left if path not in named]
+
+    async def _entered(self, session: AsyncSession, rows: Sequence[Row]) -> set[UUID]:
+        """Enters the rows, and the jobs of those that aren't at their end, and commits."""
+        statement = insert(AudioFile).on_conflict_do_nothing().returning(AudioFile.id)
+        first_of_each = list({row["id"]: row for row in rows}.values())
+        result: CursorResult[Any] = await session.execute(statement.values(first_of_each))  # type: ignore[assignment]
+        entered = {found.id for found in result}
+        due = [Job(row["id"]) for row in rows if row["id"] in entered and row["processing_status"] in UNDER_WAY]
+        if due:
+            await (await driver_connection(session)).fetch(ENQUEUE, *parameters(due))
+        await session.commit()
+        self.tally.rebuilt += len(entered)
+        self.tally.enqueued += len(due)
+        return entered
