@@ -108,7 +108,7 @@ async def server(settings: Settings, way: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def far_client(server: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A client on the other end of a real socket, which loads no certificates: that would take longer than most tests."""
+    """A client on the other end of a real socket; it loads no certificates, which would take longer than most tests."""
     async with httpx.AsyncClient(base_url=server, timeout=60, verify=False) as client:
         yield client
 
