@@ -4,6 +4,7 @@ Any web page can make a browser post to a port on loopback, and by DNS rebinding
 a request is addressed to and the origin it comes from are checked before its body is read. Tokens come on top.
 """
 
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -61,6 +62,7 @@ def check_origin(headers: Headers, *, host: str, open_to_all: bool) -> None:
         raise ForeignOrigin
 
 
+@lru_cache(maxsize=256)  # whoever sends one request sends more
 def _is_own(authority: str, *, configured: str) -> bool:
     try:
         name = urlsplit(f"//{authority}").hostname or ""

