@@ -27,7 +27,7 @@ class StagedFile:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / f"{random.getrandbits(128):032x}"  # noqa: S311 - new is enough, and needs no system call
+        self._path = folder / f"{random.getrandbits(128):032x}"  # new is enough, and asks the system nothing
         self._descriptor: int | None = None
         self._published: list[Path] = []
         self._handed_on = 0

@@ -94,6 +94,14 @@ async def test_the_manifest_tells_what_the_row_tells(upload: Upload, kept: Look,
         "sha256": hashlib.sha256(recording("flac")).hexdigest(),
         "mime_type": "audio/flac",
         "found": None,
+        "processing_status": "uploaded",
+        "error_message": None,
+        "transcription_engine": None,
+        "transcription_started_at": None,
+        "transcription_completed_at": None,
+        "improvement_completed_at": None,
+        "created_at": body["created_at"],
+        "updated_at": body["updated_at"],
     }
 
 
