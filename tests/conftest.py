@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -16,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.database import open_single_use_engine
 from core.embedded_postgres import join
-from core.settings import Settings
+from core.settings import Settings, load_settings
+from healing import bring_up_to_date
 
 OTHERS_PREFIXES = ("PG", "COMPOSE_", "POSTGRES_")
 ROOM_BYTES = 4 * 1024**3  # what a session's databases may grow to
@@ -72,6 +74,22 @@ async def fresh_database(server_address: str, *, template: str) -> AsyncIterator
     await _run(server_address, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield server_address.replace("/pegasus?", f"/{name}?")
     await _run(server_address, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def healed(server_address: str) -> str:
+    """The name of a database that has once been made ready; whoever needs one has a copy."""
+
+    async def make() -> None:
+        async with fresh_database(server_address, template="template0") as address:
+            await bring_up_to_date(load_settings(database_url=address))
+            connection = await asyncpg.connect(server_address)
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {urlsplit(address).path[1:]}")
+            await connection.close()
+
+    name = f"healed_{uuid4().hex}"
+    asyncio.run(make())
+    return name
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Tokens in the table, and the commands that make, list and revoke them."""
 
 import json
-import subprocess
-import sys
 from datetime import datetime
 from uuid import uuid4
 
@@ -13,10 +11,12 @@ from access import tokens
 from access.__main__ import main
 from access.tokens import TokenUnknown, TokenWithoutUser
 from core.labels import LabelRefused
-from core.settings import ROOT, load_settings
+from core.settings import load_settings
 from core.system_tables import SCHEMA
 from healing import bring_up_to_date
+from reconcile.__main__ import main as reconcile
 from tests.conftest import RunSql
+from tests.programs import ran
 
 
 async def test_only_the_hash_is_kept(session: AsyncSession, run_sql: RunSql) -> None:
@@ -71,8 +71,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 @pytest.fixture
 def ready(configured: None, database: str) -> None:
     """The configured database with its tables, made as a person would."""
-    made = [sys.executable, "-m", "reconcile", "heal", "-c", "system_chain/alembic.ini"]
-    subprocess.run(made, cwd=ROOT / "backend", check=True, capture_output=True)
+    assert ran(reconcile, "heal", "-c", "system_chain/alembic.ini").returncode == 0
 
 
 def test_the_secret_is_shown_once(ready: None, capsys: pytest.CaptureFixture[str]) -> None:

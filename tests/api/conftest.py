@@ -1,16 +1,13 @@
 """The application on a real database and a real folder, called directly or served on a real socket."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -20,27 +17,10 @@ from starlette.types import Receive, Scope, Send
 from access import tokens
 from api.server import claim_address, server_for
 from core.settings import Settings, load_settings
-from healing import bring_up_to_date
 from main import create_app
 from tests.audio.samples import recording
 from tests.conftest import RunSql, fresh_database
 from tests.serving import served
-
-
-@pytest.fixture(scope="session")
-def healed(server_address: str) -> str:
-    """The name of a database that an application has once made ready; the tests' own are copies of it."""
-
-    async def make() -> None:
-        async with fresh_database(server_address, template="template0") as address:
-            await bring_up_to_date(load_settings(database_url=address))
-            connection = await asyncpg.connect(server_address)
-            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {urlsplit(address).path[1:]}")
-            await connection.close()
-
-    name = f"healed_{uuid4().hex}"  # other folders have the same fixture, on the same server
-    asyncio.run(make())
-    return name
 
 
 @pytest.fixture

@@ -10,6 +10,9 @@ import pytest
 from audio.formats import HEAD_BYTES, AudioFormat, recognise
 from audio.processing.decoding import Decoder, DecodingLimits
 from audio.processing.probing import Examined, examine
+from tests.api.conftest import database
+
+__all__ = ["database"]
 
 
 class Examine(Protocol):

@@ -1,9 +1,7 @@
 """A database and a storage that belong together, with real recordings, for tests of what looks after them."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,12 +16,14 @@ from audio.quota import Quota
 from audio.upkeep.sweep import Sweep
 from audio.upkeep.sweeper import Sweeper
 from core.database import Sessions, open_engine, sessions_on
-from core.settings import ROOT, Settings, load_settings
+from core.settings import Settings, load_settings
 from healing import bring_up_to_date
+from storage.__main__ import main
 from storage.local import LocalStorage
 from storage.local_upkeep import file_system_time
 from storage.opening import open_storage
 from tests.audio.samples import recording
+from tests.programs import ran
 
 DAY = 24 * 60 * 60
 LATER = DAY + 60.0
@@ -100,15 +100,7 @@ class House:
             "DATABASE_URL": self.settings.database_url.get_secret_value(),
             "AUDIO_STORAGE_PATH": str(self.root),
         }
-        return subprocess.run(
-            [sys.executable, "-m", "storage", *arguments],
-            cwd=ROOT / "backend",
-            env=os.environ | ours | environment,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
+        return ran(main, *arguments, **ours | environment)
 
     def lines(self, *arguments: str) -> list[dict[str, Any]]:
         """What a command prints as JSON, line by line."""

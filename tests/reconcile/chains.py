@@ -1,22 +1,19 @@
 """Our chain copied to where it can be broken, and the command line called on it."""
 
 import asyncio
-import io
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, TypeVar
-from unittest.mock import patch
 
 import asyncpg
 
 from reconcile.__main__ import main
+from tests.programs import BACKEND, ran
 
-BACKEND = Path(__file__).parents[2] / "backend"
 Result = TypeVar("Result")
 INI = """
 [alembic]
@@ -47,15 +44,9 @@ def command(*arguments: str, database: str = "", **environment: str) -> subproce
 
 
 def reconcile(*arguments: str, database: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs `python -m reconcile` from backend/, without the second that another process would take to start."""
-    out, err = io.StringIO(), io.StringIO()
+    """Runs `python -m reconcile` from backend/."""
     given = environment | ({"DATABASE_URL": database} if database else {})
-    with patch.dict(os.environ, given), chdir(BACKEND), redirect_stdout(out), redirect_stderr(err):
-        try:
-            code = main(list(arguments))
-        except SystemExit as error:
-            code = int(error.code or 0)
-    return subprocess.CompletedProcess(["reconcile", *arguments], code, out.getvalue(), err.getvalue())
+    return ran(main, *arguments, **given)
 
 
 def asked(database: str, question: Callable[[asyncpg.Connection], Awaitable[Result]]) -> Result:

@@ -7,6 +7,9 @@ import pytest
 
 from storage.contract import Storage
 from storage.local import LocalStorage
+from tests.api.conftest import database
+
+__all__ = ["database"]
 
 
 class Driver(Protocol):
