@@ -17,8 +17,9 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
 from reconcile.lock import locked_session
 from reconcile.observe import VersionTable
+from tests.programs import BACKEND
 
-from .chains import BACKEND, asked, command, reconcile
+from .chains import asked, command, reconcile
 from .ours import OF_001, OF_002, UNKNOWN, VERSION_TABLE, build, seen, versions
 
 CODES = {

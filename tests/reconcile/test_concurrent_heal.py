@@ -25,8 +25,9 @@ from core.database import open_single_use_engine
 from reconcile.apply import LOCK_TIMEOUT
 from reconcile.heal import heal
 from reconcile.project import Project
+from tests.programs import BACKEND
 
-from .chains import BACKEND, asked, reconcile
+from .chains import asked, reconcile
 from .ours import OF_001, OF_002, build, old_rows, rows_of, seen, versions
 
 EIGHT = 8

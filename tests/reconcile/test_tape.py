@@ -23,8 +23,9 @@ from core.postgres_cluster import DATABASE, PORT, USER, make_cluster, ready_sock
 from reconcile import tape
 from reconcile.tape import source_hash
 from reconcile.tape_file import read_tape
+from tests.programs import BACKEND
 
-from .chains import BACKEND, asked, copied_chain, reconcile
+from .chains import asked, copied_chain, reconcile
 from .ours import OF_002, build, old_rows, rows_of, seen, versions
 
 OLDER = sorted(path for path in Path("/usr/lib/postgresql").glob("*/bin") if path.parent.name != "18")

@@ -9,14 +9,18 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from alembic.config import main as alembic
 
 from core.embedded_postgres import join
+from reconcile.__main__ import main as reconcile
 from tests.core.conftest import guarded_server
+from tests.programs import ran, script
 
 __all__ = ["guarded_server"]
 ROOT = Path(__file__).parents[2]
@@ -40,6 +44,18 @@ class Checkout:
             text=True,
             check=False,
         )
+
+    def here(self, line: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs a line that starts one of our programs, in this process; the program then isn't the copy's but ours."""
+        given = {"ENV_FILE": str(self.root / ".env")} | self.environment | environment
+        match line.split():
+            case ["python3", "-m", "reconcile", *arguments]:
+                return ran(reconcile, *arguments, **given)
+            case ["python3", name, *arguments]:
+                return ran(script(name), *arguments, **given)
+            case ["alembic", *arguments]:
+                return ran(partial(alembic, prog="alembic"), *arguments, **given)
+        raise AssertionError(line)
 
     def serving(self, script: str, *, folder: str = "backend", until: str = "Pegasus serves") -> str:
         """Runs lines that end in a server, ends it as Ctrl-C does once it serves, and answers with what was said."""

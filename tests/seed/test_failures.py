@@ -2,8 +2,7 @@
 
 import asyncio
 import re
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ HEALERS = {
     "resolve": "python3 resolve_migration_error.py",
     "fix": "python3 fix_migration_state.py",
     "alembic": "alembic upgrade head",
-    "reconcile": "python -m reconcile heal",
+    "reconcile": "python3 -m reconcile heal",
     "server": "python3 main.py",
 }
 MAKERS = {"init_db": "python3 init_db.py"}
@@ -68,26 +67,22 @@ def asked(address: str, question: Any) -> Any:
     return asyncio.run(ask())
 
 
-def sentences(checkout: Checkout, programs: dict[str, str], **environment: str) -> dict[str, str]:
-    """The one sentence that each program ends with, all run at once; each fails, and none tells a secret."""
-    processes = {
-        name: subprocess.Popen(
-            ["bash", "-c", program],
-            cwd=checkout.root / "backend",
-            env=checkout._variables(environment),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for name, program in programs.items()
-    }
-    ended = {name: (*process.communicate(), process.returncode) for name, process in processes.items()}
-    for name, (out, err, code) in ended.items():
-        assert code not in (0, None), f"{name}: {out}"
-        assert "Traceback" not in out + err, f"{name}: {err}"
-        assert PASSWORD not in out + err, name
-        assert (out == "") is (name != "alembic"), f"{name}: {out}"  # Alembic itself says on which stream it failed
-    return {name: (err + out).strip().splitlines()[-1] for name, (out, err, _) in ended.items()}
+def sentences(
+    checkout: Checkout, programs: dict[str, str], *, started: Iterable[str] = ("server",), **environment: str
+) -> dict[str, str]:
+    """The one sentence that each program ends with; each fails, and none tells a secret.
+
+    Those `started` are processes of their own, which the server can only be.
+    """
+    ways = {name: checkout.shell if name in started else checkout.here for name in programs}
+    ended = {name: ways[name](program, **environment) for name, program in programs.items()}
+    for name, run in ended.items():
+        assert run.returncode != 0, f"{name}: {run.stdout}"
+        assert "Traceback" not in run.stdout + run.stderr, f"{name}: {run.stderr}"
+        assert PASSWORD not in run.stdout + run.stderr, name
+        # Alembic itself says on which stream it failed.
+        assert (run.stdout == "") is (name != "alembic"), f"{name}: {run.stdout}"
+    return {name: (run.stderr + run.stdout).strip().splitlines()[-1] for name, run in ended.items()}
 
 
 def helped(checkout: Checkout, administrator: str, programs: dict[str, str], *, first: str) -> None:
@@ -97,7 +92,7 @@ def helped(checkout: Checkout, administrator: str, programs: dict[str, str], *, 
     remedy = first
     for _ in range(5):
         run(administrator, remedy)
-        ran = checkout.shell("python3 resolve_migration_error.py")
+        ran = checkout.here("python3 resolve_migration_error.py")
         if ran.returncode == 0:
             break
         found = REMEDY.search(ran.stderr)
@@ -105,8 +100,9 @@ def helped(checkout: Checkout, administrator: str, programs: dict[str, str], *, 
         assert found[1] != remedy, "the remedy doesn't help"
         remedy = found[1]
     assert asked(administrator, versions) == ["002"]
-    ended = checkout.shell("alembic upgrade head; python -m reconcile status; python3 test_upload_endpoint.py")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    for line in ("alembic upgrade head", "python3 -m reconcile status", "python3 test_upload_endpoint.py"):
+        ended = checkout.here(line)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def test_no_create(clerk: Checkout, administrator: str) -> None:
@@ -165,7 +161,7 @@ def test_unreachable(copied: Path) -> None:
     """A server that isn't there is told where it was looked for."""
     checkout = Checkout(copied, {"DATA_PATH": str(copied.parent / "data")})
     address = f"postgresql://clerk:{PASSWORD}@127.0.0.1:1/shop"
-    for name, sentence in sentences(checkout, ALL, DATABASE_URL=address).items():
+    for name, sentence in sentences(checkout, ALL, started=ALL, DATABASE_URL=address).items():
         assert sentence.endswith("The database at 127.0.0.1:1 can't be reached: nothing listens there."), name
 
 
