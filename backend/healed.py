@@ -43,7 +43,10 @@ def _told(rows: list[dict[str, Any]]) -> LastHeal | None:
     """The newest is told; but what made tables in an empty database only where nothing was ever healed."""
     healed = [row for row in rows if row["verdict"] != Verdict.EMPTY]
     row = next(iter(healed or rows), None)
-    return None if row is None else LastHeal(at=row["started_at"], sentence=_sentence(row))
+    if row is None:
+        return None
+    told = {name: row[name] for name in ("verdict", "outcome", "seconds")}
+    return LastHeal(at=row["started_at"], sentence=_sentence(row), **told)
 
 
 def _sentence(row: dict[str, Any]) -> str:

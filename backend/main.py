@@ -16,10 +16,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from access.door import Door
 from access.rate import UploadRate
 from access.static import StaticTokens, static_tokens
-from api import audio, events, form_upload, health, page, session, transcript, uploads
+from api import audio, events, form_upload, health, metrics, page, session, transcript, uploads
 from api.edge import Guard, LingeringAnswer, RequestLog
 from api.errors import answer_problems
 from api.event_stream import Streams
+from api.facts import Watched
 from api.health import Health
 from api.limits import BodyLimits
 from api.multipart import LIMITS
@@ -38,13 +39,14 @@ from audio.uploads.uploads import Uploads
 from core.database import database_address, open_engine, sessions_on
 from core.errors import PegasusError, SettingRefused
 from core.logging import configure_logging
+from core.metrics import shared_between_processes
 from core.settings import Settings, load_settings
 from healed import last_heal
 from healing import bring_up_to_date
 from storage.contract import StorageUnavailable
 from storage.opening import open_storage
 from telling import telling, webhook_endpoints
-from working import inline_worker, work_alone
+from working import inline_worker, tell_metrics, work_alone
 
 WORKER = "worker"
 
@@ -71,6 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(transcript.router)
     app.include_router(session.router)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.include_router(page.router)
     answer_problems(app)
     return app
@@ -110,9 +113,10 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
         quota=_quota(settings),
     )
     uploads = Uploads(sessions=sessions, storage=storage, ingest=ingest, open_limit=settings.open_uploads)
+    upkeep = storage.upkeep()
     sweeper = Sweeper(
         sessions=sessions,
-        upkeep=storage.upkeep(),
+        upkeep=upkeep,
         expire_uploads=uploads.expire,
         manifests=Manifests(sessions=sessions, storage=storage),
     )
@@ -132,6 +136,7 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
                 rate=UploadRate(per_minute=settings.uploads_per_minute),
                 feed=told.feed,
                 streams=Streams(),
+                watched=Watched(sessions=sessions, upkeep=upkeep, last_heal=healed),
                 stopping=asyncio.Event(),
             )
     finally:
@@ -211,12 +216,14 @@ def serve(settings: Settings) -> int:
         if settings.workers == 1:
             run(create_app(settings), listener)
             return 0
-        return 0 if run_workers("main:create_worker", listener, workers=settings.workers) else 1
+        with shared_between_processes():
+            return 0 if run_workers("main:create_worker", listener, workers=settings.workers) else 1
 
 
 async def work(settings: Settings) -> None:
     """Works on recordings, and serves nothing, until a signal ends it. Raises PegasusError."""
     address, _ = await bring_up(settings)
+    tell_metrics(settings)
     engine = open_engine(address)
     try:
         await work_alone(settings, sessions=sessions_on(engine, address), storage=open_storage(settings))

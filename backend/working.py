@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import structlog
+from prometheus_client import start_http_server
 
 from audio.processing.decoding import Decoder
 from audio.processing.examination import Examination
@@ -21,6 +22,8 @@ from audio.repository import Sessions
 from audio.transcription.contract import Engine
 from audio.transcription.engines import engine_for, improver_for
 from core.database import migration_address
+from core.errors import SettingRefused
+from core.metrics import REGISTRY
 from core.settings import Settings
 from core.turn import turn
 from storage.contract import Storage
@@ -69,6 +72,17 @@ async def work_alone(settings: Settings, *, sessions: Sessions, storage: Storage
             asyncio.get_running_loop().add_signal_handler(number, worker.stop)
         log.info("Pegasus works on recordings", engine=settings.transcription_engine)
         await worker.run()
+
+
+def tell_metrics(settings: Settings) -> None:
+    """Lets HOST and METRICS_PORT tell what this process counts, until it ends. Raises SettingRefused."""
+    if not settings.metrics_port:
+        return
+    try:
+        start_http_server(settings.metrics_port, settings.host, registry=REGISTRY)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise SettingRefused("METRICS_PORT", f"can't be used: {settings.host}: {reason}") from error
 
 
 @asynccontextmanager

@@ -12,13 +12,14 @@ from access.door import Door, TokenInvalid
 from api.cookie import check_own_page, cookie_secret
 
 PROTECTED = "/api"
+METRICS_PATH = "/metrics"
 SESSION_PATH = "/api/session"  # where a token is brought, and not yet needed
 _documented = HTTPBearer(auto_error=False, description="A token, as `python -m access create USER` makes them.")
 
 
 def needs_caller(path: str) -> bool:
-    """Whether a path is one that only who may is let to: everything below /api but signing in."""
-    return path != SESSION_PATH and (path == PROTECTED or path.startswith(f"{PROTECTED}/"))
+    """Whether a path is one that only who may is let to: /metrics, and all below /api but signing in."""
+    return path != SESSION_PATH and (path in {PROTECTED, METRICS_PATH} or path.startswith(f"{PROTECTED}/"))
 
 
 async def let_in(scope: Scope, headers: Headers, *, door: Door) -> None:

@@ -5,8 +5,9 @@ connection (api/direct.py), large bodies are read straight from there.
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from starlette.types import Receive, Scope
 from api.bursts import Buffers, Reader
 from api.direct import direct_connection
 from core.errors import PegasusError
+from core.metrics import RECEIVING, UPLOAD_BYTES, UPLOADS_IN_PROGRESS
 from storage.blocking import in_thread
 from storage.contract import Piece
 
@@ -42,6 +44,7 @@ class Body:
         self._receive = receive
         self._connection = direct_connection(scope)
         self.declared_bytes = declared_length(Headers(scope=scope))
+        self._received = 0
 
     async def pump(self, sink: Sink, *, end: Callable[[], T], saving: bool = False) -> T:
         """Feeds `sink` with all bytes, then calls `end` and returns what it returns. Both may block.
@@ -51,13 +54,28 @@ class Body:
         Raises ClientDisconnect, UploadTooSlow, or what they raise.
         """
         waiting: list[bytes] = []
-        with Buffers() as buffers:
+        began = time.perf_counter()
+
+        def ended() -> T:
+            RECEIVING.observe(time.perf_counter() - began)
+            return end()
+
+        with Buffers() as buffers, self._counted():
             try:
-                return await self._pass_on(sink, end, waiting, buffers)
+                return await self._pass_on(sink, ended, waiting, buffers)
             except BaseException:
                 if saving and waiting:
                     await in_thread(partial(_save, sink, _taken(waiting)))
                 raise
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        UPLOADS_IN_PROGRESS.inc()
+        try:
+            yield
+        finally:
+            UPLOADS_IN_PROGRESS.dec()
+            UPLOAD_BYTES.inc(self._received)
 
     async def _pass_on(self, sink: Sink, end: Callable[[], T], waiting: list[bytes], buffers: Buffers) -> T:
         """Feeds `sink` until the body has ended. Each way to a thread takes as much along as it can."""
@@ -88,7 +106,10 @@ class Body:
             await in_thread(partial(sink, piece))
             return None
         with self._connection.reading(unread) as reader:
-            return await in_thread(partial(_with_more, sink, piece, reader, buffers, end))
+            try:
+                return await in_thread(partial(_with_more, sink, piece, reader, buffers, end))
+            finally:
+                self._received += unread - reader.unread_bytes
 
     async def _next(self, pace: "_Pace") -> tuple[bytes, bool]:
         try:
@@ -100,6 +121,7 @@ class Body:
             raise ClientDisconnect
         chunk = message.get("body", b"")
         pace.note(len(chunk))
+        self._received += len(chunk)
         return chunk, message.get("more_body", False)
 
 

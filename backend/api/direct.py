@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from api.bursts import PAUSE_SECONDS, SILENCE_SECONDS, ConnectionGone, Reader, send_burst, writable
 from api.heads import HeadProtocol
+from core.metrics import RESPONSE_BYTES
 from storage.blocking import in_thread
 
 EXTENSION = "pegasus.connection"
@@ -136,6 +137,7 @@ class Connection:
                     sent = await in_thread(partial(send_burst, lent, descriptor, start=start, count=count))
                     start, count = start + sent, count - sent
                     self._request.expected_content_length -= sent
+                    RESPONSE_BYTES.inc(sent)
                     if not sent:
                         await writable(lent)
         except ConnectionGone:

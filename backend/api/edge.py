@@ -14,6 +14,7 @@ from api.auth import let_in, needs_caller
 from api.errors import problem_of
 from api.limits import BodyLimits
 from api.origin import NotForThisMachine, check_origin
+from core import metrics
 from core.errors import DatabaseProblem, PegasusError
 
 log = structlog.get_logger("pegasus.request")
@@ -37,13 +38,15 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(Headers(scope=scope))
-        began, status = time.perf_counter(), 500
+        began, status, sent = time.perf_counter(), 500, 0
 
         async def noting(message: Message) -> None:
-            nonlocal status
+            nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            else:
+                sent += len(message.get("body", b""))
             await send(message)
 
         structlog.contextvars.clear_contextvars()  # a pipelined request begins within the one before it
@@ -51,7 +54,9 @@ class RequestLog:
             try:
                 await self._app(scope, receive, noting)
             finally:
-                took = round((time.perf_counter() - began) * 1000, 1)
+                seconds, route = time.perf_counter() - began, getattr(scope.get("route"), "path", None)
+                metrics.request_ended(scope["method"], route, status, seconds=seconds, sent_bytes=sent)
+                took = round(seconds * 1000, 1)
                 write = log.debug if scope["path"].startswith("/health") else log.info
                 write("request", method=scope["method"], path=scope["path"], status=status, duration_ms=took)
 

@@ -21,6 +21,7 @@ from api.digests import DigestMalformed, DigestMismatch
 from api.event_stream import TooManyStreams
 from api.heads import HEAD_TOO_LONG, UNREADABLE
 from api.limits import BodyTooLarge
+from api.metrics import AdminNeeded
 from api.multipart import FileMissing, FormLimitPassed, FormMalformed, NotAForm
 from api.origin import ForeignHost, ForeignOrigin, ProxiedRequest
 from api.ranges import RangeNotSatisfiable
@@ -102,6 +103,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     ForeignOrigin: Problem(403, "foreign-origin", "Sent by another site"),
     OriginUnknown: Problem(403, "origin-unknown", "Not known to be sent by the page"),
     ProxiedRequest: Problem(403, "proxied-request", "Sent through a proxy"),
+    AdminNeeded: Problem(403, "admin-needed", "An admin's token is needed"),
     QuotaPassed: Problem(403, "quota-passed", "The quota is used up", ("limit", "used", "unit")),
     RecordingMissing: Problem(404, "recording-missing", "No such recording"),
     UploadMissing: Problem(404, "upload-missing", "No such upload"),

@@ -15,6 +15,7 @@ from api.direct import direct_connection
 from audio.events.feed import Feed
 from audio.events.numbering import Event
 from core.errors import PegasusError
+from core.metrics import EVENT_STREAMS
 
 log = structlog.get_logger(__name__)
 HEARTBEAT_SECONDS = 15  # proxies give up a silent connection after 30 to 60
@@ -49,9 +50,11 @@ class Streams:
     def opened(self, who: str) -> Iterator[None]:
         """Counts a stream while it is open."""
         self._open[who] += 1
+        EVENT_STREAMS.inc()
         try:
             yield
         finally:
+            EVENT_STREAMS.dec()
             self._open[who] -= 1
             if not self._open[who]:
                 del self._open[who]

@@ -56,10 +56,13 @@ async def _answers(part: str, question: Awaitable[None]) -> bool:
 
 
 class LastHeal(BaseModel):
-    """The last thing that was done to the database's schema, in a sentence, and when."""
+    """The last thing that was done to the database's schema: when, in a sentence, and as the journal has it."""
 
     at: datetime
     sentence: str
+    verdict: str
+    outcome: str
+    seconds: float | None
 
 
 class Readiness(BaseModel):

@@ -12,6 +12,7 @@ from uvicorn.supervisors import Multiprocess
 from api.direct import DirectProtocol
 from api.heads import HeadProtocol
 from core.errors import SettingRefused
+from core.metrics import process_ended
 from core.settings import Settings
 
 DRAIN_SECONDS = 30
@@ -90,10 +91,19 @@ class _Server(uvicorn.Server):
 
 
 class _Workers(Multiprocess):
+    _known: frozenset[int] = frozenset()
+
     def init_processes(self) -> None:
         super().init_processes()
         if all(process.wait_until_ready(WORKERS_START_SECONDS) for process in self.processes):
             _announce(self.sockets[0], workers=len(self.processes))
+
+    def keep_subprocess_alive(self) -> None:
+        super().keep_subprocess_alive()
+        there = frozenset(process.pid for process in self.processes if process.pid is not None)
+        for gone in self._known - there:
+            process_ended(gone)
+        self._known = there
 
 
 def _announce(listener: socket.socket, **more: object) -> None:

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from access.door import Door
 from access.rate import UploadRate
 from api.event_stream import Streams
+from api.facts import Watched
 from api.health import Health
 from audio.events.feed import Feed
 from audio.ingest import Ingest
@@ -26,6 +27,7 @@ class State(TypedDict):
     rate: UploadRate
     feed: Feed
     streams: Streams
+    watched: Watched
     stopping: asyncio.Event
 
 

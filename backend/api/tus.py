@@ -192,7 +192,9 @@ class TusEdge:
             await send(message)
 
         override = Headers(scope=scope).get("x-http-method-override")
-        await self._app(scope if override is None else {**scope, "method": override.upper()}, receive, speaking)
+        passed = scope if override is None else {**scope, "method": override.upper()}
+        await self._app(passed, receive, speaking)
+        scope["route"] = passed.get("route")  # which one it was is asked for outside
 
 
 def is_of_uploads(path: str) -> bool:

@@ -24,6 +24,7 @@ from audio.quota import Quota, check_quota
 from audio.repository import Sessions
 from audio.retries import RetryKey
 from core.labels import label, user_label
+from core.metrics import ENTERING, PUBLISHING
 from storage.blocking import in_thread
 from storage.contract import KnowsItsRoom, Storage, StorageError
 
@@ -120,7 +121,8 @@ class Ingest:
         )
         manifest = manifest_of(recording, sha256=incoming.sha256)
         path = recording.file_path
-        incoming.staged.publish(path, beside={manifest_name(path): manifest.as_bytes()})
+        with PUBLISHING.time():
+            incoming.staged.publish(path, beside={manifest_name(path): manifest.as_bytes()})
         return recording
 
     async def enter(self, incoming: Incoming, recording: AudioFile, *, key: RetryKey | None = None) -> None:
@@ -131,12 +133,12 @@ class Ingest:
         """
         size_bytes = recording.file_size_bytes or 0
         if key is None and not self.quota:
-            with _may_have_row(incoming):
+            with _may_have_row(incoming), ENTERING.time():
                 await self.entrance.enter(recording)
         else:
             async with self.sessions() as session:
                 await check_quota(session, recording.user_id, adding_bytes=size_bytes, limits=self.quota)
-                with _may_have_row(incoming):
+                with _may_have_row(incoming), ENTERING.time():
                     await repository.enter(session, [recording], key=key)
         structlog.contextvars.bind_contextvars(recording=str(recording.id), size_bytes=size_bytes)
 

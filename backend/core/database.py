@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import cast
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from asyncpg import exceptions
@@ -10,10 +11,12 @@ from sqlalchemy import AdaptedConnection, NullPool, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from core.database_problems import CONNECT_TIMEOUT_SECONDS, database_problem
 from core.embedded_postgres import join
 from core.errors import DatabaseBusy, SettingRefused
+from core.metrics import CONNECTIONS_IN_USE, CONNECTIONS_MOST
 from core.settings import Settings, load_settings
 
 POOL_SIZE = 20
@@ -93,12 +96,29 @@ def open_engine(address: str) -> AsyncEngine:
         hide_parameters=True,  # tags and names stay out of what an unforeseen error tells the log
     )
     event.listen(engine.sync_engine, "checkout", _still_open)
+    event.listen(engine.sync_engine, "checkout", _lend)
+    event.listen(engine.sync_engine, "checkin", _take_back)
+    CONNECTIONS_MOST.set(POOL_SIZE)
     return engine
 
 
 def _still_open(connection: AdaptedConnection, _record: object, _proxy: object) -> None:
     if connection.driver_connection.is_closed():
         raise DisconnectionError  # the pool then opens another
+
+
+def _lend(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+    CONNECTIONS_IN_USE.inc()
+    _noted(record)["lent"] = True
+
+
+def _take_back(_connection: object, record: ConnectionPoolEntry) -> None:
+    if _noted(record).pop("lent", False):  # what couldn't be opened is taken back, too
+        CONNECTIONS_IN_USE.dec()
+
+
+def _noted(record: ConnectionPoolEntry) -> dict[str, bool]:
+    return cast("dict[str, bool]", record.record_info)  # None only until it is asked for
 
 
 def open_single_use_engine(address: str) -> AsyncEngine:

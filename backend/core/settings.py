@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     uploads_per_minute: int = Field(default=0, ge=0)
     open_uploads: int = Field(default=5, ge=1)
     processing: Literal["inline", "off"] = "inline"
+    metrics_port: int = Field(default=0, ge=0, le=65535)
+    drain_seconds: float = Field(default=30, ge=0, allow_inf_nan=False)
+    drain_grace_seconds: float = Field(default=0, ge=0, allow_inf_nan=False)
     transcription_engine: Literal["none", "whisper", "openai", "deepgram"] = "none"
     transcription_language: str | None = Field(default=None, pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
     whisper_model: str = "base"

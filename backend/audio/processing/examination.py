@@ -21,6 +21,7 @@ from audio.processing.probing import Examined, examine
 from audio.processing.progress import UNDER_WAY, Gone, commit_lazily, take_further
 from audio.processing.stored import store, stored_file
 from audio.repository import Sessions
+from core import metrics
 from storage.blocking import in_thread
 from storage.contract import Storage
 
@@ -46,7 +47,8 @@ class Examination:
         manifest = await read_manifest(self.storage, recording.file_path)
         found = manifest.found
         if found is None:
-            found = await self._examine(recording.file_path)
+            with metrics.step("examine"):
+                found = await self._examine(recording.file_path)
         elif (recording.duration_seconds, recording.mime_type) == (
             found.duration_seconds,
             found.mime_type or manifest.mime_type,

@@ -16,6 +16,7 @@ from audio.repository import Sessions
 from audio.transcription.contract import Engine, EngineProblem
 from audio.transcription.document import TranscriptDocument, read_document, write_document
 from audio.transcription.improve import Improver
+from core import metrics
 from storage.contract import BytesMissing, Storage
 
 log = structlog.get_logger(__name__)
@@ -65,7 +66,8 @@ class Transcribing:
             pass
         heard = playback_name(path, extension=extension) if extension else path  # services take fewer formats
         async with stored_file(self.storage, heard) as file:
-            transcript = await self.engine.transcribe(file, language=self.language)
+            with metrics.step("transcribe"):
+                transcript = await self.engine.transcribe(file, language=self.language)
         document = TranscriptDocument.of(transcript, engine=self.engine.name)
         await write_document(self.storage, path, document)
         return document
@@ -75,7 +77,8 @@ class Transcribing:
         wording = document.improved
         if wording is None:
             try:
-                improved = await improver.improve(document.transcript())
+                with metrics.step("improve"):
+                    improved = await improver.improve(document.transcript())
             except EngineProblem as problem:
                 log.warning("transcript not improved", recording=str(recording.id), reason=str(problem))
                 return {}

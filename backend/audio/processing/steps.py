@@ -23,6 +23,7 @@ from audio.processing.progress import UNDER_WAY, Gone
 from audio.processing.speech import Transcribing
 from audio.repository import Sessions
 from audio.transcription.contract import EngineRefused
+from core.metrics import COMPLETED, FAILED
 from storage.contract import BytesMissing, Storage
 
 log = structlog.get_logger(__name__)
@@ -73,6 +74,7 @@ class Processing:
                 error_message=reason,
             )
         if failed:
+            FAILED.inc()
             log.warning("processing failed", recording=str(recording_id), reason=reason)
         return failed
 
@@ -83,6 +85,7 @@ class Processing:
             return Lane.SLOW
         if speech is not None:
             await speech.transcribe(recording, found)
+        COMPLETED.inc()
         log.info("recording completed", recording=str(recording.id))
         return None
 

@@ -6,6 +6,8 @@ from uuid import UUID
 
 import structlog
 
+from core import metrics
+
 TOLD = 100
 log = structlog.get_logger(__name__)
 
@@ -49,9 +51,10 @@ class Sweep:
         return "\n".join(line for line in lines if line)
 
     def log(self) -> None:
-        """Tells the log: ids, but no place in storage."""
+        """Tells the log, where ids are named but no place in storage, and counts it for whoever watches."""
         counts = {name: count for name, count in asdict(self).items() if isinstance(count, int)}
         log.info("storage swept", **counts)
+        metrics.swept(counts | {"stopped": self.stopped is not None})
         if self.rows_without_bytes:
             ids = [str(identity) for identity in self.some_without_bytes]
             log.warning("recordings without their bytes", number=self.rows_without_bytes, recordings=ids)

@@ -1,0 +1,43 @@
+"""/metrics: what Pegasus counts and measures, for Prometheus; where tokens are needed, for an admin's."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from api.auth import METRICS_PATH, Asking
+from api.facts import Facts
+from api.state import Current
+from core import metrics
+from core.errors import PegasusError
+
+router = APIRouter(tags=["health"])
+SHOWN: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "In Prometheus' text format"}
+}
+
+
+class AdminNeeded(PegasusError):
+    """What is asked for is about everybody, and the token is one user's."""
+
+    def __init__(self) -> None:
+        super().__init__("This is about everybody's recordings, and needs an admin's token.")
+
+
+@router.get(METRICS_PATH, response_class=Response, responses=SHOWN)
+async def scrape(request: Request, state: Current, caller: Asking) -> Response:
+    """Tells what is counted and measured, for Prometheus; where tokens are needed, to an admin's."""
+    if caller.owner is not None:
+        raise AdminNeeded
+    facts = await state["watched"].facts()
+    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(await asyncio.to_thread(lambda: encode(_everything(facts))), media_type=media_type)
+
+
+def _everything(facts: Facts) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(facts)
+    registry.register(metrics.collected())
+    return registry

@@ -1,0 +1,31 @@
+"""The application as tests/api has it."""
+
+from tests.api.conftest import (
+    app,
+    client,
+    database,
+    far_client,
+    healed,
+    kept,
+    make_token,
+    serve,
+    server,
+    settings,
+    upload,
+    way,
+)
+
+__all__ = [
+    "app",
+    "client",
+    "database",
+    "far_client",
+    "healed",
+    "kept",
+    "make_token",
+    "serve",
+    "server",
+    "settings",
+    "upload",
+    "way",
+]
