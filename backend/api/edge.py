@@ -19,6 +19,7 @@ from core.errors import DatabaseProblem, PegasusError
 
 log = structlog.get_logger("pegasus.request")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+QUIET = ("/health", "/metrics")  # asked for by machines, all the time
 LINGER_SECONDS = 30
 SILENCE_SECONDS = 5
 
@@ -50,15 +51,15 @@ class RequestLog:
             await send(message)
 
         structlog.contextvars.clear_contextvars()  # a pipelined request begins within the one before it
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, noting)
-            finally:
-                seconds, route = time.perf_counter() - began, getattr(scope.get("route"), "path", None)
-                metrics.request_ended(scope["method"], route, status, seconds=seconds, sent_bytes=sent)
-                took = round(seconds * 1000, 1)
-                write = log.debug if scope["path"].startswith("/health") else log.info
-                write("request", method=scope["method"], path=scope["path"], status=status, duration_ms=took)
+        structlog.contextvars.bind_contextvars(request_id=request_id)  # for good: the server tells of failures later
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            seconds, route = time.perf_counter() - began, getattr(scope.get("route"), "path", None)
+            metrics.request_ended(scope["method"], route, status, seconds=seconds, sent_bytes=sent)
+            took = round(seconds * 1000, 1)
+            write = log.debug if scope["path"].startswith(QUIET) else log.info
+            write("request", method=scope["method"], path=scope["path"], status=status, duration_ms=took)
 
 
 def _request_id(headers: Headers) -> str:

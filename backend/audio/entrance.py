@@ -13,6 +13,7 @@ from audio.models import AudioFile
 from audio.repository import OutcomeUnknown
 from core.database import Sessions
 from core.errors import DatabaseProblem
+from core.origin import Origin
 
 AT_ONCE = 100
 AT_A_TIME = 2
@@ -21,6 +22,7 @@ AT_A_TIME = 2
 @dataclass(frozen=True)
 class _Waiting:
     recording: AudioFile
+    origin: Origin
     entered: asyncio.Future[None]
 
     def tell(self, error: BaseException | None) -> None:
@@ -44,7 +46,7 @@ class Entrance:
     async def enter(self, recording: AudioFile) -> None:
         """Returns when the row is committed, with its job. Raises as `repository.enter` does."""
         entered = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(recording, entered))
+        self._waiting.append(_Waiting(recording, Origin.here(), entered))
         if self._at_work < AT_A_TIME:
             self._at_work += 1
             task = asyncio.create_task(self._enter_all())
@@ -64,7 +66,8 @@ class Entrance:
     async def _enter(self, together: Sequence[_Waiting]) -> None:
         try:
             async with self._sessions() as session:
-                await repository.enter(session, [waiting.recording for waiting in together])
+                recordings, origins = [one.recording for one in together], [one.origin for one in together]
+                await repository.enter(session, recordings, origins=origins)
         except BaseException as error:
             if len(together) > 1 and _is_one_rows_fault(error):
                 for waiting in together:

@@ -25,6 +25,7 @@ from audio.repository import Sessions
 from audio.retries import RetryKey
 from core.labels import label, user_label
 from core.metrics import ENTERING, PUBLISHING
+from core.origin import Origin
 from storage.blocking import in_thread
 from storage.contract import KnowsItsRoom, Storage, StorageError
 
@@ -139,7 +140,7 @@ class Ingest:
             async with self.sessions() as session:
                 await check_quota(session, recording.user_id, adding_bytes=size_bytes, limits=self.quota)
                 with _may_have_row(incoming), ENTERING.time():
-                    await repository.enter(session, [recording], key=key)
+                    await repository.enter(session, [recording], origins=[Origin.here()], key=key)
         structlog.contextvars.bind_contextvars(recording=str(recording.id), size_bytes=size_bytes)
 
     async def known(self, key: RetryKey | None) -> AudioFile | None:

@@ -17,6 +17,7 @@ from audio.retries import INTO_KEYS, RetryKey, RetryKeyTaken
 from audio.search.index import matching, not_indexed
 from core import database
 from core.errors import PegasusError
+from core.origin import Origin
 from core.system_tables import idempotency_keys
 
 DriverConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -110,13 +111,21 @@ class Sorting:
 NEWEST_FIRST = Sorting()
 
 
-async def enter(session: AsyncSession, recordings: Sequence[AudioFile], *, key: RetryKey | None = None) -> None:
+async def enter(
+    session: AsyncSession,
+    recordings: Sequence[AudioFile],
+    *,
+    origins: Sequence[Origin],
+    key: RetryKey | None = None,
+) -> None:
     """Enters new recordings, announced, with their jobs and the key under which one of them came, and commits.
+
+    `origins` are the requests that each of them came with.
 
     In a session that has not begun a transaction this is one statement, which is its own, and one round trip. Raises
     RetryKeyTaken; OutcomeUnknown when the answer was lost; with any other error none of the rows is there.
     """
-    jobs = parameters([Job(recording.id) for recording in recordings])
+    jobs = parameters([Job(one.id, origin) for one, origin in zip(recordings, origins, strict=True)])
     columns = [[getattr(recording, column) for recording in recordings] for column in _BROUGHT]
     connection = await driver_connection(session)
     try:

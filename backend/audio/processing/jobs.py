@@ -1,5 +1,6 @@
 """A recording's job: how it is put into the queue, with the row and never without it."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +10,7 @@ from uuid import UUID
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
 
 from core.job_queue import NAMES
+from core.origin import UNKNOWN, Origin
 
 
 class Lane(StrEnum):
@@ -39,9 +41,10 @@ def enqueue_with(first: str) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """That a recording is to be processed."""
+    """That a recording is to be processed, and the request that wants it."""
 
     recording_id: UUID
+    origin: Origin = UNKNOWN
 
     @classmethod
     def of(cls, payload: bytes | None) -> "Job":
@@ -53,4 +56,5 @@ def parameters(jobs: Sequence[Job]) -> tuple[list[object], ...]:
     """What ENQUEUE wants of each: priority, entrypoint, payload, delay, what makes it one job, and headers."""
     many, texts = len(jobs), [str(job.recording_id) for job in jobs]
     payloads: list[object] = [text.encode() for text in texts]
-    return [0] * many, [Lane.QUICK] * many, payloads, [timedelta()] * many, [*texts], [None] * many
+    headers: list[object] = [json.dumps(named) if (named := job.origin.named()) else None for job in jobs]
+    return [0] * many, [Lane.QUICK] * many, payloads, [timedelta()] * many, [*texts], headers

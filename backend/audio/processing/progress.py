@@ -17,6 +17,7 @@ from audio.models import AudioFile, ProcessingStatus
 from audio.processing.jobs import ENQUEUE, Job, parameters
 from core.database import Sessions
 from core.errors import PegasusError
+from core.origin import Origin
 from storage.contract import Storage
 
 UNDER_WAY = (ProcessingStatus.UPLOADED, ProcessingStatus.TRANSCRIBING, ProcessingStatus.IMPROVING)
@@ -78,7 +79,7 @@ async def begin_again(session: AsyncSession, recording: AudioFile, *, storage: S
     False, with nothing changed, when a job of it waits or runs.
     """
     connection = await repository.driver_connection(session)
-    queued = await connection.fetch(ENQUEUE, *parameters([Job(recording.id)]))
+    queued = await connection.fetch(ENQUEUE, *parameters([Job(recording.id, Origin.here())]))
     if not queued:
         await session.rollback()
         return False

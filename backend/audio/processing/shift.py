@@ -92,7 +92,8 @@ class Shift:
         try:
             async with self._seats.seat(Lane(queued.entrypoint), alone=record.killed > 0):
                 if not self._manager.shutdown.is_set():
-                    await self._settle(queued, record)
+                    with structlog.contextvars.bound_contextvars(**record.origin.named()):
+                        await self._settle(queued, record)
                     return
         except asyncio.CancelledError:
             log.warning("a job was broken off", job=queued.id)
@@ -115,7 +116,7 @@ class Shift:
             await self._after(error, queued, record, recording_id)
             return
         if onward is not None:
-            await self._note(queued, Record(earlier=queued.attempts + 1), lane=onward)
+            await self._note(queued, Record(earlier=queued.attempts + 1, origin=record.origin), lane=onward)
             raise RetryRequested(reason="it goes on in another lane")
 
     async def _note(self, queued: Queued, record: Record, *, lane: Lane | None = None) -> bool:

@@ -1,0 +1,30 @@
+"""Origin: which request something comes from, so that what is done for it later can say so."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import structlog
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """The id of a request, as its lines in the log bear it."""
+
+    request_id: str | None = None
+
+    @classmethod
+    def here(cls) -> "Origin":
+        """That of the request that is being answered where this is called."""
+        return cls(request_id=structlog.contextvars.get_contextvars().get("request_id"))
+
+    @classmethod
+    def of(cls, kept: dict[str, Any]) -> "Origin":
+        """The one that was kept by these names."""
+        return cls(request_id=kept.get("request_id"))
+
+    def named(self) -> dict[str, str]:
+        """What is known of it, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+UNKNOWN = Origin()
