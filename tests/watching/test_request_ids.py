@@ -76,7 +76,7 @@ async def test_a_retry_brings_its_own_id(client: httpx.AsyncClient, upload: Uplo
 @pytest.mark.parametrize("given", ["", "x" * 65, "a b", "line\\nbreak", 'quote"', "ümlaut"])
 async def test_an_id_that_could_harm_a_log_is_replaced(client: httpx.AsyncClient, given: str) -> None:
     """Ids that are too long or hold anything but letters, digits, dot, dash and underscore are never repeated."""
-    answer = await client.get("/health/live", headers={"X-Request-ID": given.encode()})
+    answer = await client.get("/health/live", headers={b"X-Request-ID": given.encode()})
     assert answer.headers["x-request-id"] != given
     assert len(answer.headers["x-request-id"]) == 16
 
