@@ -37,6 +37,7 @@ FINDINGS = {
     "left_over",
     "quarantined",
     "expired",
+    "manifests_renewed",
     "stopped",
 }
 
