@@ -20,10 +20,12 @@ from api.schemas import (
     RecordingPage,
 )
 from api.state import Current, State
+from audio.cursor import LONGEST as LONGEST_CURSOR
+from audio.cursor import Cursor
 from audio.models import AudioFile, ProcessingStatus
 from audio.processing.results import waveform_of
-from audio.repository import Sorting, Wanted
 from audio.search.highlights import highlights
+from audio.wanted import SortedBy, Sorting, Wanted
 from core.labels import label, user_label
 
 JSON_BODY_BYTES = 64 * 1024
@@ -55,9 +57,7 @@ async def _wanted(
     )
 
 
-async def _sorting(
-    *, sort: Literal["uploaded", "name", "duration", "size"] = "uploaded", order: Literal["asc", "desc"] = "desc"
-) -> Sorting:
+async def _sorting(*, sort: SortedBy = "uploaded", order: Literal["asc", "desc"] = "desc") -> Sorting:
     return Sorting(by=sort, descending=order == "desc")
 
 
@@ -71,20 +71,33 @@ async def page(
     transcripts: bool = True,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 20,
     offset: Annotated[int, Query(ge=0, le=LARGEST_OFFSET)] = 0,
+    cursor: Annotated[str | None, Query(max_length=LONGEST_CURSOR)] = None,
 ) -> RecordingPage:
     """Lists recordings, the newest first unless `sort` and `order` say otherwise.
+
+    `next_cursor`, as `cursor`, asks for the page behind this one, in the same order; it is null on the last page. Such
+    a page costs the same wherever it is, and what comes or goes meanwhile shifts nothing, unlike with `offset`.
+    `total` is exact up to ten thousand recordings; of more it may be an estimate, which `total_is_exact` says.
 
     `q` finds all of its words, each also as the beginning of a longer one, in names, tags, categories and transcripts,
     or itself as any part of a name, a tag or a category. `transcripts=false` leaves the transcripts out, which are most
     of a long list.
     """
-    items, total = await state["recordings"].page(wanted, sorting=sorting, limit=limit, offset=offset)
-    shown = [Recording.model_validate(item) for item in items]
+    after = None if cursor is None else Cursor.of(cursor, sorting=sorting)
+    found = await state["recordings"].page(wanted, sorting=sorting, limit=limit, offset=offset, after=after)
+    shown = [Recording.model_validate(item) for item in found.items]
     if wanted.text is not None:
-        shown = await asyncio.to_thread(_found, items, wanted.text)
+        shown = await asyncio.to_thread(_found, found.items, wanted.text)
     if not transcripts:
         shown = [recording.model_copy(update=WITHOUT_TRANSCRIPTS) for recording in shown]
-    return RecordingPage(items=shown, total=total, limit=limit, offset=offset)
+    return RecordingPage(
+        items=shown,
+        total=found.total,
+        total_is_exact=found.total_is_exact,
+        limit=limit,
+        offset=offset,
+        next_cursor=None if found.after is None else str(found.after),
+    )
 
 
 def _found(items: Sequence[AudioFile], query: str) -> list[Recording]:

@@ -26,6 +26,7 @@ from api.multipart import FileMissing, FormLimitPassed, FormMalformed, NotAForm
 from api.origin import ForeignHost, ForeignOrigin, ProxiedRequest
 from api.ranges import RangeNotSatisfiable
 from api.tus import VERSION, HeaderRefused, NotUploadBytes, ProtocolVersionUnknown
+from audio.cursor import CursorRefused
 from audio.file_names import FileNameIsPath
 from audio.incoming import NotAudio, UploadEmpty, UploadTooLarge
 from audio.processing.results import PlaybackNotReady, TranscriptNotReady, WaveformNotReady
@@ -93,6 +94,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     FormLimitPassed: Problem(400, "form-limit-passed", "The form holds too much", ("limit",)),
     DigestMalformed: Problem(400, "digest-malformed", "The digest can't be read"),
     DigestMismatch: Problem(400, "digest-mismatch", "The bytes don't have their digest", ("algorithm",)),
+    CursorRefused: Problem(400, "cursor-refused", "Not a cursor of this list"),
     RetryKeyMalformed: Problem(400, "idempotency-key-malformed", "The Idempotency-Key can't be kept"),
     HeaderRefused: Problem(400, "upload-header-refused", "A header can't be right", ("header",)),
     LengthRefused: Problem(400, "upload-length-refused", "The length can't be right"),

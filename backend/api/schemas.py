@@ -68,8 +68,10 @@ class RecordingPage(BaseModel):
 
     items: list[FoundRecording | Recording]
     total: int
+    total_is_exact: bool
     limit: int
     offset: int
+    next_cursor: str | None
 
 
 class LabelsInUse(BaseModel):

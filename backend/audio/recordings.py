@@ -6,15 +6,18 @@ from uuid import UUID
 
 import structlog
 
-from audio import repository
+from audio import labels, paging, repository
 from audio.companions import companions
+from audio.cursor import Cursor
 from audio.events.announcements import announce
 from audio.events.numbering import Events
 from audio.manifest import has_manifest, renew_manifest
 from audio.models import AudioFile, ProcessingStatus
+from audio.paging import Page
 from audio.processing import progress
-from audio.repository import NEWEST_FIRST, Sessions, Sorting, Wanted
+from audio.repository import Sessions
 from audio.search.index import SearchIndex
+from audio.wanted import NEWEST_FIRST, Sorting, Wanted
 from core.errors import PegasusError
 from core.labels import label
 from storage.contract import Storage, StorageError
@@ -54,19 +57,28 @@ class Recordings:
             return _there(await repository.find(session, recording_id, owner=owner))
 
     async def page(
-        self, wanted: Wanted, *, sorting: Sorting = NEWEST_FIRST, limit: int, offset: int
-    ) -> tuple[Sequence[AudioFile], int]:
-        """A page of the wanted recordings in an order, and how many there are in all."""
+        self,
+        wanted: Wanted,
+        *,
+        sorting: Sorting = NEWEST_FIRST,
+        limit: int,
+        offset: int = 0,
+        after: Cursor | None = None,
+    ) -> Page:
+        """A page of the wanted recordings in an order, which begins `offset` recordings behind a cursor or the start.
+
+        It says how many there are in all.
+        """
         if wanted.text is not None:
             await self.events.catch_up()
             wanted = replace(wanted, unindexed=not self.index.complete)
         async with self.sessions() as session:
-            return await repository.page(session, wanted, sorting=sorting, limit=limit, offset=offset)
+            return await paging.page(session, wanted, sorting=sorting, limit=limit, offset=offset, after=after)
 
     async def labels_in_use(self, user_id: str | None) -> tuple[Sequence[str], Sequence[str]]:
         """The tags and the categories that the user's recordings bear; of everybody's without a user."""
         async with self.sessions() as session:
-            return await repository.labels_in_use(session, user_id)
+            return await labels.labels_in_use(session, user_id)
 
     async def relabel(self, recording_id: UUID, changes: Mapping[str, str | None], *, owner: str | None) -> AudioFile:
         """Gives a recording another tag, category or both; what `changes` doesn't name stays.

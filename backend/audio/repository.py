@@ -1,20 +1,18 @@
-"""Every query on the recordings."""
+"""Recordings entered, found and removed, one at a time; lists are read in paging.py and labels.py."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, cast
+from typing import TypeAlias, cast
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
 
 from audio.events.announcements import announced_as, announcing
-from audio.models import AudioFile, ProcessingStatus
+from audio.models import AudioFile
 from audio.processing.jobs import PARAMETERS, Job, enqueue_with, parameters
 from audio.retries import INTO_KEYS, RetryKey, RetryKeyTaken
-from audio.search.index import matching, not_indexed
+from audio.wanted import Wanted
 from core import database
 from core.errors import PegasusError
 from core.origin import Origin
@@ -62,53 +60,6 @@ class OutcomeUnknown(PegasusError):
 
     def __init__(self) -> None:
         super().__init__("The database went away while the recording was being entered; it may be there or not.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """Which recordings are asked for; None asks for any."""
-
-    user_id: str | None = None
-    status: ProcessingStatus | None = None
-    tag: str | None = None
-    category: str | None = None
-    text: str | None = None
-    unindexed: bool = False  # whether there may be some that the search index doesn't know yet
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """The same as conditions on the table."""
-        equal = {
-            AudioFile.user_id: self.user_id,
-            AudioFile.processing_status: self.status,
-            AudioFile.tag: self.tag,
-            AudioFile.category: self.category,
-        }
-        found = [column == value for column, value in equal.items() if value is not None]
-        if self.text is not None:
-            found.append(or_(matching(self.text), not_indexed(self.text)) if self.unindexed else matching(self.text))
-        return found
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sorting:
-    """In which order recordings are asked for; those that don't have what is sorted by come last."""
-
-    by: Literal["uploaded", "name", "duration", "size"] = "uploaded"
-    descending: bool = True
-
-    def terms(self) -> tuple[ColumnElement[Any], ...]:
-        """The same for ORDER BY; the id makes an order of equals that stays the same from page to page."""
-        sorted_by: dict[str, ColumnElement[Any]] = {
-            "uploaded": AudioFile.upload_timestamp.expression,
-            "name": func.lower(func.coalesce(AudioFile.original_filename, AudioFile.filename)),
-            "duration": AudioFile.duration_seconds.expression,
-            "size": AudioFile.file_size_bytes.expression,
-        }
-        term = sorted_by[self.by]
-        return (term.desc() if self.descending else term.asc()).nulls_last(), AudioFile.id.expression
-
-
-NEWEST_FIRST = Sorting()
 
 
 async def enter(
@@ -166,31 +117,6 @@ async def find_and_lock(session: AsyncSession, recording_id: UUID, *, owner: str
 
 def _one(recording_id: UUID, owner: str | None) -> list[ColumnElement[bool]]:
     return [AudioFile.id == recording_id, *Wanted(user_id=owner).conditions()]
-
-
-async def page(
-    session: AsyncSession, wanted: Wanted, *, sorting: Sorting, limit: int, offset: int
-) -> tuple[Sequence[AudioFile], int]:
-    """A page of the wanted recordings in an order, and how many there are in all."""
-    conditions = wanted.conditions()
-    query = select(AudioFile).where(*conditions).order_by(*sorting.terms()).limit(limit).offset(offset)
-    total = await session.scalar(select(func.count()).select_from(AudioFile).where(*conditions))
-    return (await session.scalars(query)).all(), total or 0
-
-
-async def labels_in_use(session: AsyncSession, user_id: str | None) -> tuple[Sequence[str], Sequence[str]]:
-    """Every tag and every category that the user's recordings bear (None: anybody's), each once, in order."""
-    owned = Wanted(user_id=user_id).conditions()
-    columns = (AudioFile.tag, AudioFile.category)
-    tags, categories = [await _in_use(session, column, owned) for column in columns]
-    return tags, categories
-
-
-async def _in_use(
-    session: AsyncSession, column: InstrumentedAttribute[str | None], owned: list[ColumnElement[bool]]
-) -> list[str]:
-    query = select(column).where(column.is_not(None), *owned).distinct().order_by(column)
-    return [text for text in await session.scalars(query) if text is not None]
 
 
 async def remove(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> str | None:

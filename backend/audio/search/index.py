@@ -62,8 +62,7 @@ _ENTER = _ENTERED.on_conflict_do_update(
 )
 
 
-def matching(query: str) -> ColumnElement[bool]:
-    """The condition that a recording is in the index with all words of a query, or with the query in a name."""
+def _match(query: str) -> ColumnElement[bool]:
     folded = fold(query)
     found: list[ColumnElement[bool]] = []
     if folded:
@@ -74,7 +73,17 @@ def matching(query: str) -> ColumnElement[bool]:
         found.append(_has(wanted))
     if not found:
         return false()
-    return AudioFile.id.in_(select(search.c.recording_id).where(or_(*found)))
+    return or_(*found)
+
+
+def matching(query: str) -> ColumnElement[bool]:
+    """The condition that a recording is in the index with all words of a query, or with the query in a name."""
+    return AudioFile.id.in_(select(search.c.recording_id).where(_match(query)))
+
+
+def has_match(query: str, recording_id: ColumnElement[UUID]) -> ColumnElement[bool]:
+    """The same of one recording after the other, as a look into its entry."""
+    return select(_match(query)).where(search.c.recording_id == recording_id).scalar_subquery()
 
 
 def not_indexed(query: str) -> ColumnElement[bool]:

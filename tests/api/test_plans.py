@@ -1,0 +1,218 @@
+"""How much of a large table PostgreSQL reads for an answer: as much as the answer needs, and never all of it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from audio import labels, paging, repository
+from audio.cursor import Cursor
+from audio.models import ProcessingStatus
+from audio.wanted import NEWEST_FIRST, Wanted
+from core.database import open_single_use_engine
+from tests.conftest import fresh_database
+
+pytestmark = pytest.mark.xdist_group("plans")
+ROWS = 120_000
+PAGE = 20
+# All lie everywhere in time, as PostgreSQL supposes, but for the tag `Old` and the user `early`.
+FILL = """
+INSERT INTO audio_files (id, filename, original_filename, file_path, user_id, upload_timestamp, processing_status, tag,
+  category)
+SELECT gen_random_uuid(), n || '.m4a', 'Memo ' || n, '2026/' || n || '.m4a',
+  CASE WHEN n BETWEEN 1 AND 2000 THEN 'early' ELSE 'user ' || (hashint4(n) & 63) END,
+  timestamp '2026-01-01' + n * interval '1 minute',
+  (CASE WHEN n % 200 = 0 THEN 'failed' ELSE 'completed' END)::processingstatus,
+  CASE WHEN n < 4000 THEN 'Old' ELSE 'Tag ' || (hashint4(n + 1) & 127) END, 'Category ' || (hashint4(n + 2) & 7)
+FROM generate_series(1, $1::int) n
+"""
+SEARCH = """
+INSERT INTO pegasus_system.search SELECT id, xmin::text::bigint, '', array_to_tsvector(ARRAY[
+  'memo', split_part(filename, '.', 1), lower(category), 'w' || (hashtext(filename) & 255), lower(tag),
+  CASE WHEN processing_status = 'failed' THEN 'seldom' ELSE 'often' END
+]) FROM audio_files
+"""
+INDEXED = ("ALTER INDEX pegasus_system.ix_search_vector SET (fastupdate = off)", "VACUUM ANALYZE")
+
+
+@pytest.fixture(scope="module")
+def large(server_address: str, healed: str) -> Iterator[str]:
+    """The address of a database with many recordings."""
+
+    async def fill(address: str) -> None:
+        connection = await asyncpg.connect(address)
+        await connection.execute(FILL, ROWS)
+        for statement in (SEARCH, *INDEXED):
+            await connection.execute(statement)
+        await connection.close()
+
+    loop = asyncio.new_event_loop()
+    holding = fresh_database(server_address, template=healed)
+    address = loop.run_until_complete(holding.__aenter__())
+    loop.run_until_complete(fill(address))
+    yield address
+    loop.run_until_complete(holding.__aexit__(None, None, None))
+    loop.close()
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was read of tables for the statements of one answer."""
+
+    rows: int
+    in_full: frozenset[str]
+
+
+class Watching:
+    """Keeps each statement of a session, and asks afterwards what it reads."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._engine = open_single_use_engine(address)
+        self._sent: list[tuple[str, Sequence[Any]]] = []
+        event.listen(self._engine.sync_engine, "before_cursor_execute", self._keep)
+
+    def _keep(self, _connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        if not statement.startswith("EXPLAIN"):
+            self._sent.append((statement, tuple(parameters)))
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """A session that changes nothing."""
+        async with AsyncSession(self._engine) as session:
+            yield session
+            await session.rollback()
+        await self._engine.dispose()
+
+    async def read(self) -> Read:
+        """What all of it reads, as PostgreSQL counts when it does it again."""
+        connection = await asyncpg.connect(self.address)
+        nodes: list[dict[str, Any]] = []
+        transaction = connection.transaction()
+        await transaction.start()
+        for statement, parameters in self._sent:
+            told = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *parameters)
+            nodes += _nodes(json.loads(told)[0]["Plan"])
+        await transaction.rollback()
+        await connection.close()
+        full = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
+        return Read(int(sum(map(_rows, nodes))), frozenset(full & {"audio_files", "search"}))
+
+
+def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(node for child in plan.get("Plans", ()) for node in _nodes(child))]
+
+
+def _rows(node: dict[str, Any]) -> float:
+    """What a scan looked at, wanted or not."""
+    if "Scan" not in node["Node Type"] or node["Node Type"] in NO_TABLE:
+        return 0
+    removed = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
+    looked_at = sum(float(node.get(name, 0)) for name in ("Actual Rows", *removed))
+    return looked_at * float(node["Actual Loops"])
+
+
+NO_TABLE = {"Subquery Scan", "CTE Scan", "WorkTable Scan", "Bitmap Index Scan"}  # what these find is counted elsewhere
+LISTS = {
+    "everything": (Wanted(), 2 * PAGE),
+    "a status that most have": (Wanted(status=ProcessingStatus.COMPLETED), 3 * PAGE),
+    "a status that few have": (Wanted(status=ProcessingStatus.FAILED), 4 * 600),
+    "a status that none has": (Wanted(status=ProcessingStatus.UPLOADED), 0),
+    "a category": (Wanted(category="Category 3"), 16_000),
+    "a tag": (Wanted(tag="Tag 7"), 4 * 1000),
+    "a tag of long ago": (Wanted(tag="Old"), paging.WALKED_ROWS + 4 * 4000),
+    "a user": (Wanted(user_id="user 5"), 4 * 2000),
+    "a user of long ago": (Wanted(user_id="early"), 4 * 2000),
+    "a tag and a category": (Wanted(tag="Tag 7", category="Category 3"), 40_000),
+    "a word that all have": (Wanted(text="memo"), 10 * PAGE),
+    "a word that few have": (Wanted(text="seldom"), 6 * 600),
+    "a word that one has": (Wanted(text="77777"), 20),
+    "a word that none has": (Wanted(text="nothing"), 0),
+    "a word of a user": (Wanted(text="memo", user_id="user 5"), 8 * 2000),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_a_list_reads_what_it_shows(large: str, name: str) -> None:
+    """With each filter a list's pages are read by indexes, and cost what they show, or what the filter finds."""
+    wanted, most = LISTS[name]
+    after: Cursor | None = None
+    for _ in range(2):
+        watching = Watching(large)
+        async with watching.session() as session:
+            found = await paging.page(session, wanted, sorting=NEWEST_FIRST, limit=PAGE, offset=0, after=after)
+        read = await watching.read()
+        assert not read.in_full
+        assert read.rows <= most, read
+        after = found.after
+        if after is None:
+            break
+
+
+async def test_a_deep_page_costs_what_the_first_does(large: str) -> None:
+    """Behind a cursor a page deep in the list, and the last one, read no more than the first."""
+    async with Watching(large).session() as session:
+        deep = await paging.page(
+            session, Wanted(), sorting=NEWEST_FIRST, limit=PAGE, offset=ROWS - 2 * PAGE, after=None
+        )
+    assert deep.total == ROWS
+    after, pages = deep.after, 0
+    while after is not None:
+        for wanted in (Wanted(), Wanted(status=ProcessingStatus.COMPLETED)):
+            watching = Watching(large)
+            async with watching.session() as session:
+                found = await paging.page(session, wanted, sorting=NEWEST_FIRST, limit=PAGE, offset=0, after=after)
+            read = await watching.read()
+            assert (not read.in_full, read.rows <= 10 * PAGE) == (True, True), read
+            if wanted == Wanted():
+                behind = found.after
+        after, pages = behind, pages + 1
+    assert pages == 1
+
+
+async def test_many_are_estimated_and_few_are_counted(large: str) -> None:
+    """A total of many is near to the truth and says that it is no more than that; it never ends a list too early."""
+    for wanted, about, is_exact in (
+        (Wanted(), ROWS, False),
+        (Wanted(status=ProcessingStatus.COMPLETED), ROWS * 0.995, False),
+        (Wanted(status=ProcessingStatus.FAILED), ROWS * 0.005, True),
+    ):
+        async with Watching(large).session() as session:
+            found = await paging.page(session, wanted, sorting=NEWEST_FIRST, limit=PAGE, offset=0, after=None)
+            assert found.total == (about if is_exact else pytest.approx(about, rel=0.05))
+            assert found.total_is_exact is is_exact
+            last = await paging.page(
+                session, wanted, sorting=NEWEST_FIRST, limit=PAGE, offset=int(about) - 5, after=None
+            )
+            assert (last.total, last.total_is_exact, last.after) == (about, True, None)
+
+
+@pytest.mark.parametrize("user_id", [None, "user 5"])
+async def test_tags_are_not_read_from_every_recording(large: str, user_id: str | None) -> None:
+    """The tags in use cost as many steps as there are tags, or one user's recordings."""
+    watching = Watching(large)
+    async with watching.session() as session:
+        tags, categories = await labels.labels_in_use(session, user_id)
+    assert tags == sorted(tags)
+    assert (len(tags), len(categories)) == (129, 8)
+    read = await watching.read()
+    assert (read.in_full, read.rows <= 4 * 2000) == (frozenset(), True), read
+
+
+async def test_a_delete_touches_one_recording(large: str) -> None:
+    """A recording is removed by its id, however many there are."""
+    watching = Watching(large)
+    async with watching.session() as session:
+        [item] = (await paging.page(session, Wanted(), sorting=NEWEST_FIRST, limit=1, offset=9, after=None)).items
+        watching._sent.clear()
+        assert await repository.remove(session, UUID(str(item.id)), owner=item.user_id) == item.file_path
+    read = await watching.read()
+    assert (read.in_full, read.rows <= 3) == (frozenset(), True), read
