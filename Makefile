@@ -18,7 +18,7 @@ MYPY_ALONE := ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir .
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --python-version 3.11 pyproject.toml
 
-.PHONY: help install install-dev run test test-browser chromium test-whisper lint format soak record bench bench-uploads bench-page chains lock clean
+.PHONY: help install install-dev run test test-browser chromium test-whisper lint format soak record bench bench-uploads bench-page bench-scale chains lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -82,6 +82,9 @@ bench-uploads: install-dev $(RIVALS_VENV)/rivals.stamp ## uploads and downloads 
 
 bench-page: $(BROWSER_VENV)/browser.stamp chromium ## how quickly the page opens and filters 100,000 recordings
 	PYTHONPATH=backend:. $(BROWSER_VENV)/bin/python benchmarks/page.py
+
+bench-scale: install-dev ## lists, tags, searches and deletes with 2,000,000 recordings (some minutes, 12 GB)
+	PYTHONPATH=backend:. $(BIN)/python benchmarks/scale.py $(BENCH)
 
 chains: install-dev $(CHAINS_VENV)/chains.stamp ## break and heal chains of published packages
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/published_chains.py

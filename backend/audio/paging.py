@@ -72,10 +72,10 @@ async def page(
     )
     items, seen = [recording for recording, _ in found[:limit]], offset + len(found)
     is_last = len(found) <= limit
-    if after is None and is_last and items:
-        total, is_exact = seen, True
+    if after is None and is_last and not is_exact:  # now it is known, or it lies behind its end
+        total, is_exact = seen if items else await _counted(session, wanted), True
     last = None if is_last else Cursor(sorting=sorting, value=found[limit - 1][1], id=items[-1].id)
-    return Page(items=items, total=max(total, seen), total_is_exact=is_exact, after=last)
+    return Page(items=items, total=max(total, seen) if items else total, total_is_exact=is_exact, after=last)
 
 
 async def _planned(session: AsyncSession, wanted: Wanted) -> Wanted:
@@ -99,6 +99,11 @@ async def count(session: AsyncSession, wanted: Wanted) -> tuple[int, bool]:
     some = select(literal_column("1")).select_from(AudioFile).where(*conditions).limit(COUNTED + 1).subquery()
     counted = await session.scalar(select(func.count()).select_from(some)) or 0
     return (max(counted, estimate), False) if counted > COUNTED else (counted, True)
+
+
+async def _counted(session: AsyncSession, wanted: Wanted) -> int:
+    """How many are wanted, exactly, however many that are."""
+    return await session.scalar(select(func.count()).select_from(AudioFile).where(*wanted.conditions())) or 0
 
 
 async def estimated(session: AsyncSession, statement: Select[Any]) -> int:

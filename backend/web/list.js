@@ -19,6 +19,7 @@ export class List {
 		this.changed = changed
 		this.rows = new Map()
 		this.total = 0
+		this.about = ""
 		this.unseen = 0
 		this.current = { id: null, playing: false }
 		this.loadSoon = settled(() => this.load(), 400)
@@ -93,13 +94,14 @@ export class List {
 		this.writeAddress()
 		const slow = setTimeout(() => $("list").setAttribute("aria-busy", "true"), 250)
 		try {
-			const { items, total } = await call(`/api/audio/?${query}`, { signal: asking.signal })
+			const { items, total, total_is_exact: exact } = await call(`/api/audio/?${query}`, { signal: asking.signal })
 			if (items.length === 0 && total > 0) {
 				this.page = Math.ceil(total / PAGE) - 1
 				return await this.load()
 			}
 			const shown = items.filter(({ id }) => !isBeingRemoved(id))
 			this.total = total - items.length + shown.length
+			this.about = exact ? "" : "about "
 			this.unseen = 0
 			this.show(shown)
 		} catch (error) {
@@ -126,12 +128,12 @@ export class List {
 		this.mark(this.current)
 		const [from, to] = [this.page * PAGE + 1, this.page * PAGE + this.rows.size]
 		const things = this.total === 1 ? "recording" : "recordings"
-		say("count", this.total ? `${number(this.total)} ${things}${this.filtered ? " found" : ""}` : "")
+		say("count", this.total ? `${this.about}${number(this.total)} ${things}${this.filtered ? " found" : ""}` : "")
 		$("clear").hidden = !this.filtered
 		$("news").hidden = this.unseen === 0
 		say("news", this.unseen === 1 ? "1 new recording" : `${number(this.unseen)} new recordings`)
 		$("pager").hidden = this.total <= PAGE
-		say("where", `${number(from)}–${number(to)} of ${number(this.total)}`)
+		say("where", `${number(from)}–${number(to)} of ${this.about}${number(this.total)}`)
 		$("newer").disabled = this.page === 0
 		$("older").disabled = (this.page + 1) * PAGE >= this.total
 		this.drawEmpty(this.rows.size === 0)

@@ -193,6 +193,8 @@ async def test_many_are_estimated_and_few_are_counted(large: str) -> None:
                 session, wanted, sorting=NEWEST_FIRST, limit=PAGE, offset=int(about) - 5, after=None
             )
             assert (last.total, last.total_is_exact, last.after) == (about, True, None)
+            behind = await paging.page(session, wanted, sorting=NEWEST_FIRST, limit=PAGE, offset=2 * ROWS, after=None)
+            assert (behind.total, behind.total_is_exact, behind.items) == (about, True, [])
 
 
 @pytest.mark.parametrize("user_id", [None, "user 5"])
