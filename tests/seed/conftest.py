@@ -57,6 +57,10 @@ class Checkout:
                 return ran(partial(alembic, prog="alembic"), *arguments, **given)
         raise AssertionError(line)
 
+    def program(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Runs a program: here, or where Pegasus's own database ends with its last process, in one of its own."""
+        return self.here(line) if "DATABASE_URL" in self.environment else self.shell(line)
+
     def serving(self, script: str, *, folder: str = "backend", until: str = "Pegasus serves") -> str:
         """Runs lines that end in a server, ends it as Ctrl-C does once it serves, and answers with what was said."""
         process = subprocess.Popen(
@@ -114,6 +118,12 @@ def copied() -> Iterator[Path]:
             shutil.copy(ROOT / name, root / name)
         subprocess.run(["make", ".env", "backend/.env"], cwd=root, check=True, capture_output=True)
         yield root
+
+
+@pytest.fixture
+def on_server(copied: Path, database: str) -> Checkout:
+    """A checkout whose database is at an address, where it doesn't matter whose."""
+    return Checkout(copied, {"DATABASE_URL": database, "DATA_PATH": str(copied.parent / "data")})
 
 
 @pytest.fixture(params=["DATABASE_URL", "embedded"])
