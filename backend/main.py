@@ -25,7 +25,7 @@ from api.health import Health
 from api.limits import BodyLimits
 from api.multipart import LIMITS
 from api.schemas import PROBLEMS
-from api.server import claim_address, run, run_workers
+from api.server import Drain, claim_address, run, run_workers
 from api.state import State
 from api.tus import UPLOADS_PATH, TusEdge
 from audio.entrance import Entrance
@@ -213,11 +213,12 @@ def serve(settings: Settings) -> int:
     """Serves until a signal ends it, and returns the exit code. Raises PegasusError before anything is served."""
     with claim_address(settings) as listener:
         asyncio.run(bring_up(settings))  # here, so that a refusal ends the start and not each of the workers
+        drain = Drain(settings.drain_seconds, settings.drain_grace_seconds)
         if settings.workers == 1:
-            run(create_app(settings), listener)
+            run(create_app(settings), listener, drain=drain)
             return 0
         with shared_between_processes():
-            return 0 if run_workers("main:create_worker", listener, workers=settings.workers) else 1
+            return 0 if run_workers("main:create_worker", listener, workers=settings.workers, drain=drain) else 1
 
 
 async def work(settings: Settings) -> None:

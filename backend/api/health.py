@@ -66,10 +66,14 @@ class LastHeal(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether recordings can be taken in, which part stands in the way, and what was last healed."""
+    """Whether recordings can be taken in, which part stands in the way, and what was last healed.
+
+    A server that is `draining` has been told to stop: whoever shares requests out sends it no more.
+    """
 
     status: Literal["ready", "not ready"]
     parts: dict[str, Wellness]
+    draining: bool
     last_heal: LastHeal | None
 
 
@@ -91,12 +95,16 @@ async def live() -> Liveness:
 @router.get("/health", responses=NOT_READY)
 @router.get("/health/ready", responses=NOT_READY)
 async def ready(request: Request, response: Response) -> Readiness:
-    """Answers 200 when the schema was verified and the database and storage answer now, else 503.
+    """Answers 200 when the schema was verified, the database and storage answer now, and the server doesn't stop.
+
+    Else it answers 503, and says what stands in the way.
 
     With MIGRATIONS=off somebody else verifies the schema; then it is told as not checked, and holds nobody up.
     """
     health: Health = request.state.health
     parts = await health.parts()
-    well = "not well" not in parts.values()
+    draining = request.state.stopping.is_set()
+    well = "not well" not in parts.values() and not draining
     response.status_code = 200 if well else 503
-    return Readiness(status="ready" if well else "not ready", parts=dict(parts), last_heal=health.last_heal)
+    status: Literal["ready", "not ready"] = "ready" if well else "not ready"
+    return Readiness(status=status, parts=dict(parts), draining=draining, last_heal=health.last_heal)

@@ -2,12 +2,16 @@
 
 import logging
 import os
+import signal
 import socket
+import time
+from dataclasses import dataclass
+from math import ceil
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import multiprocess
 
 from api.direct import DirectProtocol
 from api.heads import HeadProtocol
@@ -15,10 +19,24 @@ from core.errors import SettingRefused
 from core.metrics import process_ended
 from core.settings import Settings
 
-DRAIN_SECONDS = 30
 WORKERS_START_SECONDS = 120
 
 log = structlog.get_logger("pegasus")
+
+
+@dataclass(frozen=True)
+class Drain:
+    """How a server stops that is told to by SIGTERM.
+
+    For `grace_seconds` it still takes requests and says that it isn't ready, so that whoever shares requests out sends
+    no more; then what is under way has `seconds` to end. Ctrl-C on a terminal leaves the grace out.
+    """
+
+    seconds: float = 30
+    grace_seconds: float = 0
+
+
+AT_ONCE = Drain()
 
 
 def claim_address(settings: Settings) -> socket.socket:
@@ -37,33 +55,39 @@ def claim_address(settings: Settings) -> socket.socket:
         raise SettingRefused("PORT", f"can't be used: {where}: {reason}") from error
 
 
-def run(app: ASGIApp, listener: socket.socket) -> None:
+def run(app: ASGIApp, listener: socket.socket, *, drain: Drain) -> None:
     """Serves in this process until a signal ends it and all requests are answered."""
-    server_for(app).run(sockets=[listener])
+    server_for(app, drain=drain).run(sockets=[listener])
 
 
-def server_for(app: ASGIApp, *, direct: bool = True) -> uvicorn.Server:
+def server_for(app: ASGIApp, *, direct: bool = True, drain: Drain = AT_ONCE) -> uvicorn.Server:
     """The server that `run` runs, for whoever has an event loop of their own; not `direct`, it lends no connection."""
-    config = _config(app)
+    config = _config(app, drain=drain)
     if not direct:
         config.http = HeadProtocol
-    return _Server(config)
+    return _ServerAlone(config)
 
 
-def run_workers(factory: str, listener: socket.socket, *, workers: int) -> bool:
+def run_workers(factory: str, listener: socket.socket, *, workers: int, drain: Drain) -> bool:
     """Serves in several processes; `factory` names what makes the application in each of them.
 
     False when one of them could not start.
     """
-    config = _config(factory, factory=True, workers=workers)
+    config = _config(factory, factory=True, workers=workers, drain=drain)
     listener.set_inheritable(True)
     supervisor = _Workers(config, sockets=[listener])
     supervisor.run()
     return all(process.exitcode != uvicorn.config.STARTUP_FAILURE for process in supervisor.processes)
 
 
-def _config(app: ASGIApp | str, *, factory: bool = False, workers: int = 1) -> uvicorn.Config:
-    return uvicorn.Config(
+class _Config(uvicorn.Config):
+    """uvicorn's, which reaches every server process, with what ours needs."""
+
+    drain: Drain = AT_ONCE
+
+
+def _config(app: ASGIApp | str, *, drain: Drain, factory: bool = False, workers: int = 1) -> _Config:
+    config = _Config(
         app,
         http=DirectProtocol,
         factory=factory,
@@ -75,22 +99,47 @@ def _config(app: ASGIApp | str, *, factory: bool = False, workers: int = 1) -> u
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_graceful_shutdown=ceil(drain.seconds),
     )
+    config.drain = drain
+    return config
 
 
 class _Server(uvicorn.Server):
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for listener in sockets or []:
-            _announce(listener)
+    config: _Config
+    _closes_at: float | None = None
+
+    async def on_tick(self, counter: int) -> bool:
+        """Asked ten times a second whether the time has come to close the sockets."""
+        ends = await super().on_tick(counter)
+        if ends and self._closes_at is None:
+            grace = self.config.drain.grace_seconds if self._captured_signals[:1] == [signal.SIGTERM] else 0
+            self._closes_at = time.monotonic() + grace
+            self.lifespan.state["stopping"].set()  # not ready from now on, and streams end
+            log.info("Pegasus drains: it isn't ready any more", grace_seconds=grace)
+        return ends and (self.force_exit or time.monotonic() >= (self._closes_at or 0))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         log.info("Pegasus stops: it takes no more requests and finishes those that it has")
         await super().shutdown(sockets)
 
 
-class _Workers(Multiprocess):
+class _ServerAlone(_Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            _announce(listener)
+
+
+class _Process(multiprocess.Process):
+    @property
+    def server(self) -> uvicorn.Server:
+        if self._server is None:
+            self._server = _Server(self.config)
+        return self._server
+
+
+class _Workers(multiprocess.Multiprocess):
     _known: frozenset[int] = frozenset()
 
     def init_processes(self) -> None:
@@ -109,3 +158,6 @@ class _Workers(Multiprocess):
 def _announce(listener: socket.socket, **more: object) -> None:
     host, port = listener.getsockname()[:2]
     log.info("Pegasus serves", at=f"http://{f'[{host}]' if ':' in host else host}:{port}", **more)
+
+
+multiprocess.Process = _Process  # type: ignore[misc]  # there is no other way to name the server of its processes
