@@ -38,7 +38,7 @@ def until_draining(url: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_an_upload_under_way_ends_well(tmp_path: Path, database: str, workers: str) -> None:
-    """After SIGTERM `/health/ready` is 503, a slow upload ends with 200, new requests are still served, and it ends 0."""
+    """After SIGTERM `/health/ready` is 503, a slow upload ends with 200, others are served, and the exit code is 0."""
     with running(tmp_path, DATABASE_URL=database, WORKERS=workers, **GRACE) as run:
         url = run.url()
         with connected(url) as client:
