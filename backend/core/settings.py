@@ -1,6 +1,8 @@
-"""Settings: what can be chosen from outside, from the environment or from `.env` in the project's root.
+"""Settings: what can be chosen from outside: from the environment, from `.env` in the project's root, or from secrets.
 
-The environment wins over `.env`. Relative paths count from the root, whatever the working directory.
+A secret is a file that bears a setting's name in small letters, in /run/secrets or in the folder that the environment
+names in SECRETS_PATH. The environment wins over `.env`, and that over secrets. Relative paths count from the root,
+whatever the working directory.
 """
 
 import difflib
@@ -19,6 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import SettingRefused
 
+SECRETS = "/run/secrets"  # where Docker, Podman and Kubernetes put them
 ROOT = Path(__file__).resolve().parents[2]
 OTHERS_PREFIXES = ("compose_", "postgres_")  # docker compose reads the same `.env`
 
@@ -131,7 +134,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
-    """The settings from the environment and `env_file`; `overrides` win over both.
+    """The settings from the environment, `env_file` and secrets; `overrides` win over all.
 
     The file is `.env` in the root, or the one that the environment names in ENV_FILE.
 
@@ -141,7 +144,8 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
     env_file = env_file or Path(os.environ.get("ENV_FILE") or ROOT / ".env")
     _check_readable(env_file)
     try:
-        settings = Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg]  # a source, not a field
+        sources = {"_env_file": env_file, "_secrets_dir": _secrets()}
+        settings = Settings(**sources, **overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         raise _refusal(error) from None
     if not settings.on_loopback and not settings.decides_who_may:
@@ -151,6 +155,11 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
             " or AUTH=open to allow that",
         )
     return settings
+
+
+def _secrets() -> Path | None:
+    folder = Path(os.environ.get("SECRETS_PATH") or SECRETS)
+    return folder if folder.is_dir() else None
 
 
 def _check_readable(env_file: Path) -> None:
