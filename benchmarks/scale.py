@@ -1,7 +1,7 @@
 """What lists, tags, searches and deletes take over HTTP with two million recordings, beside twenty thousand.
 
-Run by `make bench-scale`. Each request is one of many that differ (another tag, user, place in the list), one after the
-other; the ratio of both tables' medians is what is worth comparing between machines. Both are filled set by set.
+Run by `make bench-scale`. Each request is one of many that differ (another tag, user, place in the list), to two
+servers by turns; the ratio of their medians is what is worth comparing between machines.
 """
 
 import argparse
@@ -10,7 +10,8 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -87,23 +88,6 @@ SLOW: dict[str, Parameters] = {
 }
 
 
-@dataclass(frozen=True)
-class Took:
-    """Times in seconds."""
-
-    seconds: list[float]
-
-    @property
-    def median(self) -> float:
-        """The median."""
-        return statistics.median(self.seconds)
-
-    @property
-    def p99(self) -> float:
-        """What one in a hundred exceeds."""
-        return sorted(self.seconds)[int(len(self.seconds) * 0.99)]
-
-
 async def fill(address: str, rows: int) -> None:
     """A healed database with recordings, each in the search index."""
     await bring_up_to_date(load_settings(database_url=address))
@@ -114,64 +98,83 @@ async def fill(address: str, rows: int) -> None:
     await connection.close()
 
 
-async def measured(url: str, *, rows: int, requests: int) -> dict[str, Took]:
-    """What each kind of request takes."""
-    found: dict[str, Took] = {}
-    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
-        await until_ready(client)
-        await until_searchable(client)
+@dataclass(frozen=True)
+class Server:
+    """A server, and how many recordings it has."""
+
+    client: httpx.AsyncClient
+    rows: int
+
+    async def took(self, path: str, parameters: Parameters, at: int) -> float:
+        """How long a request takes, in seconds."""
+        began = time.perf_counter()
+        (await self.client.get(path, params=parameters(at, self.rows))).raise_for_status()
+        return time.perf_counter() - began
+
+    async def until_searchable(self) -> None:
+        """Returns once it knows that all of them are in its index: until then it reads the table itself."""
+        await until_ready(self.client)
+        quick = 0
+        while quick < WARM_UP:
+            quick = quick + 1 if await self.took("/api/audio/", lambda *_: {"q": "nothing"}, 0) < QUICK_SECONDS else 0
+            await asyncio.sleep(0.2)
+
+    async def deleted(self, recording_id: str) -> float:
+        """How long a delete takes; there are no bytes to remove."""
+        began = time.perf_counter()
+        (await self.client.delete(f"/api/audio/{recording_id}")).raise_for_status()
+        return time.perf_counter() - began
+
+
+async def measured(urls: Sequence[str], rows: Sequence[int], requests: int) -> None:
+    """Asks the servers by turns, and prints a line for each kind of request."""
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=120)) for url in urls]
+        servers = [Server(client, number) for client, number in zip(clients, rows, strict=True)]
+        for server in servers:
+            await server.until_searchable()
+        print(f"\n{'milliseconds':32} {rows[0]:>10,}: p50, p99 {rows[1]:>14,}: p50, p99   ratio of p50")
         for name, parameters in LISTS.items():
-            found[name] = await many(client, "/api/audio/", parameters, rows=rows, requests=requests)
+            await many(servers, name, "/api/audio/", parameters, requests)
         for name, parameters in SLOW.items():
-            found[name] = await many(client, "/api/audio/", parameters, rows=rows, requests=requests // 10)
-        for name, user in (("tags", lambda _at, _rows: {}), ("tags of a user", LISTS["a user (1/1024)"])):
-            found[name] = await many(client, "/api/audio/tags", user, rows=rows, requests=requests)
-        found["delete"] = await deletes(client, requests)
-    return found
+            await many(servers, name, "/api/audio/", parameters, requests // 10)
+        await many(servers, "tags", "/api/audio/tags", LISTS["everything"], requests)
+        await many(servers, "tags of a user", "/api/audio/tags", LISTS["a user (1/1024)"], requests)
+        await deletes(servers, requests)
 
 
-async def until_searchable(client: httpx.AsyncClient) -> None:
-    """Returns once the server knows that all of them are in its index: until then it reads the table itself."""
-    quick = 0
-    while quick < WARM_UP:
-        began = time.perf_counter()
-        (await client.get("/api/audio/", params={"q": "nothing"})).raise_for_status()
-        quick = quick + 1 if time.perf_counter() - began < QUICK_SECONDS else 0
-        await asyncio.sleep(0.2)
+async def many(servers: Sequence[Server], name: str, path: str, parameters: Parameters, requests: int) -> None:
+    """One request after the other, to each server in turn; the first ones don't count."""
+    took = [[await server.took(path, parameters, at) for server in servers] for at in range(requests + WARM_UP)]
+    show(name, took[WARM_UP:])
 
 
-async def many(client: httpx.AsyncClient, path: str, parameters: Parameters, *, rows: int, requests: int) -> Took:
-    """One request after the other; the first ones don't count."""
-    took = []
-    for at in range(requests + WARM_UP):
-        began = time.perf_counter()
-        (await client.get(path, params=parameters(at, rows))).raise_for_status()
-        took.append(time.perf_counter() - began)
-    return Took(took[WARM_UP:])
+async def deletes(servers: Sequence[Server], requests: int) -> None:
+    """Recordings deleted one after the other."""
+    pages = [(await server.client.get("/api/audio/", params={"limit": requests})).json()["items"] for server in servers]
+    pairs = zip(*pages, strict=True)
+    took = [[await server.deleted(item["id"]) for server, item in zip(servers, pair, strict=True)] for pair in pairs]
+    show("delete", took)
 
 
-async def deletes(client: httpx.AsyncClient, requests: int) -> Took:
-    """Recordings deleted one after the other; there are no bytes to remove."""
-    page = (await client.get("/api/audio/", params={"limit": requests, "transcripts": "false"})).json()
-    took = []
-    for item in page["items"]:
-        began = time.perf_counter()
-        (await client.delete(f"/api/audio/{item['id']}")).raise_for_status()
-        took.append(time.perf_counter() - began)
-    return Took(took)
+def show(name: str, took: Sequence[Sequence[float]]) -> None:
+    """Prints a line: median and p99 of each server, and how the medians compare."""
+    times = [sorted(one[at] * 1000 for one in took) for at in (0, 1)]
+    (a, b), (c, d) = [(statistics.median(each), each[int(len(each) * 0.99)]) for each in times]
+    print(f"{name:32} {a:13.1f} {b:8.1f} {c:17.1f} {d:8.1f} {c / a:10.2f}", flush=True)
 
 
-def measure(folder: Path, *, rows: int, requests: int) -> dict[str, Took]:
-    """Fills a database, and asks a server on it."""
+@contextmanager
+def filled(folder: Path, rows: int) -> Iterator[str]:
+    """Where a server answers that has so many recordings."""
     folder.mkdir(mode=0o711)
     database = join(folder / "database")
     began = time.monotonic()
     asyncio.run(fill(database.address, rows))
     print(f"{rows:,} recordings entered and indexed in {time.monotonic() - began:.0f} s", flush=True)
     with running(folder / "data", DATABASE_URL=database.address, PROCESSING="off", SWEEP_HOURS="0") as url:
-        found = asyncio.run(measured(url, rows=rows, requests=requests))
+        yield url
     database.leave()
-    return found
 
 
 def main() -> None:
@@ -184,15 +187,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pegasus-bench-", dir=memory) as name:
         folder = Path(name)
         folder.chmod(0o711)  # for root, whose PostgreSQL runs as nobody
-        few, lots = (
-            measure(folder / str(rows), rows=rows, requests=options.requests) for rows in (SMALL, options.rows)
-        )
-    print(f"\n{'milliseconds':32} {SMALL:>10,}: p50, p99 {options.rows:>14,}: p50, p99   ratio of p50")
-    for name in few:
-        times = [each * 1000 for took in (few[name], lots[name]) for each in (took.median, took.p99)]
-        print(
-            f"{name:32} {times[0]:13.1f} {times[1]:8.1f} {times[2]:17.1f} {times[3]:8.1f} {times[2] / times[0]:10.2f}"
-        )
+        with filled(folder / "few", SMALL) as few, filled(folder / "many", options.rows) as lots:
+            asyncio.run(measured([few, lots], [SMALL, options.rows], options.requests))
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ An index of a million recordings with a hundred tags is asked a hundred times fo
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, literal_column, select
+from sqlalchemy import Select, distinct, func, literal_column, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from audio.models import AudioFile
-from audio.paging import count
+from audio.totals import count
 from audio.wanted import Wanted
 
 MOST = 10_000  # that nobody reads; recordings whose labels all differ shouldn't make it slow
@@ -22,20 +23,22 @@ async def labels_in_use(session: AsyncSession, user_id: str | None) -> tuple[Seq
 
     Of more than MOST these are the first.
     """
-    few = user_id is not None and (await count(session, Wanted(user_id=user_id)))[1]
-    ways = [_of_few(column, user_id) if few else _by_steps(column, user_id) for column in _COLUMNS]
-    tags, categories = [(await session.scalars(way.limit(MOST))).all() for way in ways]
+    if user_id is not None and (await count(session, Wanted(user_id=user_id)))[1]:
+        row = (await session.execute(_of_few(user_id))).one()
+        return row.tags or [], row.categories or []
+    columns = (AudioFile.tag, AudioFile.category)
+    tags, categories = [(await session.scalars(_by_steps(column, user_id).limit(MOST))).all() for column in columns]
     return tags, categories
 
 
-_COLUMNS: tuple[Column, Column] = (AudioFile.tag, AudioFile.category)
-
-
-def _of_few(column: Column, user_id: str | None) -> Select[str]:
-    """Reads the user's recordings; OFFSET 0 keeps PostgreSQL from reading everybody's in the column's order."""
-    theirs = select(column.label("label")).where(AudioFile.user_id == user_id, column.is_not(None))
-    found = theirs.offset(literal_column("0")).subquery()
-    return select(found.c.label).distinct().order_by(found.c.label)
+def _of_few(user_id: str) -> Select[list[str] | None, list[str] | None]:
+    """Reads the user's recordings once; OFFSET 0 keeps PostgreSQL from reading everybody's in a column's order."""
+    theirs = select(AudioFile.tag, AudioFile.category).where(AudioFile.user_id == user_id)
+    some = theirs.offset(literal_column("0")).subquery()
+    tags, categories = [
+        func.array_agg(aggregate_order_by(distinct(column), column)).filter(column.is_not(None)) for column in some.c
+    ]
+    return select(tags.label("tags"), categories.label("categories"))
 
 
 def _by_steps(column: Column, user_id: str | None) -> Select[str]:

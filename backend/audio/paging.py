@@ -6,28 +6,24 @@ indexes find and sorts it, quick where that is little. The walk is bounded; wher
 full, the other way is gone. PostgreSQL by itself takes for granted that what is wanted lies everywhere in the table.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, FromClause, Select, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import aliased
-from sqlalchemy.sql.expression import ClauseElement, Executable
 
 from audio.cursor import Cursor
 from audio.models import AudioFile
+from audio.totals import COUNTED, count, count_all, estimated
 from audio.wanted import EVERYTHING, Sorting, Wanted
 
-COUNTED = 10_000  # up to so many are counted one by one
-COUNTING = 4  # times that many, by PostgreSQL's estimate, are not even tried to be counted
 WALKED_ROWS = 20_000  # a walk takes half a microsecond a row,
 GATHERED_ROWS = 3_000  # and fetching a row from anywhere ten
 # PostgreSQL's own default is of disks that turn: it reads a table in full rather than look up what a search has found.
 _LOOKING_UP = select(func.set_config("random_page_cost", "1.1", True))
-Found: TypeAlias = "Row[AudioFile, Any]"
+Found: TypeAlias = tuple[AudioFile, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,18 +36,6 @@ class Page:
     after: Cursor | None
 
 
-class _Estimate(Executable, ClauseElement):
-    inherit_cache = False
-
-    def __init__(self, statement: Select[Any]) -> None:
-        self.statement = statement
-
-
-@compiles(_Estimate)
-def _explain(element: _Estimate, compiler: Any, **kw: Any) -> str:
-    return f"EXPLAIN (FORMAT JSON) {compiler.process(element.statement, **kw)}"
-
-
 async def page(
     session: AsyncSession, wanted: Wanted, *, sorting: Sorting, limit: int, offset: int, after: Cursor | None
 ) -> Page:
@@ -59,7 +43,12 @@ async def page(
     if wanted.text is not None:
         await session.execute(_LOOKING_UP)
     wanted = await _planned(session, wanted)
-    total, is_exact = await count(session, wanted)
+    estimate = await estimated(session, select(AudioFile.id).where(*wanted.conditions()))
+    if after is None and estimate <= GATHERED_ROWS:
+        few, in_all = await _few(session, wanted, sorting=sorting, limit=limit + 1, offset=offset)
+        if few and in_all <= COUNTED:
+            return _as_page(few, sorting=sorting, limit=limit, total=in_all, is_exact=True)
+    total, is_exact = await count(session, wanted, estimate=estimate)
     found = await _found(
         session,
         wanted,
@@ -70,12 +59,18 @@ async def page(
         many=total > GATHERED_ROWS,
         in_all=total if is_exact and after is None else None,
     )
-    items, seen = [recording for recording, _ in found[:limit]], offset + len(found)
-    is_last = len(found) <= limit
-    if after is None and is_last and not is_exact:  # now it is known, or it lies behind its end
-        total, is_exact = seen if items else await _counted(session, wanted), True
-    last = None if is_last else Cursor(sorting=sorting, value=found[limit - 1][1], id=items[-1].id)
-    return Page(items=items, total=max(total, seen) if items else total, total_is_exact=is_exact, after=last)
+    if after is None and len(found) <= limit and not is_exact:  # now it is known, or it lies behind its end
+        total = offset + len(found) if found else await count_all(session, wanted.conditions())
+        is_exact = True
+    total = max(total, offset + len(found)) if found else total
+    return _as_page(found, sorting=sorting, limit=limit, total=total, is_exact=is_exact)
+
+
+def _as_page(found: Sequence[Found], *, sorting: Sorting, limit: int, total: int, is_exact: bool) -> Page:
+    """The page of what was found, of which one more than `limit` was asked for."""
+    items = [recording for recording, _ in found[:limit]]
+    last = None if len(found) <= limit else Cursor(sorting=sorting, value=found[limit - 1][1], id=items[-1].id)
+    return Page(items=items, total=total, total_is_exact=is_exact, after=last)
 
 
 async def _planned(session: AsyncSession, wanted: Wanted) -> Wanted:
@@ -90,27 +85,24 @@ async def _planned(session: AsyncSession, wanted: Wanted) -> Wanted:
     return replace(wanted, one_by_one=left < found)
 
 
-async def count(session: AsyncSession, wanted: Wanted) -> tuple[int, bool]:
-    """How many are wanted, and whether that is exact: beyond COUNTED it is what PostgreSQL estimates."""
-    conditions = wanted.conditions()
-    estimate = await estimated(session, select(AudioFile.id).where(*conditions))
-    if estimate > COUNTING * COUNTED:
-        return estimate, False
-    some = select(literal_column("1")).select_from(AudioFile).where(*conditions).limit(COUNTED + 1).subquery()
-    counted = await session.scalar(select(func.count()).select_from(some)) or 0
-    return (max(counted, estimate), False) if counted > COUNTED else (counted, True)
+async def _few(
+    session: AsyncSession, wanted: Wanted, *, sorting: Sorting, limit: int, offset: int
+) -> tuple[list[Found], int]:
+    """A page of recordings that seem to be few, and how many they are: read once for both, but no more than COUNTED.
 
+    Only what they are sorted by is held for all of them.
+    """
 
-async def _counted(session: AsyncSession, wanted: Wanted) -> int:
-    """How many are wanted, exactly, however many that are."""
-    return await session.scalar(select(func.count()).select_from(AudioFile).where(*wanted.conditions())) or 0
+    def ordered(rows: FromClause) -> tuple[ColumnElement[Any], ...]:
+        term = rows.c.term.desc() if sorting.descending else rows.c.term.asc()
+        return term.nulls_last(), rows.c.id
 
-
-async def estimated(session: AsyncSession, statement: Select[Any]) -> int:
-    """How many rows PostgreSQL expects of a statement, by what ANALYZE has last seen; nothing is read for that."""
-    told = (await session.execute(_Estimate(statement))).scalar_one()
-    [plan] = json.loads(told) if isinstance(told, str) else told
-    return int(plan["Plan"]["Plan Rows"])
+    some = select(AudioFile.id, sorting.term().label("term")).where(*wanted.conditions()).limit(COUNTED + 1).subquery()
+    top = select(some, func.count().over().label("in_all")).order_by(*ordered(some)).limit(limit).offset(offset)
+    shown = top.subquery()
+    query = select(AudioFile, shown.c.term, shown.c.in_all).join(shown, AudioFile.id == shown.c.id)
+    rows = (await session.execute(query.order_by(*ordered(shown)))).all()
+    return [(recording, term) for recording, term, _ in rows], rows[0].in_all if rows else 0
 
 
 async def _found(
@@ -168,8 +160,7 @@ class _Stretch:
 
     async def size(self, session: AsyncSession) -> int:
         """How many recordings it has."""
-        conditions = [*self._places(AudioFile), *self.wanted.conditions()]
-        return await session.scalar(select(func.count()).select_from(AudioFile).where(*conditions)) or 0
+        return await count_all(session, [*self._places(AudioFile), *self.wanted.conditions()])
 
     def _walk(self, rows: int) -> Select[AudioFile, Any]:
         """Along the index, over so many rows at most."""
@@ -202,4 +193,4 @@ class _Stretch:
 
     @staticmethod
     async def _read(session: AsyncSession, query: Select[AudioFile, Any], limit: int, offset: int) -> list[Found]:
-        return list((await session.execute(query.limit(limit).offset(offset))).all())
+        return [(recording, term) for recording, term in await session.execute(query.limit(limit).offset(offset))]

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -17,35 +16,19 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from audio.incoming import DigestAside
-from audio.manifest import Manifest, read_manifest, told_by
 from audio.models import AudioFile
 from audio.names import is_recording
 from audio.processing.jobs import ENQUEUE, Job, parameters
 from audio.processing.progress import UNDER_WAY
 from audio.repository import driver_connection
 from audio.search.index import SearchIndex
-from audio.transcription.document import read_document
 from audio.upkeep import places
+from audio.upkeep.remembered import NotRemembered, Obstacle, Remembered, Row
 from core.database import Sessions
-from storage.contract import BytesMissing, Storage, StorageError
+from storage.contract import Storage
 from storage.upkeep import Upkeep
 
 READ_AT_ONCE = 16
-Row = dict[str, Any]
-
-
-class Obstacle(StrEnum):
-    """Why a recording in storage gets no row."""
-
-    NO_MANIFEST = "no manifest"
-    MANIFEST_UNREADABLE = "manifest unreadable"
-    SIZE_DIFFERS = "size differs"
-    BYTES_CHANGED = "bytes changed"
-    BYTES_UNREADABLE = "bytes unreadable"
-    TRANSCRIPT_MISSING = "transcript missing"
-    ID_TAKEN = "another recording has its id"
-    ROW_REFUSED = "the table doesn't take what its manifest says"
 
 
 @dataclass(frozen=True)
@@ -54,12 +37,6 @@ class NotRebuilt:
 
     obstacle: Obstacle
     path: str
-
-
-class _Stopped(Exception):
-    def __init__(self, obstacle: Obstacle) -> None:
-        super().__init__(obstacle)
-        self.obstacle = obstacle
 
 
 @dataclass(kw_only=True)
@@ -71,7 +48,6 @@ class RebuildTally:
     rebuilt: int = 0
     enqueued: int = 0
     not_rebuilt: int = 0
-    size_bytes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,65 +79,18 @@ class Rebuild:
 
     async def _rebuilt(self, names: Sequence[str]) -> list[NotRebuilt]:
         turns = asyncio.Semaphore(READ_AT_ONCE)
+        remembered = Remembered(storage=self.storage, verify=self.verify)
 
         async def read(name: str) -> Row | NotRebuilt | None:
             async with turns:
                 try:
-                    return await self._row(name)
-                except _Stopped as stopped:
-                    return NotRebuilt(stopped.obstacle, name)
+                    return await remembered.row(name)
+                except NotRemembered as reason:
+                    return NotRebuilt(reason.obstacle, name)
 
         found = await asyncio.gather(*map(read, names))
         rows = [each for each in found if isinstance(each, dict)]
         return [each for each in found if isinstance(each, NotRebuilt)] + await self._enter(rows)
-
-    async def _row(self, name: str) -> Row | None:
-        """The row of the bytes under that name; None where they were removed meanwhile. Raises _Stopped."""
-        try:
-            size_bytes = await self.storage.size(name)
-            manifest = await self._manifest(name)
-            if manifest.size_bytes != size_bytes:
-                raise _Stopped(Obstacle.SIZE_DIFFERS)
-            if self.verify and await self._sha256(name) != manifest.sha256:
-                raise _Stopped(Obstacle.BYTES_CHANGED)
-            return told_by(manifest) | await self._transcripts(name, manifest) | {"file_path": name}
-        except BytesMissing:
-            return None
-        except StorageError as error:
-            raise _Stopped(Obstacle.BYTES_UNREADABLE) from error
-
-    async def _manifest(self, name: str) -> Manifest:
-        try:
-            return await read_manifest(self.storage, name)
-        except BytesMissing as error:
-            raise _Stopped(Obstacle.NO_MANIFEST) from error
-        except ValueError as error:
-            raise _Stopped(Obstacle.MANIFEST_UNREADABLE) from error
-
-    async def _transcripts(self, name: str, manifest: Manifest) -> Row:
-        """What was told of the transcript; a manifest that didn't follow its row yet says nothing of it."""
-        row: Row = {"original_transcript": None, "improved_transcript": None}
-        told, says_status = manifest.transcription_completed_at, manifest.processing_status is not None
-        if says_status and told is None:
-            return row
-        try:
-            document = await read_document(self.storage, name)
-        except (BytesMissing, ValueError) as error:
-            if says_status:
-                raise _Stopped(Obstacle.TRANSCRIPT_MISSING) from error
-            return row
-        row["original_transcript"] = document.text
-        if not says_status or manifest.improvement_completed_at is not None:
-            row["improved_transcript"] = document.improved
-        return row if says_status else row | {"transcription_engine": document.engine[:50]}
-
-    async def _sha256(self, name: str) -> str:
-        digest = DigestAside()
-        async with aclosing(self.storage.read(name)) as pieces:
-            async for piece in pieces:
-                digest.update(piece)
-                self.tally.size_bytes += len(piece)
-        return digest.hexdigest()
 
     async def _enter(self, rows: Sequence[Row]) -> list[NotRebuilt]:
         """Enters all rows at once, or where one of them is refused, each for itself."""
