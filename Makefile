@@ -18,7 +18,8 @@ MYPY_ALONE := ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir .
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --python-version 3.11 pyproject.toml
 
-.PHONY: help install install-dev run test test-browser chromium test-whisper lint format soak record bench bench-uploads bench-page bench-scale chains lock clean
+.PHONY: help install install-dev run test test-browser chromium test-scale nginx test-whisper lint format soak record \
+	bench bench-uploads bench-page bench-scale chains lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +45,17 @@ chromium: ## see that there is a Chromium for test-browser; as root it is instal
 	fi; \
 	echo "Installing Chromium from the distribution (once)"; \
 	apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends chromium >/dev/null
+
+test-scale: install-dev nginx ## run several servers behind a real nginx
+	$(BIN)/python -m pytest -n 2 -m scale
+
+nginx: ## see that there is an nginx for test-scale; as root it is installed
+	@PATH=$$PATH:/usr/sbin:/usr/local/sbin; command -v nginx >/dev/null && exit; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "Several servers are tested behind nginx, and there is none here: install the package nginx." >&2; exit 1; \
+	fi; \
+	echo "Installing nginx from the distribution (once)"; \
+	apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends nginx >/dev/null
 
 test-whisper: $(WHISPER_VENV)/whisper.stamp ## let a real Whisper model hear a spoken sentence
 	HF_HUB_OFFLINE=1 $(WHISPER_VENV)/bin/python -m pytest tests/whisper
