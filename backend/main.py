@@ -37,14 +37,13 @@ from audio.upkeep.schedule import Schedule
 from audio.upkeep.sweeper import Sweeper
 from audio.uploads.uploads import Uploads
 from core.database import database_address, open_engine, sessions_on
-from core.errors import PegasusError, SettingRefused
+from core.errors import PegasusError
 from core.logging import configure_logging
 from core.metrics import shared_between_processes
 from core.settings import Settings, load_settings
 from healed import last_heal
 from healing import bring_up_to_date
-from storage.contract import StorageUnavailable
-from storage.opening import open_storage
+from storage.opening import open_storage, prepare_storage
 from telling import telling, webhook_endpoints
 from working import inline_worker, tell_metrics, work_alone
 
@@ -160,11 +159,7 @@ async def bring_up(settings: Settings) -> tuple[str, bool]:
     _static_tokens(settings)  # before anything is changed: what they refuse ends the start
     webhook_endpoints(settings)
     reports = await bring_up_to_date(settings)
-    try:
-        await open_storage(settings).prepare()
-    except StorageUnavailable as error:
-        reason = f"names a folder that can't be used, {settings.storage_root}: {error.reason}"
-        raise SettingRefused("AUDIO_STORAGE_PATH", reason) from error
+    await prepare_storage(settings)
     return address, bool(reports)
 
 

@@ -103,11 +103,16 @@ async def open_worker(
     `engine` is used in place of the one that the settings name. Raises SettingRefused.
     """
     engine, improver = engine or engine_for(settings), improver_for(settings)
+    scratch = await asyncio.to_thread(_scratch, settings.data_path / SCRATCH)
     transcribing = None
     if engine is not None:
-        language = settings.transcription_language
         transcribing = Transcribing(
-            sessions=sessions, storage=storage, engine=engine, improver=improver, language=language
+            sessions=sessions,
+            storage=storage,
+            engine=engine,
+            improver=improver,
+            language=settings.transcription_language,
+            scratch=scratch,
         )
     async with Decoder(niceness=niceness) as decoder:
         examination = Examination(
@@ -115,7 +120,7 @@ async def open_worker(
             storage=storage,
             decoder=decoder,
             decoding=asyncio.Semaphore(decoding),
-            scratch=await asyncio.to_thread(_scratch, settings.data_path / SCRATCH),
+            scratch=scratch,
         )
         processing = Processing(sessions=sessions, storage=storage, examination=examination, transcribing=transcribing)
         address = await asyncio.to_thread(migration_address, settings)  # a pooler wouldn't let it listen

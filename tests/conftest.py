@@ -19,6 +19,7 @@ from core.database import open_single_use_engine
 from core.embedded_postgres import join
 from core.settings import Settings, load_settings
 from healing import bring_up_to_date
+from tests.object_store import ObjectStore
 
 OTHERS_PREFIXES = ("PG", "COMPOSE_", "POSTGRES_")
 ROOM_BYTES = 4 * 1024**3  # what a session's databases may grow to
@@ -30,6 +31,20 @@ class RunSql(Protocol):
 
     async def __call__(self, statement: str, *arguments: object) -> list[Any]:
         """The rows that the statement returns."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Lets a run choose where the servers in tests keep their bytes."""
+    parser.addoption("--storage", choices=["local", "s3"], default="local", help="what tests/api keeps its bytes in")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what is about a folder where there is none."""
+    if config.getoption("--storage") == "local":
+        return
+    left_out = [item for item in items if item.get_closest_marker("folder")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,6 +68,16 @@ def server_address() -> Iterator[str]:
         asyncio.run(_run(server.address, *relax, "SELECT pg_reload_conf()"))
         yield server.address
         server.leave()
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """This session's SeaweedFS, begun with the first test that needs one."""
+    with tempfile.TemporaryDirectory(prefix="pegasus-s3-", dir=_in_memory()) as folder:
+        store = ObjectStore(Path(folder))
+        store.start()
+        yield store
+        store.stop()
 
 
 def _in_memory() -> Path | None:

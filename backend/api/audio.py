@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from access.caller import Caller
 from api.auth import Asking
-from api.download import Sent, download, original, playable
+from api.download import Sent, download, original, playable, redirection
 from api.schemas import (
     FoundIn,
     FoundRecording,
@@ -141,13 +141,23 @@ async def relabel(recording_id: UUID, labels: NewLabels, state: Current, caller:
 
 @router.get("/{recording_id:uuid}/download", response_class=Response)
 async def get_bytes(
-    recording_id: UUID, request: Request, state: Current, caller: Asking, variant: Variant = "original"
+    recording_id: UUID,
+    request: Request,
+    state: Current,
+    caller: Asking,
+    *,
+    variant: Variant = "original",
+    redirect: bool = False,
 ) -> Response:
     """Sends a recording's bytes, or the single range of them that is asked for.
 
     The variant `playback` is what browsers can play and jump about in: the original, where they can do that with it.
+    With `redirect` the answer may be 307 and a link to the object store, good for 15 minutes for whoever has it.
     """
     sent = await _sent(recording_id, variant, state, caller)
+    elsewhere = await redirection(sent, state["recordings"].storage) if redirect else None
+    if elsewhere is not None:
+        return elsewhere
     return await download(sent, state["recordings"].storage, request=request.headers, with_body=True)
 
 

@@ -17,7 +17,7 @@ from api.ranges import Span, asked_span, is_current
 from audio.manifest import read_manifest
 from audio.models import AudioFile
 from audio.processing.results import playback_of
-from storage.contract import OpensLocally, Storage, StorageError
+from storage.contract import OpensLocally, SignsDownloads, Storage, StorageError
 
 _OWN_TYPE = re.compile(r"(?:audio|video)/[a-z0-9.+-]{1,80}")
 _UNQUOTABLE = re.compile(r"[^ !#-\[\]-~]")  # what RFC 9110's quoted-string would need a backslash for, or can't hold
@@ -82,6 +82,19 @@ async def download(sent: Sent, storage: Storage, *, request: Headers, with_body:
     if not with_body:
         return Response(status_code=status, headers=headers)
     return StoredBytes(storage, sent.name, part, status, headers)
+
+
+async def redirection(sent: Sent, storage: Storage) -> Response | None:
+    """Sends a GET for the bytes to where storage itself gives them out; None where it doesn't do that.
+
+    Raises BytesMissing.
+    """
+    if not isinstance(storage, SignsDownloads):
+        return None
+    await storage.size(sent.name)
+    disposition = content_disposition(sent.file_name)
+    link = storage.link(sent.name, content_type=sent.content_type, content_disposition=disposition)
+    return Response(status_code=307, headers={"Location": link, "Cache-Control": "no-store"})
 
 
 class StoredBytes(Response):

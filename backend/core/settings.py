@@ -43,6 +43,7 @@ def _service_address(text: str) -> str:
     return text.rstrip("/")
 
 
+STORAGE = r"^(local|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?)$"
 RootedPath = Annotated[Path, AfterValidator(_from_root)]
 ServiceAddress = Annotated[str, AfterValidator(_service_address)]
 
@@ -67,7 +68,14 @@ class Settings(BaseSettings):
     migrations: Literal["heal", "verify", "off"] = "heal"
     heal_row_limit: int = Field(default=100_000, ge=0)
     allow_ahead: bool = False
+    storage: str = Field(default="local", pattern=STORAGE)
     audio_storage_path: RootedPath | None = None
+    aws_endpoint_url: ServiceAddress | None = None
+    aws_region: str = "us-east-1"
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: SecretStr | None = None
+    aws_secret_access_key_file: RootedPath | None = None
+    aws_session_token: SecretStr | None = None
     max_file_size_mb: int = Field(default=500, ge=1)
     sweep_hours: float = Field(default=24, ge=0, allow_inf_nan=False)
     auth: Literal["tokens", "open"] | None = None

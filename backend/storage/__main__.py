@@ -1,4 +1,4 @@
-"""The command line `python -m storage {verify,sweep,adopt,rebuild}`, on the configured storage and database.
+"""The command line `python -m storage {verify,sweep,adopt,rebuild,copy}`, on what the settings name.
 
 The exit code is 0 when all is well, 1 when something is wrong or couldn't be done, 2 when it was asked for wrongly.
 """
@@ -29,8 +29,8 @@ from audio.upkeep.verification import Tally, Verification, Wrong
 from core.database import Sessions, database_address, open_engine, sessions_on
 from core.errors import PegasusError
 from core.settings import Settings, load_settings
-from storage.local import LocalStorage
-from storage.opening import open_storage
+from storage.copy_command import copy
+from storage.opening import Opened, open_storage
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,10 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _run(options: argparse.Namespace) -> int:
     settings = load_settings()
+    code: int
+    if options.run is copy:  # it needs no database
+        code = await copy(options, settings, bar=_progress)
+        return code
     storage = open_storage(settings)
     await storage.check()
     async with _sessions(settings) as sessions:
-        code: int = await options.run(options, storage, sessions)
+        code = await options.run(options, storage, sessions)
     return code
 
 
@@ -65,7 +69,7 @@ async def _sessions(settings: Settings) -> AsyncIterator[Sessions]:
         await engine.dispose()
 
 
-async def verify(options: argparse.Namespace, storage: LocalStorage, sessions: Sessions) -> int:
+async def verify(options: argparse.Namespace, storage: Opened, sessions: Sessions) -> int:
     """Says of each recording that isn't as it came in what is wrong with it."""
     upkeep = storage.upkeep()
     await pairing.make_sure(sessions, upkeep, dry_run=True)
@@ -107,7 +111,7 @@ def _summary(tally: Tally) -> str:
     return "\n".join(lines)
 
 
-async def sweep(options: argparse.Namespace, storage: LocalStorage, sessions: Sessions) -> int:
+async def sweep(options: argparse.Namespace, storage: Opened, sessions: Sessions) -> int:
     """Sweeps once, as the server does by itself."""
     manifests = Manifests(sessions=sessions, storage=storage)
     sweeper = Sweeper(sessions=sessions, upkeep=storage.upkeep(), manifests=manifests)
@@ -118,7 +122,7 @@ async def sweep(options: argparse.Namespace, storage: LocalStorage, sessions: Se
     return 1 if done.stopped or done.rows_without_bytes else 0
 
 
-async def adopt(options: argparse.Namespace, storage: LocalStorage, sessions: Sessions) -> int:
+async def adopt(options: argparse.Namespace, storage: Opened, sessions: Sessions) -> int:
     """Accepts that this database and this storage belong together, whatever either belonged to before."""
     identity, meeting = await pairing.accept(sessions, storage.upkeep())
     if options.json:
@@ -131,7 +135,7 @@ async def adopt(options: argparse.Namespace, storage: LocalStorage, sessions: Se
     return 0
 
 
-async def rebuild(options: argparse.Namespace, storage: LocalStorage, sessions: Sessions) -> int:
+async def rebuild(options: argparse.Namespace, storage: Opened, sessions: Sessions) -> int:
     """Enters a row for each recording in storage that has none, and says of which it can't."""
     upkeep = storage.upkeep()
     await pairing.take_back(sessions, upkeep)
@@ -174,7 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m storage", description="Proves and tidies what is stored.")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print the answer as JSON")
-    names = parser.add_subparsers(required=True, metavar="{verify,sweep,adopt,rebuild}")
+    names = parser.add_subparsers(required=True, metavar="{verify,sweep,adopt,rebuild,copy}")
     verifying = names.add_parser("verify", parents=[common], help="read every recording and compare its digest")
     verifying.set_defaults(run=verify)
     sweeping = names.add_parser("sweep", parents=[common], help="put aside what has been left over for half a minute")
@@ -187,6 +191,11 @@ def _parser() -> argparse.ArgumentParser:
     rebuilding = names.add_parser("rebuild", parents=[common], help="give the table back what storage alone still has")
     rebuilding.add_argument("--verify", action="store_true", help="read every recording and compare its digest, too")
     rebuilding.set_defaults(run=rebuild)
+    copying = names.add_parser("copy", parents=[common], help="copy all recordings into another storage")
+    where = "local, s3 (as STORAGE says) or s3://bucket/prefix"
+    copying.add_argument("--from", dest="source", required=True, metavar="STORAGE", help=where)
+    copying.add_argument("--to", dest="target", required=True, metavar="STORAGE", help=where)
+    copying.set_defaults(run=copy)
     return parser
 
 

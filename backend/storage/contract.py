@@ -130,6 +130,18 @@ class OpensLocally(Protocol):
         ...
 
 
+@runtime_checkable
+class SignsDownloads(Protocol):
+    """A driver whose bytes others can fetch by a link that is good for a while."""
+
+    def link(self, name: str, *, content_type: str, content_disposition: str) -> str:
+        """A link to the bytes under the name, which are sent with these two headers. Raises BytesMissing.
+
+        Whoever has it needs nothing else. Nobody looks whether anything lies there.
+        """
+        ...
+
+
 class Resumed(Staged, Protocol):
     """Bytes on their way in that stay under a key, from one request and one process to the next.
 
@@ -145,8 +157,8 @@ class Resumed(Staged, Protocol):
         """Whether somebody else has asked for the key meanwhile. May run at the same time as any other method."""
         ...
 
-    def pieces(self) -> Iterator[bytes]:
-        """All bytes from the first on, in pieces of at most PIECE_BYTES."""
+    def pieces(self, *, start: int = 0) -> Iterator[bytes]:
+        """All bytes from `start` on, in pieces of at most PIECE_BYTES."""
         ...
 
     def truncate(self, size_bytes: int) -> None:
@@ -173,7 +185,10 @@ class Resumed(Staged, Protocol):
         ...
 
     def release(self) -> None:
-        """Lets others have the key; nothing can be done with this any more. What wasn't removed stays."""
+        """Lets others have the key; nothing can be done with this any more. What wasn't removed stays.
+
+        Raises StorageError where what was written last couldn't be kept; the key is free all the same.
+        """
         ...
 
 

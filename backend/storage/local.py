@@ -4,7 +4,6 @@ It trusts no name that comes from a table: nothing outside the folder is ever op
 """
 
 import os
-import re
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -25,19 +24,17 @@ from storage.contract import (
     StorageFull,
     StorageUnavailable,
 )
-from storage.local_upkeep import OWN, QUARANTINE, LocalUpkeep, file_system_time
+from storage.local_upkeep import LocalUpkeep, file_system_time
 from storage.meaning import meant
+from storage.names import OWN, QUARANTINE, STAGING, checked_key, checked_name
 from storage.resumed import UPLOADS, ResumedFile
 from storage.staging import PRIVATE_FOLDER, FolderElsewhere, Folders, StagedFile
 from storage.upkeep import Upkeep
 
 T = TypeVar("T")
-STAGING = ".staging"
 FREE_SHARE = 0.05
 ROOM_KNOWN_SECONDS = 1.0
-_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CLOSED = {(STAGING,), (QUARANTINE,), (OWN,)}  # what is half-written, put aside, or the storage's own
-_NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
 class LocalStorage:
@@ -69,11 +66,10 @@ class LocalStorage:
 
     def resume(self, key: str, *, insistent: bool = True) -> Resumed:
         """See `Resumes.resume`."""
-        if not _KEY.fullmatch(key):
-            raise NameRefused
+        path = self._root / STAGING / UPLOADS / checked_key(key)
         with meant():
-            self._folders.make(self._root / STAGING / UPLOADS)
-            return ResumedFile(self._root / STAGING / UPLOADS / key, place=self.place, insistent=insistent)
+            self._folders.make(path.parent)
+            return ResumedFile(path, place=self.place, insistent=insistent)
 
     async def check_room(self, adding_bytes: int) -> None:
         """See `KnowsItsRoom.check_room`: a part of the disk stays free, for the database and for the system."""
@@ -128,9 +124,7 @@ class LocalStorage:
             raise StorageUnavailable("its folder can't be written to")
 
     def _new_path(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
-            raise NameRefused
-        return self._root / name
+        return self._root / checked_name(name)
 
     def _made_ready(self, target: Path) -> None:
         """Sees to it that the target's folder is there; no link in the way may lead out of the root."""

@@ -12,14 +12,12 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from storage.contract import BytesMissing
+from storage.names import OWN, QUARANTINE, is_plain
 from storage.staging import PRIVATE_FILE, PRIVATE_FOLDER, FolderElsewhere, Folders, StagedFile, sync_folder
 from storage.upkeep import Found, IdentityUnreadable
 
 T = TypeVar("T")
-OWN = ".pegasus"
-QUARANTINE = ".quarantine"
 BATCH = 500
-_PLAIN = re.compile(r"(?:[^./\0][^/\0]*/)*[^./\0][^/\0]*")  # relative, with no part that could lead elsewhere
 _STAGED = re.compile(r"[0-9a-f]{32}")
 _NOT_OURS = {"lost+found"}  # made by the file system, and readable by root alone
 _HELD = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC  # flock(2) over NFS wants a file that is open for writing
@@ -132,7 +130,8 @@ class LocalUpkeep:
                         waiting.append(f"{name}/")
                     elif entry.is_file(follow_symlinks=False):
                         with suppress(FileNotFoundError):
-                            yield Found(name, _age(entry.stat(follow_symlinks=False), now))
+                            status = entry.stat(follow_symlinks=False)
+                            yield Found(name, _age(status, now), status.st_size)
 
     def _located(self, names: Sequence[str]) -> Generator[str | None]:
         """Most names are as `walk` tells them, and are seen at one glance; the others are left to the driver."""
@@ -141,7 +140,7 @@ class LocalUpkeep:
         for name in names:
             folder = f"{root}/{name}".rpartition("/")[0]
             if folder not in plain:
-                plain[folder] = _PLAIN.fullmatch(name) is not None and os.path.realpath(folder) == folder
+                plain[folder] = is_plain(name) and os.path.realpath(folder) == folder
             yield name if plain[folder] and _is_file(f"{root}/{name}") else self._found(name)
 
     def _found(self, name: str) -> str | None:
@@ -163,7 +162,7 @@ class LocalUpkeep:
         return expired
 
     def _moved(self, names: Sequence[str], *, start: Path, to: Path) -> list[str]:
-        return [name for name in names if _PLAIN.fullmatch(name) and self._move(start / name, to / name)]
+        return [name for name in names if is_plain(name) and self._move(start / name, to / name)]
 
     def _move(self, source: Path, target: Path) -> bool:
         """Whether it was moved, and durably so; never onto something else."""

@@ -58,9 +58,9 @@ class ResumedFile:
         with meant():
             return self._wanted.exists()
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self, *, start: int = 0) -> Iterator[bytes]:
         """See `Resumed.pieces`."""
-        position = 0
+        position = start
         with meant():
             while piece := os.pread(self._descriptor, PIECE_BYTES, position):
                 position += len(piece)

@@ -24,6 +24,7 @@ class Found:
 
     name: str
     age_seconds: float
+    size_bytes: int
 
 
 class Upkeep(Protocol):

@@ -20,7 +20,9 @@ from core.settings import Settings, load_settings
 from main import create_app
 from tests.audio.samples import recording
 from tests.conftest import RunSql, fresh_database
+from tests.object_store import ObjectStore
 from tests.serving import served
+from tests.stored import Stored
 
 
 @pytest.fixture
@@ -31,13 +33,27 @@ async def database(server_address: str, healed: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def settings(database: str, tmp_path: Path) -> Settings:
-    """The settings of a server with a database and a folder of its own; nothing may be larger than 1 MiB.
+def storage_settings(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The settings of the storage that the run was asked to test with."""
+    if request.config.getoption("--storage") == "local":
+        return {}
+    store: ObjectStore = request.getfixturevalue("object_store")
+    return store.settings()
+
+
+@pytest.fixture
+def settings(database: str, tmp_path: Path, storage_settings: dict[str, Any]) -> Settings:
+    """The settings of a server with a database and a storage of its own; nothing may be larger than 1 MiB.
 
     It leaves what has come in as it is: a test that wants it processed says so.
     """
     return load_settings(
-        database_url=database, data_path=tmp_path / "data", max_file_size_mb=1, port=0, processing="off"
+        database_url=database,
+        data_path=tmp_path / "data",
+        max_file_size_mb=1,
+        port=0,
+        processing="off",
+        **storage_settings,
     )
 
 
@@ -107,9 +123,7 @@ def kept(run_sql: RunSql, settings: Settings) -> Callable[[], Awaitable[Kept]]:
 
     async def look() -> Kept:
         rows = [dict(row) for row in await run_sql("SELECT * FROM audio_files ORDER BY upload_timestamp")]
-        root = settings.storage_root
-        files = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-        return Kept(rows, {name for name in files if not name.startswith(".pegasus/")})
+        return Kept(rows, set(Stored(settings).sizes()))
 
     return look
 

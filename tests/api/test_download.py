@@ -9,6 +9,7 @@ from api.ranges import RangeNotSatisfiable, Span, asked_span, is_current
 from core.settings import Settings
 from tests.api.conftest import Look, Upload, problem
 from tests.audio.samples import recording
+from tests.stored import Stored
 
 CONTENT = recording("wav")
 SIZE = len(CONTENT)
@@ -107,7 +108,7 @@ async def test_if_range_guards_a_range(client: httpx.AsyncClient, url: str) -> N
 async def test_lost_bytes_are_told(client: httpx.AsyncClient, upload: Upload, kept: Look, settings: Settings) -> None:
     """A row whose bytes were lost says so."""
     told = await upload()
-    (settings.storage_root / (await kept()).rows[0]["file_path"]).unlink()
+    Stored(settings).remove((await kept()).rows[0]["file_path"])
     problem(await client.get(f"/api/audio/{told['id']}/download"), status=404, slug="bytes-missing")
 
 

@@ -61,6 +61,7 @@ async def test_a_journal_that_cannot_be_read_holds_nobody_up(settings: Settings,
         assert (state or {})["health"].last_heal is None
 
 
+@pytest.mark.folder
 async def test_a_server_without_storage_is_not_ready(client: httpx.AsyncClient, settings: Settings) -> None:
     """It names the part that is away, and is ready again once that is back."""
     away = settings.storage_root.with_name("away")

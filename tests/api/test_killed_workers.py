@@ -24,6 +24,7 @@ from tests.api.conftest import Started
 from tests.api.processing import ended, no_jobs, worker
 from tests.audio.samples import recording
 from tests.core.conftest import folder, kill
+from tests.stored import Stored
 
 __all__ = ["folder"]  # a fixture
 AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError)
@@ -126,8 +127,7 @@ async def told(its: House) -> dict[str, list[tuple[str, str]]]:
 
 async def each_thing_once(its: House) -> None:
     """Beside a recording lie manifest, waveform, transcript and where one is due a variant; nothing lies elsewhere."""
-    root = its.settings.storage_root
-    files = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+    files = set(Stored(its.settings).sizes())
     rows = await its.run_sql("SELECT file_path FROM audio_files")
     assert len(rows) == len(its.uploaded)
     for path in (row["file_path"] for row in rows):

@@ -15,6 +15,7 @@ from tests.api.conftest import Look, Upload, problem
 from tests.api.processing import ended, jobs, log_walks, no_jobs, walks, working
 from tests.audio.samples import SAMPLES, recording
 from tests.conftest import RunSql
+from tests.stored import Stored
 from tests.transcription.service import OPENAI_ANSWER, SAID, Asked, Speaker, replying, speaking
 
 BETTER = SAID.replace("report before", "report, before")
@@ -36,10 +37,10 @@ async def test_every_kind_of_recording_is_completed(
             assert 5000 < max(drawn["data"]) < 10000, sample.name
         await no_jobs(run_sql)
     assert await walks(run_sql) == {one["id"]: ["completed"] for one in uploaded}
-    folder, files = settings.storage_root, (await kept()).files
+    files = (await kept()).files
     for found in uploaded:
         name = next(file for file in files if file.endswith(found["filename"]))
-        manifest = json.loads((folder / f"{name}.json").read_text())
+        manifest = json.loads(Stored(settings).read(f"{name}.json"))
         assert {"codec", "sample_rate_hz", "channels", "bit_rate", "silent"} <= manifest["found"].keys()
 
 
@@ -264,6 +265,7 @@ async def test_what_is_deleted_meanwhile_leaves_nothing(
     assert await kept() == type(await kept())([], set())
 
 
+@pytest.mark.folder
 async def test_recordings_from_before_are_left_alone(
     client: httpx.AsyncClient, settings: Settings, upload: Upload, run_sql: RunSql
 ) -> None:

@@ -13,6 +13,7 @@ from core.settings import Settings
 from tests.api.conftest import Look, Upload, problem
 from tests.audio.samples import recording
 from tests.conftest import RunSql
+from tests.stored import Stored
 
 OldRow = Callable[..., Awaitable[str]]
 
@@ -168,7 +169,7 @@ async def test_labels_change_with_the_manifest(
     told = await upload(tag="Work", category="Meeting")
     answer = await client.put(f"/api/audio/{told['id']}/tags", json={"tag": " Cafe\u0301 ", "category": None})
     [row] = (await kept()).rows
-    manifest = json.loads((settings.storage_root / (row["file_path"] + ".json")).read_text())
+    manifest = json.loads(Stored(settings).read(row["file_path"] + ".json"))
     for seen in (answer.json(), row, manifest):
         assert (seen["tag"], seen["category"]) == ("Café", None)
     assert answer.json()["updated_at"] > told["updated_at"]
@@ -190,7 +191,7 @@ async def test_changes_at_once_end_alike_everywhere(
     answers = await asyncio.gather(*(client.put(url, json={"tag": f"tag {at}"}) for at in range(10)))
     assert {answer.status_code for answer in answers} == {200}
     [row] = (await kept()).rows
-    manifest = json.loads((settings.storage_root / (row["file_path"] + ".json")).read_text())
+    manifest = json.loads(Stored(settings).read(row["file_path"] + ".json"))
     assert manifest["tag"] == row["tag"]
 
 
@@ -283,6 +284,7 @@ async def test_a_transcript_is_shown(
     assert told["message"]
 
 
+@pytest.mark.folder
 @pytest.mark.parametrize("shape", ["2024/01/old.wav", "{root}/2024/01/old.wav", "./2024/01/old.wav"])
 async def test_an_old_recording_lives_on(
     client: httpx.AsyncClient, old_row: OldRow, settings: Settings, shape: str, kept: Look
@@ -303,6 +305,7 @@ async def test_an_old_recording_lives_on(
     assert (await kept()).files == set()
 
 
+@pytest.mark.folder
 @pytest.mark.parametrize("shape", ["{root}/../secret", "../secret", "{root}/link", "/etc/passwd", "", ".staging/x"])
 async def test_bytes_outside_the_storage_stay_there(
     client: httpx.AsyncClient, old_row: OldRow, settings: Settings, shape: str

@@ -17,6 +17,7 @@ from core.settings import Settings, load_settings
 from main import create_app
 from tests.api.conftest import Look, Started, problem
 from tests.audio.samples import recording
+from tests.stored import Stored
 
 FILE_HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="memo.wav"\r\n\r\n'
 END = b"\r\n--b--\r\n"
@@ -321,7 +322,7 @@ async def test_a_resumable_upload_is_one_recording_when_the_outcome_is_unknown(
             answer = await client.patch(where, headers=headers | {"Upload-Offset": str(len(WAV))})
         [row] = (await kept()).rows
         assert answer.headers["upload-recording-id"] == str(row["id"])
-        assert (settings.storage_root / row["file_path"]).read_bytes() == WAV
+        assert Stored(settings).read(row["file_path"]) == WAV
         assert there == {row["file_path"], f"{row['file_path']}.json"}
         assert {path for path in (await kept()).files if not path.startswith(".")} == there
 

@@ -14,11 +14,13 @@ from core.database import open_engine, sessions_on
 from core.settings import Settings
 from main import create_app
 from storage.local_upkeep import file_system_time
-from storage.opening import open_storage
+from storage.opening import local_storage
 from tests.api.conftest import Look, Started
 from tests.api.test_serving import END, FILE_HEAD, WAV, head, until_kept, wire
 from tests.conftest import RunSql
+from tests.stored import Stored
 
+pytestmark = pytest.mark.folder
 DECADE = 10 * 365 * 24 * 3600.0
 LEFT_OVER = "2026/11/24/audio_20261124_100000_{}.wav"
 Sweeping = Callable[..., Sweeper]
@@ -30,7 +32,7 @@ async def sweeper(database: str, settings: Settings) -> AsyncIterator[Sweeping]:
     engine = open_engine(database)
 
     def make(*, meanwhile: Callable[[], Awaitable[int]] | None = None) -> Sweeper:
-        upkeep = open_storage(settings).upkeep(clock=lambda probe: file_system_time(probe) + DECADE)
+        upkeep = local_storage(settings).upkeep(clock=lambda probe: file_system_time(probe) + DECADE)
         sessions = sessions_on(engine, database)
         return Sweeper(sessions=sessions, upkeep=upkeep, expire_uploads=meanwhile, settle_seconds=0)
 
@@ -106,7 +108,7 @@ async def test_an_upload_under_way_is_never_swept(
         await client.send(body[400_000:])
         assert (await client.answer())[0] == 200
     (row,) = (await kept()).rows
-    assert (settings.storage_root / row["file_path"]).read_bytes() == content
+    assert Stored(settings).read(row["file_path"]) == content
 
 
 async def test_an_upload_that_enters_its_row_is_never_swept(

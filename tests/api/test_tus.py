@@ -17,6 +17,7 @@ from core.settings import Settings
 from tests.api.conftest import Look, Started, problem
 from tests.audio.samples import recording
 from tests.conftest import RunSql
+from tests.stored import Stored
 
 URL = "/api/uploads"
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -68,9 +69,8 @@ async def is_a_recording(kept: Look, settings: Settings, answer: httpx.Response,
     assert answer.headers["upload-recording-id"] == str(row["id"])
     assert answer.headers["link"] == f'</api/audio/{row["id"]}>; rel="related"'
     assert answer.headers["upload-offset"] == str(len(content)) == str(row["file_size_bytes"])
-    path = settings.storage_root / row["file_path"]
-    assert path.read_bytes() == content
-    manifest = json.loads(path.with_name(f"{path.name}.json").read_text())
+    assert Stored(settings).read(row["file_path"]) == content
+    manifest = json.loads(Stored(settings).read(f"{row['file_path']}.json"))
     assert manifest["sha256"] == hashlib.sha256(content).hexdigest()
     assert (manifest["id"], manifest["size_bytes"], manifest["tag"]) == (str(row["id"]), len(content), row["tag"])
     assert (await kept()).files == {row["file_path"], f"{row['file_path']}.json"}

@@ -17,6 +17,7 @@ from core.settings import Settings, load_settings
 from tests.api.conftest import Look, problem
 from tests.api.test_serving import Wire, wire
 from tests.audio.samples import recording
+from tests.stored import Stored
 
 URL = "/api/uploads"
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -69,17 +70,18 @@ async def offset_of(client: httpx.AsyncClient, where: str) -> int:
 
 async def until_there(settings: Settings, size: int) -> None:
     """Waits until the only upload has been begun, and so many bytes of it have been written."""
-    staging = settings.storage_root / ".staging"
-    while not (found := [path.stat().st_size for path in staging.rglob("*-*")]) or sum(found) < size:
+    stored = Stored(settings)
+    while not (found := [size for name, size in stored.sizes().items() if "-" in name]) or sum(found) < size:
         await asyncio.sleep(0.02)
 
 
 async def is_whole(kept: Look, settings: Settings, content: bytes) -> dict[str, Any]:
     """Checks that there is one recording, byte by byte, with its manifest, and nothing else."""
     [row] = (await kept()).rows
-    path = settings.storage_root / row["file_path"]
-    assert path.read_bytes() == content
-    assert json.loads(path.with_name(f"{path.name}.json").read_text())["sha256"] == hashlib.sha256(content).hexdigest()
+    assert Stored(settings).read(row["file_path"]) == content
+    assert (
+        json.loads(Stored(settings).read(f"{row['file_path']}.json"))["sha256"] == hashlib.sha256(content).hexdigest()
+    )
     assert (await kept()).files == {row["file_path"], f"{row['file_path']}.json"}
     return row
 

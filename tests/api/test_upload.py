@@ -14,6 +14,7 @@ from api.multipart import LIMITS
 from core.settings import Settings
 from tests.api.conftest import Look, Upload, problem
 from tests.audio.samples import SAMPLES, Sample, recording
+from tests.stored import Stored
 
 URL = "/api/audio/upload"
 BOUNDARY = "----boundary"
@@ -54,8 +55,7 @@ async def test_every_format_is_taken_in(
     assert answer.status_code == 200
     body = answer.json()
     [row] = (await kept()).rows
-    path = settings.storage_root / row["file_path"]
-    assert path.read_bytes() == content
+    assert Stored(settings).read(row["file_path"]) == content
     assert (await kept()).files == {row["file_path"], row["file_path"] + ".json"}
     assert (row["mime_type"], row["file_size_bytes"]) == (sample.mime_type, len(content))
     assert re.fullmatch(rf"\d{{4}}/\d\d/\d\d/audio_\d{{8}}_\d{{6}}_\w+\.{sample.extension}", row["file_path"])
@@ -80,7 +80,7 @@ async def test_the_manifest_tells_what_the_row_tells(upload: Upload, kept: Look,
     """From the storage alone it can be proved what was uploaded, and the row written anew."""
     body = await upload("flac", file_name="memo.flac", tag="Work", user_id="ada")
     [row] = (await kept()).rows
-    manifest = json.loads((settings.storage_root / (row["file_path"] + ".json")).read_text())
+    manifest = json.loads(Stored(settings).read(row["file_path"] + ".json"))
     assert manifest == {
         "version": 1,
         "id": body["id"],
@@ -222,6 +222,7 @@ async def test_two_of_one_name_are_two(upload: Upload, kept: Look) -> None:
     assert len((await kept()).files) == 4
 
 
+@pytest.mark.folder
 async def test_a_storage_that_is_gone_takes_nothing(client: httpx.AsyncClient, kept: Look, settings: Settings) -> None:
     """Without its storage the server says that it can't right now, and enters nothing."""
     settings.storage_root.rename(settings.storage_root.with_name("gone"))

@@ -21,7 +21,7 @@ from healing import bring_up_to_date
 from storage.__main__ import main
 from storage.local import LocalStorage
 from storage.local_upkeep import file_system_time
-from storage.opening import open_storage
+from storage.opening import local_storage
 from tests.audio.samples import recording
 from tests.programs import ran
 
@@ -112,7 +112,7 @@ async def open_house(database: str, root: Path) -> AsyncIterator[House]:
     """A deployment whose schema is there, and whose storage is empty and not yet paired with the database."""
     settings = load_settings(database_url=database, audio_storage_path=root)
     await bring_up_to_date(settings)
-    storage = open_storage(settings)
+    storage = local_storage(settings)
     await storage.prepare()
     engine = open_engine(database)
     try:

@@ -7,7 +7,11 @@ import pytest
 
 from storage.contract import Storage
 from storage.local import LocalStorage
+from storage.s3 import S3Storage
+from storage.s3_bucket import Bucket
+from storage.s3_multipart import unfinished
 from tests.api.conftest import database
+from tests.object_store import names_in
 
 __all__ = ["database"]
 
@@ -33,10 +37,23 @@ class LocalDriver:
         return {str(path.relative_to(self.root)) for path in self.root.rglob("*") if not path.is_dir()}
 
 
-@pytest.fixture(params=["local"])
+class S3Driver:
+    """The S3 driver on an empty place in a bucket."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self.bucket = bucket
+        self.storage: Storage = S3Storage(bucket)
+
+    def kept(self) -> set[str]:
+        """The name of every object, and what a multipart upload that hasn't ended would be."""
+        return set(names_in(self.bucket)) | {name for name, _, _ in unfinished(self.bucket)}
+
+
+@pytest.fixture(params=["local", "s3"])
 async def driver(request: pytest.FixtureRequest, tmp_path: Path) -> Driver:
     """A fresh storage of each kind."""
-    assert request.param == "local"
+    if request.param == "s3":
+        return S3Driver(request.getfixturevalue("object_store").bucket())
     local = LocalDriver(tmp_path / "recordings")
     await LocalStorage(local.root).prepare()
     return local

@@ -65,6 +65,7 @@ def hold(storage: LocalStorage, pipe: int) -> None:
     signal.pause()
 
 
+@pytest.mark.parametrize("driver", ["local"], indirect=True)
 def test_a_hold_ends_with_its_process(driver: Driver, tmp_path: Path) -> None:
     """A server that is killed leaves its bytes, and nothing that would have to be unlocked."""
     assert isinstance(driver.storage, LocalStorage)
@@ -78,6 +79,15 @@ def test_a_hold_ends_with_its_process(driver: Driver, tmp_path: Path) -> None:
     process.join()
     held = resume(driver)
     assert b"".join(held.pieces()) == b"written before"
+    held.release()
+
+
+def test_bytes_are_read_from_anywhere(driver: Driver) -> None:
+    """Whoever knows a beginning reads only what follows."""
+    held = resume(driver)
+    held.write(CONTENT)
+    for start in (0, 1, PIECE_BYTES, len(CONTENT) - 1, len(CONTENT)):
+        assert b"".join(held.pieces(start=start)) == CONTENT[start:]
     held.release()
 
 
@@ -172,6 +182,7 @@ def test_no_key_leads_elsewhere(driver: Driver, key: str) -> None:
     assert driver.kept() == set()
 
 
+@pytest.mark.parametrize("driver", ["local"], indirect=True)
 async def test_without_hard_links_it_is_copied(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a file can't have two names its bytes are published as a copy."""
 

@@ -61,7 +61,7 @@ class Examination:
 
     async def _examine(self, path: str) -> Found:
         """What it is; waveform and playback variant lie beside its bytes then."""
-        async with self.decoding, stored_file(self.storage, path) as file:
+        async with self.decoding, stored_file(self.storage, path, scratch=self.scratch) as file:
             audio = await self._recognised(path)
             examined = await examine(file, audio=audio, decoder=self.decoder, limits=self.limits)
             variant = variant_due(audio, examined.probe)

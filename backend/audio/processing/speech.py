@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +34,7 @@ class Transcribing:
     engine: Engine
     improver: Improver | None = None
     language: str | None = None
+    scratch: Path | None = None  # the folder for copies of what isn't stored on this machine; None: the system's
 
     def is_due(self, recording: AudioFile) -> bool:
         """Whether anything is left to be heard or improved."""
@@ -65,7 +67,7 @@ class Transcribing:
         except (BytesMissing, ValueError):
             pass
         heard = playback_name(path, extension=extension) if extension else path  # services take fewer formats
-        async with stored_file(self.storage, heard) as file:
+        async with stored_file(self.storage, heard, scratch=self.scratch) as file:
             with metrics.step("transcribe"):
                 transcript = await self.engine.transcribe(file, language=self.language)
         document = TranscriptDocument.of(transcript, engine=self.engine.name)

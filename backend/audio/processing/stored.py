@@ -10,16 +10,16 @@ from storage.contract import PIECE_BYTES, OpensLocally, Storage
 
 
 @asynccontextmanager
-async def stored_file(storage: Storage, name: str) -> AsyncIterator[Path]:
+async def stored_file(storage: Storage, name: str, *, scratch: Path | None) -> AsyncIterator[Path]:
     """A file with the bytes under `name`, for reading: the stored one where it lies on this machine, or a copy.
 
-    Raises StorageError.
+    The copy lies in the folder `scratch`, or the system's for such files, and goes with the block. Raises StorageError.
     """
     if isinstance(storage, OpensLocally):
         with await storage.open_locally(name) as file:
             yield Path(str(file.name))
         return
-    with tempfile.TemporaryDirectory(prefix="pegasus-") as folder:
+    with tempfile.TemporaryDirectory(prefix="pegasus-", dir=scratch) as folder:
         copy = Path(folder) / "recording"
         with copy.open("xb") as target:
             async for piece in storage.read(name):

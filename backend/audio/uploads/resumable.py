@@ -89,7 +89,8 @@ class Resumable(Incoming):
 class Prefixes:
     """What is known of the uploads that this process had to do with last, so that it need not be read again.
 
-    It is true for as long as the upload has just the bytes that it is about: those never change, only others follow.
+    It stays true as long as the upload has the bytes that it is about: those never change, only others follow, perhaps
+    through another process.
     """
 
     def __init__(self) -> None:
@@ -97,23 +98,25 @@ class Prefixes:
         self._lock = Lock()
 
     def take(self, upload_id: UUID, held: Resumed, *, limit_bytes: int) -> Resumable:
-        """What has come of an upload so far; reads its bytes where that isn't known. Blocks.
+        """What has come of an upload so far; reads those of its bytes that aren't known. Blocks.
 
         Raises NotAudio or StorageError.
         """
         with self._lock:
             known = self._known.pop(upload_id, None)
-        if known is None or known.received != held.size_bytes:
+        if known is None or known.received > held.size_bytes:
             known = Resumable(held, limit_bytes=limit_bytes)
-            known.take_up(held.pieces())
+        if known.received < held.size_bytes:
+            known.take_up(held.pieces(start=known.received))
         known.attach(held)
         return known
 
     def keep(self, upload_id: UUID, incoming: Resumable) -> None:
         """Remembers it for the next request, unless something went wrong on the way to storage. Blocks.
 
-        Raises StorageError.
+        What isn't durable may be gone by then, and other bytes in its place. Raises StorageError.
         """
+        incoming.staged.make_durable()
         if incoming.received != incoming.staged.size_bytes:
             return
         with self._lock:

@@ -1,0 +1,83 @@
+"""Recordings as objects in a bucket of S3, or of what speaks like it: see docs/decisions/0009 for what it relies on."""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import suppress
+from functools import partial
+
+from storage.blocking import in_thread
+from storage.contract import BytesMissing, Resumed, Staged
+from storage.names import OWN, checked_key, checked_name, is_plain
+from storage.s3_bucket import Bucket
+from storage.s3_holds import Holds
+from storage.s3_resumed import ResumedObject
+from storage.s3_staged import StagedObject
+from storage.s3_upkeep import S3Upkeep
+from storage.upkeep import Upkeep
+
+LINK_SECONDS = 15 * 60
+
+
+class S3Storage:
+    """Keeps bytes in `bucket`, which has to be there."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._holds = Holds(bucket)
+
+    async def prepare(self) -> None:
+        """Returns when it can be used. Raises StorageUnavailable."""
+        await self.check()
+
+    async def check(self) -> None:
+        """See `Storage.check`."""
+        await in_thread(partial(self._bucket.put, f"{OWN}/check", b""))
+
+    def stage(self) -> Staged:
+        """See `Storage.stage`."""
+        return StagedObject(self._bucket)
+
+    def resume(self, key: str, *, insistent: bool = True) -> Resumed:
+        """See `Resumes.resume`."""
+        return ResumedObject(self._bucket, checked_key(key), holds=self._holds, insistent=insistent)
+
+    async def replace(self, name: str, content: bytes) -> None:
+        """See `Storage.replace`."""
+        await in_thread(partial(self._bucket.put, checked_name(name), content))
+
+    async def read(self, name: str, *, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes]:
+        """See `Storage.read`."""
+        if stop is not None and start >= stop:
+            return
+        pieces = self._bucket.pieces(_found(name), start=start, stop=stop)
+        while (piece := await in_thread(partial(_next, pieces))) is not None:
+            yield piece
+
+    async def size(self, name: str) -> int:
+        """See `Storage.size`."""
+        return (await in_thread(partial(self._bucket.head, _found(name))))["size"]
+
+    async def delete(self, name: str) -> None:
+        """See `Storage.delete`."""
+        with suppress(BytesMissing):
+            await in_thread(partial(self._bucket.delete, _found(name)))
+
+    def link(self, name: str, *, content_type: str, content_disposition: str) -> str:
+        """See `SignsDownloads.link`."""
+        query = {"response-content-type": content_type, "response-content-disposition": content_disposition}
+        return self._bucket.link(_found(name), query=query, expires_seconds=LINK_SECONDS)
+
+    def upkeep(self) -> Upkeep:
+        """See `CanBeKeptUp.upkeep`."""
+        return S3Upkeep(self._bucket)
+
+
+def _found(name: str) -> str:
+    """The name, if something may be given out under it. Raises BytesMissing."""
+    if not is_plain(name):
+        raise BytesMissing
+    return name
+
+
+def _next(pieces: Iterator[bytes]) -> bytes | None:
+    """StopIteration can't leave a thread as it is."""
+    return next(pieces, None)

@@ -1,0 +1,46 @@
+"""A look behind the storage that settings name, at what it really keeps."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.settings import Settings
+from storage.opening import bucket_of
+from storage.s3_bucket import Bucket
+from tests.object_store import names_in
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What lies in a storage, whether that is a folder or a bucket."""
+
+    settings: Settings
+
+    def read(self, name: str) -> bytes:
+        """The bytes under a name."""
+        return self._root.joinpath(name).read_bytes() if self._is_local else self._bucket.get(name)
+
+    def remove(self, name: str) -> None:
+        """Loses the bytes under a name."""
+        if self._is_local:
+            self._root.joinpath(name).unlink()
+        else:
+            self._bucket.delete(name)
+
+    def sizes(self) -> dict[str, int]:
+        """The name of everything that is kept, with its size, but not what storage knows of itself."""
+        if self._is_local:
+            files = {str(path.relative_to(self._root)): path for path in self._root.rglob("*") if path.is_file()}
+            return {name: path.stat().st_size for name, path in files.items() if not name.startswith(".pegasus/")}
+        return names_in(self._bucket)
+
+    @property
+    def _is_local(self) -> bool:
+        return self.settings.storage == "local"
+
+    @property
+    def _root(self) -> Path:
+        return self.settings.storage_root
+
+    @property
+    def _bucket(self) -> Bucket:
+        return bucket_of(self.settings, self.settings.storage)
