@@ -80,6 +80,15 @@ def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectSto
         store.stop()
 
 
+@pytest.fixture
+def storage_settings(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The settings of the storage that the run was asked to test with."""
+    if request.config.getoption("--storage") == "local":
+        return {}
+    store: ObjectStore = request.getfixturevalue("object_store")
+    return store.settings()
+
+
 def _in_memory() -> Path | None:
     memory = Path("/dev/shm")
     return memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM_BYTES else None

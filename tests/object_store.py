@@ -65,6 +65,11 @@ class ObjectStore:
                 raise AssertionError((self.folder / "log").read_text())
             time.sleep(0.05)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started and not stopped."""
+        return self._process is not None
+
     def stop(self) -> None:
         """Kills it; what it has taken in stays."""
         if self._process is not None:
@@ -121,6 +126,8 @@ class ObjectStore:
             "-ip.bind=127.0.0.1",
             "-master.telemetry=false",
             "-master.volumeSizeLimitMB=64",
+            "-master.electionTimeout=1s",
+            "-master.heartbeatInterval=100ms",
             "-volume.max=200",
             f"-filer.localSocket={self.folder / 'filer.sock'}",
             f"-s3.localSocket={self.folder / 's3.sock'}",

@@ -20,7 +20,6 @@ from core.settings import Settings, load_settings
 from main import create_app
 from tests.audio.samples import recording
 from tests.conftest import RunSql, fresh_database
-from tests.object_store import ObjectStore
 from tests.serving import served
 from tests.stored import Stored
 
@@ -30,15 +29,6 @@ async def database(server_address: str, healed: str) -> AsyncIterator[str]:
     """The address of a database that has just been made ready, without a recording."""
     async with fresh_database(server_address, template=healed) as address:
         yield address
-
-
-@pytest.fixture
-def storage_settings(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The settings of the storage that the run was asked to test with."""
-    if request.config.getoption("--storage") == "local":
-        return {}
-    store: ObjectStore = request.getfixturevalue("object_store")
-    return store.settings()
 
 
 @pytest.fixture
