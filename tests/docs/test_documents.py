@@ -24,7 +24,6 @@ from audio.events.announcements import Change
 from audio.events.endpoint import signature
 from core.postgres_binaries import find_binaries
 from core.settings import ROOT
-from tests.api.conftest import healed
 from tests.api.test_main import running
 from tests.audio.samples import recording
 from tests.conftest import RunSql, fresh_database
@@ -32,7 +31,7 @@ from tests.docs.blocks import BETWEEN, NAMED, PAGES, REPLACED, RUN, blocks, scri
 from tests.reconcile.ours import OF_001, build
 from tests.seed.conftest import copied
 
-__all__ = ["copied", "healed"]
+__all__ = ["copied"]
 LANGUAGES = {"", "bash", "js", "python", "sql", "yaml"}
 MEMO = recording("m4a")
 

@@ -13,7 +13,7 @@ from tests.api.test_main import running
 HERE = Path(__file__).parent
 BACKEND = ROOT / "backend"
 SECRET = "hush-hush-hush-hush"
-SOAKED = pytest.param(60, marks=[pytest.mark.soak, pytest.mark.timeout(600)])
+SOAKED = pytest.param(60, marks=[pytest.mark.soak, pytest.mark.timeout(3000)])
 
 
 @pytest.mark.parametrize("examples", [pytest.param(3, marks=pytest.mark.timeout(300)), SOAKED])

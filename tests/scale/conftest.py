@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from core.settings import ROOT
-from tests.api.conftest import database, healed
+from tests.api.conftest import database
 from tests.api.test_main import Run, running
 
-__all__ = ["database", "healed"]
+__all__ = ["database"]
 SECRET = "an-admins-token-for-tests"
 TOKEN = {"Authorization": f"Bearer {SECRET}"}
 START_SECONDS = 30
