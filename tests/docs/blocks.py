@@ -27,6 +27,7 @@ class Block:
 RUN = {
     "README.md",
     "docs/healing.md",
+    "docs/lists.md",
     "docs/operations.md",
     "docs/security.md",
     "docs/troubleshooting.md",

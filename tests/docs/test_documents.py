@@ -32,7 +32,7 @@ from tests.reconcile.ours import OF_001, build
 from tests.seed.conftest import copied
 
 __all__ = ["copied"]
-LANGUAGES = {"", "bash", "js", "python", "sql", "yaml"}
+LANGUAGES = {"", "bash", "js", "json", "python", "sql", "yaml"}
 MEMO = recording("m4a")
 
 
@@ -107,6 +107,12 @@ async def test_uploads(place: Path, database: str, run_sql: RunSql) -> None:
         [row] = await run_sql("SELECT id, original_filename, tag FROM audio_files")
         assert tuple(row)[1:] == ("memo.m4a", "Work")
         assert httpx.get(f"http://127.0.0.1:{port}/api/audio/{row['id']}/download").content == MEMO
+
+
+async def test_lists(place: Path, database: str) -> None:
+    """The first page of a list says where the next one begins."""
+    with served(place, database) as port:
+        assert '"next_cursor":' in run("docs/lists.md", place, port=port)
 
 
 async def test_security(place: Path, database: str, run_sql: RunSql) -> None:
