@@ -47,7 +47,7 @@ chromium: ## see that there is a Chromium for test-browser; as root it is instal
 	apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends chromium >/dev/null
 
 test-scale: install-dev nginx ## run several servers behind a real nginx
-	$(BIN)/python -m pytest -n 2 -m scale
+	$(BIN)/python -m pytest -n 2 -m "scale and not soak" tests/scale
 
 nginx: ## see that there is an nginx for test-scale; as root it is installed
 	@PATH=$$PATH:/usr/sbin:/usr/local/sbin; command -v nginx >/dev/null && exit; \
@@ -75,7 +75,7 @@ format: install-dev ## mend what can be mended by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-soak: install-dev ## kill, race and restart for as long as it takes
+soak: install-dev nginx ## kill, race and restart for as long as it takes
 	$(BIN)/python -m pytest -m soak
 
 record: install-dev ## play both migration chains and write their tape.json
