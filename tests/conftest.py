@@ -120,6 +120,7 @@ def healed(server_address: str) -> str:
             connection = await asyncpg.connect(server_address)
             await connection.execute(f"CREATE DATABASE {name} TEMPLATE {urlsplit(address).path[1:]}")
             await connection.close()
+        await _run(server_address.replace("/pegasus?", f"/{name}?"))  # fills a cache that copies then have
 
     name = f"healed_{uuid4().hex}"
     asyncio.run(make())

@@ -18,9 +18,9 @@ from tests.conftest import fresh_database
 BODY = FILE_HEAD + WAV + bytes(300_000) + END
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own_server() -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL that is stopped for nobody else."""
+    """A PostgreSQL that is stopped for nobody else; each test leaves it running again."""
     with tempfile.TemporaryDirectory(prefix="pegasus-") as folder:
         Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as nobody
         server = join(Path(folder))
