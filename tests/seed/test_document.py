@@ -197,15 +197,15 @@ def test_plain_upgrade(checkout: Checkout) -> None:
     assert "created" not in again.stderr
 
 
-def test_autogenerate(on_server: Checkout) -> None:
+def test_autogenerate(checkout: Checkout) -> None:
     """On a healed database `alembic revision --autogenerate` finds nothing to change, and writes no file."""
-    make_now(on_server)
-    assert on_server.here("python3 resolve_migration_error.py").returncode == 0
+    assert checkout.program("python3 init_db.py").returncode == 0
+    assert checkout.program("python3 resolve_migration_error.py").returncode == 0
     for folder, chain in (("backend", "alembic"), ("", "backend/alembic")):
-        before = sorted((on_server.root / "backend/alembic/versions").iterdir())
-        ran = on_server.shell('alembic revision --autogenerate -m "Initial migration"; alembic check', folder=folder)
+        before = sorted((checkout.root / "backend/alembic/versions").iterdir())
+        ran = checkout.shell('alembic revision --autogenerate -m "Initial migration"; alembic check', folder=folder)
         assert ran.returncode == 0, f"{chain}: {ran.stderr}"
-        assert sorted((on_server.root / "backend/alembic/versions").iterdir()) == before
+        assert sorted((checkout.root / "backend/alembic/versions").iterdir()) == before
 
 
 def test_everything_twice(on_server: Checkout) -> None:
