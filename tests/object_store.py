@@ -53,7 +53,7 @@ class ObjectStore:
         return dict(zip([*names, *(f"{name}.grpc" for name in names)], numbers, strict=True))
 
     def start(self) -> None:
-        """Starts it, with a bucket, and returns once it can be used."""
+        """Starts it, with a bucket, and returns once it can be used. It ends with the calling thread."""
         rights = self.folder / "s3.json"
         rights.write_text(json.dumps({"identities": IDENTITIES}))
         (self.folder / "data").mkdir(exist_ok=True)

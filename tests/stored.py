@@ -44,3 +44,16 @@ class Stored:
     @property
     def _bucket(self) -> Bucket:
         return bucket_of(self.settings, self.settings.storage)
+
+
+def storage_environment(settings: Settings) -> dict[str, str]:
+    """What tells another process of the same storage."""
+    if settings.storage == "local":
+        return {"AUDIO_STORAGE_PATH": str(settings.storage_root)}
+    assert settings.aws_secret_access_key is not None
+    return {
+        "STORAGE": settings.storage,
+        "AWS_ENDPOINT_URL": settings.aws_endpoint_url or "",
+        "AWS_ACCESS_KEY_ID": settings.aws_access_key_id or "",
+        "AWS_SECRET_ACCESS_KEY": settings.aws_secret_access_key.get_secret_value(),
+    }

@@ -82,6 +82,7 @@ class Holds:
 
     def release(self, hold: Hold) -> None:
         """Lets others have it."""
+        self._seen[hold.name] = (hold.tag, time.monotonic() - HELD_SECONDS)  # over, even if it can't be removed
         try:
             if hold.is_sure:
                 self._bucket.delete(hold.name)
@@ -96,11 +97,13 @@ class Holds:
         try:
             tag = str(self._bucket.head(name)["e_tag"])
         except BytesMissing:
+            self._seen.pop(name, None)
             try:
                 return self._bucket.create(name, _token())
             except NameTaken as error:
                 raise InUse from error
         if self._is_over(name, tag):
+            del self._seen[name]
             return self._bucket.renew(name, _token(), tag=tag)
         if insistent:
             self._bucket.put(name + WANTED, b"")
@@ -116,7 +119,6 @@ class Holds:
 
     def _keep(self, hold: Hold) -> None:
         with self._changed:
-            self._seen.pop(hold.name, None)
             self._ours[hold.name] = hold
             if self._renewer is None:
                 self._renewer = threading.Thread(target=self._renew_all, name="holds", daemon=True)

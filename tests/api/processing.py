@@ -19,6 +19,7 @@ from core.database import open_engine, sessions_on
 from core.settings import ROOT, Settings
 from storage.opening import open_storage
 from tests.conftest import RunSql
+from tests.stored import storage_environment
 from working import open_worker
 
 SCRIPT = Path(__file__).with_name("killable_worker.py")
@@ -110,6 +111,7 @@ async def worker(settings: Settings, *, kills: int, poison: bytes = b"") -> Asyn
     """A worker in a process of its own, which works by now; it is killed at the end."""
     assert settings.database_url is not None
     told = {"DATABASE_URL": settings.database_url.get_secret_value(), "DATA_PATH": str(settings.data_path)}
+    told |= storage_environment(settings)
     path = os.pathsep.join([str(ROOT / "backend"), str(ROOT)])
     process = await asyncio.create_subprocess_exec(
         sys.executable,

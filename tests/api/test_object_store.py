@@ -196,7 +196,7 @@ async def test_a_form_fails_while_the_object_store_is_away(
         problem(answer, status=503, slug="storage-unavailable")
         assert answer.headers["retry-after"]
         assert (await client.get("/health/ready")).json()["parts"]["storage"] == "not well"
-        await asyncio.to_thread(stoppable.start)
+        stoppable.start()
         assert (await client.get("/health/ready")).status_code == 200
         assert (await kept()).rows == []
         await S3Upkeep(bucket_of(settings, settings.storage)).expire_staged(older_than_seconds=-60, dry_run=False)
@@ -223,7 +223,7 @@ async def test_an_upload_goes_on_when_the_object_store_is_back(
         go_on.set()
         answer = await sending
         problem(answer, status=503, slug="storage-unavailable")
-        await asyncio.to_thread(stoppable.start)
+        stoppable.start()
         offset = await offset_of(client, where)
         assert offset >= 3 * MIB
         answer = await client.patch(where, content=CONTENT[offset:], headers=BYTES | {"Upload-Offset": str(offset)})

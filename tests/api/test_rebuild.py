@@ -24,6 +24,7 @@ from tests.api.processing import ended, working
 from tests.api.test_tus import BYTES, TUS, metadata
 from tests.audio.samples import recording
 from tests.conftest import RunSql, fresh_database
+from tests.stored import storage_environment
 from tests.transcription.service import OPENAI_ANSWER, SAID, Asked, speaking
 
 BETTER = SAID.replace("report before", "report, before")
@@ -37,12 +38,12 @@ async def new_database(server_address: str, healed: str) -> AsyncIterator[str]:
         yield address
 
 
-def rebuild(database: str, root: Path, *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
+def rebuild(database: str, settings: Settings, *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
     """Runs `python -m storage rebuild`: its exit code, its lines, and what it complains of."""
     done = subprocess.run(
         [sys.executable, "-m", "storage", "rebuild", "--json", *arguments],
         cwd=ROOT / "backend",
-        env=os.environ | {"DATABASE_URL": database, "AUDIO_STORAGE_PATH": str(root)},
+        env=os.environ | {"DATABASE_URL": database} | storage_environment(settings),
         capture_output=True,
         text=True,
         timeout=100,
@@ -128,7 +129,7 @@ async def test_the_table_is_given_back(
     states = [row["processing_status"] for row in rows]
     assert sorted(states) == ["completed"] * 4 + ["failed", "transcribing", "uploaded"]
 
-    code, [tally], _ = rebuild(new_database, settings.storage_root, "--verify")
+    code, [tally], _ = rebuild(new_database, settings, "--verify")
     assert (code, tally["rebuilt"], tally["enqueued"], tally["not_rebuilt"]) == (0, 7, 2, 0)
     assert await asked(new_database, ROWS) == rows
     due = {row["id"] for row in rows if row["processing_status"] in {"uploaded", "transcribing"}}
@@ -137,7 +138,7 @@ async def test_the_table_is_given_back(
     told = "SELECT FROM pegasus_system.events UNION ALL SELECT FROM pegasus_system.announcements"
     assert await asked(new_database, told) == []
 
-    code, [tally], _ = rebuild(new_database, settings.storage_root)
+    code, [tally], _ = rebuild(new_database, settings)
     assert (code, tally["rebuilt"], tally["already_there"]) == (0, 0, 7)
     assert await asked(new_database, ROWS) == rows
     async with serve(database_url=new_database) as restored:
@@ -159,6 +160,7 @@ async def plays_and_finds(client: httpx.AsyncClient, rows: list[dict[str, Any]])
     assert (await client.delete(f"/api/audio/{ids['live.webm']}")).status_code == 200
 
 
+@pytest.mark.folder
 async def test_what_can_not_be_given_back_is_told(
     client: httpx.AsyncClient, settings: Settings, upload: Upload, new_database: str
 ) -> None:
@@ -174,7 +176,7 @@ async def test_what_can_not_be_given_back_is_told(
     put_aside = root / ".quarantine" / "2026/11/24/audio_20261124_100000_0123456789abcdef.wav"
     put_aside.parent.mkdir(parents=True)
     put_aside.write_bytes(recording("wav"))
-    code, lines, _ = rebuild(new_database, root, "--verify")
+    code, lines, _ = rebuild(new_database, settings, "--verify")
     assert code == 1
     assert {(line["obstacle"], Path(line["path"]).name) for line in lines[:-1]} == {
         ("no manifest", names[0].name),
@@ -194,7 +196,7 @@ async def test_another_storages_database_is_left_alone(
     await upload()
     async with serve(database_url=new_database, data_path=tmp_path / "other"):
         pass
-    code, lines, complaint = rebuild(new_database, settings.storage_root)
+    code, lines, complaint = rebuild(new_database, settings)
     assert (code, lines) == (1, [])
     assert "the database knows its storage, and this is another one" in complaint
     assert await asked(new_database, ROWS) == []
@@ -218,13 +220,14 @@ async def test_a_manifest_that_fell_behind_catches_up(
     renewed = [(await sweeper.sweep()).manifests_renewed for _ in range(2)]  # type: ignore[union-attr]
     await engine.dispose()
     assert renewed == [1, 0]
-    code, _, _ = rebuild(new_database, settings.storage_root)
+    code, _, _ = rebuild(new_database, settings)
     assert code == 0
     rows = await asked(new_database, ROWS)
     assert rows == [dict(row) for row in await run_sql(ROWS)]
     assert (str(rows[0]["id"]), rows[0]["tag"], rows[0]["improved_transcript"]) == (told["id"], "By hand", "Hello.")
 
 
+@pytest.mark.folder
 async def test_older_manifests_give_their_rows_back(
     client: httpx.AsyncClient, settings: Settings, upload: Upload, new_database: str
 ) -> None:
@@ -241,7 +244,7 @@ async def test_older_manifests_give_their_rows_back(
     await client.put(f"/api/audio/{done['id']}/tags", json={"tag": "x"})
     [path] = root.rglob(f"{done['filename']}.json")
     assert json.loads(path.read_text())["later"] == [1]
-    assert rebuild(new_database, root)[0] == 0
+    assert rebuild(new_database, settings)[0] == 0
     rows = {str(row["id"]): row for row in await asked(new_database, ROWS)}
     assert rows[new["id"]]["processing_status"] == "uploaded"
     assert rows[done["id"]]["processing_status"] == "completed"
