@@ -18,7 +18,7 @@ MYPY_ALONE := ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir .
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --python-version 3.11 pyproject.toml
 
-.PHONY: help install install-dev run test test-browser chromium test-scale nginx test-whisper lint format soak record \
+.PHONY: help install install-dev run test test-s3 test-browser chromium test-scale nginx test-whisper lint format soak record \
 	bench bench-uploads bench-page bench-scale chains lock clean
 
 help: ## print this list
@@ -33,6 +33,9 @@ install-dev: $(VENV)/dev.stamp ## make .venv with what the tests need as well
 
 test: lint ## check and test everything but the long kill runs
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-s3: install-dev ## test the API over a real object store
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --storage s3 tests/api
 
 test-browser: $(BROWSER_VENV)/browser.stamp chromium ## use the page in Chromium, on a real server
 	$(BROWSER_VENV)/bin/python -m pytest -n 2 tests/browser

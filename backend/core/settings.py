@@ -74,7 +74,6 @@ class Settings(BaseSettings):
     aws_region: str = "us-east-1"
     aws_access_key_id: str | None = None
     aws_secret_access_key: SecretStr | None = None
-    aws_secret_access_key_file: RootedPath | None = None
     aws_session_token: SecretStr | None = None
     max_file_size_mb: int = Field(default=500, ge=1)
     sweep_hours: float = Field(default=24, ge=0, allow_inf_nan=False)

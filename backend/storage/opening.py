@@ -1,8 +1,9 @@
 """The storage that the settings name, the same for the server and for the commands."""
 
 import re
-from pathlib import Path
 from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from core.errors import SettingRefused
 from core.settings import ROOT, STORAGE, Settings
@@ -52,8 +53,8 @@ def bucket_of(settings: Settings, address: str) -> Bucket:
     parts = urlsplit(address)
     signer = Signer(
         key_id=_given(settings.aws_access_key_id, "AWS_ACCESS_KEY_ID"),
-        secret=_given(_secret(settings), "AWS_SECRET_ACCESS_KEY"),
-        session_token=settings.aws_session_token.get_secret_value() if settings.aws_session_token else None,
+        secret=_given(_text(settings.aws_secret_access_key), "AWS_SECRET_ACCESS_KEY"),
+        session_token=_text(settings.aws_session_token),
         region=settings.aws_region,
     )
     endpoint = settings.aws_endpoint_url or f"https://s3.{settings.aws_region}.amazonaws.com"
@@ -66,13 +67,5 @@ def _given(text: str | None, setting: str) -> str:
     return text
 
 
-def _secret(settings: Settings) -> str | None:
-    if settings.aws_secret_access_key is not None:
-        return settings.aws_secret_access_key.get_secret_value()
-    file: Path | None = settings.aws_secret_access_key_file
-    if file is None:
-        return None
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingRefused("AWS_SECRET_ACCESS_KEY_FILE", "names a file that can't be read") from error
+def _text(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
