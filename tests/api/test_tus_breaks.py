@@ -28,10 +28,15 @@ WAYS = ("closed", "reset", "stalled")
 
 
 @pytest.fixture
-def settings(database: str, tmp_path: Path) -> Settings:
+def settings(database: str, tmp_path: Path, storage_settings: dict[str, Any]) -> Settings:
     """The settings of a server for large recordings."""
     return load_settings(
-        database_url=database, data_path=tmp_path / "data", max_file_size_mb=500, port=0, processing="off"
+        database_url=database,
+        data_path=tmp_path / "data",
+        max_file_size_mb=500,
+        port=0,
+        processing="off",
+        **storage_settings,
     )
 
 
@@ -138,6 +143,8 @@ async def test_broken_connections_lose_nothing(
     print(f"{size // MIB} MiB: of 20 breaks {again} bytes had to be sent again")
 
 
+@pytest.mark.folder  # where bytes are seen as soon as they are written
+@pytest.mark.folder  # where bytes are seen as soon as they are written
 @pytest.mark.parametrize("sent", [100, 20_000, 100_000, 3 * MIB])
 @pytest.mark.parametrize("taker", ["HEAD", "PATCH", "DELETE"])
 async def test_a_stalled_request_is_taken_over(

@@ -5,6 +5,7 @@ import json
 import random
 import signal
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -25,14 +26,16 @@ from tests.api.test_tus_breaks import (
     speaking,
     until_there,
 )
+from tests.stored import storage_environment
 
 
 @pytest.fixture
-def settings(database: str, tmp_path: Path) -> Settings:
+def settings(database: str, tmp_path: Path, storage_settings: dict[str, Any]) -> Settings:
     """The settings of the servers that these tests start."""
-    return load_settings(database_url=database, data_path=tmp_path)
+    return load_settings(database_url=database, data_path=tmp_path, **storage_settings)
 
 
+@pytest.mark.folder  # where bytes are seen as soon as they are written
 async def go_on(client: httpx.AsyncClient, where: str, content: bytes, *, piece_bytes: int) -> httpx.Response:
     """Sends the next piece of an upload, from where the server says that it goes on."""
     offset = await offset_of(client, where)
@@ -71,7 +74,9 @@ async def test_two_servers_take_over_from_each_other(
 async def test_any_worker_takes_the_next_piece(tmp_path: Path, database: str, settings: Settings, kept: Look) -> None:
     """With several server processes each piece may come to another one, and some clients stall on the way."""
     content = large(10 * MIB)
-    with running(tmp_path, DATABASE_URL=database, WORKERS="2", PROCESSING="off") as run:
+    with running(
+        tmp_path, DATABASE_URL=database, WORKERS="2", PROCESSING="off", **storage_environment(settings)
+    ) as run:
         try:
             answer = await in_pieces_with_stalls(run.url(), content)
         finally:
@@ -114,7 +119,7 @@ async def test_a_killed_server_loses_nothing(
                     return
 
     for number in range(rounds + 1):
-        with running(tmp_path, DATABASE_URL=database, PROCESSING="off") as run:
+        with running(tmp_path, DATABASE_URL=database, PROCESSING="off", **storage_environment(settings)) as run:
             url = run.url()
             async with speaking(url) as client:
                 where = where or await begin(client, len(content))
