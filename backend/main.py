@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 from fastapi.middleware import Middleware
+from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from access.door import Door
@@ -36,6 +37,7 @@ from audio.upkeep.manifests import Manifests
 from audio.upkeep.schedule import Schedule
 from audio.upkeep.sweeper import Sweeper
 from audio.uploads.uploads import Uploads
+from core import tracing
 from core.database import database_address, open_engine, sessions_on
 from core.errors import PegasusError
 from core.logging import configure_logging
@@ -48,6 +50,7 @@ from telling import telling, webhook_endpoints
 from working import inline_worker, tell_metrics, work_alone
 
 WORKER = "worker"
+SPANS_ALONE: TelemetryConfig = {"metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -63,6 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=partial(lifespan, settings=settings),
         middleware=_surroundings(settings),
         redirect_slashes=False,
+        telemetry=SPANS_ALONE | {"tracing": tracing.wanted()},
         responses=PROBLEMS,
     )
     app.include_router(form_upload.router)
@@ -122,6 +126,7 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
     _spare_the_collector()
     try:
         async with (
+            tracing.traced(),
             telling(settings, sessions=sessions) as told,
             inline_worker(settings, sessions=sessions, storage=storage),
             Schedule(sweeper=sweeper, every_hours=settings.sweep_hours).kept(),
@@ -222,7 +227,8 @@ async def work(settings: Settings) -> None:
     tell_metrics(settings)
     engine = open_engine(address)
     try:
-        await work_alone(settings, sessions=sessions_on(engine, address), storage=open_storage(settings))
+        async with tracing.traced():
+            await work_alone(settings, sessions=sessions_on(engine, address), storage=open_storage(settings))
     finally:
         await engine.dispose()
 

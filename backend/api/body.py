@@ -19,6 +19,7 @@ from api.bursts import Buffers, Reader
 from api.direct import direct_connection
 from core.errors import PegasusError
 from core.metrics import RECEIVING, UPLOAD_BYTES, UPLOADS_IN_PROGRESS
+from core.tracing import carried, span
 from storage.blocking import in_thread
 from storage.contract import Piece
 
@@ -60,9 +61,9 @@ class Body:
             RECEIVING.observe(time.perf_counter() - began)
             return end()
 
-        with Buffers() as buffers, self._counted():
+        with Buffers() as buffers, self._counted(), span("receive"):
             try:
-                return await self._pass_on(sink, ended, waiting, buffers)
+                return await self._pass_on(sink, carried(ended), waiting, buffers)
             except BaseException:
                 if saving and waiting:
                     await in_thread(partial(_save, sink, _taken(waiting)))

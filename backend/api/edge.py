@@ -16,6 +16,7 @@ from api.limits import BodyLimits
 from api.origin import NotForThisMachine, check_origin
 from core import metrics
 from core.errors import DatabaseProblem, PegasusError
+from core.tracing import note_request
 
 log = structlog.get_logger("pegasus.request")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -51,6 +52,7 @@ class RequestLog:
             await send(message)
 
         structlog.contextvars.clear_contextvars()  # a pipelined request begins within the one before it
+        note_request(request_id)
         structlog.contextvars.bind_contextvars(request_id=request_id)  # for good: the server tells of failures later
         try:
             await self._app(scope, receive, noting)

@@ -26,6 +26,7 @@ from audio.retries import RetryKey
 from core.labels import label, user_label
 from core.metrics import ENTERING, PUBLISHING
 from core.origin import Origin
+from core.tracing import span
 from storage.blocking import in_thread
 from storage.contract import KnowsItsRoom, Storage, StorageError
 
@@ -122,7 +123,7 @@ class Ingest:
         )
         manifest = manifest_of(recording, sha256=incoming.sha256)
         path = recording.file_path
-        with PUBLISHING.time():
+        with PUBLISHING.time(), span("publish"):
             incoming.staged.publish(path, beside={manifest_name(path): manifest.as_bytes()})
         return recording
 
@@ -134,12 +135,12 @@ class Ingest:
         """
         size_bytes = recording.file_size_bytes or 0
         if key is None and not self.quota:
-            with _may_have_row(incoming), ENTERING.time():
+            with _may_have_row(incoming), ENTERING.time(), span("enter"):
                 await self.entrance.enter(recording)
         else:
             async with self.sessions() as session:
                 await check_quota(session, recording.user_id, adding_bytes=size_bytes, limits=self.quota)
-                with _may_have_row(incoming), ENTERING.time():
+                with _may_have_row(incoming), ENTERING.time(), span("enter"):
                     await repository.enter(session, [recording], origins=[Origin.here()], key=key)
         structlog.contextvars.bind_contextvars(recording=str(recording.id), size_bytes=size_bytes)
 

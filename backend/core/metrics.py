@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, multiprocess
 from prometheus_client.registry import Collector
 
+from core.tracing import span
+
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the library's name for it: it is read when the library is imported
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED = "unmatched"
@@ -105,10 +107,11 @@ def request_ended(method: str, route: str | None, status: int, *, seconds: float
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """Measures one step of a recording's processing, and notes how it ended."""
+    """Measures and traces one step of a recording's processing, and notes how it ended."""
     began, outcome = time.perf_counter(), "broken off"
     try:
-        yield
+        with span(name):
+            yield
         outcome = "done"
     except Exception:
         outcome = "failed"

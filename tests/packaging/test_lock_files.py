@@ -14,6 +14,7 @@ EXTRAS = {
     "requirements.lock": [],
     "requirements-dev.lock": ["dev"],
     "requirements-whisper.lock": ["whisper"],
+    "requirements-telemetry.lock": ["telemetry"],
     "tests/whisper/requirements.lock": ["dev", "whisper"],
     "tests/browser/requirements.lock": ["dev"],
 }
@@ -80,6 +81,7 @@ def test_a_lock_holds_what_the_project_declares(lock: str) -> None:
 # What is served, and where it is tested.
 TESTED = {
     "requirements.lock": "requirements-dev.lock",
+    "requirements-telemetry.lock": "requirements-dev.lock",
     "requirements-whisper.lock": "tests/whisper/requirements.lock",
 }
 
@@ -91,7 +93,8 @@ def test_tests_run_on_what_is_served(served: str, tested: str) -> None:
     assert {name: versions.get(name) for name in pins(served)} == pins(served)
 
 
-def test_whisper_is_added_to_what_is_served() -> None:
-    """Installing the extra changes none of the versions that are there."""
-    versions = pins("requirements-whisper.lock")
+@pytest.mark.parametrize("extra", ["telemetry", "whisper"])
+def test_an_extra_is_added_to_what_is_served(extra: str) -> None:
+    """Installing an extra changes none of the versions that are there."""
+    versions = pins(f"requirements-{extra}.lock")
     assert {name: versions.get(name) for name in pins("requirements.lock")} == pins("requirements.lock")

@@ -7,7 +7,8 @@ A job goes from lane to lane as one row, so that there is never more than one fo
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -25,6 +26,7 @@ from audio.processing.steps import Processing
 from audio.transcription.contract import EngineBusy, EngineUnreachable
 from core.errors import DatabaseProblem, PegasusError
 from core.job_queue import CHANNEL, JOBS, DriverConnection, queue_on
+from core.tracing import job_span
 from storage.contract import StorageError
 
 log = structlog.get_logger(__name__)
@@ -92,12 +94,21 @@ class Shift:
         try:
             async with self._seats.seat(Lane(queued.entrypoint), alone=record.killed > 0):
                 if not self._manager.shutdown.is_set():
-                    with structlog.contextvars.bound_contextvars(**record.origin.named()):
+                    with self._told(queued, record):
                         await self._settle(queued, record)
                     return
         except asyncio.CancelledError:
             log.warning("a job was broken off", job=queued.id)
         raise RetryRequested(reason="the worker stops")
+
+    @contextmanager
+    def _told(self, queued: Queued, record: Record) -> Iterator[None]:
+        """What is logged and traced inside of the block bears where the recording came from."""
+        origin, recording_id = record.origin, Job.of(queued.payload).recording_id
+        logged = {} if origin.request_id is None else {"request_id": origin.request_id}
+        of_it = job_span(f"job {queued.entrypoint}", traceparent=origin.traceparent, recording_id=recording_id)
+        with structlog.contextvars.bound_contextvars(**logged), of_it:
+            yield
 
     async def _settle(self, queued: Queued, record: Record) -> None:
         recording_id, lane = Job.of(queued.payload).recording_id, Lane(queued.entrypoint)

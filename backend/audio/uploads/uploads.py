@@ -28,6 +28,7 @@ from audio.uploads.turns import Turn, Turns
 from audio.uploads.upload_rows import Holder, Upload, statements
 from core.errors import DatabaseProblem, PegasusError
 from core.labels import label
+from core.tracing import carried
 from storage.blocking import in_thread
 from storage.contract import InUse, Piece, Resumes, StorageError
 
@@ -256,7 +257,7 @@ class Uploads:
             original_filename=upload.file_name, user_id=upload.user_id, tag=upload.tag, category=upload.category
         )
         identity = Identity.of(upload.id, begun=upload.created_at)
-        recording = await in_thread(partial(self._ingest.keep, incoming, details, identity=identity))
+        recording = await in_thread(carried(partial(self._ingest.keep, incoming, details, identity=identity)))
         try:
             await self._ingest.enter(incoming, recording)
         except (OutcomeUnknown, DatabaseProblem):

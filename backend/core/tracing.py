@@ -1,0 +1,114 @@
+"""Tracing: spans of requests, of an upload's stages and of a recording's processing. Off, it costs nothing.
+
+It is on where the extra `[telemetry]` is installed and the environment names a collector that speaks OTLP over HTTP, in
+OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT; the other variables of OpenTelemetry's SDK count as
+well. No span holds a tag, a user, a file's name, a query or an error's text.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeVar
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.propagate import extract, inject
+from opentelemetry.trace import SpanKind, StatusCode, Tracer
+
+T = TypeVar("T")
+COLLECTORS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+FLUSH_MS = 5000
+log = structlog.get_logger(__name__)
+_tracer: Tracer | None = None
+_provider: Any = None
+_NOTHING = contextlib.nullcontext()
+
+
+def wanted() -> bool:
+    """Whether the environment names a collector."""
+    switched_off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    return not switched_off and any(os.environ.get(name) for name in COLLECTORS)
+
+
+@contextlib.asynccontextmanager
+async def traced() -> AsyncIterator[None]:
+    """Spans are sent while inside the block, and the last of them at its end."""
+    _open()
+    try:
+        yield
+    finally:
+        if _provider is not None:
+            await asyncio.to_thread(_provider.force_flush, FLUSH_MS)
+
+
+def _open() -> None:
+    global _tracer, _provider
+    if _tracer is not None or not wanted():
+        return
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+    except ImportError:
+        log.warning("no traces: the extra [telemetry] isn't installed")
+        return
+
+    name = os.environ.get("OTEL_SERVICE_NAME", "pegasus")
+    provider = TracerProvider(resource=Resource.create({"service.name": name}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    _tracer, _provider = provider.get_tracer("pegasus"), provider
+
+
+def span(name: str) -> AbstractContextManager[None]:
+    """A span below the current one, for the time of the block."""
+    return _NOTHING if _tracer is None else _span(_tracer, name)
+
+
+def job_span(name: str, *, traceparent: str | None, recording_id: object) -> AbstractContextManager[None]:
+    """A span of what is done for a recording, in the trace of the request that it came with."""
+    if _tracer is None:
+        return _NOTHING
+    parent = extract({"traceparent": traceparent}) if traceparent else None
+    told = {"pegasus.recording": str(recording_id)}
+    return _span(_tracer, name, context=parent, kind=SpanKind.CONSUMER, attributes=told)
+
+
+@contextmanager
+def _span(tracer: Tracer, name: str, **more: Any) -> Iterator[None]:
+    # An error's text isn't for everybody.
+    quiet: dict[str, Any] = {"record_exception": False, "set_status_on_exception": False}
+    with tracer.start_as_current_span(name, **quiet, **more) as current:
+        try:
+            yield
+        except BaseException as error:
+            current.set_status(StatusCode.ERROR)
+            current.set_attribute("error.type", type(error).__name__)
+            raise
+
+
+def traceparent() -> str | None:
+    """What the current span is known by elsewhere (W3C Trace Context); None where there is none."""
+    if _tracer is None:
+        return None
+    carrier: dict[str, str] = {}
+    inject(carrier)
+    return carrier.get("traceparent")
+
+
+def note_request(request_id: str) -> None:
+    """Lets the request's span be found by the id that the log bears, and takes its query away: it may name tags."""
+    if _tracer is not None:
+        trace.get_current_span().set_attributes({"pegasus.request_id": request_id, "url.query": ""})
+
+
+def carried(work: Callable[[], T]) -> Callable[[], T]:
+    """The same work, which finds the current span in whichever thread it is done."""
+    if _tracer is None:
+        return work
+    context = contextvars.copy_context()
+    return lambda: context.run(work)
