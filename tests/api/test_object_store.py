@@ -26,6 +26,7 @@ from tests.conftest import RunSql
 from tests.object_store import ObjectStore
 from tests.stored import Stored
 
+pytestmark = pytest.mark.xdist_group("object store")
 CONTENT = large(2 * CHUNK_BYTES + 3 * MIB)
 
 

@@ -49,7 +49,7 @@ class S3Driver:
         return set(names_in(self.bucket)) | {name for name, _, _ in unfinished(self.bucket)}
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.xdist_group("object store"))])
 async def driver(request: pytest.FixtureRequest, tmp_path: Path) -> Driver:
     """A fresh storage of each kind."""
     if request.param == "s3":

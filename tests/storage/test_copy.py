@@ -18,6 +18,7 @@ from tests.object_store import ObjectStore
 from tests.stored import Stored, storage_environment
 
 ID = f"{uuid4()}\n".encode()
+pytestmark = pytest.mark.xdist_group("object store")
 LARGE = os.urandom(9 * 1024 * 1024)
 
 

@@ -27,6 +27,7 @@ from tests.storage.test_contract import NAME, everything
 
 LARGE = os.urandom(1024) * (2 * CHUNK_BYTES // 1024 + 300)  # two chunks and a bit
 KEY = "an-upload"
+pytestmark = pytest.mark.xdist_group("object store")  # one worker starts one
 
 
 @pytest.fixture
