@@ -112,7 +112,7 @@ async def test_no_label_is_chosen_by_a_client(client: httpx.AsyncClient, upload:
     assert uploaded["id"] not in answer.text
     paths = {path.rstrip("/") for path in (await client.get("/openapi.json")).json()["paths"]}
     routes = {re.sub(r":\w+}", "}", one).rstrip("/") for one in labels(answer.text, "route")}
-    assert routes <= paths | {UNMATCHED, "", "/{name}"}
+    assert routes <= paths | {UNMATCHED, "", "/web/{name}"}
     assert labels(answer.text, "method") <= METHODS | {"other"}
     assert labels(answer.text, "status") <= set(STATUSES)
     assert labels(answer.text, "lane") == set(Lane)
