@@ -144,7 +144,6 @@ async def test_broken_connections_lose_nothing(
 
 
 @pytest.mark.folder  # where bytes are seen as soon as they are written
-@pytest.mark.folder  # where bytes are seen as soon as they are written
 @pytest.mark.parametrize("sent", [100, 20_000, 100_000, 3 * MIB])
 @pytest.mark.parametrize("taker", ["HEAD", "PATCH", "DELETE"])
 async def test_a_stalled_request_is_taken_over(
@@ -172,6 +171,7 @@ async def test_a_stalled_request_is_taken_over(
         assert headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.folder  # where bytes are seen as soon as they are written
 async def test_a_dripping_client_is_taken_over(server: str, settings: Settings) -> None:
     """A client that never pauses long enough to be waited for lets go all the same."""
     content = large(5 * MIB)

@@ -35,7 +35,6 @@ def settings(database: str, tmp_path: Path, storage_settings: dict[str, Any]) ->
     return load_settings(database_url=database, data_path=tmp_path, **storage_settings)
 
 
-@pytest.mark.folder  # where bytes are seen as soon as they are written
 async def go_on(client: httpx.AsyncClient, where: str, content: bytes, *, piece_bytes: int) -> httpx.Response:
     """Sends the next piece of an upload, from where the server says that it goes on."""
     offset = await offset_of(client, where)
@@ -43,6 +42,7 @@ async def go_on(client: httpx.AsyncClient, where: str, content: bytes, *, piece_
     return await client.patch(where, content=content[offset : offset + piece_bytes], headers=headers)
 
 
+@pytest.mark.folder  # where bytes are seen as soon as they are written
 async def test_two_servers_take_over_from_each_other(
     tmp_path: Path, database: str, settings: Settings, kept: Look
 ) -> None:

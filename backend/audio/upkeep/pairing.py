@@ -28,8 +28,8 @@ class PairRefused(PegasusError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"Nothing is compared or swept: {reason}. Check DATABASE_URL and AUDIO_STORAGE_PATH; if they are right,"
-            " accept the pair with: python -m storage adopt"
+            f"Nothing is compared or swept: {reason}. Check DATABASE_URL and STORAGE or AUDIO_STORAGE_PATH; if they are"
+            " right, accept the pair with: python -m storage adopt"
         )
 
 
