@@ -6,7 +6,6 @@ The bytes of each request bear their SHA-256, which the object store compares: s
 import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache, cached_property
@@ -14,17 +13,11 @@ from urllib.parse import urlsplit
 
 import httpx
 import obstore
-from obstore.exceptions import (
-    AlreadyExistsError,
-    BaseError,
-    GenericError,
-    PermissionDeniedError,
-    PreconditionError,
-    UnauthenticatedError,
-)
+from obstore.exceptions import GenericError
 from obstore.store import S3Store
 
-from storage.contract import PIECE_BYTES, BytesMissing, InUse, NameTaken, StorageError, StorageUnavailable
+from storage.contract import PIECE_BYTES, BytesMissing, InUse, StorageUnavailable
+from storage.s3_meaning import SILENT, check_answer, meant
 from storage.s3_signature import Signer, query_string, quoted
 
 ANSWER_SECONDS = 30
@@ -32,12 +25,6 @@ CONNECT_SECONDS = 3
 RETRIES = 3
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(milliseconds=100), timedelta(seconds=1)
 LISTED = 1000
-_REFUSED = "the object store refuses AWS_ACCESS_KEY_ID with its secret, or has no such bucket for it"
-_NO_BUCKET = "the bucket doesn't exist"
-_SILENT = "the object store doesn't answer, or answers with an error"
-_FORBIDDEN = 403
-_MISSING = 404
-_PRECONDITION_FAILED = 412
 _SERVER_ERROR = 500
 
 
@@ -161,10 +148,10 @@ class Bucket:
         except httpx.HTTPError as error:
             if retries and isinstance(error, httpx.TransportError) and not isinstance(error, httpx.TimeoutException):
                 return self.request(method, name, query=query, content=content, headers=headers, retries=retries - 1)
-            raise StorageUnavailable(_SILENT) from error
+            raise StorageUnavailable(SILENT) from error
         if answer.status_code >= _SERVER_ERROR and retries:
             return self.request(method, name, query=query, content=content, headers=headers, retries=retries - 1)
-        _check(answer)
+        check_answer(answer)
         return answer.text
 
     def link(self, name: str, *, query: Mapping[str, str], expires_seconds: int) -> str:
@@ -190,46 +177,6 @@ class Bucket:
 def told(answer: str, element: str) -> list[str]:
     """The texts of all elements of one name in an object store's XML."""
     return [html.unescape(text) for text in re.findall(f"<{element}>(.*?)</{element}>", answer, re.DOTALL)]
-
-
-@contextmanager
-def meant() -> Iterator[None]:
-    """Turns what obstore raises inside the block into the StorageError that it means."""
-    try:
-        yield
-    except (BaseError, OSError) as error:
-        raise _meaning(error) from error
-
-
-def _meaning(error: Exception) -> StorageError:
-    text = str(error)
-    if isinstance(error, AlreadyExistsError):
-        return NameTaken()
-    if isinstance(error, PreconditionError):
-        return InUse()
-    if isinstance(error, (PermissionDeniedError, UnauthenticatedError)) or " 403 Forbidden" in text:
-        return StorageUnavailable(_REFUSED)
-    if "NoSuchBucket" in text:
-        return StorageUnavailable(_NO_BUCKET)
-    if isinstance(error, FileNotFoundError):
-        return BytesMissing()
-    return StorageUnavailable(_SILENT)
-
-
-def _check(answer: httpx.Response) -> None:
-    """Raises what an answer means. One with status 200 may hold an error all the same, where it took long."""
-    failed = "<Error>" in answer.text
-    if answer.is_success and not failed:
-        return
-    if answer.status_code == _PRECONDITION_FAILED or "PreconditionFailed" in answer.text:
-        raise NameTaken
-    if answer.status_code == _FORBIDDEN:
-        raise StorageUnavailable(_REFUSED)
-    if "NoSuchBucket" in answer.text:
-        raise StorageUnavailable(_NO_BUCKET)
-    if answer.status_code == _MISSING:
-        raise BytesMissing
-    raise StorageUnavailable(_SILENT)
 
 
 def _tag(told_tag: str | None) -> str:
