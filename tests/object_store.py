@@ -16,8 +16,8 @@ from uuid import uuid4
 import httpx
 
 from storage.contract import StorageError
-from storage.s3_bucket import Bucket
-from storage.s3_signature import Signer
+from storage.s3.bucket import Bucket
+from storage.s3.signature import Signer
 
 KEY_ID, SECRET, REGION = "pegasus", "a secret for tests", "us-east-1"
 MAKER = Signer(key_id="maker", secret="may make buckets", region=REGION)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from core.settings import Settings
 from storage.opening import bucket_of
-from storage.s3_bucket import Bucket
+from storage.s3.bucket import Bucket
 from tests.object_store import names_in
 
 

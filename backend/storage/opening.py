@@ -8,10 +8,10 @@ from pydantic import SecretStr
 from core.errors import SettingRefused
 from core.settings import ROOT, STORAGE, Settings
 from storage.contract import StorageUnavailable
-from storage.local import LocalStorage
-from storage.s3 import S3Storage
-from storage.s3_bucket import Bucket
-from storage.s3_signature import Signer
+from storage.local.storage import LocalStorage
+from storage.s3.bucket import Bucket
+from storage.s3.signature import Signer
+from storage.s3.storage import S3Storage
 
 LOCAL = "local"
 Opened = LocalStorage | S3Storage

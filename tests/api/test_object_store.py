@@ -16,9 +16,9 @@ from core.errors import SettingRefused
 from core.settings import Settings, load_settings
 from main import bring_up, create_app
 from storage.opening import bucket_of
-from storage.s3_chunks import CHUNK_BYTES
-from storage.s3_multipart import unfinished
-from storage.s3_upkeep import S3Upkeep
+from storage.s3.chunks import CHUNK_BYTES
+from storage.s3.multipart import unfinished
+from storage.s3.upkeep import S3Upkeep
 from tests.api.conftest import Look, Started, Upload, problem
 from tests.api.processing import ended, working
 from tests.api.test_tus_breaks import BYTES, MIB, TUS, begin, large, offset_of

@@ -13,7 +13,7 @@ from audio.upkeep.sweeper import Sweeper, SweepUnderWay
 from core.database import open_engine, sessions_on
 from core.settings import Settings
 from main import create_app
-from storage.local_upkeep import file_system_time
+from storage.local.upkeep import file_system_time
 from storage.opening import local_storage
 from tests.api.conftest import Look, Started
 from tests.api.test_serving import END, FILE_HEAD, WAV, head, until_kept, wire

@@ -19,8 +19,8 @@ from core.database import Sessions, open_engine, sessions_on
 from core.settings import Settings, load_settings
 from healing import bring_up_to_date
 from storage.__main__ import main
-from storage.local import LocalStorage
-from storage.local_upkeep import file_system_time
+from storage.local.storage import LocalStorage
+from storage.local.upkeep import file_system_time
 from storage.opening import local_storage
 from tests.audio.samples import recording
 from tests.programs import ran

@@ -11,7 +11,7 @@ import pytest
 
 from audio.manifest import manifest_name
 from audio.upkeep.sweeper import Sweeper, SweepUnderWay
-from storage.staging import StagedFile
+from storage.local.staging import StagedFile
 from tests.audio.house import LATER, House, open_house
 from tests.audio.samples import recording
 from tests.conftest import RunSql

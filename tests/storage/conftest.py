@@ -6,10 +6,10 @@ from typing import Protocol
 import pytest
 
 from storage.contract import Storage
-from storage.local import LocalStorage
-from storage.s3 import S3Storage
-from storage.s3_bucket import Bucket
-from storage.s3_multipart import unfinished
+from storage.local.storage import LocalStorage
+from storage.s3.bucket import Bucket
+from storage.s3.multipart import unfinished
+from storage.s3.storage import S3Storage
 from tests.api.conftest import database
 from tests.object_store import names_in
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from core.settings import ROOT, Settings, load_settings
-from storage.local import LocalStorage
+from storage.local.storage import LocalStorage
 from storage.opening import bucket_of, open_storage
 from tests.object_store import ObjectStore
 from tests.stored import Stored, storage_environment

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.contract import BytesMissing, NameRefused, OpensLocally, StorageFull, StorageUnavailable
-from storage.local import LocalStorage
+from storage.local.storage import LocalStorage
 
 
 def put(storage: LocalStorage, name: str, content: bytes) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from storage.blocking import in_thread
 from storage.contract import PIECE_BYTES, BytesMissing, InUse, NameRefused, Resumed, Resumes
-from storage.local import LocalStorage
+from storage.local.storage import LocalStorage
 from tests.storage.conftest import Driver, LocalDriver
 from tests.storage.test_contract import CONTENT, NAME, everything
 

@@ -8,7 +8,7 @@ import pytest
 from audio.transcription.contract import Segment, Transcript, Word
 from audio.transcription.document import TranscriptDocument, document_name, read_document, write_document
 from storage.contract import BytesMissing
-from storage.local import LocalStorage
+from storage.local.storage import LocalStorage
 
 HEARD = Transcript("Grüße, Welt.", "de", (Word("Grüße,", 0.0, 0.5), Word("Welt.", 0.6, 1.0)), (Segment("x", 0, 1),))
 NAME = "2026/11/24/audio_1.webm"

@@ -17,8 +17,8 @@ from obstore.exceptions import GenericError
 from obstore.store import S3Store
 
 from storage.contract import PIECE_BYTES, BytesMissing, InUse, StorageUnavailable
-from storage.s3_meaning import SILENT, check_answer, meant
-from storage.s3_signature import Signer, query_string, quoted
+from storage.s3.meaning import SILENT, check_answer, meant
+from storage.s3.signature import Signer, query_string, quoted
 
 ANSWER_SECONDS = 30
 CONNECT_SECONDS = 3

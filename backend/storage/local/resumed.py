@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from storage.contract import PIECE_BYTES, InUse, Piece
-from storage.meaning import meant
-from storage.staging import (
+from storage.local.meaning import meant
+from storage.local.staging import (
     NEW_FILE,
     NO_LINKS,
     PRIVATE_FILE,

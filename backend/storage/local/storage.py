@@ -24,11 +24,11 @@ from storage.contract import (
     StorageFull,
     StorageUnavailable,
 )
-from storage.local_upkeep import LocalUpkeep, file_system_time
-from storage.meaning import meant
+from storage.local.meaning import meant
+from storage.local.resumed import UPLOADS, ResumedFile
+from storage.local.staging import PRIVATE_FOLDER, FolderElsewhere, Folders, StagedFile
+from storage.local.upkeep import LocalUpkeep, file_system_time
 from storage.names import OWN, QUARANTINE, STAGING, checked_key, checked_name
-from storage.resumed import UPLOADS, ResumedFile
-from storage.staging import PRIVATE_FOLDER, FolderElsewhere, Folders, StagedFile
 from storage.upkeep import Upkeep
 
 T = TypeVar("T")

@@ -12,10 +12,10 @@ import obstore
 from storage.blocking import in_thread
 from storage.contract import BytesMissing
 from storage.names import OWN, QUARANTINE, STAGING, is_plain
-from storage.s3_bucket import Bucket
-from storage.s3_holds import HOLDS
-from storage.s3_multipart import abort, unfinished
-from storage.s3_resumed import UPLOADS
+from storage.s3.bucket import Bucket
+from storage.s3.holds import HOLDS
+from storage.s3.multipart import abort, unfinished
+from storage.s3.resumed import UPLOADS
 from storage.upkeep import Found, IdentityUnreadable
 
 ASKED_AT_ONCE = 16

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 
 from storage.contract import InUse, Piece
 from storage.names import STAGING
-from storage.s3_bucket import Bucket
-from storage.s3_chunks import Chunks
-from storage.s3_holds import Holds
-from storage.s3_staged import Published
+from storage.s3.bucket import Bucket
+from storage.s3.chunks import Chunks
+from storage.s3.holds import Holds
+from storage.s3.staged import Published
 
 UPLOADS = f"{STAGING}/uploads"
 IN_FLIGHT = 1  # so that what is stored has no gap, wherever it ends

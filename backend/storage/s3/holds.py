@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from storage.contract import BytesMissing, InUse, NameTaken, StorageError
 from storage.names import OWN
-from storage.s3_bucket import Bucket
+from storage.s3.bucket import Bucket
 
 HOLDS = f"{OWN}/holds"
 HELD_SECONDS = 10.0

@@ -13,8 +13,8 @@ from functools import cache, partial
 import obstore
 
 from storage.contract import PIECE_BYTES, InUse, NameTaken, Piece, StorageUnavailable
-from storage.s3_bucket import Bucket
-from storage.s3_multipart import assemble
+from storage.s3.bucket import Bucket
+from storage.s3.multipart import assemble
 
 CHUNK_BYTES = 8 * 1024 * 1024
 SENDERS = 16

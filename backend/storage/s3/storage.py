@@ -7,11 +7,11 @@ from functools import partial
 from storage.blocking import in_thread
 from storage.contract import BytesMissing, Resumed, Staged
 from storage.names import OWN, checked_key, checked_name, is_plain
-from storage.s3_bucket import Bucket
-from storage.s3_holds import Holds
-from storage.s3_resumed import ResumedObject
-from storage.s3_staged import StagedObject
-from storage.s3_upkeep import S3Upkeep
+from storage.s3.bucket import Bucket
+from storage.s3.holds import Holds
+from storage.s3.resumed import ResumedObject
+from storage.s3.staged import StagedObject
+from storage.s3.upkeep import S3Upkeep
 from storage.upkeep import Upkeep
 
 LINK_SECONDS = 15 * 60

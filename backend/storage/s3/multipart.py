@@ -11,8 +11,8 @@ from datetime import datetime
 from functools import cache, partial
 
 from storage.contract import StorageError, StorageUnavailable
-from storage.s3_bucket import Bucket, told
-from storage.s3_signature import quoted
+from storage.s3.bucket import Bucket, told
+from storage.s3.signature import quoted
 
 COPIED_AT_ONCE = 8
 _ONLY_NEW = {"if-none-match": "*"}

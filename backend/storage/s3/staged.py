@@ -6,8 +6,8 @@ from contextlib import suppress
 
 from storage.contract import Piece, StorageError
 from storage.names import STAGING, checked_name
-from storage.s3_bucket import Bucket
-from storage.s3_chunks import Chunks
+from storage.s3.bucket import Bucket
+from storage.s3.chunks import Chunks
 
 IN_FLIGHT = 3
 
