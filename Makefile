@@ -32,7 +32,7 @@ install: $(VENV)/runtime.stamp .env backend/.env ## make .venv with what the ser
 install-dev: $(VENV)/dev.stamp ## make .venv with what the tests need as well
 
 test: lint ## check and test everything but the long kill runs
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
 test-s3: install-dev ## test the API over a real object store
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --storage s3 tests/api

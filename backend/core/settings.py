@@ -43,7 +43,22 @@ def _service_address(text: str) -> str:
     return text.rstrip("/")
 
 
-STORAGE = r"^(local|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?)$"
+def _written_as(form: str, *, otherwise: str) -> AfterValidator:
+    """Takes a text of that form alone; `otherwise` is said of another one."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(form, text):
+            raise ValueError(otherwise)
+        return text
+
+    return AfterValidator(check)
+
+
+STORAGE = r"local|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?"
+Place = Annotated[str, _written_as(STORAGE, otherwise="it is neither local nor s3://bucket/prefix")]
+Language = Annotated[
+    str, _written_as(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", otherwise="it is no language as BCP 47 writes them: en, pt-BR")
+]
 RootedPath = Annotated[Path, AfterValidator(_from_root)]
 ServiceAddress = Annotated[str, AfterValidator(_service_address)]
 
@@ -68,7 +83,7 @@ class Settings(BaseSettings):
     migrations: Literal["heal", "verify", "off"] = "heal"
     heal_row_limit: int = Field(default=100_000, ge=0)
     allow_ahead: bool = False
-    storage: str = Field(default="local", pattern=STORAGE)
+    storage: Place = "local"
     audio_storage_path: RootedPath | None = None
     aws_endpoint_url: ServiceAddress | None = None
     aws_region: str = "us-east-1"
@@ -89,7 +104,7 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(default=30, ge=0, allow_inf_nan=False)
     drain_grace_seconds: float = Field(default=0, ge=0, allow_inf_nan=False)
     transcription_engine: Literal["none", "whisper", "openai", "deepgram"] = "none"
-    transcription_language: str | None = Field(default=None, pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    transcription_language: Language | None = None
     whisper_model: str = "base"
     openai_base_url: ServiceAddress = "https://api.openai.com/v1"
     openai_api_key: SecretStr | None = None

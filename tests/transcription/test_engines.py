@@ -67,7 +67,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no language": (
         {"transcription_language": "English!"},
-        "The setting TRANSCRIPTION_LANGUAGE has an impossible value: string should match pattern",
+        "The setting TRANSCRIPTION_LANGUAGE has an impossible value: it is no language",
     ),
 }
 
