@@ -195,7 +195,8 @@ async def test_another_storages_database_is_left_alone(
 ) -> None:
     """A database that belongs to another storage gets no rows from this one; only a new one is taken over."""
     await upload()
-    async with serve(database_url=new_database, data_path=tmp_path / "other"):
+    elsewhere = {} if settings.storage == "local" else {"storage": f"{settings.storage}-other"}
+    async with serve(database_url=new_database, data_path=tmp_path / "other", **elsewhere):
         pass
     code, lines, complaint = rebuild(new_database, settings)
     assert (code, lines) == (1, [])
