@@ -16,6 +16,7 @@ import pytest
 
 from core.settings import ROOT
 from tests.audio.samples import recording
+from tests.conftest import RunSql
 
 START_SECONDS = 60
 
@@ -108,6 +109,24 @@ def test_it_serves_until_it_is_told_to_end(tmp_path: Path, database: str, signal
     assert all("exception" not in event for event in run.events())
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
+
+
+async def test_old_code_serves_beside_new_code(tmp_path: Path, database: str, run_sql: RunSql) -> None:
+    """While newer code is rolled out, or back, older code refuses its schema or, if it is allowed, serves on it."""
+    with running(tmp_path, DATABASE_URL=database) as run:
+        run.url()
+        await run_sql("ALTER TABLE audio_files ADD COLUMN mood varchar(20)")
+        await run_sql("UPDATE alembic_version SET version_num = '003'")
+        code, said = refusal(tmp_path / "old", DATABASE_URL=database)
+        assert (code, "ALLOW_AHEAD" in said) == (22, True)
+        with running(tmp_path / "older", DATABASE_URL=database, ALLOW_AHEAD="true") as older:
+            urls = [run.url(), older.url()]
+            for url in urls:
+                answer = httpx.post(f"{url}/api/audio/upload", files={"file": ("memo.wav", recording("wav"))})
+                assert answer.status_code == 200
+            assert {httpx.get(f"{url}/api/audio/").json()["total"] for url in urls} == {2}
+            assert older.end(signal.SIGTERM) == 0
+    assert [row["version_num"] for row in await run_sql("SELECT version_num FROM alembic_version")] == ["003"]
 
 
 def test_an_upload_under_way_is_finished_first(tmp_path: Path, database: str) -> None:
