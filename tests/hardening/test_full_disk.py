@@ -64,7 +64,7 @@ if MOUNTS:
         far_client: httpx.AsyncClient, kept: Look, disk: Path, *, declared: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """An upload that fills the disk itself leaves nothing of it; with room again the next one is taken."""
-        monkeypatch.setattr("storage.local.storage.FREE_SHARE", -2)  # somebody else takes the room that was there at first
+        monkeypatch.setattr("storage.local.storage.FREE_SHARE", -2)  # others take the room that was there at first
         body = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + WAV + bytes(9 * MIB) + b"\r\n--b--\r\n"
 
         async def pieces() -> AsyncIterator[bytes]:
