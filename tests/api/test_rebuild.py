@@ -161,7 +161,6 @@ async def plays_and_finds(client: httpx.AsyncClient, rows: list[dict[str, Any]])
 
 
 @pytest.mark.folder  # where bytes are seen as soon as they are written
-@pytest.mark.folder
 async def test_what_can_not_be_given_back_is_told(
     client: httpx.AsyncClient, settings: Settings, upload: Upload, new_database: str
 ) -> None:
