@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Facts(Collector):
-    """What isn't counted as it happens but asked for at a scrape: the same from every server on one database."""
+    """The facts at one moment; None where a part didn't answer, or there is nothing to tell yet."""
 
     census: Census | None = None
     swept_ago: float | None = None

@@ -8,7 +8,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, contextmanager
 from dataclasses import asdict
 
 from rich.console import Console
@@ -17,6 +17,7 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
@@ -83,15 +84,25 @@ async def verify(options: argparse.Namespace, storage: Opened, sessions: Session
     return 1 if tally.wrong else 0
 
 
+def _progress(total_bytes: int) -> AbstractContextManager[Callable[[int], object]]:
+    """A bar for what is measured in bytes."""
+    return _bar(total_bytes, DownloadColumn(binary_units=True), TransferSpeedColumn())
+
+
+def _counting(recordings: int) -> AbstractContextManager[Callable[[int], object]]:
+    """A bar for what is counted."""
+    return _bar(recordings, MofNCompleteColumn())
+
+
 @contextmanager
-def _progress(total_bytes: int) -> Iterator[Callable[[int], object]]:
+def _bar(total: int, *columns: ProgressColumn) -> Iterator[Callable[[int], object]]:
     """A bar on a terminal, and otherwise nothing; what is printed meanwhile stands above it."""
     console = Console(stderr=True)
-    columns = (BarColumn(None), DownloadColumn(binary_units=True), TransferSpeedColumn(), TimeRemainingColumn())
+    shown = (BarColumn(None), *columns, TimeRemainingColumn())
     beside = sys.stdout.isatty()
-    with Progress(*columns, console=console, disable=not console.is_terminal, redirect_stdout=beside) as bar:
-        task = bar.add_task("", total=total_bytes)
-        yield lambda size_bytes: bar.advance(task, size_bytes)
+    with Progress(*shown, console=console, disable=not console.is_terminal, redirect_stdout=beside) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done: bar.advance(task, done)
 
 
 def _line(wrong: Wrong, *, as_json: bool) -> str:
@@ -146,17 +157,6 @@ async def rebuild(options: argparse.Namespace, storage: Opened, sessions: Sessio
                 print(_not_rebuilt(not_rebuilt, as_json=options.json))
     print(json.dumps(asdict(work.tally)) if options.json else _rebuilt(work.tally))
     return 1 if work.tally.not_rebuilt else 0
-
-
-@contextmanager
-def _counting(recordings: int) -> Iterator[Callable[[int], object]]:
-    """As `_progress`, for what is counted and not measured."""
-    console = Console(stderr=True)
-    columns = (BarColumn(None), MofNCompleteColumn(), TimeRemainingColumn())
-    beside = sys.stdout.isatty()
-    with Progress(*columns, console=console, disable=not console.is_terminal, redirect_stdout=beside) as bar:
-        task = bar.add_task("", total=recordings)
-        yield lambda number: bar.advance(task, number)
 
 
 def _not_rebuilt(one: NotRebuilt, *, as_json: bool) -> str:
