@@ -46,6 +46,7 @@ class ResumedFile:
             raise InUse from error
         self._wanted.unlink(missing_ok=True)
         self._handed_on = self.size_bytes
+        self._synced = False  # who had it before may have been killed before it synced
 
     @property
     def size_bytes(self) -> int:
@@ -69,6 +70,7 @@ class ResumedFile:
     def write(self, piece: Piece) -> None:
         """See `Staged.write`."""
         with meant():
+            self._synced = False
             write_all(self._descriptor, piece)
             waiting = self.size_bytes - self._handed_on
             if waiting >= WRITE_BACK_BYTES:
@@ -78,19 +80,23 @@ class ResumedFile:
     def truncate(self, size_bytes: int) -> None:
         """See `Resumed.truncate`."""
         with meant():
+            self._synced = False
             os.ftruncate(self._descriptor, size_bytes)
             self._handed_on = min(self._handed_on, size_bytes)
 
     def make_durable(self) -> None:
         """See `Resumed.make_durable`."""
+        if self._synced:
+            return
         with meant():
             os.fsync(self._descriptor)
+            self._synced = True
 
     def publish(self, name: str, *, beside: Mapping[str, bytes]) -> None:
         """See `Resumed.publish`."""
         with meant():
             target = self._place(name)
-            os.fsync(self._descriptor)
+            self.make_durable()
             for other, content in beside.items():
                 self._put(self._place(other), partial(_write_new, content=content))
             self._put(target, self._link)
