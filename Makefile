@@ -11,6 +11,7 @@ CHAINS_VENV := .venv-chains
 RIVALS_VENV := .venv-rivals
 WHISPER_VENV := .venv-whisper
 BROWSER_VENV := .venv-browser
+BARE_VENV := .venv-bare
 ROWS := 200000
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 # Modules for themselves: as a package their folder would hide the library of the same name.
@@ -31,7 +32,7 @@ install: $(VENV)/runtime.stamp .env backend/.env ## make .venv with what the ser
 
 install-dev: $(VENV)/dev.stamp ## make .venv with what the tests need as well
 
-test: lint ## check and test everything but the long kill runs
+test: lint $(BARE_VENV)/bare.stamp ## check and test everything but the long kill runs
 	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
 test-s3: install-dev ## test the API over a real object store
@@ -113,12 +114,14 @@ lock: install-dev ## choose the newest dependencies that pyproject.toml allows, 
 		--constraint requirements-whisper.lock --output-file tests/whisper/requirements.lock
 	$(COMPILE) tests/browser/requirements.in --upgrade --extra dev --constraint requirements-dev.lock \
 		--output-file tests/browser/requirements.lock
+	$(COMPILE:pyproject.toml=tests/reconcile/cases/requirements.in) --upgrade --constraint requirements-dev.lock \
+		--output-file tests/reconcile/cases/requirements.lock
 	$(COMPILE:pyproject.toml=benchmarks/chains/requirements.in) --output-file benchmarks/chains/requirements.lock
 	$(COMPILE:pyproject.toml=benchmarks/intake/requirements.in) --upgrade --constraint requirements.lock \
 		--output-file benchmarks/intake/requirements.lock
 
 clean: ## remove .venv and caches; recordings, database and .env stay
-	rm -rf $(VENV) $(CHAINS_VENV) $(RIVALS_VENV) $(WHISPER_VENV) $(BROWSER_VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CHAINS_VENV) $(RIVALS_VENV) $(WHISPER_VENV) $(BROWSER_VENV) $(BARE_VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +
 
 # The interpreter's own date is a prerequisite through the symlink: a replaced Python installs anew.
@@ -155,6 +158,10 @@ $(WHISPER_VENV)/whisper.stamp: tests/whisper/requirements.lock $(BIN)/python
 
 $(BROWSER_VENV)/browser.stamp: tests/browser/requirements.lock $(BIN)/python
 	@echo "Installing what drives a browser into $(BROWSER_VENV) (once, about a minute)"
+	$(new_environment)
+
+$(BARE_VENV)/bare.stamp: tests/reconcile/cases/requirements.lock $(BIN)/python
+	@echo "Installing SQLAlchemy, Alembic and psycopg into $(BARE_VENV) (once, some seconds)"
 	$(new_environment)
 
 $(BIN)/python:

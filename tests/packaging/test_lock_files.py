@@ -18,7 +18,8 @@ EXTRAS = {
     "tests/whisper/requirements.lock": ["dev", "whisper"],
     "tests/browser/requirements.lock": ["dev"],
 }
-LOCKS = tuple(EXTRAS)
+BARE = "tests/reconcile/cases/requirements.lock"  # what another project has that uses reconcile
+LOCKS = (*EXTRAS, BARE)
 SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -41,6 +42,9 @@ def pins(lock: str) -> dict[str, set[str]]:
 
 
 def declared(lock: str) -> list[Requirement]:
+    if lock == BARE:
+        lines = (ROOT / BARE).with_suffix(".in").read_text().splitlines()
+        return [Requirement(line) for line in lines if not line.startswith("#")]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = [text for extra in EXTRAS[lock] for text in project["optional-dependencies"][extra]]
     return [Requirement(text) for text in [*project["dependencies"], *extras]]
@@ -83,6 +87,7 @@ TESTED = {
     "requirements.lock": "requirements-dev.lock",
     "requirements-telemetry.lock": "requirements-dev.lock",
     "requirements-whisper.lock": "tests/whisper/requirements.lock",
+    BARE: "requirements-dev.lock",
 }
 
 

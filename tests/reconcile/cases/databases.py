@@ -1,0 +1,143 @@
+"""Databases for cases: made and copied, asked, and compared as a whole with what they were before."""
+
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import psycopg
+
+from core.postgres_binaries import find_binaries
+
+# Every catalog in which something lies that a person has made, but for what PostgreSQL itself counts in it.
+CATALOGS = (
+    "pg_attrdef",
+    "pg_attribute",
+    "pg_cast",
+    "pg_class",
+    "pg_collation",
+    "pg_constraint",
+    "pg_conversion",
+    "pg_db_role_setting",
+    "pg_default_acl",
+    "pg_description",
+    "pg_enum",
+    "pg_event_trigger",
+    "pg_extension",
+    "pg_foreign_table",
+    "pg_index",
+    "pg_inherits",
+    "pg_namespace",
+    "pg_opclass",
+    "pg_operator",
+    "pg_partitioned_table",
+    "pg_policy",
+    "pg_proc",
+    "pg_publication",
+    "pg_range",
+    "pg_rewrite",
+    "pg_sequence",
+    "pg_statistic_ext",
+    "pg_trigger",
+    "pg_ts_config",
+    "pg_type",
+)
+# The column that tells whose a row is, where that isn't `oid`; catalogs of few rows are looked at as a whole.
+OWNERS = {
+    "pg_attribute": "attrelid",
+    "pg_db_role_setting": "",
+    "pg_description": "objoid",
+    "pg_foreign_table": "",
+    "pg_index": "indexrelid",
+    "pg_inherits": "",
+    "pg_namespace": "",
+    "pg_partitioned_table": "",
+    "pg_range": "",
+    "pg_sequence": "",
+}
+COUNTED = "{reltuples,relpages,relallvisible,relallfrozen,relfrozenxid,relminmxid,relhasindex}"
+MADE = 16384  # the first OID of objects that weren't there when the cluster was made
+TABLES = f"""
+SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+WHERE relkind IN ('r', 'm') AND c.oid >= {MADE} AND relpersistence <> 't' AND nspname <> 'pg_toast'
+AND (relkind <> 'm' OR relispopulated) ORDER BY 1
+"""
+NOT_OURS = re.compile(r"--|\\|SET |SELECT pg_catalog\.set_config|$")
+SUPERUSER = "pegasus"
+
+
+class Server:
+    """A server on which the databases of cases lie."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def at(self, database: str, *, role: str = SUPERUSER) -> str:
+        """The address of a database, for a role."""
+        return self.address.replace("//pegasus@/pegasus?", f"//{role}@/{database}?")
+
+    def run(self, *statements: str, database: str = "pegasus", role: str = SUPERUSER) -> None:
+        """Runs texts of SQL, each as it stands."""
+        with psycopg.connect(self.at(database, role=role), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def value(self, query: str, *, database: str) -> str:
+        """What a query answers, as `psql -At` prints it."""
+        with psycopg.connect(self.at(database), autocommit=True) as connection:
+            connection.execute("SET DateStyle TO ISO")
+            cursor = psycopg.RawCursor(connection)
+            row = cursor.execute(query.encode()).fetchone()
+            values = [cursor.pgresult.get_value(0, at) for at in range(len(row))] if row and cursor.pgresult else []
+        return "|".join("" if value is None else value.decode() for value in values)
+
+    @contextmanager
+    def database(self, *, template: str = "template0", encoding: str = "UTF8", owner: str = SUPERUSER) -> Iterator[str]:
+        """A new database, for as long as the block lasts."""
+        name = f"case_{uuid4().hex[:16]}"
+        made = f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY OWNER {owner}"
+        self.run(made if encoding == "UTF8" else f"{made} ENCODING '{encoding}' LOCALE_PROVIDER libc LOCALE 'C'")
+        try:
+            yield name
+        finally:
+            self.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    @contextmanager
+    def role(self) -> Iterator[str]:
+        """A role that may log in, make databases, and nothing else."""
+        name = f"role_{uuid4().hex[:16]}"
+        self.run(f"CREATE ROLE {name} LOGIN CREATEDB")
+        try:
+            yield name
+        finally:
+            self.run(f"DROP ROLE {name}")
+
+    def picture(self, database: str) -> Counter[str]:
+        """Every row of every catalog and table, with the transaction that wrote it."""
+        with psycopg.connect(self.at(database), autocommit=True) as connection:
+            tables = [str(row[0]) for row in connection.execute(TABLES)]
+            whole = " UNION ALL ".join(
+                f"SELECT '{name} ' || x.xmin || (to_jsonb(x) - '{COUNTED}'::text[])::text FROM {name} x{where}"
+                for name, where in [*((name, _made(name)) for name in CATALOGS), *((name, "") for name in tables)]
+            )
+            return Counter(str(row[0]) for row in connection.execute(whole.encode()))
+
+    def outline(self, database: str) -> Counter[str]:
+        """The lines in which pg_dump tells the schema, of which the order counts for nothing: that of columns."""
+        program, _ = find_binaries()
+        dumped = subprocess.run(
+            [program / "pg_dump", "--schema-only", "--no-owner", "--exclude-schema=reconcile", self.at(database)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        lines = (line.strip().rstrip(",") for line in dumped.stdout.splitlines())
+        return Counter(line for line in lines if not NOT_OURS.match(line))
+
+
+def _made(catalog: str) -> str:
+    """Which rows of a catalog are about what somebody has made."""
+    column = OWNERS.get(catalog, "oid")
+    return f" WHERE {column} >= {MADE}" if column else ""
