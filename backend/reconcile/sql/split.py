@@ -1,0 +1,60 @@
+"""split: a text of several SQL statements -> each of them."""
+
+from collections.abc import Iterator
+
+from reconcile.sql.tokens import Token, significant, text_of, tokens
+
+_SILENT = {"space", "comment", "meta"}
+_NAMES_FOLLOW = {"AS", "."}  # behind them stand names, even CASE and END
+
+
+def split(sql: str) -> tuple[str, ...]:
+    """The statements in a text, without the semicolons between them; a comment stays with the statement behind it."""
+    return tuple(text_of(part).strip() for part in _parts(sql) if any(token.kind not in _SILENT for token in part))
+
+
+def first_word(sql: str) -> str:
+    """A statement's first word in capitals, behind comments and opening parentheses."""
+    return next((token.word for token in significant(sql) if token.text != "("), "")
+
+
+def without_meta_commands(sql: str) -> str:
+    r"""A text without the commands to psql that pg_dump writes into it (`\restrict`, `\connect`)."""
+    return text_of(token for token in tokens(sql) if token.kind != "meta")
+
+
+def _parts(sql: str) -> Iterator[list[Token]]:
+    part: list[Token] = []
+    nesting = _Nesting()
+    for token in tokens(sql):
+        nesting.read(token)
+        if token.text == ";" and not nesting.depth:
+            yield part
+            part, nesting = [], _Nesting()
+        else:
+            part.append(token)
+    yield part
+
+
+class _Nesting:
+    """How deep in parentheses and in the body of a function a statement is: semicolons there don't end it."""
+
+    def __init__(self) -> None:
+        self._parentheses = 0
+        self._body = 0
+        self._previous = ""
+
+    @property
+    def depth(self) -> int:
+        return self._parentheses + self._body
+
+    def read(self, token: Token) -> None:
+        if token.kind in _SILENT:
+            return
+        if token.kind == "punctuation":
+            self._parentheses = max(0, self._parentheses + (token.text == "(") - (token.text == ")"))
+        elif self._previous == "BEGIN" and token.word == "ATOMIC":
+            self._body += 1
+        elif self._body and self._previous not in _NAMES_FOLLOW:
+            self._body += (token.word == "CASE") - (token.word == "END")
+        self._previous = token.word or token.text

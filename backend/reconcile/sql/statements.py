@@ -1,0 +1,119 @@
+"""statements: what a single statement may do beside changing the schema, read off its text."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from reconcile.sql.tokens import Token, significant
+
+_CHANGES_ROWS = {"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE"}
+_MAY_DO_ANYTHING = {"DO", "CALL", "EXECUTE", "REFRESH"}
+_QUERIES = {"SELECT", "WITH", "VALUES", "TABLE", "EXECUTE"}
+_VERBS = {("INSERT", "INTO"), ("DELETE", "FROM"), ("MERGE", "INTO")}
+_ENDS = {"COMMIT", "END", "ROLLBACK", "ABORT"}
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a statement may do. Which functions a query calls, and what they do, can't be read off its text.
+
+    `copies_rows`: it makes a table and fills it from a query.
+    """
+
+    moves_rows: bool = False
+    may_do_anything: bool = False
+    copies_rows: bool = False
+    begins_transaction: bool = False
+    ends_transaction: bool = False
+
+
+def read_statement(sql: str) -> Abilities:
+    """What a single statement may do, by its text."""
+    words = _executed([token for token in significant(sql) if token.text != ";"])
+    return Abilities(
+        moves_rows=_moves_rows(words),
+        may_do_anything=_verb(words) in _MAY_DO_ANYTHING,
+        copies_rows=_copies_rows(words),
+        begins_transaction=_verb(words) == "BEGIN" or _starts(words, "START", "TRANSACTION"),
+        ends_transaction=_ends_transaction(words),
+    )
+
+
+def _executed(words: Sequence[Token]) -> Sequence[Token]:
+    """The statement that EXPLAIN ANALYZE executes; else the statement itself."""
+    if _verb(words) != "EXPLAIN" or not any(token.word in {"ANALYZE", "ANALYSE"} for token in words):
+        return words
+    verbs = _CHANGES_ROWS | _QUERIES | {"CREATE", "REFRESH"}
+    return next((words[at:] for at, token in enumerate(words) if token.word in verbs), words)
+
+
+def _verb(words: Sequence[Token]) -> str:
+    return next((token.word for token in words if token.text != "("), "")
+
+
+def _starts(words: Sequence[Token], *expected: str) -> bool:
+    return tuple(token.word for token in words[: len(expected)]) == expected
+
+
+def _moves_rows(words: Sequence[Token]) -> bool:
+    if _verb(words) == "COPY":
+        return any(token.word == "FROM" for token in _outside(words)) or _changes_rows_within(words)
+    return _verb(words) in _CHANGES_ROWS or (_verb(words) == "WITH" and _changes_rows_within(words))
+
+
+def _changes_rows_within(words: Sequence[Token]) -> bool:
+    """Whether INSERT, UPDATE, DELETE or MERGE begins behind a parenthesis, or behind the clauses of a WITH."""
+    return any(
+        _is_verb(words[at].word, words[at + 1])
+        and (words[at - 1].text in {"(", ")"} or words[at - 2].word in {"SET", "USING", "DEFAULT"})
+        for at in range(2, len(words) - 1)
+    )
+
+
+def _is_verb(word: str, following: Token) -> bool:
+    """These words may be names, too: what follows tells."""
+    if word == "UPDATE":
+        return following.kind in {"word", "quoted"} and following.word not in {"FROM", "WHERE", "AS"}
+    return (word, following.word) in _VERBS
+
+
+def _copies_rows(words: Sequence[Token]) -> bool:
+    if _verb(words) in {"SELECT", "WITH"}:
+        return any(
+            token.word == "INTO" and (before.word or before.text) not in {"INSERT", "MERGE", "AS", "."}
+            for before, token in pairwise(words)
+        )
+    return _creates_table(words) and _has_query(words) and not _is_with_no_data(words)
+
+
+def _creates_table(words: Sequence[Token]) -> bool:
+    kinds = [token.word for token in words[1:6]]
+    return _verb(words) == "CREATE" and ("TABLE" in kinds or kinds[:2] == ["MATERIALIZED", "VIEW"])
+
+
+def _has_query(words: Sequence[Token]) -> bool:
+    return any(
+        token.word == "AS" and (following.word in _QUERIES or following.text == "(")
+        for token, following in pairwise(_outside(words))
+    )
+
+
+def _is_with_no_data(words: Sequence[Token]) -> bool:
+    return [token.word for token in words[-3:]] == ["WITH", "NO", "DATA"]
+
+
+def _ends_transaction(words: Sequence[Token]) -> bool:
+    """ROLLBACK TO stays in the transaction."""
+    if _starts(words, "PREPARE", "TRANSACTION"):
+        return True
+    return _verb(words) in _ENDS and not any(token.word in {"TO", "PREPARED"} for token in words)
+
+
+def _outside(words: Sequence[Token]) -> Iterator[Token]:
+    """The tokens that stand in no parentheses, and the opening ones."""
+    depth = 0
+    for token in words:
+        depth -= token.text == ")"
+        if depth == 0:
+            yield token
+        depth += token.text == "("

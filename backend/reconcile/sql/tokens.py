@@ -1,0 +1,96 @@
+"""tokens: SQL text -> its tokens, cut where PostgreSQL cuts them.
+
+It reads what PostgreSQL reads with `standard_conforming_strings` on, its default. What is never closed runs to the
+end of the text. The texts of all tokens, joined, are the text.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple, TypeAlias
+
+Kind: TypeAlias = Literal[
+    "string", "quoted", "word", "number", "parameter", "operator", "punctuation", "space", "comment", "meta"
+]
+
+_LETTER = "A-Za-z_\x80-\U0010ffff"  # to PostgreSQL each byte above ASCII is a letter
+_SPACE = r"[ \t\n\r\f\v]"
+_TO_NEXT_LINE = (
+    rf"(?:[ \t\f\v]++|--[^\n\r]*+)*+[\n\r](?:{_SPACE}++|--[^\n\r]*+[\n\r])*+"  # a string may go on behind it
+)
+_ESCAPED = r"'(?:[^'\\]++|''|\\.)*+(?:\\\Z|')?"
+_CLEAR = r"(?!--|/\*)"  # a comment ends an operator
+_TOKEN = re.compile(
+    rf"""
+      (?P<space>{_SPACE}+)
+    | (?P<comment>--[^\n\r]*)
+    | (?P<nested>/\*)
+    | (?P<string>
+          [eE]{_ESCAPED}(?:{_TO_NEXT_LINE}{_ESCAPED})*
+        | (?:[bBnNxX]|[uU]&)?'[^']*+(?:''[^']*+)*+'?
+        | \$(?P<tag>(?:[{_LETTER}][{_LETTER}0-9]*)?)\$(?:.*?\$(?P=tag)\$|.*)
+      )
+    | (?P<quoted>(?:[uU]&)?"[^"]*+(?:""[^"]*+)*+"?)
+    | (?P<word>[{_LETTER}][{_LETTER}0-9$]*)
+    | (?P<number>
+          0[xX][0-9A-Fa-f_]+ | 0[oO][0-7_]+ | 0[bB][01_]+
+        | (?:[0-9][0-9_]*(?:\.(?!\.)[0-9_]*)?|(?<!\.)\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?
+      )
+    | (?P<parameter>\$[0-9]+)
+    | (?P<meta>^\\[^\n]*)
+    | (?P<operator>
+          ::|:=
+        | (?=(?:{_CLEAR}[-+*/<>=])*{_CLEAR}[~!@\#%^&|`?])(?:{_CLEAR}[-+*/<>=~!@\#%^&|`?])+
+        | (?:{_CLEAR}[-+*/<>=])*{_CLEAR}[*/<>=]
+        | [-+]
+      )
+    | (?P<punctuation>.)
+    """,
+    re.DOTALL | re.VERBOSE | re.MULTILINE,
+)
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+
+
+class Token(NamedTuple):
+    """A piece of SQL text; `meta` is a command to psql, on a line of its own."""
+
+    kind: Kind
+    text: str
+
+    @property
+    def word(self) -> str:
+        """A word in capitals; nothing where the token is none, such as a quoted name."""
+        return self.text.upper() if self.kind == "word" else ""
+
+
+def tokens(sql: str) -> Iterator[Token]:
+    """All tokens of a text, with the space and the comments between them."""
+    position = 0
+    while match := _TOKEN.match(sql, position):
+        kind, position = match.lastgroup, match.end()
+        if kind == "nested":
+            position = _end_of_comment(sql, position)
+            yield Token("comment", sql[match.start() : position])
+        else:
+            yield Token(kind, match[0])  # type: ignore[arg-type]  # the names of the pattern's outer groups
+
+
+def significant(sql: str) -> Iterator[Token]:
+    """The tokens that mean something to PostgreSQL."""
+    return (token for token in tokens(sql) if token.kind not in {"space", "comment", "meta"})
+
+
+def text_of(parts: Iterable[Token]) -> str:
+    """The text that the tokens were cut from."""
+    return "".join(part.text for part in parts)
+
+
+def _end_of_comment(sql: str, position: int) -> int:
+    """Where a comment ends, with all comments in it."""
+    depth = 1
+    while depth:
+        edge = _COMMENT_EDGE.search(sql, position)
+        if edge is None:
+            return len(sql)
+        depth += 1 if edge[0] == "/*" else -1
+        position = edge.end()
+    return position
