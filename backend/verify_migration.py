@@ -10,7 +10,7 @@ from reconcile.look import look
 from reconcile.observe import Observation, observe
 from reconcile.project import Project
 from reconcile.report import Report
-from reconcile.schema import difference, kind_of, name_of
+from reconcile.schema import difference
 
 PARTS = {
     "table": "The table audio_files",
@@ -36,7 +36,7 @@ async def verify(settings: Settings) -> int:
     report, observation = await on_database(settings, check)
     head = report.tape.end
     for kind, part in PARTS.items():
-        wrong = difference({key: text for key, text in head.items() if kind_of(key) == kind}, observation.schema)
+        wrong = difference({key: text for key, text in head.items() if key.kind == kind}, observation.schema)
         print(f"{'❌' if wrong else '✅'} {part}")
         for item in wrong:
             print(f"     {item}")
@@ -52,10 +52,10 @@ async def verify(settings: Settings) -> int:
 
 
 def show(observation: Observation) -> None:
-    width = max((len(key) for key in observation.schema), default=0)
+    width = max((len(str(key)) for key in observation.schema), default=0)
     print("\nWhat the database holds:")
     for key, text in observation.schema.items():
-        print(f"  {kind_of(key):12} {name_of(key):{max(width - 12, 0)}} {text}")
+        print(f"  {key!s:{width}} {text}")
 
 
 if __name__ == "__main__":

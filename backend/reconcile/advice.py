@@ -1,53 +1,67 @@
-"""advice: a difference -> the SQL that a person could run about it, having looked at what it would lose."""
+"""advice: a difference -> the SQL that a person could run about it, having looked at what it would lose.
 
-from reconcile.create import CONSTRAINTS, create_statement
-from reconcile.repair import LABEL, altered, is_elsewhere
-from reconcile.schema import Difference, column_of, kind_of, name_of, table_of
+What isn't ours somebody else lives by: of that only a comment says what stands in the way, and no statement drops it.
+"""
+
+from reconcile.create import create_statement
+from reconcile.normalize import LABEL
+from reconcile.repair import altered, is_elsewhere
+from reconcile.schema import CONSTRAINTS, Difference, Key
 
 
 def advice(item: Difference) -> str:
     """The SQL that a person could run about a difference, having looked at what it would lose."""
-    sql = _about_strange(item) if item.expected is None else _about_ours(item, item.expected)
+    sql = _about_others(item) if item.expected is None else _about_ours(item, item.expected)
     return sql or f"-- {item}"
 
 
-def _about_strange(item: Difference) -> str | None:
+def _about_others(item: Difference) -> str | None:
     """About an object that lies on our table and isn't ours."""
-    kind, table = kind_of(item.key), table_of(item.key, item.found or "")
-    match kind:
+    key = item.key
+    match key.kind:
         case "column":
-            return f"ALTER TABLE {table} ALTER COLUMN {column_of(item.key)} DROP NOT NULL;"
-        case "index":
-            return f"DROP INDEX {name_of(item.key)};"
-        case "trigger" | "rule":
-            return f"DROP {kind.upper()} {column_of(item.key)} ON {table};"
+            return f"ALTER TABLE {key.relation} ALTER COLUMN {key.name} DROP NOT NULL;"
         case "row_security":
-            return f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY;"
-    return f"ALTER TABLE {table} DROP CONSTRAINT {item.name};" if kind in CONSTRAINTS else None
+            return f"-- give the role that connects here a policy on {key.relation} that lets it read and write"
+    return f"-- ask whoever made {key} whether {key.relation} can do without it: {item.found}"
+
+
+def about_left_over(key: Key) -> str | None:
+    """About an object that the chain itself made and later dropped, and that is there all the same."""
+    if key.kind in CONSTRAINTS:
+        return f"ALTER TABLE {key.relation} DROP CONSTRAINT {key.name};"
+    match key.kind:
+        case "index":
+            return f"DROP INDEX {key.path};"
+        case "trigger" | "rule" | "policy":
+            return f"DROP {key.kind.upper()} {key.name} ON {key.relation};"
+        case "column":
+            return f"ALTER TABLE {key.relation} ALTER COLUMN {key.name} DROP NOT NULL;"
+    return None
 
 
 def _about_ours(item: Difference, expected: str) -> str | None:
     """About an object of ours that is otherwise than it should be, or gone."""
-    kind, name, table = kind_of(item.key), name_of(item.key), table_of(item.key, item.found or expected)
-    match kind:
+    key = item.key
+    match key.kind:
         case "table" if item.found is None:
-            return f"-- restore {table} from a backup"
+            return f"-- restore {key.relation} from a backup"
         case "table" if item.found == f"{expected} unlogged":
-            return f"ALTER TABLE {table} SET LOGGED;"
+            return f"ALTER TABLE {key.relation} SET LOGGED;"
         case "column" if item.found is not None:
-            sql = altered(item.key, expected, item.found, lossless=False)
+            sql = altered(key, expected, item.found, lossless=False)
             return f"{sql};" if sql else None
         case "type" if item.found is not None:
-            return _relabel(name, expected, item.found)
+            return _relabel(key.path, expected, item.found)
         case "index":
             return _replace_index(item, expected)
-    return f"ALTER TABLE {table} DROP CONSTRAINT {item.name};" if kind in CONSTRAINTS and item.found else None
+    return f"ALTER TABLE {key.relation} DROP CONSTRAINT {key.name};" if key.kind in CONSTRAINTS and item.found else None
 
 
 def _replace_index(item: Difference, expected: str) -> str:
-    name = name_of(item.key)
+    name = item.key.path
     if is_elsewhere(item):
-        return f"ALTER INDEX {name} RENAME TO {_renamed(name)};"
+        return f"ALTER INDEX {name} RENAME TO {_renamed(item.key.name)};"
     created = create_statement(item.key, expected)
     return f"DROP INDEX {name};" + (f" {created};" if created else "")
 

@@ -1,10 +1,9 @@
 """create: what is missing -> the statements that make it, from its canonical text. Only what is missing is made."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reconcile.schema import Difference, Key, Schema, column_of, kind_of, last_part, name_of, table_of, tables_in
+from reconcile.schema import CONSTRAINTS, Difference, Key, Schema, tables_in
 
 _ORDER = [
     "schema",
@@ -25,8 +24,6 @@ _ORDER = [
     "view",
     "trigger",
 ]
-CONSTRAINTS = ("primary_key", "unique", "check", "exclude", "foreign_key")
-_LABEL = re.compile(r"'(?:[^']|'')*'")
 
 
 @dataclass(frozen=True)
@@ -37,54 +34,67 @@ class Creation:
     sql: str
 
 
-def creations(missing: Iterable[Difference]) -> tuple[Creation, ...] | None:
-    """The statements that make what is missing, in an order in which they can run; None where one can't be made."""
+def creations(
+    missing: Iterable[Difference], *, storage: Mapping[Key, str] | None = None
+) -> tuple[Creation, ...] | None:
+    """The statements that make what is missing, in an order in which they can run; None where one can't be made.
+
+    `storage` are the parameters of indexes that are there, INVALID, and are made anew.
+    """
     missing = tuple(missing)
-    if any(kind_of(item.key) not in _ORDER for item in missing):
+    if any(item.key.kind not in _ORDER for item in missing):
         return None
-    ordered = sorted(missing, key=lambda item: _ORDER.index(kind_of(item.key)))
+    ordered = sorted(missing, key=lambda item: _ORDER.index(item.key.kind))
     tables = tables_in(item.key for item in ordered)
     made: list[Creation] = []
     for item in ordered:
-        table = table_of(item.key, item.expected or "")
+        key = item.key
         if item.found is not None:
-            made.append(Creation(item, f"DROP INDEX {name_of(item.key)}"))
-        if kind_of(item.key) == "table":
-            parts = {d.key: d.expected or "" for d in ordered if table_of(d.key, d.expected or "") == table}
-            sql = _create_table(name_of(item.key), parts)
-        elif table in tables and kind_of(item.key) in ("column", *CONSTRAINTS):
+            made.append(Creation(item, f"DROP INDEX {key.path}"))
+        if key.kind == "table":
+            parts = {other.key: other.expected or "" for other in ordered if other.key.relation == key.relation}
+            sql = _create_table(key, parts)
+        elif key.relation in tables and key.kind in ("column", *CONSTRAINTS):
             continue
         else:
-            sql = create_statement(item.key, item.expected or "")
+            sql = create_statement(key, item.expected or "", storage=(storage or {}).get(key, ""))
         if sql is None:
             return None
         made.append(Creation(item, sql))
     return tuple(made)
 
 
-def _create_table(name: str, parts: Schema) -> str | None:
-    if parts[f"table {name}"] != "ordinary":
+def _create_table(table: Key, parts: Schema) -> str | None:
+    if parts[table] != "ordinary":
         return None
-    columns = [f"{column_of(key)} {text}" for key, text in parts.items() if kind_of(key) == "column"]
-    constraints = [text for key, text in parts.items() if kind_of(key) in CONSTRAINTS]
-    return f"CREATE TABLE {name} ({', '.join(columns + constraints)})"
+    columns = [f"{key.name} {text}" for key, text in parts.items() if key.kind == "column"]
+    constraints = [f"CONSTRAINT {key.name} {text}" for key, text in parts.items() if key.kind in CONSTRAINTS]
+    return f"CREATE TABLE {table.relation} ({', '.join(columns + constraints)})"
 
 
-def create_statement(key: Key, text: str) -> str | None:
+def create_statement(key: Key, text: str, *, storage: str = "") -> str | None:
     """The statement that makes one object from its canonical text; None where there is none for its kind."""
-    kind, name, table = kind_of(key), name_of(key), table_of(key, text)
+    kind = key.kind
     if kind in CONSTRAINTS:
-        return f"ALTER TABLE {table} ADD {text}"
+        return f"ALTER TABLE {key.relation} ADD CONSTRAINT {key.name} {text}"
     match kind:
         case "schema":
-            return f"CREATE SCHEMA {name}"
+            return f"CREATE SCHEMA {key.name}"
+        case "extension":
+            return f"CREATE EXTENSION {key.name}"
         case "column":
-            return f"ALTER TABLE {table} ADD COLUMN {column_of(key)} {text}"
+            return f"ALTER TABLE {key.relation} ADD COLUMN {key.name} {text}"
         case "index":
-            unique = "UNIQUE " if text.startswith("UNIQUE ") else ""
-            return f"CREATE {unique}INDEX {last_part(name)} {text.removeprefix(unique)}"
+            return _create_index(key, text, storage)
         case "type" | "domain" | "sequence" | "view" | "materialized_view":
-            return f"CREATE {kind.upper().replace('_', ' ')} {name} AS {text}"
+            return f"CREATE {kind.upper().replace('_', ' ')} {key.path} AS {text}"
         case "function" | "trigger":
             return None if " enabled=" in text else text
     return None
+
+
+def _create_index(key: Key, text: str, storage: str) -> str:
+    """Storage parameters stand before the condition of a partial index."""
+    unique = "UNIQUE " if text.startswith("UNIQUE ") else ""
+    columns, where, condition = text.removeprefix(unique).partition(" WHERE ")
+    return f"CREATE {unique}INDEX {key.name} ON {key.relation} {columns}{storage}{where}{condition}"

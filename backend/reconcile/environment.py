@@ -5,45 +5,92 @@ else a recording would play the chain in the project's real database, and a heal
 """
 
 import asyncio
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
-from sqlalchemy.util import await_only
+from sqlalchemy.exc import DBAPIError
+
+from reconcile.errors import ReconcileError
+
+# What watches a run: it is given Alembic's steps and the context that they will run in, and answers with the steps.
+Watch: TypeAlias = Callable[[list[Any], MigrationContext], Iterable[Any]]
 
 
-def upgrade(config: Config, revision: str, connection: Connection, *, scripts: ScriptDirectory | None = None) -> None:
+class EnvironmentUnfit(ReconcileError):
+    """env.py does what can't be followed on one connection to one schema."""
+
+    exit_code = 23
+
+
+class SeveralTargets(EnvironmentUnfit):
+    """env.py runs the migrations more than once: of several databases or schemas, only one would be looked at."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "env.py runs the migrations more than once, for more than one database or schema; each has to be looked at"
+            " by itself. Let env.py migrate one of them, chosen by a setting or an -x argument, and ask for each"
+        )
+
+
+class RevisionRaised(ReconcileError):
+    """The project's own code raised an error."""
+
+    def __init__(self, error: Exception, *, file: str, line: int | None, revision: str | None) -> None:
+        place = f"{file}, line {line}" if line else file
+        who = f"revision {revision} ({place})" if revision else place
+        said = traceback.format_exception_only(error)[-1].strip()
+        super().__init__(f"{who} raised {said.rstrip('.')}")
+        self.revision = revision
+
+
+def upgrade(
+    config: Config,
+    revision: str,
+    connection: Connection,
+    *,
+    scripts: ScriptDirectory | None = None,
+    watch: Watch | None = None,
+) -> None:
     """Has Alembic run the revisions up to one, through the project's own env.py, on this connection.
 
     `scripts` are the project's, where they were read before.
+
+    Raises:
+        RevisionRaised: a revision's own code fails, and not because of what PostgreSQL says.
+        SeveralTargets: env.py migrates more than one database or schema.
     """
     scripts = scripts or ScriptDirectory.from_config(config)
 
-    def revisions(heads: Any, _context: MigrationContext) -> list[Any]:
-        return scripts._upgrade_revs(revision, heads)  # noqa: SLF001 - what `alembic upgrade` does
+    def revisions(heads: Any, context: MigrationContext) -> Iterable[Any]:
+        steps: list[Any] = scripts._upgrade_revs(revision, heads)  # noqa: SLF001 - what `alembic upgrade` does
+        return watch(steps, context) if watch else steps
 
     _run(config, scripts, connection, fn=revisions, destination_rev=revision)
 
 
 def migration_context(config: Config, connection: Connection) -> MigrationContext:
     """What env.py tells Alembic, on this connection; no revision runs."""
-    found: list[MigrationContext] = []
+    contexts: list[MigrationContext] = []
 
     def visit(_heads: Any, context: MigrationContext) -> list[Any]:
-        found.append(context)
+        contexts.append(context)
         return []
 
     _run(config, ScriptDirectory.from_config(config), connection, fn=visit, dont_mutate=True)
-    return found[0]
+    return contexts[0]
 
 
-def _run(config: Config, scripts: ScriptDirectory, connection: Connection, **options: Any) -> None:
-    environment = EnvironmentContext(config, scripts, **options)
+def _run(config: Config, scripts: ScriptDirectory, connection: Connection, *, fn: Any, **options: Any) -> None:
+    environment = EnvironmentContext(config, scripts, fn=only_once(fn), **options)
     configure = environment.configure
 
     def configure_ours(given: Connection | None = None, *args: Any, **kwargs: Any) -> None:
@@ -57,15 +104,50 @@ def _run(config: Config, scripts: ScriptDirectory, connection: Connection, **opt
     try:
         with _running_inside_loop(), environment:
             scripts.run_env()
+    except (DBAPIError, ReconcileError, CommandError):
+        raise
+    except Exception as error:
+        raise raised_by_project(error, scripts) from error
     finally:
         del config.attributes["connection"]
 
 
+def only_once(visit: Callable[..., Any]) -> Callable[..., Any]:
+    """What Alembic calls for each run of the migrations, as a function that refuses a second one."""
+    runs = 0
+
+    def visit_once(heads: Any, context: MigrationContext, **kwargs: Any) -> Any:
+        nonlocal runs
+        runs += 1
+        if runs > 1:
+            raise SeveralTargets
+        return visit(heads, context, **kwargs)
+
+    return visit_once
+
+
+def raised_by_project(error: Exception, scripts: ScriptDirectory) -> RevisionRaised:
+    """Where in the project's own files an error came from: the innermost of them."""
+    locations: list[Any] = [scripts.dir, *scripts._version_locations]  # noqa: SLF001
+    folders = [Path(folder).resolve() for folder in locations]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if any(Path(frame.filename).resolve().is_relative_to(folder) for folder in folders)
+    ]
+    if not frames:
+        return RevisionRaised(error, file="env.py", line=None, revision=None)
+    revisions = {Path(script.path).resolve(): str(script.revision) for script in scripts.walk_revisions()}
+    placed = [(frame, revisions.get(Path(frame.filename).resolve())) for frame in frames]
+    frame, revision = next(((frame, revision) for frame, revision in reversed(placed) if revision), placed[-1])
+    return RevisionRaised(error, file=Path(frame.filename).name, line=frame.lineno, revision=revision)
+
+
 def _take_over_search_path(given: Connection, ours: Connection) -> None:
     """The one thing that an env.py is used to set on its connection, and that its revisions depend on."""
-    path = given.scalar(text("SELECT current_setting('search_path')"))
+    path = given.scalar(text("SELECT pg_catalog.current_setting('search_path')"))
     outside = not ours.in_transaction()
-    ours.execute(text("SELECT set_config('search_path', :path, false)"), {"path": path})
+    ours.execute(text("SELECT pg_catalog.set_config('search_path', :path, false)"), {"path": path})
     if outside:
         ours.commit()
 
@@ -80,6 +162,8 @@ def _running_inside_loop() -> Iterator[None]:
             asyncio.get_running_loop()
         except RuntimeError:
             return original(main, **options)
+        from sqlalchemy.util import await_only  # noqa: PLC0415 - needs greenlet, which only async projects have
+
         return await_only(main)
 
     asyncio.run = run

@@ -17,20 +17,25 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reconcile.apply import apply, apply_alone, stamp
+from reconcile.environment import RevisionRaised
 from reconcile.errors import ReconcileError
 from reconcile.failure import first_failure, is_busy, message_of, refusal_of
 from reconcile.journal import Journal
 from reconcile.locate import Verdict
 from reconcile.lock import locked, locked_session
 from reconcile.look import DEFAULTS, Choices, look, look_within
+from reconcile.observe import Observation
 from reconcile.plan import Refusal, plan
+from reconcile.pooler import refuse_pooler
 from reconcile.project import Project
 from reconcile.report import Report
-from reconcile.sealed import sealed_connection
-from reconcile.steps import BuildBeside, Step, UpgradeAlone, segments
+from reconcile.resume import ResumeFailed
+from reconcile.sealed import TransactionEnded, sealed_connection
+from reconcile.steps import Step, UpgradeAlone, runs_alone, segments
 from reconcile.verify import VerificationFailed, verify
 
 TRIES_ON_BUSY_TABLE = 20
+_REFUSING = (VerificationFailed, RevisionRaised, ResumeFailed, TransactionEnded)
 _log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
@@ -51,11 +56,13 @@ def heal(connection: Connection, project: Project, choices: Choices = DEFAULTS) 
     Raises:
         HealInProgress: another process was at it for longer than the patience lasts.
         TableBusy: a table stayed in use.
+        PoolerBetween: a transaction pooler stands between us and PostgreSQL.
         DBAPIError: the database went away, or the user may not do what is needed.
     """
     report = _doubting(look(connection, project, choices), connection, project, choices)
     if not report.plan.steps:
         return report
+    refuse_pooler(connection)
     start = time.monotonic()
     way = _in_one_transaction if _is_whole(report) else _in_segments
     return replace(way(connection.engine, project, choices), seconds=time.monotonic() - start)
@@ -66,7 +73,7 @@ def stamp_only(connection: Connection, project: Project) -> Report:
     with locked(connection, versions=project.tape.versions):
         report = look_within(connection, project)
         if report.plan.refusal is None:
-            stamp(connection, project.tape.tips(report.location.applied), project)
+            stamp(connection, project.tape.tips(report.location.applied), project, report.observation.versions)
     return report
 
 
@@ -80,8 +87,7 @@ def _doubting(report: Report, connection: Connection, project: Project, choices:
     if not alone or choices.assume is not None:
         return report
     revision = project.tape.by_id[alone[0].revision]
-    moves_rows = any(statement.traceless for statement in revision.statements) or revision.reads
-    if revision.replay_safe or not moves_rows or str(alone[0]) not in Journal(project).unfinished(connection):
+    if not revision.moves_rows or str(alone[0]) not in Journal(project).unfinished(connection):
         return report
     readings = (report.location.at, revision.id)
     location = replace(report.location, verdict=Verdict.AMBIGUOUS, readings=readings)
@@ -89,7 +95,7 @@ def _doubting(report: Report, connection: Connection, project: Project, choices:
 
 
 def _is_whole(report: Report) -> bool:
-    return not any(isinstance(step, BuildBeside | UpgradeAlone) for step in report.plan.steps)
+    return not any(runs_alone(step) for step in report.plan.steps)
 
 
 def _in_one_transaction(engine: Engine, project: Project, choices: Choices) -> Report:
@@ -105,12 +111,12 @@ def _in_one_transaction(engine: Engine, project: Project, choices: Choices) -> R
                 if not report.plan.steps or not _is_whole(report):
                     return report
                 with seal.closing():
-                    apply(report.plan.steps, connection, project)
+                    apply(report.plan.steps, connection, project, report.observation)
                 after = look_within(connection, project)
                 verify(after.location)
                 report = replace(report, applied=True, seconds=time.monotonic() - start)
                 return Journal(project).enter(connection, report, after)
-        except (DBAPIError, VerificationFailed) as error:
+        except (DBAPIError, *_REFUSING) as error:
             return _refused(report, error)
 
     report = _trying(once)
@@ -133,7 +139,7 @@ def _in_segments(engine: Engine, project: Project, choices: Choices) -> Report:
                 _log.info("%d of %d: %s", number, len(planned), "; ".join(str(step) for step in segment))
                 try:
                     with entry.segment(segment):
-                        _run_segment(engine, segment, project)
+                        _run_segment(engine, segment, project, report.observation)
                 except (SQLAlchemyError, ReconcileError) as error:
                     return entry.failed(_failed(report, error, failed=segment, stays=entry.done))
             with engine.connect() as connection:
@@ -145,18 +151,17 @@ def _in_segments(engine: Engine, project: Project, choices: Choices) -> Report:
             return entry.finished(replace(report, applied=True), after)
 
 
-def _run_segment(engine: Engine, segment: tuple[Step, ...], project: Project) -> None:
-    step = segment[0]
-    if isinstance(step, BuildBeside | UpgradeAlone):
+def _run_segment(engine: Engine, segment: tuple[Step, ...], project: Project, observation: Observation) -> None:
+    if runs_alone(segment[0]):
         with engine.connect() as connection:
-            apply_alone(step, connection, project)
+            apply_alone(segment[0], connection, project, observation)
         return
 
     def once() -> None:
         with sealed_connection(engine) as (connection, seal):
             connection.begin()
             with seal.closing():
-                apply(segment, connection, project)
+                apply(segment, connection, project, observation)
             if not connection.in_transaction():  # env.py ended what it thought was the transaction
                 connection.begin()
             connection.commit()
@@ -176,8 +181,8 @@ def _trying(once: Callable[[], Result]) -> Result:
     raise TableBusy(TRIES_ON_BUSY_TABLE)
 
 
-def _refused(report: Report | None, error: DBAPIError | VerificationFailed) -> Report:
-    refusal = Refusal(str(error)) if isinstance(error, VerificationFailed) else refusal_of(error)
+def _refused(report: Report | None, error: DBAPIError | ReconcileError) -> Report:
+    refusal = refusal_of(error) if isinstance(error, DBAPIError) else Refusal(str(error).rstrip("."))
     if report is None or refusal is None:
         raise error
     return replace(report, plan=replace(report.plan, steps=(), refusal=refusal), applied=False)

@@ -111,7 +111,12 @@ class Journal:
     def history(self, connection: Connection, *, limit: int) -> list[dict[str, Any]]:
         """The last heals, the newest first; none where there is no journal."""
         with connection.begin() as transaction:
-            if connection.scalar(text("SELECT to_regclass(:heals)"), {"heals": f"{self._quoted}.heals"}) is None:
+            if (
+                connection.scalar(
+                    text("SELECT pg_catalog.to_regclass(CAST(:heals AS text))"), {"heals": f"{self._quoted}.heals"}
+                )
+                is None
+            ):
                 return []
             self._pin(connection)
             rows = [dict(row) for row in connection.execute(_HISTORY, {"limit": limit}).mappings()]
@@ -125,14 +130,18 @@ class Journal:
         """
         with connection.begin() as transaction:
             found = frozenset[str]()
-            if connection.scalar(text("SELECT to_regclass(:segments)"), {"segments": f"{self._quoted}.segments"}):
+            if connection.scalar(
+                text("SELECT pg_catalog.to_regclass(CAST(:segments AS text))"), {"segments": f"{self._quoted}.segments"}
+            ):
                 self._pin(connection)
                 found = frozenset(connection.scalars(_UNFINISHED, {"revisions": list(self._project.tape.ids)}))
             transaction.rollback()
         return found
 
     def _prepare(self, connection: Connection) -> None:
-        if connection.scalar(text("SELECT session_user = :schema"), {"schema": self.schema}):
+        if connection.scalar(
+            text("SELECT CAST(session_user AS text) = CAST(:schema AS text)"), {"schema": self.schema}
+        ):
             reason = f"with the user's name it would catch all that is unqualified; set {SCHEMA_OPTION} to another"
             raise JournalUnfit(self.schema, reason)
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {self._quoted}"))
@@ -141,7 +150,7 @@ class Journal:
         if report.plan.refusal is not None:
             raise JournalUnfit(self.schema, report.plan.refusal.reason)
         if report.plan.steps:
-            apply(report.plan.steps, connection, own)
+            apply(report.plan.steps, connection, own, report.observation)
             verify(look_within(connection, own).location)
         self._pin(connection)
 
@@ -151,7 +160,8 @@ class Journal:
 
     def _pin(self, connection: Connection) -> None:
         connection.execute(
-            text("SELECT set_config('search_path', quote_ident(:schema), true)"), {"schema": self.schema}
+            text("SELECT pg_catalog.set_config('search_path', pg_catalog.quote_ident(CAST(:schema AS text)), true)"),
+            {"schema": self.schema},
         )
 
     def _not_entered(self, report: Report, reason: str) -> Report:
@@ -183,7 +193,7 @@ class Entry:
 
     def finished(self, report: Report, after: Report) -> Report:
         """The heal went well, and what is there now was compared."""
-        return self._close(report, outcome=report.outcome, digest=after.digest)
+        return self._close(report, outcome=report.outcome, digest=after.observation.digest)
 
     def failed(self, report: Report) -> Report:
         """A segment failed; what stays is known to the next look."""
@@ -253,7 +263,7 @@ def _begin(connection: Connection, report: Report, *, outcome: str = "healed") -
         "located": location.at,
         "head": report.tape.head,
         "plan": json.dumps(facts["steps"]),
-        "digest": report.digest,
+        "digest": report.observation.digest,
         "host": socket.gethostname(),
         "version": report.tape.digest,
     }
@@ -264,7 +274,13 @@ def _begin(connection: Connection, report: Report, *, outcome: str = "healed") -
 def _end(connection: Connection, number: int, report: Report, after: Report) -> None:
     connection.execute(
         _END,
-        {"outcome": "healed", "reason": None, "digest": after.digest, "seconds": report.seconds, "id": number},
+        {
+            "outcome": "healed",
+            "reason": None,
+            "digest": after.observation.digest,
+            "seconds": report.seconds,
+            "id": number,
+        },
     )
 
 

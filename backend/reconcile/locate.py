@@ -4,15 +4,18 @@
 the schema leaves a choice.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconcile.column import Column
+from reconcile.normalize import Normalized, normalize
 from reconcile.observe import Observation
-from reconcile.place import Claims, find_place, label
-from reconcile.schema import INVALID, Difference, Key, Schema, kind_of, table_of
-from reconcile.tape import BASE, Statement, Tape
+from reconcile.place import Claims, Doubt, Pending, Proof, find_place, label
+from reconcile.repair import ELSEWHERE, mend
+from reconcile.schema import INVALID, Difference, Key, Schema, tables_in
+from reconcile.severity import Severity, is_undecided, severity_of_others, severity_of_ours
+from reconcile.tape import BASE, Point, Statement, Tape
+from reconcile.version_table import widening
 
 
 class Verdict(StrEnum):
@@ -35,10 +38,15 @@ class Location:
 
     `claimed` is what the version table says; `believed` is the same, or what a person vouched for instead.
     `remaining` are the statements of a half-applied revision that have yet to run, where that is known; `rerun` says
-    that the half-applied revision after these may be run again as a whole.
-    `extra` are objects on our tables that the tape doesn't know; `rejecting` are those of them that can make an
-    insert fail. `renamed` pairs a missing column with an extra one that may be it. `readings` are the revisions that
-    an ambiguous database may honestly be at.
+    that the half-applied revision after these may be run again as a whole; `pending` ones are finished by their own
+    code.
+    `extra` are objects on our tables that the tape doesn't know; `rejecting` are those of them that surely make a write
+    fail, `undecided` those of which the catalogs don't tell. `tolerated` differs and keeps nobody from working, and
+    can't be mended without a person. `renamed` pairs a missing column with an extra one that may be it. `readings` are
+    the revisions that an ambiguous database may honestly be at, `doubts` what that hangs on, `proof` what decided it.
+    `strangers` are ids on record that are another chain's, and stay there: this chain has nothing here, or a row of its
+    own.
+    `words` is what was observed in the tape's own words, `storage` the parameters of indexes, by their keys.
     """
 
     verdict: Verdict
@@ -50,37 +58,66 @@ class Location:
     differing: tuple[Difference, ...] = ()
     remaining: tuple[Statement, ...] = ()
     rerun: bool = False
+    pending: tuple[Pending, ...] = ()
     extra: tuple[Difference, ...] = ()
     rejecting: tuple[Difference, ...] = ()
+    undecided: tuple[Difference, ...] = ()
+    tolerated: tuple[Difference, ...] = ()
     renamed: tuple[tuple[Difference, Difference], ...] = ()
     readings: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    reach: Point | None = None
+    proof: Proof | None = None
+    words: Normalized = field(default_factory=lambda: Normalized({}))
+    storage: Mapping[Key, str] = field(default_factory=dict)
+    widening: str | None = None
+    strangers: tuple[str, ...] = ()
+
+    @property
+    def breaking(self) -> tuple[Difference, ...]:
+        """What keeps this code from working with the database."""
+        ours = (*self.missing, *self.differing)
+        return (*(item for item in ours if severity_of_ours(item) is Severity.BREAKING), *self.rejecting)
 
 
-def locate(observation: Observation, tape: Tape, *, assume: str | None = None) -> Location:
+def locate(
+    observation: Observation,
+    tape: Tape,
+    *,
+    assume: str | None = None,
+    words: Normalized | None = None,
+    proof: Proof | None = None,
+) -> Location:
     """Where the observed database is on the tape, with the verdict on it.
 
-    `assume` is a revision that a person vouches for, believed instead of what is on record.
+    `assume` is a revision that a person vouches for, believed instead of what is on record; `proof` is what the rows
+    say. `words` is the observation in the tape's words, where the server was asked how it spells them.
     """
-    ours = {key: text for key, text in observation.schema.items() if key in tape.keys}
+    words = words or normalize(observation, tape)
     believed = observation.claimed or () if assume is None else _vouched(assume)
     claims = Claims.of(believed, tape, vouched=assume is not None)
-    place = find_place(ours, claims, tape)
-    expected = tape.after(place.applied)
-    missing, differing = _apart(expected, ours, observation.constraints)
-    extra = _extra(observation, tape)
-    rejecting = tuple(item for item in extra if can_reject_insert(item))
-    renamed = _renamed({**tape.after(claims.applied), **expected}, ours, extra)
+    ignoring = _ignored(words.ours, claims, tape)
+    place = find_place(words.ours, claims, tape, ignoring=ignoring, proof=proof)
+    expected = {key: text for key, text in place.schema(tape).items() if key not in ignoring or key in words.ours}
+    missing, differing, tolerated = _apart(expected, words.ours, observation)
+    extra = _extra(observation, words, tape)
+    rejecting = tuple(item for item in extra if severity_of_others(item, observation) is Severity.BREAKING)
+    renamed = _renamed({**tape.after(claims.applied), **expected}, words.ours, extra)
     tips = tuple(sorted(tape.tips(place.applied)))
+    strangers = _strangers(observation.claimed or (), place.applied, tape)
 
     def judge() -> Verdict:
-        sound = not missing and not differing
-        if sound and tips == observation.claimed == (tape.head,) and not rejecting:
+        sound = not missing and not differing and not place.pending and not words.relabellings
+        if sound and tips == observation.claimed == (tape.head,) and not rejecting and not place.readings:
             return Verdict.CURRENT
-        if len(claims.unknown) == len(claims.rows) == 1 and not any(_apart(tape.end, ours, {})):
+        if len(claims.unknown) == len(claims.rows) == 1 and _has_all(tape.end, words.ours, observation):
             return Verdict.AHEAD
-        if rejecting or renamed or (differing and not place.remaining and not place.rerun and not place.readings):
+        if strangers and assume is not None:
+            return Verdict.AMBIGUOUS
+        begun = place.remaining or place.rerun or place.pending or place.readings
+        if rejecting or renamed or (differing and not begun):
             return Verdict.DRIFTED
-        if claims.unknown or place.readings:
+        if claims.unknown or strangers or place.readings:
             return Verdict.AMBIGUOUS
         if place.rerun or not sound:
             return Verdict.INCOMPLETE
@@ -98,63 +135,125 @@ def locate(observation: Observation, tape: Tape, *, assume: str | None = None) -
         differing=differing,
         remaining=place.remaining,
         rerun=place.rerun,
+        pending=place.pending,
         extra=extra,
         rejecting=rejecting,
+        undecided=tuple(item for item in extra if is_undecided(item, observation)),
+        tolerated=tolerated,
         renamed=renamed,
-        readings=place.readings,
+        readings=tuple(dict.fromkeys(place.readings)),
+        doubts=place.doubts,
+        reach=place.reach,
+        proof=proof,
+        words=words,
+        storage=observation.details,
+        strangers=strangers,
+        widening=widening(observation.versions, tape.ids, **_length(observation)),
     )
+
+
+def _strangers(rows: tuple[str, ...], applied: frozenset[str], tape: Tape) -> tuple[str, ...]:
+    unknown = tuple(row for row in rows if row not in tape.by_id)
+    return unknown if not applied or len(unknown) < len(rows) else ()
+
+
+def _length(observation: Observation) -> dict[str, int | None]:
+    return {} if observation.claimed is None else {"length": observation.version_length}
 
 
 def _vouched(revision: str) -> tuple[str, ...]:
     return () if revision == BASE else (revision,)
 
 
+def _ignored(ours: Schema, claims: Claims, tape: Tape) -> frozenset[Key]:
+    """What makes no difference to where a database is, there or not.
+
+    An extension or a schema may have been made by an administrator; a partition of a revision that is on record may
+    have been dropped since, as its time was over.
+    """
+    there = {key for key in ours if key.kind in ("extension", "schema")}
+    if not tape.partitions:
+        return frozenset(there)
+    made = tape.after(claims.applied)
+    dropped = {key.relation for key in made if key.kind == "table"} & tape.partitions - tables_in(ours)
+    return frozenset(there | {key for key in tape.keys if key.relation in dropped})
+
+
 def _apart(
-    expected: Schema, ours: Schema, constraints: Mapping[Key, str]
-) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
-    """What is missing from a schema, and what differs in it. An INVALID index counts as missing: it serves nobody."""
-    missing, differing = [], []
+    expected: Schema, ours: Schema, observation: Observation
+) -> tuple[tuple[Difference, ...], tuple[Difference, ...], tuple[Difference, ...]]:
+    """What is missing from a schema, what differs in it, and what differs and is to be put up with.
+
+    An INVALID index counts as missing: it serves nobody.
+    """
+    missing, differing, tolerated = [], [], []
     for key in {**expected, **ours}:
-        item = Difference(key, expected.get(key), ours.get(key), constraints.get(key, ""))
+        item = Difference(key, expected.get(key), ours.get(key))
         if item.expected == item.found:
             continue
+        if item.found is None and key.kind == "index":
+            item = Difference(key, item.expected, _elsewhere(key, observation))
         if item.found is None or item.found == f"{item.expected}{INVALID}":
             missing.append(item)
+        elif _is_tolerable(item, observation):
+            tolerated.append(item)
         else:
             differing.append(item)
-    return tuple(missing), tuple(differing)
+    return tuple(missing), tuple(differing), tuple(tolerated)
 
 
-def _extra(observation: Observation, tape: Tape) -> tuple[Difference, ...]:
-    return tuple(
-        Difference(key, None, text, observation.constraints.get(key, ""))
-        for key, text in observation.schema.items()
-        if key not in tape.keys and table_of(key, text) in tape.tables
+def _elsewhere(key: Key, observation: Observation) -> str | None:
+    """How an index is found whose name another table's has."""
+    for other, text in observation.schema.items():
+        if other.kind == "index" and (other.schema, other.name) == (key.schema, key.name) and other != key:
+            return f"{ELSEWHERE}{other.relation} {text}"
+    return None
+
+
+def _is_tolerable(item: Difference, observation: Observation) -> bool:
+    """Whether something differs that keeps nobody from working, and that only a person could mend."""
+    if item.expected is None:
+        return severity_of_others(item, observation) is Severity.HARMLESS and item.key.kind in (
+            "extension",
+            "schema",
+            "sequence",
+            "index",
+            "trigger",
+            "policy",
+            "view",
+            "function",
+        )
+    return (
+        severity_of_ours(item) is Severity.DEGRADED
+        and mend(item) is None
+        and not (item.found or "").startswith(ELSEWHERE)
     )
 
 
-def can_reject_insert(item: Difference) -> bool:
-    """Whether an object that nobody here knows can make an insert fail that the tape's schema would take."""
-    text = item.found or ""
-    match kind_of(item.key):
-        case "column":
-            return Column.parse(text).can_reject_insert
-        case "index":
-            return text.startswith("UNIQUE ")
-        case "check" | "unique" | "exclude" | "foreign_key" | "primary_key" | "trigger" | "row_security" | "rule":
-            return True
-    return False
+def _has_all(end: Schema, ours: Schema, observation: Observation) -> bool:
+    missing, differing, _ = _apart(end, ours, observation)
+    return not missing and not differing
+
+
+def _extra(observation: Observation, words: Normalized, tape: Tape) -> tuple[Difference, ...]:
+    renamed = {renaming.found for renaming in words.renamings}
+    return tuple(
+        Difference(key, None, text)
+        for key, text in observation.schema.items()
+        if key not in tape.keys and key not in renamed and key.relation in tape.tables and key.kind != "table"
+    )
 
 
 def _renamed(expected: Schema, ours: Schema, extra: Iterable[Difference]) -> tuple[tuple[Difference, Difference], ...]:
     """Missing columns beside extra ones of the same table and type: adding an empty one would hide the values."""
-    gone = [
-        Difference(key, text, None) for key, text in expected.items() if kind_of(key) == "column" and key not in ours
-    ]
-    strange = [item for item in extra if kind_of(item.key) == "column"]
-    return tuple(
-        (lost, found)
-        for lost in gone
-        for found in strange
-        if table_of(lost.key, "") == table_of(found.key, "") and lost.expected == found.found
-    )
+    gone = [Difference(key, text, None) for key, text in expected.items() if key.kind == "column" and key not in ours]
+    strange = [item for item in extra if item.key.kind == "column"]
+    return tuple(_pairs(gone, strange))
+
+
+def _pairs(gone: Iterable[Difference], strange: Iterable[Difference]) -> Iterator[tuple[Difference, Difference]]:
+    strange = list(strange)
+    for lost in gone:
+        for found in strange:
+            if lost.key.relation == found.key.relation and lost.expected == found.found:
+                yield lost, found

@@ -19,7 +19,8 @@ from reconcile.observe import VersionTable
 PATIENCE_SECONDS = 600.0
 _PAUSE_SECONDS = (0.05, 0.25)
 _MAY_BE_IDLE = (  # where the server has this setting, which came with PostgreSQL 14
-    "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"
+    "SELECT pg_catalog.set_config(s.name, '0'::text, false) FROM pg_catalog.pg_settings s"
+    " WHERE s.name = 'idle_session_timeout'::text"
 )
 
 
@@ -45,7 +46,9 @@ def locked(
 
     def attempt() -> bool:
         connection.begin()
-        held = bool(connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": key}))
+        held = bool(
+            connection.scalar(text("SELECT pg_catalog.pg_try_advisory_xact_lock(CAST(:key AS bigint))"), {"key": key})
+        )
         if not held:
             connection.rollback()
         return held
@@ -73,12 +76,17 @@ def locked_session(
     key = _key(versions)
     outside = connection.execution_options(isolation_level="AUTOCOMMIT")
     outside.execute(text(_MAY_BE_IDLE))
-    _patiently(lambda: bool(outside.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key})), patience_seconds)
+    _patiently(
+        lambda: bool(
+            outside.scalar(text("SELECT pg_catalog.pg_try_advisory_lock(CAST(:key AS bigint))"), {"key": key})
+        ),
+        patience_seconds,
+    )
     try:
         yield
     finally:
         try:
-            outside.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+            outside.execute(text("SELECT pg_catalog.pg_advisory_unlock(CAST(:key AS bigint))"), {"key": key})
         except DBAPIError as error:
             if not error.connection_invalidated:  # a session that has ended holds nothing
                 raise
@@ -95,5 +103,5 @@ def _patiently(attempt: Callable[[], bool], patience_seconds: float) -> None:
 
 def _key(versions: VersionTable) -> int:
     """64 bits from the version table's name; PostgreSQL itself keeps the locks of different databases apart."""
-    digest = hashlib.sha256(f"reconcile {versions.schema}.{versions.name}".encode()).digest()
+    digest = hashlib.sha256(f"reconcile {versions.schema or ''}.{versions.name}".encode()).digest()
     return int.from_bytes(digest[:8], signed=True)

@@ -1,16 +1,20 @@
 """look: observe -> locate -> plan. Where a database is and what would be done about it; it changes nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from reconcile.locate import Verdict, locate
+from reconcile.locate import Location, Verdict, locate
 from reconcile.lock import PATIENCE_SECONDS
-from reconcile.observe import observe
-from reconcile.plan import Plan, plan
+from reconcile.normalize import normalize
+from reconcile.observe import Observation, observe
+from reconcile.plan import plan
+from reconcile.probe import probed
 from reconcile.project import Project, vouched_by_revision
+from reconcile.proof import prove
 from reconcile.report import Report
 from reconcile.size import large_tables
+from reconcile.spelling import Speller
 
 ROW_LIMIT = 100_000
 
@@ -46,12 +50,26 @@ def look_within(connection: Connection, project: Project, choices: Choices = DEF
     observation = observe(
         connection, versions=tape.versions, schema=tape.schema, schemas=tape.schemas, names=tape.names
     )
-    location = locate(observation, tape, assume=choices.assume)
+    location = _locate(connection, observation, project, choices)
+    large = frozenset[str]()
+    if location.verdict is not Verdict.CURRENT:
+        large = large_tables(connection, tape, observation.schema, row_limit=choices.row_limit)
+    decided = plan(location, tape, large=large, consent=choices.consent)
+    return Report(location, decided, tape, observation)
+
+
+def _locate(connection: Connection, observation: Observation, project: Project, choices: Choices) -> Location:
+    """The place, the server, the revisions' own word and the rows asked where the schema alone leaves a choice."""
+    tape = project.tape
+    speller = Speller(connection, observation, tape)
+    words = normalize(observation, tape, spell=speller)
+    if speller.note:
+        words = replace(words, notes=(*words.notes, speller.note))
+    location = locate(observation, tape, assume=choices.assume, words=words)
     if location.verdict is Verdict.AMBIGUOUS and choices.assume is None:
         vouched = vouched_by_revision(location.readings, connection, project)
-        location = locate(observation, tape, assume=vouched) if vouched else location
-    if location.verdict is Verdict.CURRENT:
-        return Report(location, Plan(), tape, digest=observation.digest)
-    large = large_tables(connection, tape, observation.schema, row_limit=choices.row_limit)
-    decided = plan(location, tape, large=large, consent=choices.consent)
-    return Report(location, decided, tape, digest=observation.digest)
+        if vouched is not None:
+            location = locate(observation, tape, assume=vouched, words=words)
+        elif (proof := prove(location, connection, tape)) is not None:
+            location = locate(observation, tape, words=words, proof=proof)
+    return probed(location, connection, project)

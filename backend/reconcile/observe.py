@@ -17,25 +17,23 @@ from sqlalchemy import Connection, text
 from reconcile.errors import ReconcileError
 from reconcile.schema import Key, Schema
 
-PREAMBLE_SQL = text(
-    "SELECT set_config('search_path', quote_ident(:schema), true), to_regclass(:versions) IS NOT NULL, EXISTS"
-    " (SELECT FROM pg_attribute WHERE attrelid = to_regclass(:versions) AND attname = 'version_num' AND attnum > 0)"
-)
+PREAMBLE_SQL = text((Path(__file__).parent / "preamble.sql").read_text(encoding="utf-8"))
 VERSION = "coalesce(CAST(version_num AS text), 'NULL')"  # whatever somebody's table of that name may hold
 CATALOG_SQL = (Path(__file__).parent / "observe.sql").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
 class VersionTable:
-    """Where Alembic keeps its version: the table's name and schema."""
+    """Where Alembic keeps its version: the table's name and schema; None is where the connection's names resolve."""
 
     name: str = "alembic_version"
-    schema: str = "public"
+    schema: str | None = None
 
     @property
     def qualified(self) -> str:
         """The name for SQL, quoted."""
-        return ".".join('"' + part.replace('"', '""') + '"' for part in (self.schema, self.name))
+        parts = (self.name,) if self.schema is None else (self.schema, self.name)
+        return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
 
 
 _VARCHARS = re.compile(r"\(\(ARRAY\[((?:'(?:[^']|'')*'::character varying(?:, )?)+)\]\)::text\[\]\)")
@@ -74,66 +72,94 @@ class VersionTableStrange(ReconcileError):
         self.versions = versions
 
 
+class NoSchemaChosen(ReconcileError):
+    """No schema on the connection's search path exists: nobody's tables can be looked for."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "None of the schemas on this connection's search_path exists, so there is nowhere to look for tables:"
+            " create one of them, or set the search_path of the role or of the database."
+        )
+
+
 @dataclass(frozen=True)
 class Observation:
     """What a database holds, and which revisions it claims to be at; `claimed` is None without a version table.
 
-    `constraints` are the names of the constraints, by their keys in `schema`, which leave the names out.
+    `home` is the schema that was looked at as ours, and `versions` the version table in it. `path` is the search path
+    on which names are spelled as they are here, `given_path` the connection's own. `version_length` is how many
+    characters an id on record may have, None where there is no limit. `details` tell more of some objects than is
+    compared: the storage parameters of an index, whose a sequence is, whether row security binds this user.
     """
 
     schema: Schema
     claimed: tuple[str, ...] | None
-    constraints: Mapping[Key, str] = field(default_factory=dict)
+    home: str = "public"
+    path: str = "public"
+    given_path: str = "public"
+    versions: VersionTable = field(default_factory=VersionTable)
+    version_length: int | None = None
+    details: Mapping[Key, str] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
         """A short hash of the schema and of what is claimed."""
-        return digest_of([sorted(self.schema.items()), self.claimed])
+        return digest_of([sorted((str(key), text) for key, text in self.schema.items()), self.claimed])
 
 
 def observe(
     connection: Connection,
     *,
     versions: VersionTable,
-    schema: str = "public",
+    schema: str | None = None,
     schemas: Collection[str] | None = None,
     names: Collection[str] | None = None,
 ) -> Observation:
-    """Reads the catalogs, in the connection's transaction.
+    """Reads the catalogs, in the connection's transaction; nothing but PostgreSQL's own functions is called.
 
-    `names` limits the look to the objects of these names and to everything on tables among them, `schemas` to these
-    schemas; None looks at all. Names in `schema` stand unqualified. The search path is pinned to it for the rest of
-    the transaction: the catalogs spell names relative to the search path.
+    `schema` is ours, None for the one where the connection's names resolve. `names` limits the look to the objects of
+    these names and to everything on tables among them, `schemas` to these schemas and ours; None looks at all. Names in
+    our schema stand unqualified. The search path is pinned to it, and to where extensions lie, for the rest of the
+    transaction: the catalogs spell names relative to the search path.
 
     Raises:
+        NoSchemaChosen: the connection's names resolve nowhere.
         VersionTableStrange: what should be Alembic's version table is something else.
     """
-    _, has_versions, is_readable = connection.execute(
-        PREAMBLE_SQL, {"schema": schema, "versions": versions.qualified}
+    home, kind, length, given_path, path = connection.execute(
+        PREAMBLE_SQL, {"schema": schema, "version_table": versions.name, "version_schema": versions.schema}
     ).one()
-    if has_versions and not is_readable:
+    if home is None:
+        raise NoSchemaChosen
+    versions = VersionTable(versions.name, versions.schema or home)
+    if kind is not None and (kind not in ("r", "p") or length is None):
         raise VersionTableStrange(versions)
     query = CATALOG_SQL
-    if has_versions:
-        query += f"\nUNION ALL SELECT 'version', {VERSION}, '', 0, '' FROM {versions.qualified}"  # noqa: S608 - quoted
+    if kind is not None:
+        query += f"\nUNION ALL SELECT 'version', '', '', {VERSION}, '', 0, '' FROM {versions.qualified}"  # noqa: S608 - quoted
     rows = connection.execute(
-        text(f"{query}\nORDER BY 4, 1, 2"),
+        text(f"{query}\nORDER BY 6, 1, 2, 3, 4"),
         {
-            "schema": schema,
-            "schemas": None if schemas is None else sorted(schemas),
+            "schema": home,
+            "schemas": None if schemas is None else sorted({home, *schemas}),
             "names": None if names is None else sorted(names),
             "version_table": versions.name,
             "version_schema": versions.schema,
         },
     ).all()
-    claimed = tuple(sorted(name for kind, name, *_ in rows if kind == "version"))
+    claimed = tuple(sorted(name for kind, _, _, name, *_ in rows if kind == "version"))
     objects = [
-        (f"{kind} {_settled(name)}", _settled(_unqualified(definition) if "view" in kind else definition), constraint)
-        for kind, name, definition, _, constraint in rows
+        (Key(kind, schema_, table, name), _settled(_unqualified(definition) if "view" in kind else definition), detail)
+        for kind, schema_, table, name, definition, _, detail in rows
         if kind != "version"
     ]
     return Observation(
         schema={key: definition for key, definition, _ in objects},
-        constraints={key: constraint for key, _, constraint in objects if constraint},
-        claimed=claimed if has_versions else None,
+        claimed=claimed if kind is not None else None,
+        home=home,
+        path=path,
+        given_path=given_path,
+        versions=versions,
+        version_length=length if length and length > 0 else None,
+        details={key: detail for key, _, detail in objects if detail},
     )

@@ -1,14 +1,15 @@
 """place: a schema, and what is claimed of it -> the place on the tape where it lies. Pure.
 
 A place is known exactly (at a revision, or after one of its statements), or by the last revisions of which anything
-is there. Where more than one honest reading is left, the readings are named and nothing is chosen.
+is there. Where more than one honest reading is left, the readings are named and nothing is chosen, unless a person
+vouches for one or the rows prove it.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
-from reconcile.schema import Schema, tables_in
-from reconcile.tape import BASE, Point, Revision, Statement, Tape
+from reconcile.schema import Key, Schema, tables_in
+from reconcile.tape import BASE, Point, Revision, Statement, Tape, play
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,56 @@ class Claims:
 
 
 @dataclass(frozen=True)
+class Pending:
+    """A revision that has begun and is to be finished by its own code, without the statements that are done."""
+
+    revision: str
+    done: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A statement of which the schema alone can't tell whether it ran: the revision's index, and its position there."""
+
+    index: int
+    position: int
+    statement: Statement
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Where the rows prove a database to be: the point, the statements that are no longer in doubt, what was seen."""
+
+    point: Point
+    settled: frozenset[tuple[int, int]]
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Place:
     """The revisions `applied`, and how sure that is.
 
     `remaining` are the statements that a half-applied last revision has yet to run; `rerun` says that the revision
-    after `applied` is half-applied and may be run again as a whole. More than one honest reading stands in `readings`.
+    after `applied` is half-applied and may be run again as a whole; `pending` revisions are finished by their own code.
+    More than one honest reading stands in `readings`, with what they hang on in `doubts`: if all of these ran, the
+    database is at `reach`.
     """
 
     applied: frozenset[str]
     remaining: tuple[Statement, ...] = ()
     rerun: bool = False
+    pending: tuple[Pending, ...] = ()
     readings: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    reach: Point | None = None
+
+    def schema(self, tape: Tape) -> Schema:
+        """What has to be there: all of the applied revisions, and of pending ones what is done."""
+        schema = dict(tape.after(self.applied))
+        for pending in self.pending:
+            for position in pending.done:
+                play(schema, tape.by_id[pending.revision].statements[position])
+        return schema
 
 
 def label(applied: Iterable[str], tape: Tape) -> str:
@@ -48,23 +88,42 @@ def label(applied: Iterable[str], tape: Tape) -> str:
     return ", ".join(tape.tips(frozenset(applied))) or BASE
 
 
-def find_place(ours: Schema, claims: Claims, tape: Tape) -> Place:
+def find_place(
+    ours: Schema, claims: Claims, tape: Tape, *, ignoring: Collection[Key] = frozenset(), proof: Proof | None = None
+) -> Place:
     """Where a schema lies on the tape, heeding the claims only where it leaves a choice.
 
-    A claim whose tables are gone is the exception: then it isn't the claim that is wrong.
+    A claim whose tables are gone is the exception: then it isn't the claim that is wrong. `ignoring` are objects that
+    make no difference to where it lies.
     """
-    points = _telling(tape.points_at(ours), claims, tape)
-    gone = tables_in(tape.after(claims.applied)) - tables_in(ours)
-    if gone and not any(claims.applied <= set(tape.ids[1 : point.index + 1]) for point in points):
+    points = _telling(tape.points_at(ours, ignoring=ignoring), claims, tape)
+    if proof is not None:
+        points = (proof.point,)
+    gone = tables_in(tape.after(claims.applied)) - tables_in(ours) - tables_in(ignoring)
+    if gone and not any(claims.applied <= _through(point, tape) for point in points):
         return Place(claims.applied)  # else a later revision renamed or dropped them
-    exact = [frozenset(tape.ids[1 : point.index + 1]) for point in points if point.done == 0]
-    if claims.known and (claims.applied in exact or tape.after(claims.applied) == ours):
+    exact = [_through(point, tape) for point in points if point.done == 0]
+    if claims.known and (claims.applied in exact or _fits(ours, claims.applied, tape, ignoring)):
         return Place(claims.applied)
+    if points and claims.vouched:
+        vouched = _vouched(points, claims, tape)
+        if vouched is not None:
+            return vouched
     if exact:
-        return _at_revision(exact, points, claims, tape)
+        return _at_revision(exact, points, claims, tape, ignoring=ignoring, proven=proof is not None)
     if points and not (claims.vouched and tape.revisions[points[0].index].id in claims.applied):
-        return _halfway(points, claims, tape)
+        return _halfway(points, claims, tape, settled=proof.settled if proof else frozenset())
     return _nearest(ours, claims, tape)
+
+
+def _through(point: Point, tape: Tape) -> frozenset[str]:
+    """The revisions before a point, all of them whole."""
+    return frozenset(tape.ids[1 : point.index + 1])
+
+
+def _fits(ours: Schema, applied: frozenset[str], tape: Tape, ignoring: Collection[Key]) -> bool:
+    expected = tape.after(applied)
+    return all(expected.get(key) == ours.get(key) or key in ignoring for key in {**expected, **ours})
 
 
 def _telling(points: tuple[Point, ...], claims: Claims, tape: Tape) -> tuple[Point, ...]:
@@ -84,35 +143,127 @@ def _telling(points: tuple[Point, ...], claims: Claims, tape: Tape) -> tuple[Poi
     )
 
 
-def _at_revision(exact: list[frozenset[str]], points: tuple[Point, ...], claims: Claims, tape: Tape) -> Place:
+def _vouched(points: tuple[Point, ...], claims: Claims, tape: Tape) -> Place | None:
+    """Where a person says that it is, though the schema has got further: None where it has not.
+
+    What the schema shows of later revisions is done. What it doesn't show of them has not run, and is left to their
+    own code; but in the revision that is half there, what lies before a statement that ran has run.
+    """
+    first = points[0]
+    before = _through(first, tape)
+    begun = tape.revisions[first.index] if first.done else None
+    if begun is not None and begun.id in claims.applied <= before | {begun.id}:
+        remaining = tuple(item for item in _after(points[-1], begun, first) if item.effects)
+        if all(item.transactional and item.kind != "data" for item in remaining):
+            return Place(before | {begun.id}, remaining=remaining)
+        return None
+    if not claims.applied <= before:
+        return None
+    rows_to_move = [
+        tape.by_id[item] for item in tape.ids if item in before - claims.applied and tape.by_id[item].moves_rows
+    ]
+    pending = [Pending(revision.id, _shown(revision)) for revision in rows_to_move]
+    if begun is not None and not begun.completable and not begun.replay_safe:
+        pending.append(Pending(begun.id, _done(first)))
+    elif begun is not None:
+        return None if not pending else replace(Place(before), pending=tuple(pending))
+    if not pending:
+        return None
+    applied = before - {revision.id for revision in rows_to_move}
+    return Place(applied, pending=tuple(item for item in pending if item.done))
+
+
+def _after(last: Point, begun: Revision, first: Point) -> tuple[Statement, ...]:
+    return first.remaining(begun) if last.index == first.index else ()
+
+
+def _shown(revision: Revision) -> tuple[int, ...]:
+    """The positions of the statements that the schema shows to have run."""
+    return tuple(position for position, item in enumerate(revision.statements) if item.effects)
+
+
+def _done(point: Point) -> tuple[int, ...]:
+    return tuple(position for position in range(point.done) if position not in point.skipped)
+
+
+def _at_revision(
+    exact: list[frozenset[str]],
+    points: tuple[Point, ...],
+    claims: Claims,
+    tape: Tape,
+    *,
+    ignoring: Collection[Key],
+    proven: bool,
+) -> Place:
     """At a revision that fits. Of several, which differ by nothing that matters twice, the first."""
-    doubtful = [item for item in _between(points[0], points[-1], tape) if item.kind != "neutral"]
+    doubts = [
+        doubt
+        for doubt in _between(points[0], points[-1], tape)
+        if doubt.statement.kind not in _WITHOUT_DOUBT
+        and (doubt.statement.traceless or any(key not in ignoring for key in doubt.statement.effects))
+    ]
     readings = tuple(label(applied, tape) for applied in exact)
-    if doubtful and (len(exact) > 1 or any(item.traceless for item in doubtful)):
-        return Place(exact[-1], readings=readings if len(exact) > 1 else (_before(exact[-1], tape), *readings))
+    if doubts and (len(exact) > 1 or any(doubt.statement.traceless for doubt in doubts)):
+        readings = readings if len(exact) > 1 else (_before(exact[-1], tape), *readings)
+        return Place(exact[-1], readings=readings, doubts=tuple(doubts), reach=points[-1])
     first = points[0]
     if first.done and tape.revisions[first.index].replay_safe:
-        return _unless_moving_back(Place(frozenset(tape.ids[1 : first.index + 1]), rerun=True), claims, tape)
-    return _unless_moving_back(Place(exact[0]), claims, tape)
+        return _unless_moving_back(Place(_through(first, tape), rerun=True), claims, tape)
+    return _unless_overtaken(
+        _unless_moving_back(Place(exact[0]), claims, tape), points[-1], claims, tape, proven=proven
+    )
 
 
-def _halfway(points: tuple[Point, ...], claims: Claims, tape: Tape) -> Place:
-    """After some statements of a revision: what remains of it can run, where that is known and moves no rows."""
+_WITHOUT_DOUBT = ("neutral", "boundary")
+
+
+def _unless_overtaken(place: Place, reach: Point, claims: Claims, tape: Tape, *, proven: bool) -> Place:
+    """A known claim may only be left behind where the revisions after it move no rows: the schema doesn't show that."""
+    overtaken = place.applied - claims.applied
+    doubts = tuple(
+        Doubt(index, position, statement)
+        for index, revision in enumerate(tape.revisions)
+        if revision.id in overtaken and not revision.replay_safe
+        for position, statement in enumerate(revision.statements)
+        if statement.traceless
+    )
+    if not doubts or not claims.known or claims.unknown or place.readings or proven or claims.vouched:
+        return place
+    readings = (label(claims.applied, tape), label(place.applied, tape))
+    return replace(place, readings=readings, doubts=doubts, reach=reach)
+
+
+def _halfway(
+    points: tuple[Point, ...], claims: Claims, tape: Tape, *, settled: frozenset[tuple[int, int]] = frozenset()
+) -> Place:
+    """After some statements of a revision: what remains of it can run, where that is known."""
     first, last = points[0], points[-1]
     revision = tape.revisions[first.index]
-    before = frozenset(tape.ids[1 : first.index + 1])
+    before = _through(first, tape)
     applied = before | {revision.id}
     if revision.replay_safe:
         return _unless_moving_back(Place(before, rerun=True), claims, tape)
     if revision.completable:
         return _unless_moving_back(Place(applied), claims, tape)
     remaining = first.remaining(revision)
-    known = first.index == last.index and not any(item.traceless for item in _between(first, last, tape))
-    safe = all(item.kind not in ("data", "opaque") and item.transactional for item in remaining)
+    read_before = [
+        Doubt(first.index, position, item)
+        for position, item in enumerate(revision.statements[: first.done])
+        if item.kind == "read"
+    ]
+    doubts = [*read_before, *(doubt for doubt in _between(first, last, tape) if doubt.statement.traceless)]
+    doubts = [doubt for doubt in doubts if (doubt.index, doubt.position) not in settled]
+    known = not doubts and first.index == last.index
+    safe = all(item.kind not in ("data", "opaque", "read") and item.transactional for item in remaining)
     ahead = revision.id not in claims.applied or all(item.kind in ("additive", "neutral") for item in remaining)
-    if known and safe and ahead and not revision.reads:
+    if known and safe and ahead:
         return _unless_moving_back(Place(applied, remaining=remaining), claims, tape)
-    return Place(applied, readings=(label(before, tape), revision.id))
+    if known and revision.id not in claims.applied:
+        pending = (Pending(revision.id, _done(first)),)
+        return _unless_overtaken(
+            _unless_moving_back(Place(before, pending=pending), claims, tape), first, claims, tape, proven=bool(settled)
+        )
+    return Place(applied, readings=(label(before, tape), revision.id), doubts=tuple(doubts), reach=last)
 
 
 def _nearest(ours: Schema, claims: Claims, tape: Tape) -> Place:
@@ -123,11 +274,22 @@ def _nearest(ours: Schema, claims: Claims, tape: Tape) -> Place:
         made = {key for statement in revision.statements for key in statement.effects}
         incomplete = any(key in made and ours.get(key) != text for key, text in tape.after(applied).items())
         if incomplete and tip not in claims.applied and not revision.completable:
+            if claims.vouched and claims.applied <= applied - {tip}:
+                return Place(applied - {tip}, pending=(Pending(tip, _there(revision, ours)),))
             return Place(applied, readings=(_before(applied, tape), label(applied, tape)))
     begun = None if claims.vouched else _perhaps_begun(applied, ours, tape)
     if begun is not None:
         return Place(applied, readings=(label(applied, tape), begun.id))
     return _unless_moving_back(Place(applied), claims, tape)
+
+
+def _there(revision: Revision, ours: Schema) -> tuple[int, ...]:
+    """The positions of the statements all of whose effects can be seen."""
+    return tuple(
+        position
+        for position, item in enumerate(revision.statements)
+        if item.effects and all(ours.get(key) == effect.after for key, effect in item.effects.items())
+    )
 
 
 def _perhaps_begun(applied: frozenset[str], ours: Schema, tape: Tape) -> Revision | None:
@@ -137,7 +299,7 @@ def _perhaps_begun(applied: frozenset[str], ours: Schema, tape: Tape) -> Revisio
         if revision.id in reached or not reached.issuperset(revision.parents):
             continue
         statements = revision.statements
-        moved |= not revision.replay_safe and any(item.kind in ("data", "opaque") for item in statements)
+        moved |= not revision.replay_safe and any(item.kind in ("data", "opaque", "read") for item in statements)
         touched = {key for item in statements for key, effect in item.effects.items() if effect.before is not None}
         if moved and any(key in now and ours.get(key) != now[key] for key in touched):
             return revision
@@ -160,20 +322,28 @@ def _unless_moving_back(place: Place, claims: Claims, tape: Tape) -> Place:
 
 
 def _is_begun(revision: Revision, ours: Schema, tape: Tape) -> bool:
+    """Whether anything is there that this revision makes; an extension may have been made by an administrator."""
     before = tape.after(tape.ancestry(revision.parents))
     after = tape.after(tape.ancestry([revision.id]))
-    return any(key in ours and (key not in before or ours[key] == text != before[key]) for key, text in after.items())
+    return any(
+        key in ours
+        and key.kind not in ("extension", "schema")
+        and (key not in before or ours[key] == text != before[key])
+        for key, text in after.items()
+    )
 
 
-def _between(first: Point, last: Point, tape: Tape) -> list[Statement]:
+def _between(first: Point, last: Point, tape: Tape) -> list[Doubt]:
     """The statements from one place on the tape to another, but for those of revisions that may run twice."""
-    statements: list[Statement] = []
+    doubts: list[Doubt] = []
     for index in range(first.index, min(last.index + 1, len(tape.revisions))):
         of_revision = () if tape.revisions[index].replay_safe else tape.revisions[index].statements
         start = first.done if index == first.index else 0
         end = last.done if index == last.index else len(of_revision)
-        statements += of_revision[start:end]
-    return statements
+        doubts += [
+            Doubt(index, position, of_revision[position]) for position in range(start, min(end, len(of_revision)))
+        ]
+    return doubts
 
 
 def _before(applied: frozenset[str], tape: Tape) -> str:

@@ -6,13 +6,13 @@ Printing a plan is the dry run; applying it adds no decisions. A plan with a ref
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconcile.advice import advice
+from reconcile.advice import about_left_over, advice
 from reconcile.create import creations
 from reconcile.locate import Location, Verdict
 from reconcile.repair import mend
-from reconcile.schema import Difference, column_of, kind_of, name_of, table_of
+from reconcile.schema import Key
 from reconcile.steps import Step, heavy_steps, statements_making, steps_forward
-from reconcile.tape import Tape
+from reconcile.tape import BASE, Tape
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def plan(location: Location, tape: Tape, *, large: frozenset[str] = frozenset(),
     if refusal is not None:
         return Plan(refusal=refusal)
     if location.verdict is Verdict.CURRENT:
-        return Plan()
+        return Plan(notes=_notes(location, tape))
     steps = tuple(steps_forward(location, tape, large))
     heavy = heavy_steps(location, tape, large)
     if heavy and not consent:
@@ -55,15 +55,16 @@ def _too_heavy(heavy: tuple[str, ...]) -> Refusal:
 
 
 def _refusal(location: Location, tape: Tape) -> Refusal | None:
-    unknown = [row for row in location.believed if row not in tape.by_id]
+    unknown = [row for row in location.believed if row not in tape.by_id] or list(location.strangers)
     match location.verdict:
         case Verdict.CURRENT:
             return None
         case Verdict.AHEAD:
             return Refusal(
                 f"the version on record, {unknown[0]}, is not known to this code; the schema has all that this code"
-                " needs, so newer code has probably upgraded the database",
-                ("start the newer code, or set ALLOW_AHEAD=true to serve with this one",),
+                " needs: either newer code has upgraded the database, or the id is a leftover, of a chain that was"
+                " squashed for one",
+                ("-- newer code: run that", f"python -m reconcile heal --assume {location.at}  # a leftover"),
             )
         case Verdict.AMBIGUOUS:
             return _ambiguity(location, unknown)
@@ -81,15 +82,38 @@ def _ambiguity(location: Location, unknown: list[str]) -> Refusal:
         for reading in location.readings or (location.at,)
         if reading not in unknown
     )
+    if location.strangers:
+        return _shared(location.strangers, alone=location.at == BASE)
     if unknown:
         reason = (
             f"{' and '.join(unknown)} in the version table is not known to this code: either it is a leftover and the"
             f" schema is at {location.at}, or other code has changed this database"
         )
         return Refusal(reason, choices)
+    hanging = "; ".join(dict.fromkeys(_short(doubt.statement.sql) for doubt in location.doubts[:_DOUBTS_NAMED]))
     return Refusal(
-        f"it may honestly be at any of {', '.join(location.readings)}, and the schema can't tell which",
+        f"it may honestly be at any of {', '.join(location.readings)}, and the schema can't tell which"
+        + (f": it doesn't show whether this ran: {hanging}" if hanging else ""),
         choices,
+    )
+
+
+_DOUBTS_NAMED = 3
+_SQL_SHOWN = 200
+
+
+def _short(sql: str) -> str:
+    line = " ".join(sql.split())
+    return line if len(line) <= _SQL_SHOWN else f"{line[:_SQL_SHOWN]} …"
+
+
+def _shared(unknown: tuple[str, ...], *, alone: bool) -> Refusal:
+    """A row of another chain, beside ours or where there is nothing of ours: the row is theirs, and stays."""
+    beside = "nothing of this chain is there" if alone else "it stands beside a row of this chain"
+    return Refusal(
+        f"{' and '.join(unknown)} in the version table is not known to this code, and {beside}: the table is shared with"
+        " another chain",
+        ("-- give this chain a table of its own, in env.py: context.configure(…, version_table=…); record it again",),
     )
 
 
@@ -100,27 +124,38 @@ def _drift(location: Location) -> Refusal | None:
             f"{lost.key} is missing, and {found.key} of the same type isn't ours: it looks renamed, and an empty"
             " column beside it would hide its values",
             tuple(
-                f"ALTER TABLE {table_of(old.key, '')} RENAME COLUMN {column_of(new.key)} TO {column_of(old.key)};"
+                f"ALTER TABLE {old.key.relation} RENAME COLUMN {new.key.name} TO {old.key.name};"
                 for old, new in location.renamed
             ),
         )
-    hopeless = [item for item in location.differing if mend(item) is None] + list(location.rejecting)
-    if not hopeless:
+    hopeless = [item for item in location.differing if mend(item) is None]
+    if not hopeless and not location.rejecting:
         return None
-    needed = creations(item for item in location.missing if kind_of(item.key) in ("type", "domain")) or ()
-    remedies = (*(f"{creation.sql};" for creation in needed), *(advice(item) for item in hopeless))
-    return Refusal("; ".join(str(item) for item in hopeless), remedies)
+    needed = creations(item for item in location.missing if item.key.kind in ("type", "domain")) or ()
+    remedies = (
+        *(f"{creation.sql};" for creation in needed),
+        *((item.expected is None and about_left_over(item.key)) or advice(item) for item in hopeless),
+        *(advice(item) for item in location.rejecting),
+    )
+    return Refusal("; ".join(str(item) for item in (*hopeless, *location.rejecting)), remedies)
 
 
 def _irreparable(location: Location, tape: Tape) -> Refusal | None:
     """A missing table is made only where its revision may never have got so far; elsewhere its rows are gone."""
     claimed = [row for row in location.believed if row in tape.ids]
-    if location.remaining or location.rerun:
+    if location.remaining or location.rerun or location.pending:
         return None
     begun_last = _made_by(set(tape.tips(location.applied)) - tape.ancestry(claimed), tape)
-    lost = [item for item in location.missing if kind_of(item.key) == "table" and item.key not in begun_last]
+    lost = [
+        item
+        for item in location.missing
+        if item.key.kind == "table" and item.key not in begun_last and item.key.relation not in tape.partitions
+    ]
     if lost:
-        tables = ", ".join(name_of(item.key) for item in lost)
+        tables = ", ".join(item.key.relation for item in lost)
+        if any(item.key in tape.base for item in lost):
+            reason = f"the table {tables} is gone; it has to be there before the first revision"
+            return Refusal(reason, (f"-- restore {tables} from a backup",))
         return Refusal(
             f"the table {tables} is gone, with its rows, though {_evidence(claimed)} says that it was made",
             (f"-- restore {tables} from a backup", "python -m reconcile heal --assume base"),
@@ -137,24 +172,52 @@ def _evidence(claimed: list[str]) -> str:
     return f"the version on record, {claimed[-1]}," if claimed else "what stands of later revisions"
 
 
-def _made_by(revisions: Iterable[str], tape: Tape) -> frozenset[str]:
+def _made_by(revisions: Iterable[str], tape: Tape) -> frozenset[Key]:
     return frozenset(
         key for revision in revisions for statement in tape.by_id[revision].statements for key in statement.effects
     )
 
 
 def _notes(location: Location, tape: Tape) -> tuple[str, ...]:
-    """What comes back empty: columns that the claim, or the revision that the schema is at, says were there."""
-    claimed = [row for row in tape.ids if row in location.believed]
-    promised = tape.after(tape.ancestry(claimed))
-    absent = [Difference(key, text, None) for key, text in promised.items() if key not in _present(location, tape)]
-    columns = {item.key for item in (*location.missing, *absent) if kind_of(item.key) == "column"}
-    whole = {name_of(item.key) for item in location.missing if kind_of(item.key) == "table"}
-    lost = sorted(name_of(key) for key in columns if table_of(key, "") not in whole)
-    notes = [f"{name} comes back empty: if it was dropped, its values are gone" for name in lost]
+    """What a person should know: what comes back empty, what the rows said, and what is left as it is."""
+    notes = [
+        f"{column} comes back empty: if it was dropped, its values are gone" for column in _emptied(location, tape)
+    ]
+    notes += [*(location.proof.sentences if location.proof else ())]
+    notes += [*map(str, location.words.relabellings), *location.words.notes]
+    if location.verdict is Verdict.CURRENT:
+        notes += [f"{item}; it is renamed before a later revision needs that name" for item in location.words.renamings]
     notes += [f"{item.key} is not ours and stays: {item.found}" for item in location.extra]
+    notes += [f"{item}; that keeps nobody from working" for item in location.tolerated]
+    notes += [f"it isn't known whether {item.key} lets writes through" for item in location.undecided]
+    notes += _overtaken(location, tape)
     return tuple(notes)
 
 
-def _present(location: Location, tape: Tape) -> set[str]:
-    return set(tape.after(location.applied)) - {item.key for item in location.missing}
+def _overtaken(location: Location, tape: Tape) -> list[str]:
+    """Revisions that move rows and are taken to have run, because all that comes after them is there."""
+    if location.verdict is not Verdict.ADOPTED or location.believed or location.proof:
+        return []
+    moving = [revision.id for revision in tape.revisions if revision.id in location.applied and revision.moves_rows]
+    note = f"{', '.join(moving)} should have moved rows: the schema doesn't show that it did, and it isn't done"
+    return [note] if moving else []
+
+
+def _emptied(location: Location, tape: Tape) -> list[str]:
+    """Columns that the claim, or the revision that the schema is at, says were there, and that are made anew."""
+    claimed = [row for row in tape.ids if row in location.believed]
+    promised = tape.after(tape.ancestry(claimed))
+    present = set(tape.after(location.applied)) - {item.key for item in location.missing}
+    made = {item.key for item in location.missing} | {
+        key
+        for revision in tape.revisions
+        if revision.id not in location.applied
+        for statement in revision.statements
+        for key, effect in statement.effects.items()
+        if effect.before is None and statement.kind == "additive"
+    }
+    absent = {key for key in promised if key not in present} | {item.key for item in location.missing}
+    whole = {item.key.relation for item in location.missing if item.key.kind == "table"}
+    renamed_to = {key for statement in location.remaining for key in statement.effects}
+    columns = {key for key in absent & made - renamed_to if key.kind == "column" and key.relation not in whole}
+    return sorted(f"{key.relation}.{key.name}" for key in columns)

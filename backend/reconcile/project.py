@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,14 +15,20 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.exc import DBAPIError
 
+from reconcile.environment import EnvironmentUnfit, only_once, raised_by_project
 from reconcile.errors import ReconcileError
 from reconcile.tape import Tape, TapeUnreadable, file_hash, source_hash
 from reconcile.tape_file import read_tape
 
 TAPE_FILE = "tape.json"
 RECORD = "python -m reconcile record"
+PROBE_OPTION = "reconcile_probe"  # in the project's alembic.ini: package.module:function
+_UNREADABLE = (  # what Alembic only warns of; everybody else's warnings at import are theirs
+    r"Revision .* referenced from .* is not present",
+    r"Revision .* is present more than once",
+)
 Result = TypeVar("Result")
 
 
@@ -38,10 +45,15 @@ class ChainUnreadable(ReconcileError):
 
 @dataclass(frozen=True)
 class Project:
-    """A chain of revisions that can be run, and the tape that says what they do."""
+    """A chain of revisions that can be run, and the tape that says what they do.
+
+    `probe` writes as the project's code does, and raises what PostgreSQL says where it isn't let: the catalogs don't
+    tell what somebody else's trigger does. It is called in a savepoint that is taken back.
+    """
 
     config: Config
     tape: Tape
+    probe: Callable[[Connection], object] | None = None
 
 
 def open_project(ini: Path) -> Project:
@@ -59,7 +71,20 @@ def open_project(ini: Path) -> Project:
         raise ChainUnreadable(str(error).rstrip("."), RECORD) from error
     if not _is_untouched(directory, tape):
         _compare(chain(config), tape)
-    return Project(config, tape)
+    return Project(config, tape, _probe(config))
+
+
+def _probe(config: Config) -> Callable[[Connection], object] | None:
+    """The project's own probe, where its alembic.ini names one."""
+    named = config.get_main_option(PROBE_OPTION)
+    if not named:
+        return None
+    module, _, function = named.partition(":")
+    try:
+        probe: Callable[[Connection], object] = getattr(import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ChainUnreadable(f"{PROBE_OPTION} names {named}, which can't be imported", str(error)) from error
+    return probe
 
 
 def _is_untouched(directory: ScriptDirectory, tape: Tape) -> bool:
@@ -101,7 +126,8 @@ def chain(config: Config) -> tuple[Script, ...]:
     """
     directory = ScriptDirectory.from_config(config)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # Alembic only warns of a missing parent and of an id used twice
+        for message in _UNREADABLE:
+            warnings.filterwarnings("error", message=message)
         try:
             heads = directory.get_heads()
             revisions = tuple(reversed(list(directory.walk_revisions())))
@@ -176,6 +202,8 @@ def on_own_connection(config: Config, work: Callable[[Connection], Result]) -> R
             with engine.connect() as connection:
                 return work(connection)
 
+        from sqlalchemy.ext.asyncio import AsyncEngine  # noqa: PLC0415 - needs greenlet, which only async projects have
+
         async def work_on_connection() -> Result:
             async with AsyncEngine(engine).connect() as connection:
                 return await connection.run_sync(work)
@@ -191,6 +219,13 @@ def _engine_of_env(config: Config) -> Engine:
         return []
 
     directory = ScriptDirectory.from_config(config)
-    with EnvironmentContext(config, directory, fn=visit, dont_mutate=True):
-        directory.run_env()
+    try:
+        with EnvironmentContext(config, directory, fn=only_once(visit), dont_mutate=True):
+            directory.run_env()
+    except (DBAPIError, ReconcileError, CommandError):
+        raise
+    except Exception as error:
+        raise raised_by_project(error, directory) from error
+    if not engines:
+        raise EnvironmentUnfit("env.py runs no migrations, so it makes no connection that could be used")
     return engines[0]

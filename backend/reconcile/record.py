@@ -1,36 +1,41 @@
-"""record: a chain of revisions -> its tape, by replaying it statement by statement on an empty database."""
+"""record: a chain of revisions -> its tape, by playing it on an empty database, as `alembic upgrade head` does.
 
+Between its statements the recorder looks at what each did to the schema, whether the server still is in the same
+transaction, and which user tables a query reads: all of that is asked of PostgreSQL, none of it of the statement.
+"""
+
+import json
 import logging
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from reconcile.environment import migration_context, upgrade
+from reconcile.environment import RevisionRaised, migration_context, upgrade
 from reconcile.errors import ReconcileError
 from reconcile.failure import message_of
 from reconcile.observe import VersionTable, observe
-from reconcile.schema import Schema, kind_of, last_part, name_of, tables_in
-from reconcile.split import split
+from reconcile.schema import Key, Schema
+from reconcile.sql.split import first_word, split, without_meta_commands
+from reconcile.sql.statements import read_statement
 from reconcile.tape import Effect, Kind, Revision, Statement, Tape, file_hash, makes_index, source_hash
+from reconcile.version_table import make_room_for_ids
 
 _log = logging.getLogger(__name__)
-_COMMENT = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*", re.DOTALL)
-_WORD = re.compile(r"\w+")
-_MOVES_ROWS = {"INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE", "WITH"}
-_MAY_DO_ANYTHING = {"DO", "CALL", "SELECT", "EXECUTE", "REFRESH"}
-_NO_STEP = {"SHOW", "SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT", "EXPLAIN", "LOCK"}
-_COPIES_ROWS = re.compile(
-    r"\s*CREATE\s+(?:\w+\s+)*(?:TABLE|MATERIALIZED\s+VIEW)\b.*?\bAS\b\s*\(?\s*(?:SELECT|WITH)",
-    re.IGNORECASE | re.DOTALL,
-)
+_QUERIES = {"SELECT", "WITH", "VALUES", "TABLE"}
+_NO_STEP = {"SHOW", "SAVEPOINT", "RELEASE", "BEGIN", "START", "EXPLAIN", "LOCK", "FETCH", "CLOSE", "DISCARD"}
+_OWNERSHIP = re.compile(r"(?:GRANT|REVOKE|ALTER\b.*\bOWNER\s+TO|ALTER\s+DEFAULT\s+PRIVILEGES)\b", re.IGNORECASE)
+_MARK = "reconcile.transaction"  # set for a transaction only: where it is gone, the transaction has ended
 
 
 class RevisionFailed(ReconcileError):
@@ -44,66 +49,92 @@ class RevisionFailed(ReconcileError):
         self.before = before
 
 
+class BaseFailed(ReconcileError):
+    """What has to be there before the first revision can't be made."""
+
+    def __init__(self, statement: str, error: DBAPIError) -> None:
+        super().__init__(f"The file of --base can't be loaded: {message_of(error)}, at: {' '.join(statement.split())}")
+
+
 def record(config: Config, connection: Connection, *, base: str = "", until: str | None = None) -> Tape:
-    """Replays the chain from its base to its head, or to `until`; the database is one that may be thrown away.
+    """Plays the chain from its base to its head, or to `until`; the database is one that may be thrown away.
 
     It must hold nothing of the chain yet: a revision that finds its objects there would have no effect on record.
-    `base` is SQL that makes what has to be there before the first revision.
+    `base` is SQL that makes what has to be there before the first revision, such as `pg_dump --schema-only` writes.
 
     Raises:
         RevisionFailed: a revision doesn't run.
+        BaseFailed: `base` doesn't run.
     """
     scripts = ScriptDirectory.from_config(config)
+    _load(base, connection)
     versions, schema = _version_table(config, connection)
-    for statement in filter(first_word, split(base)):
-        connection.exec_driver_sql(statement)
+    make_room_for_ids(connection, versions, [script.revision for script in scripts.walk_revisions()])
     connection.commit()
-    recorder = _Recorder(versions, schema)
-    revisions = []
-    chain = list(reversed(list(scripts.walk_revisions(head=until or "heads"))))
-    for number, script in enumerate(chain, start=1):
-        _log.info("%d of %d: revision %s", number, len(chain), script.revision)
+    recorder = _Recorder(connection, versions, schema, total=len(_chain(scripts, until)))
+    found_at_base = recorder.before if base else {}
+    with recorder.listening():
         try:
-            with recorder.listening(connection):
-                upgrade(config, script.revision, connection, scripts=scripts)
-        except SQLAlchemyError as error:
+            upgrade(config, until or "heads", connection, scripts=scripts, watch=recorder.watch)
+        except (SQLAlchemyError, RevisionRaised) as error:
+            script = recorder.script
+            if script is None:
+                raise
             raise RevisionFailed(script.revision, _reason(error), before=_parents(script)) from error
-        revisions.append(_revision(script, recorder))
-    major = connection.scalar(text("SELECT current_setting('server_version_num')::int / 10000"))
-    return Tape(tuple(revisions), schema=schema, versions=versions, postgresql=str(major), until=until)
-
-
-def _reason(error: SQLAlchemyError) -> str:
-    """What PostgreSQL said; or why SQLAlchemy had no statement to send it."""
-    return f"PostgreSQL says: {message_of(error)}" if isinstance(error, DBAPIError) else str(error).splitlines()[0]
-
-
-def _version_table(config: Config, connection: Connection) -> tuple[VersionTable, str]:
-    """Where the project's env.py tells Alembic to keep the version, and the schema that its names lie in."""
-    context = migration_context(config, connection)
-    schema: str = connection.scalar(text("SELECT current_schema()")) or "public"
-    connection.commit()
-    return VersionTable(context.version_table, context.version_table_schema or schema), schema
-
-
-def _revision(script: Script, recorder: "_Recorder") -> Revision:
-    return Revision(
-        id=script.revision,
-        parents=_parents(script),
-        source=source_hash(Path(script.path)),
-        file=file_hash(Path(script.path)),
-        statements=tuple(_settled(recorder.statements)),
-        reads=recorder.reads,
-        replay_safe=bool(getattr(script.module, "replay_safe", False)),
-        verifies=hasattr(script.module, "verify"),
+    major = connection.scalar(text("SELECT pg_catalog.current_setting('server_version_num')::int / 10000"))
+    return Tape(
+        tuple(recorder.revisions),
+        schema=schema,
+        versions=versions,
+        postgresql=str(major),
+        until=until,
+        base=found_at_base,
     )
+
+
+def _chain(scripts: ScriptDirectory, until: str | None) -> list[Script]:
+    return list(scripts.walk_revisions(head=until or "heads"))
+
+
+def _load(base: str, connection: Connection) -> None:
+    """Runs the SQL of the base; who owns what in it, and who may what, is left out: the roles may not be here."""
+    path = connection.scalar(text("SELECT pg_catalog.current_setting('search_path')"))
+    for statement in split(without_meta_commands(base)):
+        if not first_word(statement) or _OWNERSHIP.match(statement) or statement == "CREATE SCHEMA public":
+            continue
+        try:
+            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+        except DBAPIError as error:
+            raise BaseFailed(statement, error) from error
+    connection.execute(text("SELECT pg_catalog.set_config('search_path', :path, false)"), {"path": path})
+    connection.commit()
+
+
+def _reason(error: SQLAlchemyError | RevisionRaised) -> str:
+    """What PostgreSQL said, or the revision's own code, or why SQLAlchemy had no statement to send."""
+    if isinstance(error, DBAPIError):
+        return f"PostgreSQL says: {message_of(error)}"
+    return str(error).splitlines()[0]
+
+
+def _version_table(config: Config, connection: Connection) -> tuple[VersionTable, str | None]:
+    """Where the project's env.py tells Alembic to keep the version, and the schema that it chooses for its names."""
+    before = connection.scalar(text("SELECT pg_catalog.current_schema()"))
+    context = migration_context(config, connection)
+    after = connection.scalar(text("SELECT pg_catalog.current_schema()"))
+    connection.commit()
+    return VersionTable(context.version_table, context.version_table_schema), after if after != before else None
 
 
 def _parents(script: Script) -> tuple[str, ...]:
     return (*_ids(script.down_revision), *_ids(script.dependencies))
 
 
-def _settled(statements: Iterable[Statement]) -> Iterator[Statement]:
+def _ids(value: Any) -> tuple[str, ...]:
+    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
+
+
+def _in_settled_order(statements: Iterable[Statement]) -> Iterator[Statement]:
     """The statements, neighbours that each make an index in the order of their text.
 
     SQLAlchemy keeps a table's indexes in a set: their order differs between two recordings, and matters to nobody.
@@ -115,90 +146,210 @@ def _settled(statements: Iterable[Statement]) -> Iterator[Statement]:
         yield from neighbours
 
 
-def _ids(value: Any) -> tuple[str, ...]:
-    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
-
-
 class _Recorder:
-    """Looks at the schema after each statement of a revision, through a connection or the engine's events."""
+    """Looks at the database after each statement of a revision, through the engine's events."""
 
-    def __init__(self, versions: VersionTable, schema: str) -> None:
+    def __init__(self, connection: Connection, versions: VersionTable, schema: str | None, *, total: int) -> None:
+        self._connection = connection
         self._versions = versions
         self._schema = schema
-        self._before: Schema = {}
+        self._total = total
         self._looking = False
-        self.statements: list[Statement] = []
-        self.reads = False
+        self._mark = ""
+        self._statements: list[Statement] = []
+        self.revisions: list[Revision] = []
+        self.script: Script | None = None
+        self.before = self._look()
+        connection.commit()
 
     @contextmanager
-    def listening(self, connection: Connection) -> Iterator[None]:
-        self.statements, self.reads = [], False
-        self._before = self._look(connection)
-        if connection.in_transaction():
-            connection.commit()
-        engine: Engine = connection.engine
-        event.listen(engine, "after_cursor_execute", self._listen)
+    def listening(self) -> Iterator[None]:
+        engine: Engine = self._connection.engine
+        event.listen(engine, "after_cursor_execute", self._hear)
         try:
             yield
         finally:
-            event.remove(engine, "after_cursor_execute", self._listen)
+            event.remove(engine, "after_cursor_execute", self._hear)
 
-    def _look(self, connection: Connection) -> Schema:
-        """The search path that `observe` pins is put back: the revisions may have chosen one."""
-        path = connection.scalar(text("SELECT current_setting('search_path')"))
-        schema = observe(connection, versions=self._versions, schema=self._schema).schema
-        connection.execute(text("SELECT set_config('search_path', :path, true)"), {"path": path})
-        return schema
+    def watch(self, steps: list[Any], context: MigrationContext) -> list[Any]:
+        """Has each of Alembic's steps begin and end a revision, and hears where one leaves its transaction."""
+        block = context.autocommit_block
 
-    def _listen(self, connection: Connection, _cursor: Any, sql: str, *_: Any) -> None:
-        word = first_word(sql)
-        if self._looking or word in _NO_STEP or self._versions.name in sql:
-            return
-        if word in ("SELECT", "WITH") and self._reads_user_table(sql):
-            self.reads = True
-        self._looking = True
-        try:
-            after = self._look(connection)
-        finally:
-            self._looking = False
-        effects = _effects(self._before, after)
-        self._before = after
-        if (word == "SET" or (word == "SELECT" and not self._calls_user_function(sql))) and not effects:
-            return
-        alone = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
-        self.statements.append(
-            Statement(sql.strip(), kind_of_statement(sql, effects), effects, transactional=not alone)
+        @contextmanager
+        def autocommit_block() -> Iterator[None]:
+            self._end_of_transaction("-- autocommit_block()")
+            with block():
+                yield
+            self._set_mark()
+
+        context.autocommit_block = autocommit_block  # type: ignore[method-assign]  # revisions ask the context for it
+        for step in steps:
+            step.migration_fn = self._recorded(step.revision, step.migration_fn)
+        return steps
+
+    def _recorded(self, script: Script, run: Any) -> Any:
+        @wraps(run)
+        def run_recorded(**options: Any) -> None:
+            self.script, self._statements = script, []
+            _log.info("%d of %d: revision %s", len(self.revisions) + 1, self._total, script.revision)
+            self._set_mark()
+            run(**options)
+            self._hear_unspoken_end()
+            self.revisions.append(self._revision(script))
+            self.script = None
+
+        return run_recorded
+
+    def _revision(self, script: Script) -> Revision:
+        return Revision(
+            id=script.revision,
+            parents=_parents(script),
+            source=source_hash(Path(script.path)),
+            file=file_hash(Path(script.path)),
+            statements=tuple(_in_settled_order(self._statements)),
+            replay_safe=bool(getattr(script.module, "replay_safe", False)),
+            verifies=hasattr(script.module, "verify"),
         )
 
-    def _calls_user_function(self, sql: str) -> bool:
-        """What it does then, nobody here knows; `setval` moves a sequence."""
-        words = {word.lower() for word in _WORD.findall(sql)}
-        functions = {name_of(key).partition("(")[0] for key in self._before if kind_of(key) == "function"}
-        return any(last_part(name).strip('"').lower() in words for name in functions | {"setval"})
+    @contextmanager
+    def _unheard(self) -> Iterator[None]:
+        self._looking = True
+        try:
+            yield
+        finally:
+            self._looking = False
 
-    def _reads_user_table(self, sql: str) -> bool:
-        words = {word.lower() for word in _WORD.findall(sql)}
-        return any(name.split(".")[-1].strip('"').lower() in words for name in tables_in(self._before))
+    def _look(self) -> Schema:
+        """The search path that `observe` pins is put back: the revisions may have chosen one."""
+        observation = observe(self._connection, versions=self._versions, schema=self._schema)
+        self._connection.execute(
+            text("SELECT pg_catalog.set_config('search_path', :path, true)"), {"path": observation.given_path}
+        )
+        return observation.schema
+
+    def _set_mark(self) -> None:
+        self._mark = uuid4().hex
+        with self._unheard():
+            self._connection.execute(
+                text("SELECT pg_catalog.set_config(:name, :mark, true)"), {"name": _MARK, "mark": self._mark}
+            )
+
+    def _has_left_transaction(self) -> bool:
+        with self._unheard():
+            mark = self._connection.scalar(text("SELECT pg_catalog.current_setting(:name, true)"), {"name": _MARK})
+        return bool(mark != self._mark)
+
+    def _end_of_transaction(self, sql: str) -> None:
+        self._statements.append(Statement(sql, "boundary", {}, transactional=False))
+
+    def _hear_unspoken_end(self) -> None:
+        """Where a revision has ended its transaction by other means than a statement, behind its last one."""
+        if not self._is_autocommit(self._connection) and self._has_left_transaction():
+            self._end_of_transaction("-- the transaction was ended")
+            self._set_mark()
+
+    @staticmethod
+    def _is_autocommit(connection: Connection) -> bool:
+        return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+
+    def _hear(self, connection: Connection, _cursor: Any, sql: str, parameters: Any, *_: Any) -> None:
+        if self._looking or self.script is None or self._versions.name in sql:
+            return
+        ends = [read_statement(part).ends_transaction for part in split(sql)]
+        left = not self._is_autocommit(connection) and self._has_left_transaction()
+        if left:
+            self._end_of_transaction(sql.strip() if any(ends) else "-- the transaction was ended")
+            self._set_mark()
+        word = first_word(sql)
+        if word in _NO_STEP or all(ends):
+            return
+        with self._unheard():
+            after = self._look()
+            effects = _effects(self.before, after)
+            self.before = after
+            query = _Query.asked(connection, sql, parameters) if word in _QUERIES else None
+        if word == "SET" and not effects:
+            return
+        kind = _kind(sql, effects) if query is None else query.kind(sql, effects, functions=_functions(after))
+        if kind is not None:
+            alone = self._is_autocommit(connection) or left
+            tables = query.tables if query is not None and kind == "read" else ()
+            self._statements.append(Statement(sql.strip(), kind, effects, transactional=not alone, tables=tables))
 
 
-def _effects(before: Schema, after: Schema) -> dict[str, Effect]:
+class _Query:
+    """What PostgreSQL says that a query does, by its plan: which user tables it reads, and whether it moves rows."""
+
+    def __init__(self, plan: Any | None) -> None:
+        self._text = json.dumps(plan)
+        nodes = list(_nodes(plan))
+        self.tables = tuple(sorted({_qualified(node) for node in nodes if _is_user_table(node)}))
+        self._reads = plan is None or bool(self.tables)
+        self._moves_rows = any(node.get("Node Type") == "ModifyTable" for node in nodes)
+
+    @classmethod
+    def asked(cls, connection: Connection, sql: str, parameters: Any) -> "_Query":
+        """Asks for the plan of a query that has just run; one that can't be explained is taken to read tables."""
+        cursor = connection.connection.cursor()
+        within = connection.in_transaction() and not _Recorder._is_autocommit(connection)  # noqa: SLF001
+        try:
+            if within:
+                cursor.execute("SAVEPOINT reconcile_explain")
+            try:
+                cursor.execute(f"EXPLAIN (VERBOSE, FORMAT JSON) {sql}", parameters)
+                (plan,) = cursor.fetchone() or (None,)
+            except Exception:  # noqa: BLE001 - a driver's own error, and each driver has its own
+                plan = None
+            if within:
+                cursor.execute("ROLLBACK TO SAVEPOINT reconcile_explain")
+        finally:
+            cursor.close()
+        return cls(json.loads(plan) if isinstance(plan, str) else plan)
+
+    def kind(self, sql: str, effects: dict[Key, Effect], *, functions: frozenset[str]) -> Kind | None:
+        if read_statement(sql).copies_rows or any(f"{name}(" in self._text for name in functions):
+            return "opaque"
+        if self._moves_rows:
+            return "data"
+        if effects:
+            return _kind(sql, effects)
+        return "read" if self._reads else None
+
+
+def _nodes(plan: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(plan, dict):
+        yield plan
+        plan = list(plan.values())
+    if isinstance(plan, list):
+        for part in plan:
+            yield from _nodes(part)
+
+
+def _is_user_table(node: dict[str, Any]) -> bool:
+    schema = node.get("Schema", "")
+    return "Relation Name" in node and not schema.startswith("pg_") and schema != "information_schema"
+
+
+def _qualified(node: dict[str, Any]) -> str:
+    return ".".join('"' + name.replace('"', '""') + '"' for name in (node["Schema"], node["Relation Name"]))
+
+
+def _functions(schema: Schema) -> frozenset[str]:
+    """The functions that the chain has made: what they do, nobody here knows; `setval` moves a sequence."""
+    return frozenset(key.name.partition("(")[0] for key in schema if key.kind == "function") | {"setval"}
+
+
+def _effects(before: Schema, after: Schema) -> dict[Key, Effect]:
     changed = [key for key in after if before.get(key) != after[key]] + [key for key in before if key not in after]
     return {key: Effect(before.get(key), after.get(key)) for key in changed}
 
 
-def first_word(sql: str) -> str:
-    """A statement's first word in capitals, behind comments."""
-    rest = sql[_COMMENT.match(sql).end() :]  # type: ignore[union-attr]  # the pattern matches anything
-    match = _WORD.search(rest)
-    return match[0].upper() if match else ""
-
-
-def kind_of_statement(sql: str, effects: dict[str, Effect]) -> Kind:
-    """What a statement is, from its first word and its effects; of several in one text, all that they may do."""
-    parts = split(sql)
-    if any(first_word(part) in _MAY_DO_ANYTHING or _COPIES_ROWS.match(part) for part in parts):
+def _kind(sql: str, effects: dict[Key, Effect]) -> Kind:
+    """What a statement is, from its verbs and its effects; of several in one text, all that they may do."""
+    parts = [read_statement(part) for part in split(sql)]
+    if any(part.may_do_anything or part.copies_rows for part in parts):
         return "opaque"
-    if any(first_word(part) in _MOVES_ROWS for part in parts):
+    if any(part.moves_rows for part in parts):
         return "opaque" if len(parts) > 1 else "data"
     if not effects:
         return "neutral"

@@ -1,29 +1,34 @@
 """repair: a difference -> the statements that mend it and lose nothing, or none where only a person may."""
 
-import re
-
 from reconcile.column import Column, alterations
 from reconcile.create import create_statement
-from reconcile.schema import Difference, Key, column_of, kind_of, name_of, table_of
+from reconcile.normalize import LABEL
+from reconcile.schema import CONSTRAINTS, Difference, Key
 
-LABEL = re.compile(r"'(?:[^']|'')*'")
+ELSEWHERE = "on another table, "  # how an index of our name is found that lies on somebody else's table
+_NOT_VALID = " NOT VALID"
 
 
-def mend(item: Difference) -> tuple[str, ...] | None:
-    """The statements that make a differing object right without losing anything, or None where only a person may."""
+def mend(item: Difference, *, storage: str = "") -> tuple[str, ...] | None:
+    """The statements that make a differing object right without losing anything, or None where only a person may.
+
+    `storage` are the parameters that an index has, and keeps.
+    """
     if item.expected is None or item.found is None:
         return None
-    match kind_of(item.key):
+    match item.key.kind:
         case "index":
             if item.found.startswith("UNIQUE ") or is_elsewhere(item):
                 return None
-            created = create_statement(item.key, item.expected)
-            return (f"DROP INDEX {name_of(item.key)}", created) if created else None
+            created = create_statement(item.key, item.expected, storage=storage)
+            return (f"DROP INDEX {item.key.path}", created) if created else None
         case "column":
             sql = altered(item.key, item.expected, item.found, lossless=True)
             return (sql,) if sql else None
         case "type":
-            return _mend_enum(name_of(item.key), item.expected, item.found)
+            return _mend_enum(item.key.path, item.expected, item.found)
+    if item.key.kind in CONSTRAINTS and item.found == f"{item.expected}{_NOT_VALID}":
+        return (f"ALTER TABLE {item.key.relation} VALIDATE CONSTRAINT {item.key.name}",)
     return None
 
 
@@ -42,11 +47,10 @@ def _mend_enum(name: str, expected: str, found: str) -> tuple[str, ...] | None:
 
 def altered(key: Key, expected: str, found: str, *, lossless: bool) -> str | None:
     """The statement that makes a column as expected; None where it could lose something and must not."""
-    name = column_of(key)
-    actions = alterations(Column.parse(expected), Column.parse(found), name=name, lossless=lossless)
-    return f"ALTER TABLE {table_of(key, '')} {', '.join(actions)}" if actions else None
+    actions = alterations(Column.parse(expected), Column.parse(found), name=key.name, lossless=lossless)
+    return f"ALTER TABLE {key.relation} {', '.join(actions)}" if actions else None
 
 
 def is_elsewhere(item: Difference) -> bool:
     """Whether an index of our name lies on somebody else's table."""
-    return item.expected is not None and table_of(item.key, item.expected) != table_of(item.key, item.found or "")
+    return (item.found or "").startswith(ELSEWHERE)

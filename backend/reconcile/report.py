@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconcile.locate import Location, Verdict
+from reconcile.observe import Observation
 from reconcile.plan import Plan
-from reconcile.schema import Difference, kind_of, table_of, tables_in
-from reconcile.steps import BuildBeside, Execute, Stamp, Step, Upgrade, UpgradeAlone
+from reconcile.schema import CONSTRAINTS, Difference, tables_in
+from reconcile.steps import BuildBeside, Execute, Resume, Stamp, Step, Upgrade, UpgradeAlone, runs_alone
 from reconcile.tape import BASE, Tape
 
 EXIT_CODES = {
@@ -26,17 +27,17 @@ EXIT_CODES = {
 class Report:
     """A verdict with its plan; `applied` when the plan was carried out and the result compared, in `seconds`.
 
-    `stays` are the steps that had been committed before others `failed`. `digest` stands for the whole schema seen.
+    `stays` are the steps that had been committed before others `failed`.
     """
 
     location: Location
     plan: Plan
     tape: Tape
+    observation: Observation
     applied: bool = False
     seconds: float = 0.0
     stays: tuple[Step, ...] = ()
     failed: tuple[Step, ...] = ()
-    digest: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -56,6 +57,12 @@ class Report:
     def well(self) -> bool:
         """Whether the schema is now what the tape's end has."""
         return self.outcome in ("healed", "current")
+
+    @property
+    def serves(self) -> bool:
+        """Whether this code can work with the database as it is now: at most it is slower than it should be."""
+        on_record = self.location.claimed == (self.tape.head,)
+        return self.well or (on_record and not self.location.breaking and not self.location.readings)
 
     @property
     def exit_code(self) -> int:
@@ -92,19 +99,31 @@ class Report:
         lines = []
         if self.stays:
             lines.append("Failed; these steps stay done, and the next heal goes on from them:")
-            lines += [f"  {step}" for step in self.stays]
+            lines += [f"  {step}{self._made_by(step)}" for step in self.stays]
         if self.failed:
-            alone = isinstance(self.failed[0], BuildBeside | UpgradeAlone)
+            alone = runs_alone(self.failed[0])
             what = "may have left a part of what it does" if alone else "was rolled back"
             lines.append(f"{'This' if self.stays else 'Failed; this'} {what}:")
             lines += [f"  {step}" for step in self.failed]
         return lines
 
+    def _made_by(self, step: Step) -> str:
+        """What a revision that stays has made, so that a person needn't look it up."""
+        if not isinstance(step, Upgrade | UpgradeAlone | Resume):
+            return ""
+        made = [
+            str(key)
+            for statement in self.tape.by_id[step.revision].statements
+            for key, effect in statement.effects.items()
+            if effect.before is None and key.kind not in ("column", *CONSTRAINTS)
+        ]
+        return f": {', '.join(made)}" if made else ""
+
     def _differences(self) -> list[Difference]:
         """What differs; of a table that is missing as a whole, the table alone."""
         gone = tables_in(item.key for item in self.location.missing)
-        parts = [item for item in self.location.missing if table_of(item.key, item.expected or "") not in gone]
-        whole = [item for item in self.location.missing if kind_of(item.key) == "table"]
+        parts = [item for item in self.location.missing if item.key.relation not in gone]
+        whole = [item for item in self.location.missing if item.key.kind == "table"]
         return [*whole, *parts, *self.location.differing]
 
     def _sentence(self) -> str:
@@ -154,7 +173,7 @@ class Report:
 
 
 def _difference(item: Difference) -> dict[str, str | None]:
-    return {"object": item.key, "expected": item.expected, "found": item.found}
+    return {"object": str(item.key), "expected": item.expected, "found": item.found}
 
 
 def _step(step: Step) -> dict[str, str]:
@@ -169,3 +188,5 @@ def _step(step: Step) -> dict[str, str]:
             return {"do": "upgrade", "revision": revision}
         case UpgradeAlone(revision):
             return {"do": "upgrade alone", "revision": revision}
+        case Resume(revision, done):
+            return {"do": "finish", "revision": revision, "sql": "; ".join(done)}

@@ -1,37 +1,95 @@
 """Schema: what a database holds, as a value that can be compared, stored and printed.
 
-A schema is a flat mapping from a key (`column audio_files.tag`) to its canonical text
-(`character varying(100)`). The text is a fragment of SQL, so that a missing object can be made from it.
-Constraints are keyed by what they constrain, not by their generated names; column order doesn't count.
+A schema is a flat mapping from the key of each object to its canonical text: `column audio_files.tag` to
+`character varying(100)`. The text is a fragment of SQL, so that a missing object can be made from it. A constraint is
+keyed by its name, as PostgreSQL does it: two over the same columns are two. Column order doesn't count.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
 
-Key: TypeAlias = str
-Schema: TypeAlias = Mapping[Key, str]
+INVALID = " invalid"
+CONSTRAINTS = ("primary_key", "unique", "check", "exclude", "foreign_key")
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\s".(]+)'
-_QUALIFIED = re.compile(rf"{_NAME}(?:\.{_NAME})*")
-INVALID = " invalid"
+_PATH = re.compile(rf"({_NAME})(?:\.({_NAME}))?(?:\.({_NAME}))?")
+_ON = re.compile(rf"({_NAME}) on ({_NAME})(?:\.({_NAME}))?")
+_FUNCTION = re.compile(rf"(?:({_NAME})\.)?({_NAME}\(.*)", re.DOTALL)
+_OF_A_TABLE = ("table", "row_security")
+_ON_A_TABLE = (*CONSTRAINTS, "index", "trigger", "policy", "rule")
 
-_ON_A_TABLE = ("primary_key", "unique", "foreign_key", "check", "exclude", "row_security")
-_IN_A_TABLE = ("column", "trigger", "policy", "rule")
+
+class Key(NamedTuple):
+    """Which object: its kind, and its names as SQL writes them, quoted where they have to be.
+
+    `schema` is empty for the project's own schema, `table` where the object lies on none, and `name` for a table
+    itself and for its row security.
+    """
+
+    kind: str
+    schema: str
+    table: str
+    name: str
+
+    @property
+    def relation(self) -> str:
+        """The table that the object is or lies on, qualified outside of our schema; empty where there is none."""
+        return self._qualified(self.table) if self.table else ""
+
+    @property
+    def path(self) -> str:
+        """The object's own name for SQL, qualified where it isn't in our schema."""
+        return self._qualified(self.name or self.table)
+
+    def _qualified(self, name: str) -> str:
+        return f"{self.schema}.{name}" if self.schema else name
+
+    def __str__(self) -> str:
+        """The key as the tape holds it and as a person reads it: `index ix_tag on audio_files`."""
+        if self.kind == "column":
+            return f"column {self.relation}.{self.name}"
+        if self.kind in _ON_A_TABLE:
+            return f"{self.kind} {self.name} on {self.relation}"
+        return f"{self.kind} {self.path}"
+
+
+@lru_cache(maxsize=100_000)
+def parse_key(text: str) -> Key:
+    """The key that `str` wrote.
+
+    Raises:
+        ValueError: the text is no key.
+    """
+    kind, _, rest = text.partition(" ")
+    pattern = _FUNCTION if kind == "function" else _ON if kind in _ON_A_TABLE else _PATH
+    match = pattern.fullmatch(rest)
+    if match is None:
+        raise ValueError(text)
+    if kind == "function":
+        return Key(kind, match[1] or "", "", match[2])
+    if kind in _ON_A_TABLE:
+        schema, table = (match[2], match[3]) if match[3] else ("", match[2])
+        return Key(kind, schema, table, match[1])
+    names = [name for name in match.groups() if name]
+    if kind == "column":
+        return Key(kind, "".join(names[:-2]), names[-2], names[-1])
+    schema, name = "".join(names[:-1]), names[-1]
+    return Key(kind, schema, name, "") if kind in _OF_A_TABLE else Key(kind, schema, "", name)
+
+
+Schema: TypeAlias = Mapping[Key, str]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How one object differs: `expected` and `found` are canonical texts, None where there is no object.
-
-    `name` is the name of a constraint, which its key leaves out.
-    """
+    """How one object differs: `expected` and `found` are canonical texts, None where there is no object."""
 
     key: Key
     expected: str | None
     found: str | None
-    name: str = ""
 
     def __str__(self) -> str:
         if self.found is None:
@@ -41,60 +99,16 @@ class Difference:
         return f"{self.key} is {self.found}, not {self.expected}"
 
 
-def kind_of(key: Key) -> str:
-    """The kind of object a key names, such as `column`."""
-    return key.partition(" ")[0]
-
-
-def name_of(key: Key) -> str:
-    """The name in a key: `audio_files.tag` of `column audio_files.tag`."""
-    return key.partition(" ")[2]
-
-
-def table_of(key: Key, value: str) -> str | None:
-    """The table that an object lies on, or None where it lies on none."""
-    kind, name = kind_of(key), name_of(key)
-    if kind == "table":
-        return name
-    if kind == "index":
-        name = value.removeprefix("UNIQUE ").removeprefix("ON ")
-    elif kind not in _ON_A_TABLE and kind not in _IN_A_TABLE:
-        return None
-    match = _QUALIFIED.match(name)
-    if match is None:
-        return None
-    return match[0] if kind not in _IN_A_TABLE else _without_last(match[0])
-
-
-def column_of(key: Key) -> str:
-    """The column that a column's key names, without its table."""
-    return last_part(name_of(key))
-
-
-def last_part(qualified: str) -> str:
-    """A name without what qualifies it."""
-    return _parts(qualified)[-1]
-
-
-def schema_in(name: str) -> str | None:
-    """The schema that a name is qualified with, unquoted, or None where it stands alone."""
-    match = re.match(rf"({_NAME})\.{_NAME}", name)
-    return match[1].strip('"').replace('""', '"') if match else None
-
-
-def _without_last(qualified: str) -> str:
-    return ".".join(_parts(qualified)[:-1])
-
-
-def _parts(qualified: str) -> list[str]:
-    return [match[0] for match in re.finditer(_NAME, qualified)]
-
-
 def difference(expected: Schema, found: Schema) -> tuple[Difference, ...]:
     """What differs in the objects that `expected` holds; what only `found` holds is not looked at."""
     return tuple(Difference(key, value, found.get(key)) for key, value in expected.items() if found.get(key) != value)
 
 
+def table_key(relation_of: Key) -> Key:
+    """The key of the table that an object lies on."""
+    return Key("table", relation_of.schema, relation_of.table, "")
+
+
 def tables_in(keys: Iterable[Key]) -> frozenset[str]:
-    """The names of the tables among some keys."""
-    return frozenset(name_of(key) for key in keys if kind_of(key) == "table")
+    """The names of the tables among some keys, as SQL writes them."""
+    return frozenset(key.relation for key in keys if key.kind == "table")

@@ -4,11 +4,11 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, text
 
-from reconcile.schema import tables_in
+from reconcile.schema import Key, tables_in
 from reconcile.tape import Tape
 
 
-def large_tables(connection: Connection, tape: Tape, present: Collection[str], *, row_limit: int) -> frozenset[str]:
+def large_tables(connection: Connection, tape: Tape, present: Collection[Key], *, row_limit: int) -> frozenset[str]:
     """Those of our tables that hold more than `row_limit` rows; `present` are the keys that were observed.
 
     The search path is the one that `observe` pinned.

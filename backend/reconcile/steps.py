@@ -8,7 +8,7 @@ from typing import TypeAlias
 from reconcile.create import Creation, creations
 from reconcile.locate import Location
 from reconcile.repair import mend
-from reconcile.schema import Difference, kind_of, table_of
+from reconcile.schema import Difference
 from reconcile.tape import BASE, Revision, Statement, Tape
 
 
@@ -62,13 +62,34 @@ class UpgradeAlone:
         return f"upgrade   to {self.revision}, through Alembic, outside a transaction"
 
 
-Step: TypeAlias = Execute | BuildBeside | Stamp | Upgrade | UpgradeAlone
+@dataclass(frozen=True)
+class Resume:
+    """Run the rest of a revision that has begun, by its own code; the statements `done` are left out.
+
+    `alone` is set where it can't run in a transaction.
+    """
+
+    revision: str
+    done: tuple[str, ...]
+    alone: bool = False
+
+    def __str__(self) -> str:
+        outside = ", outside a transaction" if self.alone else ""
+        return f"finish    {self.revision}, by its own code{outside}, without the {len(self.done)} statements that ran"
+
+
+Step: TypeAlias = Execute | BuildBeside | Stamp | Upgrade | UpgradeAlone | Resume
+
+
+def runs_alone(step: Step) -> bool:
+    """Whether a step can't run in a transaction together with others."""
+    return isinstance(step, BuildBeside | UpgradeAlone) or (isinstance(step, Resume) and step.alone)
 
 
 def segments(steps: Iterable[Step]) -> tuple[tuple[Step, ...], ...]:
     """The steps in groups that each run in one transaction; a step that can't is a group of its own."""
     groups: list[tuple[Step, ...]] = []
-    for alone, group in groupby(steps, key=lambda step: isinstance(step, BuildBeside | UpgradeAlone)):
+    for alone, group in groupby(steps, key=runs_alone):
         together = tuple(group)
         groups += [(step,) for step in together] if alone else [together]
     return tuple(groups)
@@ -76,28 +97,46 @@ def segments(steps: Iterable[Step]) -> tuple[tuple[Step, ...], ...]:
 
 def steps_forward(location: Location, tape: Tape, large: frozenset[str]) -> Iterator[Step]:
     """The steps from a location to the end of the tape."""
+    if location.widening:
+        if location.claimed is None:
+            yield Stamp(())
+        yield Execute(location.widening)
+    yield from (Execute(renaming.sql) for renaming in location.words.renamings)
+    yield from (Execute(sql) for relabelling in location.words.relabellings for sql in relabelling.statements)
     yield from _repairs(location, tape, large)
-    tips = tape.tips(location.applied)
+    stamped = {revision for revision in location.applied if tape.ancestry([revision]) <= location.applied}
+    tips = tape.tips(stamped)
     if (location.claimed or ()) != tuple(sorted(tips)):
         yield Stamp(tips)
-    applied = set(location.applied)
+    yield from _revisions_forward(location, tape, large, stamped)
+
+
+def _revisions_forward(location: Location, tape: Tape, large: frozenset[str], stamped: set[str]) -> Iterator[Step]:
+    """What has yet to run of each revision; one that lies behind and is there already is only put on record."""
+    pending = {item.revision: item.done for item in location.pending}
     waiting: Upgrade | None = None
     for revision in tape.revisions:
-        if revision.id in applied:
+        if revision.id in stamped:
             continue
-        applied.add(revision.id)
+        stamped.add(revision.id)
         beside = _indexes_on(revision, large)
-        if revision.transactional and not (beside and revision.completable):
+        as_a_whole = revision.id not in location.applied and revision.id not in pending
+        if as_a_whole and revision.transactional and not (beside and revision.completable):
             waiting = Upgrade(revision.id)
             continue
         if waiting:
             yield waiting
             waiting = None
-        if not revision.transactional:
+        if revision.id in location.applied:
+            yield Stamp(tape.tips(stamped))
+        elif revision.id in pending:
+            done = tuple(revision.statements[position].sql for position in pending[revision.id])
+            yield Resume(revision.id, done, alone=not revision.transactional)
+        elif not revision.transactional:
             yield UpgradeAlone(revision.id)
         else:
             yield from _played(revision.statements, beside)
-            yield Stamp(tape.tips(applied))
+            yield Stamp(tape.tips(stamped))
     if waiting:
         yield waiting
 
@@ -108,21 +147,22 @@ def _repairs(location: Location, tape: Tape, large: frozenset[str]) -> Iterator[
         yield from (Execute(statement.sql) for statement in location.remaining)
         return
     for item in location.differing:
-        yield from (Execute(sql) for sql in mend(item) or ())
+        mended = mend(item, storage=location.storage.get(item.key, "")) or ()
+        if item.key.kind == "index" and item.key.relation in large:
+            yield from (BuildBeside(beside(sql)) for sql in mended)
+        else:
+            yield from (Execute(sql) for sql in mended)
     recorded = statements_making(location, tape)
     if recorded:
         yield from _played(recorded, tuple(statement for statement in recorded if _indexes(statement, large)))
         return
-    made = creations(location.missing) or ()
+    made = creations(location.missing, storage=location.storage) or ()
     yield from (Execute(creation.sql) for creation in made if not _is_on(creation, large))
     yield from (BuildBeside(beside(creation.sql)) for creation in made if _is_on(creation, large))
 
 
 def statements_making(location: Location, tape: Tape) -> tuple[Statement, ...]:
-    """The recorded statements that make exactly what is missing, where there are such; then names come out right too.
-
-    Constraints' names are no part of the schema as we see it, but later revisions drop constraints by them.
-    """
+    """The recorded statements that make exactly what is missing, where there are such: as their author wrote them."""
     missing = {item.key: item.expected for item in location.missing if item.found is None}
     recorded = tuple(
         statement
@@ -138,8 +178,7 @@ def statements_making(location: Location, tape: Tape) -> tuple[Statement, ...]:
 
 
 def _is_on(creation: Creation, large: frozenset[str]) -> bool:
-    item = creation.item
-    return kind_of(item.key) == "index" and table_of(item.key, item.expected or "") in large
+    return creation.item.key.kind == "index" and creation.item.key.relation in large
 
 
 def _indexes_on(revision: Revision, large: frozenset[str]) -> tuple[Statement, ...]:
@@ -148,7 +187,7 @@ def _indexes_on(revision: Revision, large: frozenset[str]) -> tuple[Statement, .
 
 def _indexes(statement: Statement, large: frozenset[str]) -> bool:
     return any(
-        kind_of(key) == "index" and effect.before is None and table_of(key, effect.after or "") in large
+        key.kind == "index" and effect.before is None and key.relation in large
         for key, effect in statement.effects.items()
     )
 
@@ -166,37 +205,40 @@ def beside(sql: str) -> str:
 
 def heavy_steps(location: Location, tape: Tape, large: frozenset[str]) -> tuple[str, ...]:
     """What would read or rewrite a large table as a whole, and hold up its writers meanwhile, each in a sentence."""
-    found = [
+    done = {item.revision: item.done for item in location.pending}
+    sentences = [
         f"{revision.id} {what} the table {table}, which is large"
         for revision in tape.revisions
         if revision.id not in location.applied
-        for statement in revision.statements
+        for position, statement in enumerate(revision.statements)
+        if position not in done.get(revision.id, ())
         for table in sorted(large)
         if (what := _weight(statement, table, beside=revision.completable and revision.transactional))
     ]
-    found += [
+    sentences += [
         f"{' and '.join(tape.tips(location.applied))} {what} the table {table}, which is large"
         for statement in location.remaining
         for table in sorted(large)
         if (what := _weight(statement, table, beside=False))
     ]
     repaired = [Difference(item.key, item.expected, None) for item in location.missing] + list(location.differing)
-    found += [
-        f"mending {item.key} reads the whole table {table_of(item.key, item.expected or '')}, which is large"
+    sentences += [
+        f"mending {item.key} reads the whole table {item.key.relation}, which is large"
         for item in repaired
-        if table_of(item.key, item.expected or "") in large and _reads_table(item)
+        if item.key.relation in large and _reads_table(item)
     ]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(sentences))
 
 
 def _weight(statement: Statement, table: str, *, beside: bool) -> str:
     """What a statement does to a large table that holds up its writers; `beside` is set where its indexes don't."""
-    if statement.kind in ("data", "opaque"):
-        return "moves rows of" if table.lower() in statement.sql.lower() else ""
+    if statement.kind in ("data", "opaque", "read"):
+        text = " ".join((statement.sql, *statement.tables)).lower()
+        return "moves rows of" if table.lower().strip('"') in text else ""
     on_table = [
-        Difference(k, e.after, e.before)
-        for k, e in statement.effects.items()
-        if table_of(k, e.after or e.before or "") == table and e.after is not None
+        Difference(key, effect.after, effect.before)
+        for key, effect in statement.effects.items()
+        if key.relation == table and effect.after is not None
     ]
     if any(_reads_table(item) for item in on_table):
         return "reads the whole of"
@@ -207,7 +249,7 @@ def _weight(statement: Statement, table: str, *, beside: bool) -> str:
 def _reads_table(item: Difference) -> bool:
     """Whether making an object so makes PostgreSQL look at every row of its table."""
     expected, found = item.expected or "", item.found
-    match kind_of(item.key):
+    match item.key.kind:
         case "primary_key" | "unique" | "exclude":
             return True
         case "check" | "foreign_key":

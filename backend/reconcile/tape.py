@@ -16,11 +16,12 @@ from typing import Any, Literal, TypeAlias
 
 from reconcile.errors import ReconcileError
 from reconcile.observe import VersionTable, digest_of
-from reconcile.schema import Key, Schema, kind_of, name_of, schema_in, table_of, tables_in
+from reconcile.schema import Key, Schema, tables_in
 
-FORMAT = 2
+FORMAT = 3
 BASE = "base"
-Kind: TypeAlias = Literal["additive", "destructive", "neutral", "data", "opaque"]
+Kind: TypeAlias = Literal["additive", "destructive", "neutral", "data", "opaque", "read", "boundary"]
+TRACELESS = ("data", "opaque", "read")
 
 
 class TapeUnreadable(ReconcileError):
@@ -40,26 +41,28 @@ class Statement:
     """One statement of a revision, as it was sent, with its effects on the schema.
 
     `additive` only makes objects, `destructive` changes or drops some, `neutral` does neither (a comment, a grant),
-    `data` moves rows, and of what is `opaque` only the effects are known, not what else it did. What isn't
-    `transactional` ran outside a transaction, and has to. Parameters are left out: no row is moved from here.
+    `data` moves rows, and of what is `opaque` only the effects are known, not what else it did. A `read` asks for rows
+    of `tables`: what the revision's code does with them, nobody saw on an empty database. At a `boundary` the revision
+    ends its transaction. What isn't `transactional` ran outside a transaction, and has to. Parameters are left out: no
+    row is moved from here.
     """
 
     sql: str
     kind: Kind
     effects: dict[Key, Effect]
     transactional: bool = True
+    tables: tuple[str, ...] = ()
 
     @property
     def traceless(self) -> bool:
         """Whether the schema alone can't tell that it ran, and running it twice could matter."""
-        return self.kind in ("data", "opaque") and not self.effects
+        return self.kind in TRACELESS and not self.effects
 
 
 @dataclass(frozen=True)
 class Revision:
     """One revision: what it follows, the hash of its source, and its statements in order.
 
-    `reads` is set when it asks user tables something: then its statements depend on rows that the tape never saw.
     `replay_safe` is what its file declares: that it may be run again on top of itself. `verifies` is set when its file
     brings a function `verify(connection)` that says whether all that it does to rows has been done. `file` is the
     hash of its file as it lay there: where that is the same nothing needs to be parsed, else `source` decides.
@@ -69,15 +72,24 @@ class Revision:
     parents: tuple[str, ...]
     source: str
     statements: tuple[Statement, ...]
-    reads: bool = False
     replay_safe: bool = False
     verifies: bool = False
     file: str = field(default="", compare=False)
 
     @property
+    def reads(self) -> bool:
+        """Whether it asks user tables something: then it does what the tape never saw."""
+        return any(item.kind == "read" for item in self.statements)
+
+    @property
+    def moves_rows(self) -> bool:
+        """Whether it may do to rows what the schema doesn't show, and may not be run again on top of itself."""
+        return not self.replay_safe and any(item.traceless for item in self.statements)
+
+    @property
     def completable(self) -> bool:
         """Whether what is missing of it can be made from its effects: nothing in it moves data, changes or drops."""
-        return not self.reads and all(item.kind in ("additive", "neutral") for item in self.statements)
+        return all(item.kind in ("additive", "neutral", "boundary") for item in self.statements)
 
     @cached_property
     def neighbours(self) -> Mapping[int, tuple[int, ...]]:
@@ -116,14 +128,16 @@ class Point:
 class Tape:
     """A chain's revisions in the order in which they are applied, and where the chain keeps its version.
 
-    `until` is the revision up to which a chain was recorded that doesn't run to its end.
+    `schema` is the one that env.py chooses, None where the connection's names decide. `base` is what has to be there
+    before the first revision. `until` is the revision up to which a chain was recorded that doesn't run to its end.
     """
 
     revisions: tuple[Revision, ...]
-    schema: str = "public"
+    schema: str | None = None
     versions: VersionTable = field(default_factory=VersionTable)
     postgresql: str = ""
     until: str | None = None
+    base: Schema = field(default_factory=dict)
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
@@ -175,52 +189,62 @@ class Tape:
         """The schema after the last revision."""
         return self.after(self.ids)
 
-    @cached_property
-    def base(self) -> Schema:
-        """What the chain finds already there and changes: empty where it begins with nothing."""
-        found: dict[Key, str | None] = {}
-        for statement in self.statements:
-            for key, effect in statement.effects.items():
-                found.setdefault(key, effect.before)
-        return {key: text for key, text in found.items() if text is not None}
-
     @property
     def statements(self) -> Iterator[Statement]:
         """All statements, in order."""
         return (statement for revision in self.revisions for statement in revision.statements)
 
     @cached_property
+    def texts(self) -> Mapping[Key, frozenset[str]]:
+        """Every text that an object of the chain ever has, by its key."""
+        texts: dict[Key, set[str]] = {key: {text} for key, text in self.base.items()}
+        for statement in self.statements:
+            for key, effect in statement.effects.items():
+                texts.setdefault(key, set()).update(text for text in (effect.before, effect.after) if text is not None)
+        return {key: frozenset(recorded) for key, recorded in texts.items()}
+
+    @cached_property
     def keys(self) -> frozenset[Key]:
-        """Every object that the chain ever makes or changes: what is ours."""
-        return frozenset(key for statement in self.statements for key in statement.effects)
+        """Every object that the chain ever makes or changes, or finds at its base: what is ours."""
+        return frozenset(self.base).union(*(statement.effects for statement in self.statements))
 
     @cached_property
     def tables(self) -> frozenset[str]:
-        """The names of the tables that are ours: those that the chain makes."""
+        """The names of the tables that are ours: those that the chain makes or finds at its base."""
         return tables_in(self.keys)
+
+    @cached_property
+    def partitions(self) -> frozenset[str]:
+        """The names of the tables among them that are partitions: operations add and drop those as time passes."""
+        return frozenset(
+            key.relation
+            for key, texts in self.texts.items()
+            if key.kind == "table" and all(text.endswith(" partition") for text in texts)
+        )
 
     @cached_property
     def names(self) -> frozenset[str]:
         """The names of the objects to look for."""
-        columns = frozenset(table_of(key, "") or "" for key in self.keys if kind_of(key) == "column")
-        return columns | {name_of(key) for key in self.keys if kind_of(key) not in ("column", "trigger", "policy")}
+        tables = frozenset(key.relation for key in self.keys if key.table)
+        return tables | {key.path for key in self.keys if not key.table or key.kind == "index"}
 
     @cached_property
     def schemas(self) -> frozenset[str]:
-        """The schemas to look into: our own, and those that names on the tape are qualified with."""
-        return frozenset({self.schema} | {schema for name in self.names if (schema := schema_in(name))})
+        """The schemas to look into beside ours, unquoted: those that names on the tape are qualified with."""
+        return frozenset(key.schema.strip('"').replace('""', '"') for key in self.keys if key.schema)
 
-    def points_at(self, ours: Schema) -> tuple[Point, ...]:
-        """Every place in the order of the tape at which the schema is exactly this one."""
+    def points_at(self, ours: Schema, *, ignoring: Collection[Key] = frozenset()) -> tuple[Point, ...]:
+        """Every place in the order of the tape at which the schema is exactly this one, but for some objects."""
         schema = dict(self.base)
-        wrong = {key for key in {**schema, **ours} if schema.get(key) != ours.get(key)}
+        wrong = {key for key in {**schema, **ours} if schema.get(key) != ours.get(key) and key not in ignoring}
         points = [] if wrong else [Point(0, 0)]
         for index, revision in enumerate(self.revisions):
             for done, statement in enumerate(revision.statements, start=1):
                 points += _among_neighbours(schema, ours, wrong, revision, Point(index, done - 1))
                 play(schema, statement)
                 for key in statement.effects:
-                    (wrong.discard if schema.get(key) == ours.get(key) else wrong.add)(key)
+                    if key not in ignoring:
+                        (wrong.discard if schema.get(key) == ours.get(key) else wrong.add)(key)
                 if not wrong and done < len(revision.statements):
                     points.append(Point(index, done))
             if not wrong:
@@ -247,7 +271,7 @@ def _among_neighbours(
 def makes_index(statement: Statement) -> bool:
     """Whether all that a statement does is to make an index."""
     made = [key for key, effect in statement.effects.items() if effect.before is None]
-    return statement.kind == "additive" and [kind_of(key) for key in made] == ["index"]
+    return statement.kind == "additive" and [key.kind for key in made] == ["index"]
 
 
 def play(schema: dict[Key, str], statement: Statement) -> None:

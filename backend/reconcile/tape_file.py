@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from reconcile.observe import VersionTable
+from reconcile.schema import Key, parse_key
 from reconcile.tape import FORMAT, Effect, Revision, Statement, Tape, TapeUnreadable
 
 
@@ -24,6 +25,7 @@ def read_tape(path: Path) -> Tape:
             versions=VersionTable(**document["versions"]),
             postgresql=document["postgresql"],
             until=document.get("until"),
+            base=_schema(document.get("base", {})),
         )
     except FileNotFoundError:
         raise TapeUnreadable(f"There is no {path.name} beside the revisions: record it first.") from None
@@ -44,13 +46,13 @@ def tape_text(tape: Tape) -> str:
         "schema": tape.schema,
         "versions": {"name": tape.versions.name, "schema": tape.versions.schema},
         **({"until": tape.until} if tape.until else {}),
+        **({"base": {str(key): text for key, text in tape.base.items()}} if tape.base else {}),
         "revisions": [
             {
                 "id": revision.id,
                 "parents": list(revision.parents),
                 "source": revision.source,
                 **({"file": revision.file} if revision.file else {}),
-                **({"reads": True} if revision.reads else {}),
                 **({"replay_safe": True} if revision.replay_safe else {}),
                 **({"verifies": True} if revision.verifies else {}),
                 "statements": [_statement_document(statement) for statement in revision.statements],
@@ -62,15 +64,16 @@ def tape_text(tape: Tape) -> str:
 
 
 def _statement_document(statement: Statement) -> dict[str, Any]:
-    effects = statement.effects.items()
-    parts = {
-        "creates": {key: effect.after for key, effect in effects if effect.before is None},
-        "changes": {key: [e.before, e.after] for key, e in effects if e.before is not None and e.after is not None},
-        "drops": {key: effect.before for key, effect in effects if effect.after is None},
+    effects = [(str(key), effect.before, effect.after) for key, effect in statement.effects.items()]
+    parts: dict[str, Any] = {
+        "transactional": None if statement.transactional else False,
+        "tables": list(statement.tables),
+        "creates": {key: after for key, before, after in effects if before is None},
+        "changes": {key: [before, after] for key, before, after in effects if None not in (before, after)},
+        "drops": {key: before for key, before, after in effects if after is None},
     }
-    outside = {} if statement.transactional else {"transactional": False}
-    return {"kind": statement.kind, "sql": statement.sql, **outside} | {
-        name: part for name, part in parts.items() if part
+    return {"kind": statement.kind, "sql": statement.sql} | {
+        name: part for name, part in parts.items() if part or part is False
     }
 
 
@@ -80,7 +83,6 @@ def _revision(document: dict[str, Any]) -> Revision:
         parents=tuple(document["parents"]),
         source=document["source"],
         file=document.get("file", ""),
-        reads=document.get("reads", False),
         replay_safe=document.get("replay_safe", False),
         verifies=document.get("verifies", False),
         statements=tuple(_statement(item) for item in document["statements"]),
@@ -88,7 +90,18 @@ def _revision(document: dict[str, Any]) -> Revision:
 
 
 def _statement(document: dict[str, Any]) -> Statement:
-    effects = {key: Effect(None, after) for key, after in document.get("creates", {}).items()}
-    effects |= {key: Effect(before, after) for key, (before, after) in document.get("changes", {}).items()}
-    effects |= {key: Effect(before, None) for key, before in document.get("drops", {}).items()}
-    return Statement(document["sql"], document["kind"], effects, transactional=document.get("transactional", True))
+    effects = {key: Effect(None, after) for key, after in _schema(document.get("creates", {})).items()}
+    changes = document.get("changes", {}).items()
+    effects |= {parse_key(key): Effect(before, after) for key, (before, after) in changes}
+    effects |= {key: Effect(before, None) for key, before in _schema(document.get("drops", {})).items()}
+    return Statement(
+        document["sql"],
+        document["kind"],
+        effects,
+        transactional=document.get("transactional", True),
+        tables=tuple(document.get("tables", ())),
+    )
+
+
+def _schema(document: dict[str, str]) -> dict[Key, str]:
+    return {parse_key(key): text for key, text in document.items()}

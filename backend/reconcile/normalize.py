@@ -1,0 +1,171 @@
+"""normalize: what was observed -> the same in the tape's own words, where they say the same.
+
+A constraint that bears another name, the labels of an enum in other capitals, a sequence that was named by somebody
+else, the columns of a key in another order, a definition as another version of PostgreSQL spells it: the objects are
+those of the chain all the same. What later revisions call by name is renamed before they run; the rest is left.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from reconcile.observe import Observation
+from reconcile.schema import CONSTRAINTS, INVALID, Key, Schema
+from reconcile.tape import Tape
+
+LABEL = re.compile(r"'(?:[^']|'')*'")
+_KEY_COLUMNS = re.compile(r"((?:PRIMARY KEY|UNIQUE)(?: NULLS NOT DISTINCT)?) \(([^()]*)\)(.*)", re.DOTALL)
+
+# Given objects whose text isn't on the tape, answers with the recorded text of each that only is spelled otherwise.
+Speller: TypeAlias = Callable[[Mapping[Key, str]], Mapping[Key, str]]
+
+
+@dataclass(frozen=True)
+class Renaming:
+    """An object of ours under another name than the chain gave it, with the statement that gives it its own."""
+
+    found: Key
+    expected: Key
+
+    @property
+    def sql(self) -> str:
+        """The statement; it loses nothing, and holds the table for a moment only."""
+        return f"ALTER TABLE {self.found.relation} RENAME CONSTRAINT {self.found.name} TO {self.expected.name}"
+
+    def __str__(self) -> str:
+        return f"{self.found} is called {self.expected.name} by the chain"
+
+
+@dataclass(frozen=True)
+class Relabelling:
+    """An enum whose labels differ from the chain's in case alone, each in its place."""
+
+    type: Key
+    labels: tuple[tuple[str, str], ...]
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """One for each label that differs; the rows keep their values under the new names."""
+        return tuple(f"ALTER TYPE {self.type.path} RENAME VALUE {old} TO {new}" for old, new in self.labels)
+
+    def __str__(self) -> str:
+        pairs = ", ".join(f"{old} becomes {new}" for old, new in self.labels)
+        return f"the labels of {self.type} differ in case alone: {pairs}"
+
+
+@dataclass(frozen=True)
+class Normalized:
+    """What is ours of a schema, in the tape's words, and how it came to them.
+
+    `renamings` and `relabellings` are still to be done; `notes` tell of what differs and makes no difference.
+    """
+
+    ours: Schema
+    renamings: tuple[Renaming, ...] = ()
+    relabellings: tuple[Relabelling, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def normalize(observation: Observation, tape: Tape, *, spell: Speller | None = None) -> Normalized:
+    """What was observed of the tape's objects, in the tape's words; `spell` asks the server where texts differ."""
+    schema = dict(observation.schema)
+    renamings = tuple(_renamings(schema, tape))
+    for renaming in renamings:
+        schema[renaming.expected] = schema.pop(renaming.found)
+    notes = [*_with_recorded_sequences(schema, observation.details, tape)]
+    relabellings = tuple(_relabellings(schema, tape))
+    for relabelling in relabellings:
+        _relabel(schema, relabelling, tape)
+    for key, found in _strange(schema, tape).items():
+        recorded = _same_key_in_other_order(key, found, tape)
+        if recorded is not None:
+            schema[key] = recorded
+            notes.append(f"{key} has its columns in another order than the chain's {recorded}; either serves")
+    strange = _strange(schema, tape)
+    if strange and spell is not None:
+        schema |= spell(strange)
+    ours = {key: text for key, text in schema.items() if key in tape.keys}
+    return Normalized(ours, renamings, relabellings, tuple(notes))
+
+
+def _strange(schema: Schema, tape: Tape) -> dict[Key, str]:
+    """Objects of ours with a text that the tape never gives them."""
+    return {
+        key: text
+        for key, text in schema.items()
+        if (recorded := tape.texts.get(key)) is not None
+        and text not in recorded
+        and text.removesuffix(INVALID) not in recorded
+    }
+
+
+def _renamings(schema: Schema, tape: Tape) -> Iterator[Renaming]:
+    """Constraints of nobody's on our tables that are, to the letter, ones of ours which aren't there."""
+    unknown = [
+        key for key in schema if key.kind in CONSTRAINTS and key not in tape.keys and key.relation in tape.tables
+    ]
+    if not unknown:
+        return
+    absent = [key for key in tape.keys if key.kind in CONSTRAINTS and key not in schema]
+    for found in sorted(unknown):
+        fitting = (key for key in sorted(absent) if found[:3] == key[:3] and schema[found] in tape.texts[key])
+        expected = next(fitting, None)
+        if expected is not None:
+            absent.remove(expected)
+            yield Renaming(found, expected)
+
+
+def _with_recorded_sequences(schema: dict[Key, str], details: Mapping[Key, str], tape: Tape) -> Iterator[str]:
+    """Gives sequences that belong to a column of ours, under a name of their own, the name that the chain gave them."""
+    for found in [key for key in schema if key.kind == "sequence" and key not in tape.keys and key in details]:
+        column = next(
+            (key for key in schema if key.kind == "column" and f"{key.relation}.{key.name}" == details[found]), None
+        )
+        if column is None or column not in tape.texts:
+            continue
+        for expected in tape.keys:
+            text = schema[column].replace(_nextval(found), _nextval(expected))
+            if expected.kind == "sequence" and expected not in schema and text in tape.texts[column]:
+                schema[expected], schema[column] = schema.pop(found), text
+                yield f"{found}, which numbers {details[found]}, is called {expected.name} by the chain; either serves"
+                break
+
+
+def _nextval(sequence: Key) -> str:
+    return "nextval('" + sequence.path.replace("'", "''") + "'::regclass)"
+
+
+def _relabellings(schema: Schema, tape: Tape) -> Iterator[Relabelling]:
+    for key, text in _strange(schema, tape).items():
+        if key.kind != "type" or not text.startswith("enum "):
+            continue
+        found = LABEL.findall(text)
+        for recorded in tape.texts[key]:
+            expected = LABEL.findall(recorded)
+            if [label.lower() for label in found] == [label.lower() for label in expected]:
+                yield Relabelling(key, tuple(pair for pair in zip(found, expected, strict=True) if pair[0] != pair[1]))
+                break
+
+
+def _relabel(schema: dict[Key, str], relabelling: Relabelling, tape: Tape) -> None:
+    """Gives the type its recorded labels, and everything that speaks of them: defaults, checks, predicates."""
+    new_labels = dict(relabelling.labels)
+    schema[relabelling.type] = LABEL.sub(lambda label: new_labels.get(label[0], label[0]), schema[relabelling.type])
+    for old, new in relabelling.labels:
+        for key in [key for key, text in schema.items() if f"{old}::{relabelling.type.path}" in text]:
+            if key in tape.keys:
+                schema[key] = schema[key].replace(f"{old}::{relabelling.type.path}", f"{new}::{relabelling.type.path}")
+
+
+def _same_key_in_other_order(key: Key, found: str, tape: Tape) -> str | None:
+    """The recorded text of a key over the same columns."""
+    columns = _columns(found)
+    if key.kind not in ("primary_key", "unique") or columns is None:
+        return None
+    return next((recorded for recorded in tape.texts[key] if _columns(recorded) == columns), None)
+
+
+def _columns(definition: str) -> tuple[str, frozenset[str], str] | None:
+    match = _KEY_COLUMNS.fullmatch(definition)
+    return (match[1], frozenset(match[2].split(", ")), match[3]) if match else None

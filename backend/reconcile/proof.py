@@ -1,0 +1,60 @@
+"""proof: what the rows say about the statements of which the schema can't tell whether they ran.
+
+The statements of a revision run in order. So what lies before one that ran has run, and what lies behind one that has
+not, has not. Where a single one in between stays in doubt, nothing is proved and nothing is chosen.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from reconcile.evidence import Finding, examine, examine_read
+from reconcile.locate import Location
+from reconcile.place import Doubt, Proof
+from reconcile.tape import Point, Revision, Tape
+
+
+def prove(location: Location, connection: Connection, tape: Tape) -> Proof | None:
+    """Where the rows prove an ambiguous database to be, or None where they leave a doubt."""
+    doubts = location.doubts
+    if not doubts or location.reach is None:
+        return None
+    findings = [_finding(doubt, connection, tape) for doubt in doubts]
+    ran = max((at for at, finding in enumerate(findings) if finding is not None and finding.ran), default=-1)
+    for at in range(ran + 1, len(doubts)):
+        finding = findings[at]
+        if finding is None:
+            return None
+        if finding.ran is False:
+            return _proof(Point(doubts[at].index, doubts[at].position), doubts, findings)
+    return _proof(location.reach, doubts, findings)
+
+
+def _proof(point: Point, doubts: Sequence[Doubt], findings: Sequence[Finding | None]) -> Proof:
+    settled = frozenset((doubt.index, doubt.position) for doubt in doubts)
+    sentences = tuple(dict.fromkeys(finding.sentence for finding in findings if finding is not None))
+    return Proof(point, settled, sentences)
+
+
+def _finding(doubt: Doubt, connection: Connection, tape: Tape) -> Finding | None:
+    statement, revision = doubt.statement, tape.revisions[doubt.index]
+    if statement.kind == "read":
+        return examine_read(connection, statement.tables) if statement.tables else None
+    if statement.kind != "data":
+        return None
+    tables, columns = _made_before(revision, doubt.position)
+    return examine(connection, statement.sql, created_tables=tables, added_columns=columns)
+
+
+def _made_before(revision: Revision, position: int) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
+    """The tables and the columns that a revision made before one of its statements."""
+    made = [
+        key
+        for statement in revision.statements[:position]
+        for key, effect in statement.effects.items()
+        if effect.before is None
+    ]
+    tables = frozenset(key.relation for key in made if key.kind == "table")
+    return tables, frozenset(
+        (key.relation, key.name) for key in made if key.kind == "column" and key.relation not in tables
+    )
