@@ -111,9 +111,12 @@ def _shared(unknown: tuple[str, ...], *, alone: bool) -> Refusal:
     """A row of another chain, beside ours or where there is nothing of ours: the row is theirs, and stays."""
     beside = "nothing of this chain is there" if alone else "it stands beside a row of this chain"
     return Refusal(
-        f"{' and '.join(unknown)} in the version table is not known to this code, and {beside}: the table is shared with"
-        " another chain",
-        ("-- give this chain a table of its own, in env.py: context.configure(…, version_table=…); record it again",),
+        f"{' and '.join(unknown)} in the version table is not known to this code, and {beside}: the table is shared"
+        " with another chain",
+        (
+            "-- give this chain a table of its own, in env.py: context.configure(…, version_table=…); record it again",
+            "-- or, if no chain of anybody's has it: delete the row by hand, having asked",
+        ),
     )
 
 

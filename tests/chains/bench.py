@@ -17,6 +17,7 @@ from reconcile.heal import heal
 from reconcile.look import DEFAULTS, Choices
 from reconcile.observe import Observation, observe
 from reconcile.report import Report
+from reconcile.schema import Key
 from reconcile.tape import Tape
 
 from .chains import Chain
@@ -33,7 +34,7 @@ AND tablename <> :versions ORDER BY 1
 class State:
     """Everything in a database that matters: what it holds, the version on record, and each row."""
 
-    schema: dict[str, str]
+    schema: dict[Key, str]
     claimed: tuple[str, ...] | None
     rows: dict[str, list[str]]
 

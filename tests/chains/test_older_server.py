@@ -63,9 +63,9 @@ async def heal_from_anywhere(bench: Bench, chain: Chain) -> int:
         await bench.sql(name, chain.base_file.read_text(encoding="utf-8"))
     report = await bench.heal(name, chain)
     assert report.outcome == "healed", report
-    indexes = [key for key in tape.end if key.startswith("index ")]
+    indexes = [key for key in tape.end if key.kind == "index"]
     path = f"SET search_path TO {chain.path}"
-    await bench.sql(name, path + "".join(f"; DROP INDEX {key.partition(' ')[2]}" for key in indexes))
+    await bench.sql(name, path + "".join(f"; DROP INDEX {key.path}" for key in indexes))
     report = await bench.heal(name, chain)
     assert report.well, report
     healed += 2

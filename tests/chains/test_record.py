@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reconcile.split import split
+from reconcile.sql.split import split
 
 from .bench import Bench, sqlalchemy_address
 from .chains import CHAINS, LIBRARY, SYNC, Chain

@@ -8,12 +8,13 @@ from healing import ALEMBIC_INI
 from reconcile.locate import Location, Verdict, locate
 from reconcile.observe import Observation
 from reconcile.project import open_project
-from reconcile.schema import Schema
+from reconcile.schema import Key, Schema, parse_key
 from reconcile.tape import Effect, Revision, Statement, Tape
 
 TAPE = open_project(ALEMBIC_INI).tape
 FIRST, SECOND = dict(TAPE.after({"001"})), dict(TAPE.end)
-TAG, TAG_INDEX = "column audio_files.tag", "index ix_audio_files_tag"
+TAG, TAG_INDEX = parse_key("column audio_files.tag"), parse_key("index ix_audio_files_tag on audio_files")
+TYPE, EXTRA = parse_key("type processingstatus"), parse_key("column audio_files.x")
 UNKNOWN = "9f8e7d6c5b4a"
 
 
@@ -21,7 +22,7 @@ def found(schema: Schema, claimed: tuple[str, ...] | None, *, assume: str | None
     return locate(Observation(schema=schema, claimed=claimed), TAPE, assume=assume)
 
 
-def without(schema: Schema, *keys: str) -> dict[str, str]:
+def without(schema: Schema, *keys: Key) -> dict[Key, str]:
     assert set(keys) <= set(schema)
     return {key: text for key, text in schema.items() if key not in keys}
 
@@ -50,19 +51,29 @@ CASES = (
     Case("a lost index", without(SECOND, TAG_INDEX), ("002",), "incomplete"),
     Case("a lost index, nothing claimed", without(SECOND, TAG_INDEX), None, "incomplete"),
     Case("an INVALID index", SECOND | {TAG_INDEX: SECOND[TAG_INDEX] + " invalid"}, ("002",), "incomplete"),
-    Case("a type alone", {"type processingstatus": SECOND["type processingstatus"]}, None, "incomplete", "001"),
+    Case("a type alone", {TYPE: SECOND[TYPE]}, None, "incomplete", "001"),
     Case("the table is gone", {}, ("002",), "incomplete"),
     Case("a newer Pegasus", SECOND, (UNKNOWN,), "ahead"),
-    Case("a newer Pegasus, and more", SECOND | {"column audio_files.x": "text"}, (UNKNOWN,), "ahead"),
+    Case("a newer Pegasus, and more", SECOND | {EXTRA: "text"}, (UNKNOWN,), "ahead"),
     Case("an unknown id on an old schema", FIRST, (UNKNOWN,), "ambiguous", "001"),
     Case("an unknown id beside ours", SECOND, ("002", UNKNOWN), "ambiguous"),
     Case("another type", SECOND | {TAG: "text"}, ("002",), "drifted"),
     Case("another type and an unknown id", SECOND | {TAG: "text"}, (UNKNOWN,), "drifted"),
-    Case("a column that must be filled", SECOND | {"column audio_files.x": "text not null"}, ("002",), "drifted"),
-    Case("a column with a default", SECOND | {"column audio_files.x": "text default '' not null"}, ("002",), "current"),
-    Case("a check", SECOND | {"check audio_files CHECK (false)": "CHECK (false)"}, ("002",), "drifted"),
-    Case("other people's", SECOND | {"table x": "ordinary", "column x.y": "text not null"}, ("002",), "current"),
-    Case("a renamed tag", without(SECOND, TAG) | {"column audio_files.label": SECOND[TAG]}, ("002",), "drifted"),
+    Case("a column that must be filled", SECOND | {EXTRA: "text not null"}, ("002",), "drifted"),
+    Case("a column with a default", SECOND | {EXTRA: "text default '' not null"}, ("002",), "current"),
+    Case("a check", SECOND | {parse_key("check c on audio_files"): "CHECK (false)"}, ("002",), "drifted"),
+    Case(
+        "other people's",
+        SECOND | {parse_key("table x"): "ordinary", parse_key("column x.y"): "text not null"},
+        ("002",),
+        "current",
+    ),
+    Case(
+        "a renamed tag",
+        without(SECOND, TAG) | {parse_key("column audio_files.label"): SECOND[TAG]},
+        ("002",),
+        "drifted",
+    ),
 )
 
 
@@ -76,7 +87,8 @@ def test_locate(case: Case) -> None:
 def test_assume() -> None:
     """A person's word takes the place of what is on record, and of nothing that can be seen."""
     assert found(FIRST, (UNKNOWN,), assume="001").verdict is Verdict.ADOPTED
-    assert found(SECOND, ("002", UNKNOWN), assume="002").verdict is Verdict.ADOPTED
+    assert found(SECOND, (UNKNOWN,), assume="002").verdict is Verdict.ADOPTED
+    assert found(SECOND, ("002", UNKNOWN), assume="002").verdict is Verdict.AMBIGUOUS  # another chain's row stays
     assert found({}, ("002",), assume="base").verdict is Verdict.EMPTY
     assert found(SECOND | {TAG: "text"}, ("002",), assume="002").verdict is Verdict.DRIFTED
     assert found(FIRST, ("001",), assume="002").at == "001"
@@ -84,17 +96,15 @@ def test_assume() -> None:
 
 def test_differences() -> None:
     """What is missing, differs, is strange or renamed is told apart, each by its own name."""
-    location = found(without(SECOND, TAG_INDEX) | {TAG: "text", "column audio_files.x": "text"}, ("002",))
+    location = found(without(SECOND, TAG_INDEX) | {TAG: "text", EXTRA: "text"}, ("002",))
     assert [item.key for item in location.missing] == [TAG_INDEX]
     assert [(item.key, item.found, item.expected) for item in location.differing] == [(TAG, "text", SECOND[TAG])]
-    assert [item.key for item in location.extra] == ["column audio_files.x"]
+    assert [item.key for item in location.extra] == [EXTRA]
     assert location.rejecting == ()
 
 
-TITLE, NAME, ALBUMS = "column songs.title", "column songs.name", "table albums"
-MADE = Statement(
-    "CREATE TABLE songs …", "additive", {"table songs": Effect(None, "ordinary"), TITLE: Effect(None, "text")}
-)
+TITLE, NAME, ALBUMS, SONGS = map(parse_key, ("column songs.title", "column songs.name", "table albums", "table songs"))
+MADE = Statement("CREATE TABLE songs …", "additive", {SONGS: Effect(None, "ordinary"), TITLE: Effect(None, "text")})
 RENAMED = Statement("ALTER TABLE songs …", "destructive", {TITLE: Effect("text", None), NAME: Effect(None, "text")})
 COUNTED = Statement("UPDATE songs …", "data", {})
 ADDED = Statement("CREATE TABLE albums …", "additive", {ALBUMS: Effect(None, "ordinary")})
@@ -114,7 +124,12 @@ ADDED = Statement("CREATE TABLE albums …", "additive", {ALBUMS: Effect(None, "
 )
 def test_lost_by_whom(later: list[tuple[Statement, ...]], verdict: str, readings: tuple[str, ...]) -> None:
     """A column and its new name are both gone: where the renaming revision may have moved rows, a person is asked."""
-    chain = [(MADE, Statement("CREATE INDEX …", "additive", {"index i": Effect(None, "ON songs USING btree (id)")}))]
+    chain = [
+        (
+            MADE,
+            Statement("CREATE INDEX …", "additive", {parse_key("index i on songs"): Effect(None, "USING btree (id)")}),
+        )
+    ]
     revisions = tuple(
         Revision(id=str(number), parents=(str(number - 1),) if number > 1 else (), source="", statements=statements)
         for number, statements in enumerate([*chain, *later], start=1)
@@ -128,10 +143,14 @@ def test_lost_by_whom(later: list[tuple[Statement, ...]], verdict: str, readings
 
 def index(name: str) -> Statement:
     """A statement that makes an index."""
-    return Statement(f"CREATE INDEX {name} …", "additive", {f"index {name}": Effect(None, "ON songs USING btree (id)")})
+    return Statement(f"CREATE INDEX {name} …", "additive", {index_key(name): Effect(None, "USING btree (id)")})
 
 
-OLD = Statement("DROP INDEX old", "destructive", {"index old": Effect("ON songs USING btree (id)", None)})
+def index_key(name: str) -> Key:
+    return parse_key(f"index {name} on songs")
+
+
+OLD = Statement("DROP INDEX old", "destructive", {index_key("old"): Effect("USING btree (id)", None)})
 INDEXED = Tape(
     (
         Revision(id="1", parents=(), source="", statements=(MADE, index("old"))),
@@ -144,7 +163,7 @@ INDEXED = Tape(
 def test_indexes_may_have_been_made_in_another_order(made: str) -> None:
     """However far a run of indexes got, in whatever order, those that are missing come first, and then the rest."""
     second = INDEXED.by_id["2"]
-    there = {key: text for name in made for key, text in INDEXED.after({"1", "2"}).items() if key == f"index {name}"}
+    there = {key: text for name in made for key, text in INDEXED.after({"1", "2"}).items() if key == index_key(name)}
     seen = Observation(schema={**INDEXED.after({"1"}), **there}, claimed=("1",))
     location = locate(seen, INDEXED)
     assert location.verdict is Verdict.INCOMPLETE
@@ -153,7 +172,7 @@ def test_indexes_may_have_been_made_in_another_order(made: str) -> None:
 
 def test_an_index_that_is_lost_is_made_again() -> None:
     """Of a revision that is on record, an index in the middle of others was lost, and nothing else is to be done."""
-    seen = Observation(schema=without(INDEXED.after({"1", "2"}), "index b"), claimed=("2",))
+    seen = Observation(schema=without(INDEXED.after({"1", "2"}), index_key("b")), claimed=("2",))
     location = locate(seen, INDEXED)
     assert (location.verdict, location.remaining) == (Verdict.INCOMPLETE, ())
-    assert [item.key for item in location.missing] == ["index b"]
+    assert [item.key for item in location.missing] == [index_key("b")]

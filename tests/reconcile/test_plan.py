@@ -13,19 +13,21 @@ from reconcile.locate import Location, Verdict, locate
 from reconcile.observe import Observation
 from reconcile.plan import plan
 from reconcile.project import open_project
-from reconcile.schema import Schema, kind_of, table_of
+from reconcile.schema import Key, Schema, parse_key
 from reconcile.steps import BuildBeside, Execute, Stamp, Step, Upgrade
 from reconcile.tape import Effect, Revision, Statement, Tape, play
 
 TAPE = open_project(ALEMBIC_INI).tape
 RECORDED = {statement.sql: statement.effects for statement in TAPE.statements}
 UNKNOWN = "9f8e7d6c5b4a"
+TABLE = parse_key("table audio_files")
+TAG_INDEX = parse_key("index ix_audio_files_tag on audio_files")
 LOSES = re.compile(r"\b(DROP (TABLE|COLUMN|TYPE|CONSTRAINT)|TRUNCATE|DELETE|UPDATE|RENAME)\b", re.IGNORECASE)
 CLAIMS = (None, (), ("001",), ("002",), ("001", "002"), (UNKNOWN,), ("002", UNKNOWN), ("base",))
 OTHER_TEXTS = {
     "column": ["text", "character varying(50)", "character varying(200) not null", "integer", "bigint default 7"],
     "type": ["enum ('uploaded')", "enum ('a', 'b')", "(state text)", "enum ('completed', 'uploaded')"],
-    "index": ["ON audio_files USING btree (id)", "UNIQUE ON audio_files USING btree (tag)", "ON other USING btree (x)"],
+    "index": ["USING btree (id)", "UNIQUE USING btree (tag)", "USING hash (tag)"],
     "table": ["ordinary unlogged", "partitioned by RANGE (id)"],
     "unique": ["UNIQUE (file_path) DEFERRABLE"],
     "primary_key": ["PRIMARY KEY (filename)"],
@@ -33,10 +35,10 @@ OTHER_TEXTS = {
 STRANGE = {
     "column audio_files.extra": "text",
     "column audio_files.must": "integer not null",
-    "index more": "ON audio_files USING btree (tag)",
-    "index one": "UNIQUE ON audio_files USING btree (tag)",
-    "check audio_files CHECK (false)": "CHECK (false)",
-    "trigger audio_files.t": "CREATE TRIGGER t BEFORE INSERT ON audio_files EXECUTE FUNCTION f()",
+    "index more on audio_files": "USING btree (tag)",
+    "index one on audio_files": "UNIQUE USING btree (tag)",
+    "check never on audio_files": "CHECK (false)",
+    "trigger t on audio_files": "CREATE TRIGGER t BEFORE INSERT ON audio_files EXECUTE FUNCTION f()",
     "table others": "ordinary",
     "column others.x": "text not null",
 }
@@ -46,30 +48,28 @@ STRANGE = {
 def schemas(draw: st.DrawFn) -> Schema:
     """What a database may hold: some of what the chain makes, some of it otherwise, and what isn't ours."""
     mode = draw(st.sampled_from(["subset", "drift", "both"]))
-    schema: dict[str, str] = {}
+    schema: dict[Key, str] = {}
     for key, text in TAPE.end.items():
         fate = draw(st.sampled_from(["as it is"] * 12 + ["gone"] * (mode != "drift") + ["other"] * (mode != "subset")))
         if fate == "as it is":
             schema[key] = text
         elif fate == "other":
-            invalid = [f"{text} invalid"] if kind_of(key) == "index" else []
-            schema[key] = draw(
-                st.sampled_from([other for other in OTHER_TEXTS[kind_of(key)] if other != text] + invalid)
-            )
-    if "table audio_files" not in schema:
-        schema = {key: text for key, text in schema.items() if table_of(key, text) != "audio_files"}
+            invalid = [f"{text} invalid"] if key.kind == "index" else []
+            schema[key] = draw(st.sampled_from([other for other in OTHER_TEXTS[key.kind] if other != text] + invalid))
+    if TABLE not in schema:
+        schema = {key: text for key, text in schema.items() if key.relation != "audio_files"}
     return schema | _strange(draw(st.lists(st.sampled_from(sorted(STRANGE)), max_size=2)))
 
 
-def _strange(names: Iterable[str]) -> dict[str, str]:
-    return {name: STRANGE[name] for name in names}
+def _strange(names: Iterable[str]) -> dict[Key, str]:
+    return {parse_key(name): STRANGE[name] for name in names}
 
 
 def located(schema: Schema, claimed: tuple[str, ...] | None, assume: str | None = None) -> Location:
     return locate(Observation(schema=schema, claimed=claimed), TAPE, assume=assume)
 
 
-def simulated(schema: Schema, steps: Iterable[Step], location: Location) -> tuple[dict[str, str], tuple[str, ...]]:
+def simulated(schema: Schema, steps: Iterable[Step], location: Location) -> tuple[dict[Key, str], tuple[str, ...]]:
     """What a database holds after the steps, and what its version table says: read from the SQL that would be sent."""
     held, version = dict(schema), location.claimed or ()
     for step in steps:
@@ -87,7 +87,7 @@ def simulated(schema: Schema, steps: Iterable[Step], location: Location) -> tupl
     return held, version
 
 
-def run(sql: str, held: dict[str, str]) -> None:
+def run(sql: str, held: dict[Key, str]) -> None:
     """A statement of the tape has the effects on record; a repair is read."""
     if sql not in RECORDED:
         repair(sql, held)
@@ -97,47 +97,53 @@ def run(sql: str, held: dict[str, str]) -> None:
         held[key] = effect.after or ""
 
 
-def repair(sql: str, held: dict[str, str]) -> None:
+def repair(sql: str, held: dict[Key, str]) -> None:
     """One of the statements that repairs are made of."""
     if match := re.fullmatch(r"DROP INDEX (\S+)", sql):
-        del held[f"index {match[1]}"]
-    elif match := re.fullmatch(r"CREATE (UNIQUE )?INDEX (\S+) (ON .+)", sql):
-        assert f"index {match[2]}" not in held
-        held[f"index {match[2]}"] = (match[1] or "") + match[3]
+        del held[_index(match[1])]
+    elif match := re.fullmatch(r"CREATE (UNIQUE )?INDEX (\S+) ON audio_files (.+)", sql):
+        assert _index(match[2]) not in held
+        held[_index(match[2])] = (match[1] or "") + match[3]
     elif match := re.fullmatch(r"CREATE TYPE (\S+) AS (.+)", sql):
-        assert f"type {match[1]}" not in held
-        held[f"type {match[1]}"] = match[2]
+        made = parse_key(f"type {match[1]}")
+        assert made not in held
+        held[made] = match[2]
     elif match := re.fullmatch(r"CREATE TABLE (\S+) \((.+)\)", sql):
-        assert f"table {match[1]}" not in held
+        assert parse_key(f"table {match[1]}") not in held
         held |= {key: text for key, text in TAPE.end.items() if _comes_with_table(key, text, sql)}
     elif match := re.fullmatch(r"ALTER TABLE (\S+) ADD COLUMN (\S+) (.+)", sql):
-        assert f"column {match[1]}.{match[2]}" not in held
-        held[f"column {match[1]}.{match[2]}"] = match[3]
-    elif match := re.fullmatch(r"ALTER TABLE (\S+) ADD (UNIQUE|PRIMARY KEY) (\(.+\))", sql):
-        key = f"primary_key {match[1]}" if match[2] == "PRIMARY KEY" else f"unique {match[1]}{match[3]}"
-        assert key not in held
-        held[key] = f"{match[2]} {match[3]}"
+        column = parse_key(f"column {match[1]}.{match[2]}")
+        assert column not in held
+        held[column] = match[3]
+    elif match := re.fullmatch(r"ALTER TABLE (\S+) ADD CONSTRAINT (\S+) ((UNIQUE|PRIMARY KEY) \(.+\))", sql):
+        constraint = parse_key(f"{match[4].lower().replace(' ', '_')} {match[2]} on {match[1]}")
+        assert constraint not in held
+        held[constraint] = match[3]
     elif match := re.fullmatch(r"ALTER TYPE (\S+) ADD VALUE ('\w+') (BEFORE|AFTER) ('\w+')", sql):
-        labels = re.findall(r"'\w+'", held[f"type {match[1]}"])
+        changed = parse_key(f"type {match[1]}")
+        labels = re.findall(r"'\w+'", held[changed])
         labels.insert(labels.index(match[4]) + (match[3] == "AFTER"), match[2])
-        held[f"type {match[1]}"] = f"enum ({', '.join(labels)})"
+        held[changed] = f"enum ({', '.join(labels)})"
     elif match := re.fullmatch(r"ALTER TABLE (\S+) (ALTER COLUMN .+)", sql):
         alter(match[1], match[2], held)
     else:
         pytest.fail(f"a repair that nobody knows: {sql}")
 
 
-def _comes_with_table(key: str, text: str, sql: str) -> bool:
-    column = key.removeprefix("column audio_files.")
-    kind = kind_of(key)
-    return kind == "table" or (kind == "column" and f"{column} {text}" in sql) or (text in sql and kind != "index")
+def _index(name: str) -> Key:
+    return parse_key(f"index {name} on audio_files")
 
 
-def alter(table: str, actions: str, held: dict[str, str]) -> None:
+def _comes_with_table(key: Key, text: str, sql: str) -> bool:
+    named = key.kind == "column" and f"{key.name} {text}" in sql
+    return key.kind == "table" or named or (text in sql and key.kind != "index")
+
+
+def alter(table: str, actions: str, held: dict[Key, str]) -> None:
     for action in actions.split(", ALTER COLUMN "):
         match = re.fullmatch(r"(?:ALTER COLUMN )?(\S+) (TYPE|SET|DROP) (.+)", action)
         assert match is not None, action
-        key = f"column {table}.{match[1]}"
+        key = parse_key(f"column {table}.{match[1]}")
         parts = re.fullmatch(r"(.+?)( default .+?)?( not null)?", held[key])
         assert parts is not None
         type_, default, required = parts[1], parts[2] or "", parts[3] or ""
@@ -189,7 +195,7 @@ def test_unknown_is_never_overwritten(schema: Schema, claimed: tuple[str, ...]) 
 @given(schema=schemas(), claimed=st.sampled_from([("001",), ("002",), ("001", "002")]))
 def test_lost_table_is_never_made_anew(schema: Schema, claimed: tuple[str, ...]) -> None:
     """Where a revision is on record and its table is gone, its rows are gone: nobody makes an empty one unasked."""
-    gone = {key: text for key, text in schema.items() if table_of(key, text) != "audio_files"}
+    gone = {key: text for key, text in schema.items() if key.relation != "audio_files"}
     assert plan(located(gone, claimed), TAPE).refusal is not None
 
 
@@ -208,15 +214,17 @@ def test_only_the_end_is_current(schema: Schema, claimed: tuple[str, ...] | None
 def test_large_table(large: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """On a large table indexes are built beside its use, and on a small one within the heal's transaction."""
     tape: Tape = TAPE
-    schema = {key: text for key, text in tape.end.items() if key != "index ix_audio_files_tag"}
+    schema = {key: text for key, text in tape.end.items() if key != TAG_INDEX}
     decided = plan(located(schema, ("002",)), tape, large=frozenset({"audio_files"} if large else ()))
     kinds = [type(step) for step in decided.steps]
     assert kinds == ([BuildBeside] if large else [Execute])
 
 
-TITLE, NAME, INDEX = "column songs.title", "column songs.name", "index i"
+SONGS, TITLE, NAME, INDEX = map(
+    parse_key, ("table songs", "column songs.title", "column songs.name", "index i on songs")
+)
 RENAMED = Statement("ALTER TABLE songs …", "destructive", {TITLE: Effect("text", None), NAME: Effect(None, "text")})
-INDEXED = Statement("CREATE INDEX …", "additive", {INDEX: Effect(None, "ON songs USING btree (id)")})
+INDEXED = Statement("CREATE INDEX …", "additive", {INDEX: Effect(None, "USING btree (id)")})
 CONCURRENTLY = replace(INDEXED, sql="CREATE INDEX CONCURRENTLY …", transactional=False)
 COUNTED = Statement("UPDATE songs …", "data", {})
 RETYPED = Statement("ALTER TABLE songs …", "destructive", {TITLE: Effect("text", "integer")})
@@ -239,7 +247,7 @@ RETYPED = Statement("ALTER TABLE songs …", "destructive", {TITLE: Effect("text
 )
 def test_heavy_work(statements: tuple[Statement, ...], done: int, heavy: str | None) -> None:
     """What would hold up the writers of a large table waits for a person's yes, and then is told all the same."""
-    columns = {"table songs": Effect(None, "ordinary"), TITLE: Effect(None, "text")}
+    columns = {SONGS: Effect(None, "ordinary"), TITLE: Effect(None, "text")}
     made = Statement("CREATE TABLE songs …", "additive", columns)
     tape = Tape((Revision("1", (), "", (made,)), Revision("2", ("1",), "", statements)))
     schema = dict(tape.after({"1"}))
@@ -260,7 +268,7 @@ def test_heavy_work(statements: tuple[Statement, ...], done: int, heavy: str | N
 
 def test_notes() -> None:
     """What comes back empty is said aloud, and what isn't ours is named."""
-    first = dict(TAPE.after({"001"})) | {"column audio_files.extra": "text"}
+    first = dict(TAPE.after({"001"})) | {parse_key("column audio_files.extra"): "text"}
     notes = plan(located(first, ("002",)), TAPE).notes
     assert any(note.startswith("audio_files.tag comes back empty") for note in notes)
     assert any(note.startswith("audio_files.category comes back empty") for note in notes)

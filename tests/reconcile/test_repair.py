@@ -4,13 +4,13 @@ import pytest
 
 from reconcile.advice import advice
 from reconcile.create import creations
-from reconcile.repair import mend
-from reconcile.schema import Difference
+from reconcile.repair import ELSEWHERE, mend
+from reconcile.schema import Difference, parse_key
 
-COLUMN = "column audio_files.tag"
-TYPE = "type processingstatus"
-INDEX = "index ix_audio_files_tag"
-EXPECTED_INDEX = "ON audio_files USING btree (tag)"
+COLUMN = parse_key("column audio_files.tag")
+TYPE = parse_key("type processingstatus")
+INDEX = parse_key("index ix_audio_files_tag on audio_files")
+EXPECTED_INDEX = "USING btree (tag)"
 
 MENDED = {
     ("bigint", "integer"): "TYPE bigint",
@@ -77,12 +77,12 @@ def test_renamed_labels() -> None:
 
 def test_indexes() -> None:
     """An index is made anew, but never one that is unique, or somebody else's."""
-    assert mend(Difference(INDEX, EXPECTED_INDEX, "ON audio_files USING btree (category)")) == (
+    assert mend(Difference(INDEX, EXPECTED_INDEX, "USING btree (category)")) == (
         "DROP INDEX ix_audio_files_tag",
-        f"CREATE INDEX ix_audio_files_tag {EXPECTED_INDEX}",
+        f"CREATE INDEX ix_audio_files_tag ON audio_files {EXPECTED_INDEX}",
     )
-    assert mend(Difference(INDEX, EXPECTED_INDEX, "UNIQUE ON audio_files USING btree (tag)")) is None
-    theirs = Difference(INDEX, EXPECTED_INDEX, "ON theirs USING btree (tag)")
+    assert mend(Difference(INDEX, EXPECTED_INDEX, "UNIQUE USING btree (tag)")) is None
+    theirs = Difference(INDEX, EXPECTED_INDEX, f"{ELSEWHERE}theirs USING btree (tag)")
     assert mend(theirs) is None
     assert "DROP" not in advice(theirs)
 
@@ -93,7 +93,7 @@ def test_invalid_index_is_made_anew() -> None:
     assert made is not None
     assert [creation.sql for creation in made] == [
         "DROP INDEX ix_audio_files_tag",
-        f"CREATE INDEX ix_audio_files_tag {EXPECTED_INDEX}",
+        f"CREATE INDEX ix_audio_files_tag ON audio_files {EXPECTED_INDEX}",
     ]
 
 
@@ -111,5 +111,6 @@ def test_order() -> None:
 
 def test_constraint_advice_names_the_constraint() -> None:
     """Advice about a constraint can be run as it stands."""
-    item = Difference("unique audio_files(file_path)", "UNIQUE (file_path)", "UNIQUE (file_path) DEFERRABLE", '"Mine"')
+    key = parse_key('unique "Mine" on audio_files')
+    item = Difference(key, "UNIQUE (file_path)", "UNIQUE (file_path) DEFERRABLE")
     assert advice(item) == 'ALTER TABLE audio_files DROP CONSTRAINT "Mine";'
