@@ -80,8 +80,13 @@ def record(options: Namespace) -> int:
         write_tape(tape, path)
     elif not path.is_file() or read_tape(path) != tape:
         raise ReconcileError(f"{path.name} isn't what the revisions do now: record it again.")
-    summary = {"tape": path.name, "revisions": len(tape.revisions), "objects": len(tape.end)}
+    summary: dict[str, Any] = {"tape": path.name, "revisions": len(tape.revisions), "objects": len(tape.end)}
     sentence = f"{path.name}: {summary['revisions']} revisions, {summary['objects']} objects."
+    if tape.unwatched:
+        summary["unwatched"] = list(tape.unwatched)
+        sentence += (
+            f"\nNote: of the kind of these nobody looks, whether they are there and right: {', '.join(tape.unwatched)}."
+        )
     print(json.dumps(summary) if options.json else sentence)
     return 0
 

@@ -35,6 +35,7 @@ _log = logging.getLogger(__name__)
 _QUERIES = {"SELECT", "WITH", "VALUES", "TABLE"}
 _NO_STEP = {"SHOW", "SAVEPOINT", "RELEASE", "BEGIN", "START", "EXPLAIN", "LOCK", "FETCH", "CLOSE", "DISCARD"}
 _OWNERSHIP = re.compile(r"(?:GRANT|REVOKE|ALTER\b.*\bOWNER\s+TO|ALTER\s+DEFAULT\s+PRIVILEGES)\b", re.IGNORECASE)
+_UNWATCHED = text((Path(__file__).parent / "unwatched.sql").read_text(encoding="utf-8"))
 _MARK = "reconcile.transaction"  # set for a transaction only: where it is gone, the transaction has ended
 
 
@@ -71,6 +72,7 @@ def record(config: Config, connection: Connection, *, base: str = "", until: str
     versions, schema = _version_table(config, connection)
     make_room_for_ids(connection, versions, [script.revision for script in scripts.walk_revisions()])
     connection.commit()
+    unwatched_before = set(connection.scalars(_UNWATCHED))
     recorder = _Recorder(connection, versions, schema, total=len(_chain(scripts, until)))
     found_at_base = recorder.before if base else {}
     with recorder.listening():
@@ -89,6 +91,7 @@ def record(config: Config, connection: Connection, *, base: str = "", until: str
         postgresql=str(major),
         until=until,
         base=found_at_base,
+        unwatched=tuple(name for name in connection.scalars(_UNWATCHED) if name not in unwatched_before),
     )
 
 

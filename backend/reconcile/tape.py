@@ -129,7 +129,8 @@ class Tape:
     """A chain's revisions in the order in which they are applied, and where the chain keeps its version.
 
     `schema` is the one that env.py chooses, None where the connection's names decide. `base` is what has to be there
-    before the first revision. `until` is the revision up to which a chain was recorded that doesn't run to its end.
+    before the first revision, `unwatched` is what the chain makes of kinds that a look leaves out. `until` is the
+    revision up to which a chain was recorded that doesn't run to its end.
     """
 
     revisions: tuple[Revision, ...]
@@ -138,6 +139,7 @@ class Tape:
     postgresql: str = ""
     until: str | None = None
     base: Schema = field(default_factory=dict)
+    unwatched: tuple[str, ...] = ()
 
     @cached_property
     def ids(self) -> tuple[str, ...]:

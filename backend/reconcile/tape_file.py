@@ -26,6 +26,7 @@ def read_tape(path: Path) -> Tape:
             postgresql=document["postgresql"],
             until=document.get("until"),
             base=_schema(document.get("base", {})),
+            unwatched=tuple(document.get("unwatched", ())),
         )
     except FileNotFoundError:
         raise TapeUnreadable(f"There is no {path.name} beside the revisions: record it first.") from None
@@ -46,6 +47,7 @@ def tape_text(tape: Tape) -> str:
         "schema": tape.schema,
         "versions": {"name": tape.versions.name, "schema": tape.versions.schema},
         **({"until": tape.until} if tape.until else {}),
+        **({"unwatched": list(tape.unwatched)} if tape.unwatched else {}),
         **({"base": {str(key): text for key, text in tape.base.items()}} if tape.base else {}),
         "revisions": [
             {
