@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -22,6 +22,7 @@ from reconcile.errors import ReconcileError
 from reconcile.heal import heal
 from reconcile.locate import Verdict
 from reconcile.look import Choices, look
+from reconcile.pooler import PoolerBetween
 from reconcile.project import Project, open_project
 from reconcile.report import Report
 
@@ -31,23 +32,39 @@ Result = TypeVar("Result")
 log = structlog.get_logger(__name__)
 
 
+_SETTINGS = {Verdict.AHEAD: "\n  ALLOW_AHEAD=true  # to serve with this code meanwhile"}
+
+
 class SchemaRefused(PegasusError):
     """The database can't be served as it is; the text is the whole report."""
 
     def __init__(self, report: Report) -> None:
-        schema = report.tape.schema
+        schema = report.observation.home
         hint = f"SQL after SET search_path TO {schema}; commands with -c {SYSTEM_INI.parent.name}/{SYSTEM_INI.name}"
         where = f"In the schema {schema} ({hint}): "
-        super().__init__(f"{where if schema == SYSTEM_SCHEMA else ''}{report}")
+        super().__init__(f"{where if schema == SYSTEM_SCHEMA else ''}{report}{_SETTINGS.get(report.verdict, '')}")
         self.report = report
         self.exit_code = report.exit_code
+
+
+class DatabaseEncodingUnfit(PegasusError):
+    """The database can't hold every language's letters."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(
+            f"The database's encoding is {encoding}, which can't hold every name and tag: Pegasus needs UTF8. Make a"
+            " new database with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, restore a dump into it, and name"
+            " it in DATABASE_URL."
+        )
+        self.encoding = encoding
 
 
 class SchemaUnchecked(PegasusError):
     """The database couldn't be compared with the revisions, or couldn't be healed just now."""
 
     def __init__(self, error: ReconcileError) -> None:
-        super().__init__(str(error))
+        hint = ": set MIGRATION_DATABASE_URL to that address." if isinstance(error, PoolerBetween) else ""
+        super().__init__(f"{error}{hint}")
         self.exit_code = error.exit_code
 
 
@@ -95,7 +112,8 @@ def _healing(settings: Settings) -> Callable[[Connection, Project], Report]:
 
 
 def _is_served(report: Report, settings: Settings) -> bool:
-    return report.well or (report.verdict is Verdict.AHEAD and settings.allow_ahead)
+    """What only makes this code slower is told in the log, and keeps nobody from being served."""
+    return report.serves or (report.verdict is Verdict.AHEAD and settings.allow_ahead)
 
 
 def _log(report: Report) -> None:
@@ -105,12 +123,15 @@ def _log(report: Report) -> None:
         log.info("schema changed", step=" ".join(str(step).split()))
     for note in report.plan.notes:
         log.warning("about the schema", note=note)
+    if report.plan.refusal is not None:
+        log.warning("the schema isn't mended", reason=report.plan.refusal.reason)
 
 
 async def on_both_chains(settings: Settings, work: Callable[[Connection, Project], Report]) -> tuple[Report, ...]:
     """Calls `work` as `on_database` does, for our own schema only once the chain of `audio_files` can be served."""
 
     def for_each(connection: Connection, *projects: Project) -> tuple[Report, ...]:
+        _check_encoding(connection)
         reports: list[Report] = []
         for project in projects:
             if all(_is_served(report, settings) for report in reports):
@@ -118,6 +139,14 @@ async def on_both_chains(settings: Settings, work: Callable[[Connection, Project
         return tuple(reports)
 
     return await _on_connection(settings, for_each, ALEMBIC_INI, SYSTEM_INI)
+
+
+def _check_encoding(connection: Connection) -> None:
+    """Raises DatabaseEncodingUnfit: names and tags are of all languages."""
+    driver: Any = connection.connection.driver_connection
+    encoding = driver.get_settings().server_encoding
+    if encoding != "UTF8":
+        raise DatabaseEncodingUnfit(encoding)
 
 
 async def on_database(settings: Settings, work: Callable[[Connection, Project], Result]) -> Result:

@@ -34,9 +34,9 @@ def apply(steps: Iterable[Step], connection: Connection, project: Project, obser
             case Stamp(revisions):
                 stamp(connection, revisions, project, observation.versions)
             case Upgrade(revision):
-                upgrade(project.config, revision, connection)
+                upgrade(project.config, revision, connection, enums=_remembered(observation, project))
             case Resume(revision, done):
-                resume(project.config, revision, connection, done=done)
+                resume(project.config, revision, connection, done=done, enums=_remembered(observation, project))
             case BuildBeside() | UpgradeAlone():
                 raise TypeError(step)
 
@@ -49,11 +49,16 @@ def apply_alone(step: Step, connection: Connection, project: Project, observatio
             outside.execute(_SET_PATH, {"path": observation.path, "local": False})
             outside.exec_driver_sql(sql)
         case UpgradeAlone(revision):
-            upgrade(project.config, revision, connection)
+            upgrade(project.config, revision, connection, enums=_remembered(observation, project))
         case Resume(revision, done):
-            resume(project.config, revision, connection, done=done)
+            resume(project.config, revision, connection, done=done, enums=_remembered(observation, project))
         case _:
             raise TypeError(step)
+
+
+def _remembered(observation: Observation, project: Project) -> frozenset[str]:
+    """The enum types that one long run would remember to have made."""
+    return project.tape.lasting_enums.intersection(observation.enums)
 
 
 def stamp(connection: Connection, revisions: tuple[str, ...], project: Project, versions: VersionTable) -> None:

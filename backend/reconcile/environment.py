@@ -59,10 +59,12 @@ def upgrade(
     *,
     scripts: ScriptDirectory | None = None,
     watch: Watch | None = None,
+    enums: Iterable[str] = (),
 ) -> None:
     """Has Alembic run the revisions up to one, through the project's own env.py, on this connection.
 
-    `scripts` are the project's, where they were read before.
+    `scripts` are the project's, where they were read before. `enums` are the types that earlier revisions have made:
+    in one long run SQLAlchemy remembers those that it made itself, and chains have come to depend on it.
 
     Raises:
         RevisionRaised: a revision's own code fails, and not because of what PostgreSQL says.
@@ -72,6 +74,7 @@ def upgrade(
 
     def revisions(heads: Any, context: MigrationContext) -> Iterable[Any]:
         steps: list[Any] = scripts._upgrade_revs(revision, heads)  # noqa: SLF001 - what `alembic upgrade` does
+        context.impl.memo.setdefault("pg_ENUM", set()).update((None, name) for name in enums)
         return watch(steps, context) if watch else steps
 
     _run(config, scripts, connection, fn=revisions, destination_rev=revision)

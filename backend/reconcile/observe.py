@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from reconcile.errors import ReconcileError
-from reconcile.schema import Key, Schema
+from reconcile.schema import Key, Schema, unquoted
 
 PREAMBLE_SQL = text((Path(__file__).parent / "preamble.sql").read_text(encoding="utf-8"))
 VERSION = "coalesce(CAST(version_num AS text), 'NULL')"  # whatever somebody's table of that name may hold
@@ -100,6 +100,12 @@ class Observation:
     versions: VersionTable = field(default_factory=VersionTable)
     version_length: int | None = None
     details: Mapping[Key, str] = field(default_factory=dict)
+
+    @property
+    def enums(self) -> tuple[str, ...]:
+        """The names of the enum types in our schema, unquoted."""
+        enums = (key for key, text in self.schema.items() if key.kind == "type" and text.startswith("enum "))
+        return tuple(unquoted(key.name) for key in enums if not key.schema)
 
     @property
     def digest(self) -> str:

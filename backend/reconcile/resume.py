@@ -5,7 +5,7 @@ sends, the statements that are known to have run don't reach the server.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,14 +30,16 @@ class ResumeFailed(ReconcileError):
         self.statement = statement
 
 
-def resume(config: Config, revision: str, connection: Connection, *, done: tuple[str, ...]) -> None:
+def resume(
+    config: Config, revision: str, connection: Connection, *, done: tuple[str, ...], enums: Iterable[str] = ()
+) -> None:
     """Has Alembic run a revision without the statements that have run.
 
     Raises:
         ResumeFailed: a statement that moves rows has run, and the code didn't send it again to be left out.
     """
     with _leaving_out(connection.engine, done) as waiting:
-        upgrade(config, revision, connection)
+        upgrade(config, revision, connection, enums=enums)
     missed = [sql for sql in waiting if read_statement(sql).moves_rows]
     if missed:
         raise ResumeFailed(revision, missed[0])

@@ -80,6 +80,11 @@ def parse_key(text: str) -> Key:
     return Key(kind, schema, name, "") if kind in _OF_A_TABLE else Key(kind, schema, "", name)
 
 
+def unquoted(name: str) -> str:
+    """A name as the catalogs hold it, of a name as SQL writes it."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
 Schema: TypeAlias = Mapping[Key, str]
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from reconcile.errors import ReconcileError
 from reconcile.observe import VersionTable, digest_of
-from reconcile.schema import Key, Schema, tables_in
+from reconcile.schema import Key, Schema, tables_in, unquoted
 
 FORMAT = 3
 BASE = "base"
@@ -216,6 +216,19 @@ class Tape:
         return tables_in(self.keys)
 
     @cached_property
+    def lasting_enums(self) -> frozenset[str]:
+        """The names, unquoted, of the enum types that no revision drops once they are made."""
+        dropped = {key for item in self.statements for key, effect in item.effects.items() if effect.after is None}
+        return frozenset(
+            unquoted(key.name)
+            for key, texts in self.texts.items()
+            if key.kind == "type"
+            and not key.schema
+            and key not in dropped
+            and any(t.startswith("enum ") for t in texts)
+        )
+
+    @cached_property
     def partitions(self) -> frozenset[str]:
         """The names of the tables among them that are partitions: operations add and drop those as time passes."""
         return frozenset(
@@ -233,7 +246,7 @@ class Tape:
     @cached_property
     def schemas(self) -> frozenset[str]:
         """The schemas to look into beside ours, unquoted: those that names on the tape are qualified with."""
-        return frozenset(key.schema.strip('"').replace('""', '"') for key in self.keys if key.schema)
+        return frozenset(unquoted(key.schema) for key in self.keys if key.schema)
 
     def points_at(self, ours: Schema, *, ignoring: Collection[Key] = frozenset()) -> tuple[Point, ...]:
         """Every place in the order of the tape at which the schema is exactly this one, but for some objects."""
