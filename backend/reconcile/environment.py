@@ -17,7 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reconcile.errors import ReconcileError
 
@@ -110,9 +110,21 @@ def _run(config: Config, scripts: ScriptDirectory, connection: Connection, *, fn
     except (DBAPIError, ReconcileError, CommandError):
         raise
     except Exception as error:
+        if _is_of_the_connection(error):
+            raise
         raise raised_by_project(error, scripts) from error
     finally:
         del config.attributes["connection"]
+
+
+def _is_of_the_connection(error: Exception) -> bool:
+    """Whether SQLAlchemy stumbles over what PostgreSQL said before: over a connection that it ended, for one."""
+    cause: BaseException | None = error
+    while isinstance(cause, SQLAlchemyError):
+        if isinstance(cause, DBAPIError):
+            return True
+        cause = cause.__context__
+    return False
 
 
 def only_once(visit: Callable[..., Any]) -> Callable[..., Any]:

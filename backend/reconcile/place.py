@@ -138,9 +138,13 @@ def _telling(points: tuple[Point, ...], claims: Claims, tape: Tape) -> tuple[Poi
         if point.done == 0
         or (
             not (point.skipped and tape.revisions[point.index].id in claims.applied)
-            and not all(item.traceless for item in tape.revisions[point.index].statements[: point.done])
+            and any(_tells(item) for item in tape.revisions[point.index].statements[: point.done])
         )
     )
+
+
+def _tells(statement: Statement) -> bool:
+    return not statement.traceless and statement.kind != "boundary"
 
 
 def _vouched(points: tuple[Point, ...], claims: Claims, tape: Tape) -> Place | None:
@@ -203,7 +207,7 @@ def _at_revision(
         and (doubt.statement.traceless or any(key not in ignoring for key in doubt.statement.effects))
     ]
     readings = tuple(label(applied, tape) for applied in exact)
-    if doubts and (len(exact) > 1 or any(doubt.statement.traceless for doubt in doubts)):
+    if doubts and not claims.vouched and (len(exact) > 1 or any(doubt.statement.traceless for doubt in doubts)):
         readings = readings if len(exact) > 1 else (_before(exact[-1], tape), *readings)
         return Place(exact[-1], readings=readings, doubts=tuple(doubts), reach=points[-1])
     first = points[0]
@@ -218,14 +222,17 @@ _WITHOUT_DOUBT = ("neutral", "boundary")
 
 
 def _unless_overtaken(place: Place, reach: Point, claims: Claims, tape: Tape, *, proven: bool) -> Place:
-    """A known claim may only be left behind where the revisions after it move no rows: the schema doesn't show that."""
+    """A known claim may only be left behind where the revisions after it move no rows: the schema doesn't show that.
+
+    What a revision moved before it made something that is there, it has moved.
+    """
     overtaken = place.applied - claims.applied
     doubts = tuple(
         Doubt(index, position, statement)
         for index, revision in enumerate(tape.revisions)
         if revision.id in overtaken and not revision.replay_safe
         for position, statement in enumerate(revision.statements)
-        if statement.traceless
+        if statement.traceless and not any(later.effects for later in revision.statements[position:])
     )
     if not doubts or not claims.known or claims.unknown or place.readings or proven or claims.vouched:
         return place

@@ -180,9 +180,11 @@ class _Recorder:
 
         @contextmanager
         def autocommit_block() -> Iterator[None]:
-            self._end_of_transaction("-- autocommit_block()")
+            before = len(self._statements)
             with block():
                 yield
+            if len(self._statements) == before:  # what it may do for rows, it did for none
+                self._end_of_transaction("-- autocommit_block()")
             self._set_mark()
 
         context.autocommit_block = autocommit_block  # type: ignore[method-assign]  # revisions ask the context for it

@@ -103,7 +103,7 @@ BRANCHES = Chain(
 )
 TENANT = Chain(
     name="tenant",
-    statements={"t01": ". + + +", "t02": ". + + d", "t03": ". + +|"},
+    statements={"t01": "+ + +", "t02": "+ + d", "t03": "+ +|"},
     rows={
         "t01": "INSERT INTO items (state) VALUES ('new'), ('old')",
         "t02": "INSERT INTO parts VALUES (1, 1); INSERT INTO items (state, weight) VALUES ('new', NULL)",
