@@ -60,11 +60,11 @@ def healed(stop: Stop, claim: Claim, *, lost_tables: bool) -> bool:
             return stop.at_the_end or (not lost_tables and _can_move_back(stop) and _known(stop))
         case "the parent" if not stop.begun:
             return True
-    return _known(stop)
+    return _known(stop, by_its_own_code=True)
 
 
-def _known(stop: Stop) -> bool:
-    """Whether the schema alone tells what is still to be run, and nothing of that is rows."""
+def _known(stop: Stop, *, by_its_own_code: bool = False) -> bool:
+    """Whether the schema alone tells what is still to be run, and nothing of that is rows, but for its own code to move."""
     marks = stop.marks
     if stop.revision in stop.chain.again and stop.begun:
         return True
@@ -74,7 +74,8 @@ def _known(stop: Stop) -> bool:
         return _end_is_known(stop, stop.index)
     if all(mark[0] in COMPLETABLE for mark in marks):
         return True
-    return not _beside_rows(marks, stop.done) and all(mark in ("+", "-", ".") for mark in marks[stop.done :])
+    plain = all(mark in ("+", "-", ".") for mark in marks[stop.done :])
+    return not _beside_rows(marks, stop.done) and (plain or by_its_own_code)
 
 
 def _end_is_known(stop: Stop, index: int) -> bool:
