@@ -163,6 +163,8 @@ async def _on_connection(settings: Settings, work: Callable[..., Result], *chain
             async with engine.connect() as connection:
                 return await connection.run_sync(work, *projects)
     except ReconcileError as error:
+        if isinstance(error.__cause__, PegasusError):  # what our own env.py raises
+            raise error.__cause__ from None
         raise SchemaUnchecked(error) from error
     finally:
         await engine.dispose()

@@ -41,15 +41,23 @@ class SeveralTargets(EnvironmentUnfit):
         )
 
 
-class RevisionRaised(ReconcileError):
-    """The project's own code raised an error."""
+class EnvironmentRaised(EnvironmentUnfit):
+    """env.py, or what it imports, raised an error."""
 
-    def __init__(self, error: Exception, *, file: str, line: int | None, revision: str | None) -> None:
-        place = f"{file}, line {line}" if line else file
-        who = f"revision {revision} ({place})" if revision else place
-        said = traceback.format_exception_only(error)[-1].strip()
-        super().__init__(f"{who} raised {said.rstrip('.')}")
+    def __init__(self, error: Exception, *, place: str) -> None:
+        super().__init__(f"{place} raised {_said(error)}")
+
+
+class RevisionRaised(ReconcileError):
+    """A revision's own code raised an error."""
+
+    def __init__(self, error: Exception, *, place: str, revision: str) -> None:
+        super().__init__(f"revision {revision} ({place}) raised {_said(error)}")
         self.revision = revision
+
+
+def _said(error: Exception) -> str:
+    return traceback.format_exception_only(error)[-1].strip().rstrip(".")
 
 
 def upgrade(
@@ -68,6 +76,7 @@ def upgrade(
 
     Raises:
         RevisionRaised: a revision's own code fails, and not because of what PostgreSQL says.
+        EnvironmentRaised: env.py fails.
         SeveralTargets: env.py migrates more than one database or schema.
     """
     scripts = scripts or ScriptDirectory.from_config(config)
@@ -141,7 +150,7 @@ def only_once(visit: Callable[..., Any]) -> Callable[..., Any]:
     return visit_once
 
 
-def raised_by_project(error: Exception, scripts: ScriptDirectory) -> RevisionRaised:
+def raised_by_project(error: Exception, scripts: ScriptDirectory) -> RevisionRaised | EnvironmentRaised:
     """Where in the project's own files an error came from: the innermost of them."""
     locations: list[Any] = [scripts.dir, *scripts._version_locations]  # noqa: SLF001
     folders = [Path(folder).resolve() for folder in locations]
@@ -151,11 +160,12 @@ def raised_by_project(error: Exception, scripts: ScriptDirectory) -> RevisionRai
         if any(Path(frame.filename).resolve().is_relative_to(folder) for folder in folders)
     ]
     if not frames:
-        return RevisionRaised(error, file="env.py", line=None, revision=None)
+        return EnvironmentRaised(error, place="env.py")
     revisions = {Path(script.path).resolve(): str(script.revision) for script in scripts.walk_revisions()}
     placed = [(frame, revisions.get(Path(frame.filename).resolve())) for frame in frames]
     frame, revision = next(((frame, revision) for frame, revision in reversed(placed) if revision), placed[-1])
-    return RevisionRaised(error, file=Path(frame.filename).name, line=frame.lineno, revision=revision)
+    place = f"{Path(frame.filename).name}, line {frame.lineno}"
+    return RevisionRaised(error, place=place, revision=revision) if revision else EnvironmentRaised(error, place=place)
 
 
 def _take_over_search_path(given: Connection, ours: Connection) -> None:

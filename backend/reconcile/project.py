@@ -80,10 +80,15 @@ def _probe(config: Config) -> Callable[[Connection], object] | None:
     if not named:
         return None
     module, _, function = named.partition(":")
-    try:
-        probe: Callable[[Connection], object] = getattr(import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise ChainUnreadable(f"{PROBE_OPTION} names {named}, which can't be imported", str(error)) from error
+
+    def probe(connection: Connection) -> object:
+        """Imported when it is called: a healthy database never calls it."""
+        try:
+            write = getattr(import_module(module), function)
+        except (ImportError, AttributeError) as error:
+            raise ChainUnreadable(f"{PROBE_OPTION} names {named}, which can't be imported", str(error)) from error
+        return write(connection)
+
     return probe
 
 

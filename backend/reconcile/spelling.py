@@ -83,7 +83,7 @@ class Speller:
             savepoint.rollback()
 
     def _recorded(self, key: Key, found: str) -> str | None:
-        spelled = {found, self._spelled(key, found)}
+        spelled = {found, self._spelled(key, found) or found}
         for recorded in self._tape.texts[key]:
             for definition in (recorded, *older_spellings(recorded)):
                 if self._spelled(key, definition) in spelled:

@@ -64,7 +64,7 @@ def healed(stop: Stop, claim: Claim, *, lost_tables: bool) -> bool:
 
 
 def _known(stop: Stop, *, by_its_own_code: bool = False) -> bool:
-    """Whether the schema alone tells what is still to be run, and nothing of that is rows, but for its own code to move."""
+    """Whether the schema alone tells what is still to be run; rows are only moved `by_its_own_code`."""
     marks = stop.marks
     if stop.revision in stop.chain.again and stop.begun:
         return True
