@@ -412,7 +412,7 @@ CONSTRAINTS = (
         verdict="current",
         seen="",
         end="kept",
-        stays=('constraint audio_files."One Name"', "relation One Name", 'index CREATE UNIQUE INDEX "One Name"'),
+        stays=("constraint audio_files One Name", "relation One Name", 'index CREATE UNIQUE INDEX "One Name"'),
     ),
     Drift(
         name="an extra UNIQUE that recordings can fall foul of",
@@ -450,7 +450,7 @@ CONSTRAINTS = (
         seen='trigger "Never" on audio_files is not ours',
         end="by hand",
         by_hand='ALTER TABLE audio_files DISABLE TRIGGER "Never"',
-        stays=("function ", "trigger CREATE TRIGGER \"Never\""),
+        stays=("function ", 'trigger CREATE TRIGGER "Never"'),
     ),
     Drift(
         name="a rule",
