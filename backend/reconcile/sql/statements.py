@@ -1,10 +1,10 @@
 """statements: what a single statement may do beside changing the schema, read off its text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from reconcile.sql.tokens import Token, significant
+from reconcile.sql.tokens import Token, outside_parentheses, significant
 
 _CHANGES_ROWS = {"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE"}
 _MAY_DO_ANYTHING = {"DO", "CALL", "EXECUTE", "REFRESH"}
@@ -57,7 +57,7 @@ def _starts(words: Sequence[Token], *expected: str) -> bool:
 
 def _moves_rows(words: Sequence[Token]) -> bool:
     if _verb(words) == "COPY":
-        return any(token.word == "FROM" for token in _outside(words)) or _changes_rows_within(words)
+        return any(token.word == "FROM" for token in outside_parentheses(words)) or _changes_rows_within(words)
     return _verb(words) in _CHANGES_ROWS or (_verb(words) == "WITH" and _changes_rows_within(words))
 
 
@@ -94,7 +94,7 @@ def _creates_table(words: Sequence[Token]) -> bool:
 def _has_query(words: Sequence[Token]) -> bool:
     return any(
         token.word == "AS" and (following.word in _QUERIES or following.text == "(")
-        for token, following in pairwise(_outside(words))
+        for token, following in pairwise(outside_parentheses(words))
     )
 
 
@@ -107,13 +107,3 @@ def _ends_transaction(words: Sequence[Token]) -> bool:
     if _starts(words, "PREPARE", "TRANSACTION"):
         return True
     return _verb(words) in _ENDS and not any(token.word in {"TO", "PREPARED"} for token in words)
-
-
-def _outside(words: Sequence[Token]) -> Iterator[Token]:
-    """The tokens that stand in no parentheses, and the opening ones."""
-    depth = 0
-    for token in words:
-        depth -= token.text == ")"
-        if depth == 0:
-            yield token
-        depth += token.text == "("

@@ -79,6 +79,16 @@ def significant(sql: str) -> Iterator[Token]:
     return (token for token in tokens(sql) if token.kind not in {"space", "comment", "meta"})
 
 
+def outside_parentheses(parts: Iterable[Token]) -> Iterator[Token]:
+    """The tokens that stand in no parentheses, and the opening ones themselves."""
+    depth = 0
+    for part in parts:
+        depth -= part.text == ")"
+        if depth == 0 and part.text != ")":
+            yield part
+        depth += part.text == "("
+
+
 def text_of(parts: Iterable[Token]) -> str:
     """The text that the tokens were cut from."""
     return "".join(part.text for part in parts)

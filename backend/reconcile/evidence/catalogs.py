@@ -1,0 +1,144 @@
+"""catalogs: what is behind the names in a statement: tables, and functions that aren't PostgreSQL's own.
+
+The search path must be pg_catalog alone, so that these queries call nothing of others either.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from sqlalchemy import Connection, text
+
+from reconcile.sql.names import quoted
+
+_TABLES = text("""
+SELECT n.nspname, c.relname, c.oid,
+       c.relpersistence <> 't' AND NOT row_security_active(c.oid)
+       AND NOT EXISTS (
+           SELECT FROM pg_class part WHERE part.oid = ANY (tree.oids)
+           AND (part.relkind NOT IN ('r', 'p') OR (part.relkind = 'r' AND part.relhassubclass))
+       )
+       AND NOT EXISTS (
+           SELECT FROM pg_depend d
+           WHERE d.refclassid IN (CAST('pg_proc' AS regclass), CAST('pg_operator' AS regclass)) AND d.refobjid >= 16384
+           AND (
+               (d.classid = CAST('pg_class' AS regclass)
+                AND d.objid IN (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = ANY (tree.oids)))
+               OR (d.classid = CAST('pg_statistic_ext' AS regclass)
+                   AND d.objid IN (SELECT s.oid FROM pg_statistic_ext s WHERE s.stxrelid = ANY (tree.oids)))
+           )
+       ),
+       EXISTS (
+           SELECT FROM pg_trigger g WHERE g.tgrelid = ANY (tree.oids) AND NOT g.tgisinternal AND g.tgenabled <> 'D'
+       ),
+       c.relhasrules OR EXISTS (
+           SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'
+           AND g.tgtype & 1 = 0
+       )
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL (
+    SELECT c.oid || ARRAY(SELECT CAST(p.relid AS oid) FROM pg_partition_tree(CAST(c.oid AS regclass)) p) AS oids
+) tree
+WHERE c.relname = ANY (CAST(:names AS text[])) AND c.relkind NOT IN ('i', 'I', 'S', 'c', 't')
+AND (n.nspname = ANY (CAST(:schemas AS text[])) OR n.oid = pg_my_temp_schema())
+""")
+_COLUMNS = text("""
+SELECT a.attrelid, a.attname, format_type(b.oid, CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE a.atttypmod END),
+       b.typnamespace = CAST('pg_catalog' AS regnamespace) OR b.typtype = 'e', pg_get_expr(d.adbin, d.adrelid)
+FROM pg_attribute a
+JOIN pg_type t ON t.oid = a.atttypid
+JOIN pg_type b ON b.oid = CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END
+LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid = ANY (CAST(:tables AS oid[])) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attrelid, a.attnum
+""")
+_CALLS = text("""
+WITH plain AS (
+    SELECT oid FROM pg_type WHERE typnamespace = CAST('pg_catalog' AS regnamespace) OR typtype <> 'b'
+),
+path AS (
+    SELECT oid FROM pg_namespace WHERE nspname = ANY (CAST(:schemas AS text[]))
+)
+SELECT EXISTS (
+    SELECT FROM pg_proc WHERE oid >= 16384 AND proname = ANY (CAST(:names AS text[]))
+    AND pronamespace IN (SELECT oid FROM path)
+) OR EXISTS (
+    SELECT FROM pg_operator WHERE oid >= 16384 AND oprname = ANY (CAST(:operators AS text[]))
+    AND oprnamespace IN (SELECT oid FROM path)
+    AND (oprleft IN (SELECT oid FROM plain) OR oprright IN (SELECT oid FROM plain))
+) OR EXISTS (
+    SELECT FROM pg_cast WHERE oid >= 16384 AND castsource IN (SELECT oid FROM plain)
+    AND (castcontext = 'i' OR (castmethod = 'f' AND casttarget IN (SELECT oid FROM plain)))
+) OR EXISTS (
+    SELECT FROM pg_type WHERE typnamespace = pg_my_temp_schema()
+)
+""")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column. `type` is a domain's base type; it `is_plain` where comparing its values calls nothing of others."""
+
+    name: str
+    type: str
+    is_plain: bool
+    default: str | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table. It `is_readable` where reading it as a whole runs nothing of others and leaves out no rows.
+
+    Where triggers or rules lie on it, a change `may_differ` from what its statement says; where they answer to
+    statements, one that meets no rows `may_act` all the same.
+    """
+
+    schema: str
+    name: str
+    is_readable: bool
+    may_differ: bool
+    may_act: bool
+    columns: tuple[Column, ...]
+
+    @property
+    def full_name(self) -> tuple[str, str]:
+        """Schema and name, as the catalogs hold them."""
+        return self.schema, self.name
+
+    @property
+    def qualified(self) -> str:
+        """The name for SQL."""
+        return quoted(self.schema, self.name)
+
+    def column(self, name: str) -> Column | None:
+        """The column of this name, as the catalogs hold it."""
+        return next((column for column in self.columns if column.name == name), None)
+
+
+def tables_named(names: Collection[str], schemas: Collection[str], connection: Connection) -> tuple[Table, ...]:
+    """All tables and views that may be meant by some names, in the session's temporary schema too."""
+    rows = connection.execute(_TABLES, {"names": sorted(names), "schemas": sorted(schemas)}).all()
+    columns = dict(_columns([oid for _, _, oid, *_ in rows], connection))
+    return tuple(
+        Table(schema, name, is_readable, has_triggers or may_act, may_act, columns.get(oid, ()))
+        for schema, name, oid, is_readable, has_triggers, may_act in rows
+    )
+
+
+def _columns(tables: Collection[int], connection: Connection) -> Iterator[tuple[int, tuple[Column, ...]]]:
+    rows = connection.execute(_COLUMNS, {"tables": list(tables)})
+    for table, columns in groupby(rows, key=lambda row: row[0]):
+        yield table, tuple(Column(*column[1:]) for column in columns)
+
+
+def may_be_called(
+    names: Collection[str], operators: Collection[str], schemas: Collection[str], connection: Connection
+) -> bool:
+    """Whether an expression with these names and operators may call what isn't PostgreSQL's own.
+
+    A function of others is taken for called wherever its name stands. An operator can't be called where none of its
+    operands has a type of PostgreSQL's own, as those of citext. Temporary types go before PostgreSQL's own.
+    """
+    parameters = {"names": sorted(names), "operators": sorted(operators), "schemas": sorted(schemas)}
+    return bool(connection.scalar(_CALLS, parameters))
