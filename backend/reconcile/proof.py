@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from reconcile.evidence import Finding, examine, examine_read
+from reconcile.evidence.examine import examine, examine_read
+from reconcile.evidence.finding import Finding
 from reconcile.locate import Location
 from reconcile.place import Doubt, Proof
 from reconcile.tape import Point, Revision, Tape
