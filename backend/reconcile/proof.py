@@ -44,7 +44,8 @@ def _finding(doubt: Doubt, connection: Connection, tape: Tape) -> Finding | None
     if statement.kind != "data":
         return None
     tables, columns = _made_before(revision, doubt.position)
-    return examine(connection, statement.sql, created_tables=tables, added_columns=columns)
+    later = [item.sql for item in revision.statements[doubt.position + 1 :]]
+    return examine(connection, statement.sql, created_tables=tables, added_columns=columns, later=later)
 
 
 def _made_before(revision: Revision, position: int) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
