@@ -4,6 +4,7 @@ A request is a line of JSON on stdin: the program, its arguments, its folder and
 stdout: the exit code and what was written. A fork has all modules loaded, and nothing of those before it.
 """
 
+import gc
 import json
 import os
 import sys
@@ -56,5 +57,6 @@ if __name__ == "__main__":
     for module in (*PROGRAMS.values(), "psycopg", "sqlalchemy.dialects.postgresql.psycopg"):
         with suppress(ImportError):  # whoever calls it hears of it
             import_module(module)
+    gc.freeze()  # what is loaded isn't copied into a fork by looking whether it is still needed
     for line in sys.stdin:
         print(json.dumps(fork(json.loads(line))), flush=True)

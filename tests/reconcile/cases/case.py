@@ -43,9 +43,10 @@ class Case:
     "refused" has changed nothing, and "told" leaves that to `after` and `never`. Of several, any will do.
     `after` are queries with their answers; those of a refusal hold once a way on that it names was followed, unless
     that way assumes another revision than the `truth`. `says` are words that status or heal must say, `never` words
-    that nothing may say. `also` says that the database holds more than the chain makes.
+    that nothing may say. In the end the database holds the "same" as plain Alembic makes, "more", or "any" thing else.
     `ways` is how many ways on a refusal must name at least; each that it names is followed.
-    `role` is what the project connects as: the superuser, or the owner of the database, who is none.
+    `role` is what the project connects as: the superuser, the owner of the database, who is none, or a guest in it.
+    `names` are the revisions' ids, where they aren't r1, r2, …
     """
 
     id: str
@@ -63,14 +64,20 @@ class Case:
     base: str = ""
     ini: str = ""
     recordable: bool = True
-    role: Literal["superuser", "owner"] = "superuser"
+    role: Literal["superuser", "owner", "guest"] = "superuser"
     encoding: str = "UTF8"
-    also: bool = False
+    holds: Literal["same", "more", "any"] = "same"
+    names: tuple[str, ...] = ()
 
     @property
     def chain(self) -> tuple[object, ...]:
         """What a recording depends on."""
-        return self.revisions, self.env, self.head, self.base, self.ini
+        return self.revisions, self.names, self.env, self.head, self.base, self.ini
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The revisions' ids."""
+        return self.names or tuple(f"r{number}" for number in range(1, len(self.revisions) + 1))
 
 
 @dataclass(frozen=True)
@@ -83,12 +90,13 @@ class Form:
 
 
 def form(name: str, *steps: Step, **changes: Any) -> Form:
-    """A form: the steps that come after the kind's own, and what else is otherwise in it."""
+    """A form: the steps that come after the kind's own, unless it brings all, and what else is otherwise in it."""
     return Form(name, steps, changes)
 
 
 def forms(kind: Case, *of_kind: Form) -> tuple[Case, ...]:
     """The cases of one kind."""
     return tuple(
-        replace(kind, id=f"{kind.id}, {one.name}", steps=kind.steps + one.steps, **one.changes) for one in of_kind
+        replace(kind, **{"id": f"{kind.id}, {one.name}", "steps": kind.steps + one.steps, **one.changes})
+        for one in of_kind
     )

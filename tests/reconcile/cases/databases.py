@@ -73,6 +73,7 @@ class Server:
 
     def __init__(self, address: str) -> None:
         self.address = address
+        self._programs, _ = find_binaries()
 
     def at(self, database: str, *, role: str = SUPERUSER) -> str:
         """The address of a database, for a role."""
@@ -124,11 +125,22 @@ class Server:
             )
             return Counter(str(row[0]) for row in connection.execute(whole.encode()))
 
+    def psql(self, text: str, *, database: str) -> None:
+        """Runs a script by psql, which has to end well."""
+        command = [str(self._programs / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-", self.at(database)]
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
     def outline(self, database: str) -> Counter[str]:
-        """The lines in which pg_dump tells the schema, of which the order counts for nothing: that of columns."""
-        program, _ = find_binaries()
+        """The lines in which pg_dump tells the schema, whose order is no matter, as that of columns."""
         dumped = subprocess.run(
-            [program / "pg_dump", "--schema-only", "--no-owner", "--exclude-schema=reconcile", self.at(database)],
+            [
+                self._programs / "pg_dump",
+                "--schema-only",
+                "--no-owner",
+                "--exclude-schema=reconcile",
+                self.at(database),
+            ],
             capture_output=True,
             text=True,
             check=True,

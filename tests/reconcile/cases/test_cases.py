@@ -7,7 +7,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from . import looking, meaning, naming, objects, recording, refused, rows, statements, versions
+from . import (
+    evidence,
+    labels,
+    looking,
+    meaning,
+    naming,
+    objects,
+    recording,
+    refused,
+    rows,
+    spelling,
+    statements,
+    versions,
+)
 from .bare import started
 from .case import Case
 from .checks import run
@@ -16,7 +29,20 @@ from .trial import Bench
 
 CASES = tuple(
     case
-    for room in (objects, rows, recording, meaning, naming, versions, looking, refused, statements)
+    for room in (
+        objects,
+        rows,
+        evidence,
+        recording,
+        spelling,
+        meaning,
+        naming,
+        looking,
+        refused,
+        labels,
+        versions,
+        statements,
+    )
     for case in room.CASES
 )
 

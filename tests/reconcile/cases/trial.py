@@ -76,6 +76,11 @@ class Trial:
         text = text.replace("{role}", self.role).replace("{database}", self.database)
         self.bench.server.run(text, database=self.database, role=role or self.role)
 
+    def load_base(self) -> None:
+        """Gives the base to psql, as a person would."""
+        if self.case.base:
+            self.bench.server.psql(self.case.base, database=self.database)
+
     def take(self, step: Step) -> None:
         """Lets a step happen."""
         match step.by:
@@ -95,7 +100,8 @@ class Trial:
     @contextmanager
     def copied(self) -> Iterator["Trial"]:
         """The same case in a copy of its database."""
-        with self.bench.server.database(template=self.database, owner=self.role) as copy:
+        owner = self.role if self.case.role == "owner" else SUPERUSER
+        with self.bench.server.database(template=self.database, owner=owner) as copy:
             trial = replace(self, database=copy, said=[])
             trial.write_project()
             shutil.copy(self.folder / "tape.json", trial.folder)

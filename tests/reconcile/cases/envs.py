@@ -1,0 +1,105 @@
+"""The env.py of the projects in the cases, by name."""
+
+# As Alembic's own template has it: it reads the address, and opens a connection of its own.
+TEMPLATE = """
+from alembic import context
+from sqlalchemy import engine_from_config, pool
+
+engine = engine_from_config(context.config.get_section("alembic"), prefix="sqlalchemy.", poolclass=pool.NullPool)
+
+
+def run_offline():
+    context.configure(url=context.config.get_main_option("sqlalchemy.url"), literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def run_online():
+    with engine.connect() as connection:
+        context.configure(connection=connection, target_metadata=None{options})
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+if context.is_offline_mode():
+    run_offline()
+else:
+    run_online()
+"""
+# As Alembic's cookbook has it: a connection may be given by whoever calls.
+GIVEN = """
+import os
+from alembic import context
+from sqlalchemy import create_engine, pool
+
+
+def run(connection):
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    run(given)
+else:
+    with create_engine(os.environ["CASE_DATABASE"], poolclass=pool.NullPool).begin() as connection:
+        run(connection)
+"""
+# One after the other, whatever they are; `{setup}` is done on each connection first.
+LOOP = """
+from alembic import context
+from sqlalchemy import create_engine, pool, text
+
+url = context.config.get_main_option("sqlalchemy.url")
+for name in {names}:
+    with create_engine(url, poolclass=pool.NullPool).connect() as connection:
+        {setup}
+        context.configure(connection=connection{options})
+        with context.begin_transaction():
+            context.run_migrations()
+"""
+# As Alembic's template for several databases has it: all are connected to first, and committed together.
+MULTIDB = """
+from alembic import context
+from sqlalchemy import create_engine, pool
+
+url = context.config.get_main_option("sqlalchemy.url")
+engines = {}
+for name in ("first", "second"):
+    engines[name] = create_engine(url, poolclass=pool.NullPool).connect()
+try:
+    for name, connection in engines.items():
+        connection.begin()
+        context.configure(connection=connection, upgrade_token=f"{name}_upgrades", version_table=f"versions_{name}")
+        context.run_migrations(engine_name=name)
+    for connection in engines.values():
+        connection.commit()
+finally:
+    for connection in engines.values():
+        connection.close()
+"""
+IN_SCHEMA = """connection.execute(text(f'SET search_path TO "{name}"'))
+        connection.commit()"""
+TRANSLATED = "connection = connection.execution_options(schema_translate_map={None: name})"
+
+ENVS = {
+    "template": TEMPLATE.format(options=""),
+    "transaction_per_migration": TEMPLATE.format(options=", transaction_per_migration=True"),
+    "own_versions": TEMPLATE.format(options=', version_table="our_versions"'),
+    "version_schema": TEMPLATE.format(options=', version_table_schema="ours"'),
+    "given": GIVEN,
+    "multidb": MULTIDB,
+    "two databases in turn": LOOP.format(names=("first", "second"), setup="pass", options=""),
+    "two schemas in turn": LOOP.format(names=("one", "two"), setup=IN_SCHEMA, options=""),
+    "two schemas by version tables": LOOP.format(
+        names=("one", "two"), setup=IN_SCHEMA, options=", version_table_schema=name"
+    ),
+    "two schemas by translation": LOOP.format(
+        names=("one", "two"), setup=TRANSLATED, options=', version_table=f"versions_{name}"'
+    ),
+    "one database of a list": LOOP.format(names=("only",), setup="pass", options=""),
+    "looked at first": LOOP.format(
+        names=("only",), setup="connection.scalar(text('SELECT 1')); connection.commit()", options=""
+    ),
+}

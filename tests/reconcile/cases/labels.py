@@ -1,0 +1,105 @@
+"""Enum labels that differ in case alone: what `create_all` leaves of a Python enum without `values_callable`."""
+
+from .case import Case, form, forms, sql, upgrade
+
+LETTERS = """
+op.create_table(
+    "letters",
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("state", sa.Enum("draft", "sent", "read", name="lettersstate"), nullable=False),
+)
+op.create_index("letters_state", "letters", ["state"])
+"""
+MADE = """
+CREATE TYPE lettersstate AS ENUM ({});
+CREATE TABLE letters (id serial PRIMARY KEY, state lettersstate NOT NULL);
+CREATE INDEX letters_state ON letters (state);
+"""
+UPPER = MADE.format("'DRAFT', 'SENT', 'READ'")
+ROWS = sql("INSERT INTO letters (state) VALUES ('SENT'), ('DRAFT')")
+STATES = {
+    "SELECT string_agg(state::text, ',' ORDER BY id) FROM letters": "sent,draft",
+    "SELECT string_agg(enumlabel, ',' ORDER BY enumsortorder) FROM pg_enum": "draft,sent,read",
+}
+
+CASES = forms(
+    Case(
+        id="labels-in-capitals",
+        why="Labels that differ in case alone, all in order, are the same: they are renamed, and the rows with them.",
+        revisions=(LETTERS,),
+        right=("healed",),
+        says=("DRAFT", "draft"),
+        after=STATES,
+    ),
+    form("nothing on record", sql(UPPER), ROWS),
+    form("the head on record", upgrade("r1"), sql("DROP TABLE letters; DROP TYPE lettersstate"), sql(UPPER), ROWS),
+    form(
+        "at a revision before the head",
+        sql(UPPER),
+        ROWS,
+        revisions=(LETTERS, 'op.add_column("letters", sa.Column("text", sa.Text))'),
+    ),
+    form("with the index to come", sql(UPPER), sql("DROP INDEX letters_state"), ROWS),
+    form(
+        "one of them right already",
+        sql(MADE.format("'DRAFT', 'sent', 'READ'").replace("x", "x")),
+        sql("INSERT INTO letters (state) VALUES ('sent'), ('DRAFT')"),
+    ),
+    form(
+        "only the first letter",
+        sql(MADE.format("'Draft', 'Sent', 'Read'")),
+        sql("INSERT INTO letters (state) VALUES ('Sent'), ('Draft')"),
+        says=("Draft",),
+    ),
+    form(
+        "as a default",
+        sql(UPPER + "ALTER TABLE letters ALTER state SET DEFAULT 'DRAFT'"),
+        ROWS,
+        revisions=(LETTERS.replace("nullable=False", 'nullable=False, server_default="draft"'),),
+        after=STATES | {"INSERT INTO letters DEFAULT VALUES RETURNING state": "draft"},
+    ),
+    form(
+        "in an index of some rows",
+        sql(UPPER + "CREATE INDEX drafts ON letters (id) WHERE state = 'DRAFT'"),
+        ROWS,
+        revisions=(LETTERS + "op.execute(\"CREATE INDEX drafts ON letters (id) WHERE state = 'draft'\")",),
+    ),
+    form(
+        "in two types",
+        sql(UPPER + "CREATE TYPE kind AS ENUM ('HARD', 'SOFT'); ALTER TABLE letters ADD COLUMN kind kind"),
+        ROWS,
+        revisions=(
+            LETTERS.replace(
+                'name="lettersstate"), nullable=False),',
+                'name="lettersstate"), nullable=False),\n    sa.Column("kind", sa.Enum("hard", "soft", name="kind")),',
+            ),
+        ),
+        says=("DRAFT", "HARD"),
+        after={"SELECT string_agg(state::text, ',' ORDER BY id) FROM letters": "sent,draft"},
+    ),
+    form(
+        "in another order",
+        sql(MADE.format("'SENT', 'DRAFT', 'READ'")),
+        ROWS,
+        right=("refused",),
+        says=("lettersstate",),
+        after={},
+    ),
+    form(
+        "with one too many",
+        sql(MADE.format("'DRAFT', 'SENT', 'READ', 'LOST'")),
+        ROWS,
+        right=("refused",),
+        says=("lettersstate",),
+        after={},
+    ),
+    form(
+        "two of the chain's own that differ in case alone",
+        upgrade("r1"),
+        sql("INSERT INTO letters (state) VALUES ('draft'), ('DRAFT')"),
+        revisions=(LETTERS.replace('"sent", "read"', '"DRAFT"'),),
+        right=("current",),
+        says=(),
+        after={"SELECT string_agg(state::text, ',' ORDER BY id) FROM letters": "draft,DRAFT"},
+    ),
+)
