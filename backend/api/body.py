@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
-from api.bursts import Buffers, Reader
+from api.bursts import Reader, lent_buffer
 from api.direct import direct_connection
 from core.errors import PegasusError
 from core.metrics import RECEIVING, UPLOAD_BYTES, UPLOADS_IN_PROGRESS
@@ -50,8 +50,8 @@ class Body:
     async def pump(self, sink: Sink, *, end: Callable[[], T], saving: bool = False) -> T:
         """Feeds `sink` with all bytes, then calls `end` and returns what it returns. Both may block.
 
-        A piece stays as it is until `sink` is called again, which may be with no bytes, or `end` has returned. When
-        the body breaks off and `saving`, what came of it reaches `sink` all the same, however it ended.
+        A piece stays as it is until `sink` returns. When the body breaks off and `saving`, what came of it reaches
+        `sink` all the same, however it ended.
         Raises ClientDisconnect, UploadTooSlow, or what they raise.
         """
         waiting: list[bytes] = []
@@ -61,9 +61,9 @@ class Body:
             RECEIVING.observe(time.perf_counter() - began)
             return end()
 
-        with Buffers() as buffers, self._counted(), span("receive"):
+        with self._counted(), span("receive"):
             try:
-                return await self._pass_on(sink, carried(ended), waiting, buffers)
+                return await self._pass_on(sink, carried(ended), waiting)
             except BaseException:
                 if saving and waiting:
                     await in_thread(partial(_save, sink, _taken(waiting)))
@@ -78,7 +78,7 @@ class Body:
             UPLOADS_IN_PROGRESS.dec()
             UPLOAD_BYTES.inc(self._received)
 
-    async def _pass_on(self, sink: Sink, end: Callable[[], T], waiting: list[bytes], buffers: Buffers) -> T:
+    async def _pass_on(self, sink: Sink, end: Callable[[], T], waiting: list[bytes]) -> T:
         """Feeds `sink` until the body has ended. Each way to a thread takes as much along as it can."""
         pace, gathered, more = _Pace(), 0, True
         while more:
@@ -87,7 +87,7 @@ class Body:
             gathered += len(chunk)
             if more and gathered >= GATHERED_BYTES:
                 gathered = 0
-                ended = await self._hand_over(sink, end, _taken(waiting), buffers)
+                ended = await self._hand_over(sink, end, _taken(waiting))
                 if ended:
                     with suppress(ClientDisconnect):  # all bytes are there, as when it goes away a moment later
                         await self._next(pace)  # so that whoever watches knows that the body has ended
@@ -95,7 +95,7 @@ class Body:
                 pace = _Pace()
         return await in_thread(partial(_last, sink, _taken(waiting), end))
 
-    async def _hand_over(self, sink: Sink, end: Callable[[], T], piece: bytes, buffers: Buffers) -> tuple[T] | None:
+    async def _hand_over(self, sink: Sink, end: Callable[[], T], piece: bytes) -> tuple[T] | None:
         """Hands a piece over, and with it what comes right behind it, where the connection can be read directly.
 
         Returns what `end` has returned, if these were all bytes.
@@ -108,7 +108,7 @@ class Body:
             return None
         with self._connection.reading(unread) as reader:
             try:
-                return await in_thread(partial(_with_more, sink, piece, reader, buffers, end))
+                return await in_thread(partial(_with_more, sink, piece, reader, end))
             finally:
                 self._received += unread - reader.unread_bytes
 
@@ -126,13 +126,11 @@ class Body:
         return chunk, message.get("more_body", False)
 
 
-def _with_more(sink: Sink, piece: bytes, reader: Reader, buffers: Buffers, end: Callable[[], T]) -> tuple[T] | None:
+def _with_more(sink: Sink, piece: bytes, reader: Reader, end: Callable[[], T]) -> tuple[T] | None:
     sink(piece)
-    reader.pass_on(sink, buffers)
-    if reader.unread_bytes == 0:
-        return (end(),)
-    sink(b"")  # from here on the buffers may be read into again, by whoever comes next
-    return None
+    with lent_buffer() as buffer:
+        reader.pass_on(sink, buffer)
+    return (end(),) if reader.unread_bytes == 0 else None
 
 
 def _last(sink: Sink, piece: bytes, end: Callable[[], T]) -> T:

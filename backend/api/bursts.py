@@ -8,23 +8,20 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from itertools import cycle
-from typing import Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from storage.contract import Piece
 
 BUFFER_BYTES = 512 * 1024
 AT_ONCE_BYTES = 128 * 1024
-SPARE_PAIRS = 16
+SPARE_BUFFERS = 32
 TURN_BYTES = 64 * 1024 * 1024
 TURN_SECONDS = 1
 PAUSE_SECONDS = 0.005
 SILENCE_SECONDS = 60
 
-Pair = tuple[bytearray, bytearray]
-_spare_pairs: list[Pair] = []
+_spare_buffers: list[bytearray] = []
 
 
 class ConnectionGone(OSError):
@@ -44,10 +41,10 @@ class Reader:
         self._waiter.register(lent, select.POLLIN)
         self.unread_bytes = length
 
-    def pass_on(self, sink: Callable[[Piece], None], buffers: "Buffers") -> None:
+    def pass_on(self, sink: Callable[[Piece], None], buffer: bytearray) -> None:
         """Hands on what comes without a pause, and not more than is fair to others. Blocks."""
         stop, latest = self.unread_bytes - TURN_BYTES, time.monotonic() + TURN_SECONDS
-        for buffer in cycle(buffers.pair):
+        while True:
             filled = self._fill(buffer, until=latest)
             if filled == len(buffer):
                 sink(buffer)
@@ -86,25 +83,15 @@ class Reader:
         self._wake_for(1)
 
 
-class Buffers:
-    """Two buffers to read into in turn; `with` gives them back when nobody looks at what is in them any more."""
-
-    def __init__(self) -> None:
-        self._pair: Pair | None = None
-
-    @property
-    def pair(self) -> Pair:
-        """The two, made when they are first wanted."""
-        if self._pair is None:
-            self._pair = _spare_pairs.pop() if _spare_pairs else (bytearray(BUFFER_BYTES), bytearray(BUFFER_BYTES))
-        return self._pair
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._pair is not None and len(_spare_pairs) < SPARE_PAIRS:
-            _spare_pairs.append(self._pair)
+@contextmanager
+def lent_buffer() -> Iterator[bytearray]:
+    """A buffer to read into, which goes to the next who wants one: new memory would cost as much as the reading."""
+    buffer = _spare_buffers.pop() if _spare_buffers else bytearray(BUFFER_BYTES)
+    try:
+        yield buffer
+    finally:
+        if len(_spare_buffers) < SPARE_BUFFERS:
+            _spare_buffers.append(buffer)
 
 
 def send_burst(lent: socket.socket, descriptor: int, *, start: int, count: int) -> int:

@@ -2,13 +2,13 @@
 
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping
 
 from core.errors import PegasusError
 from storage.contract import Piece
+from storage.hashing import Digest
 
 FIELDS = ("content-digest", "repr-digest")
 ALGORITHMS = {"sha-256": "sha256", "sha-512": "sha512"}  # those that RFC 9530, 7.2, calls active
@@ -37,7 +37,7 @@ class DigestCheck:
     """
 
     def __init__(self, sent: Iterable[tuple[str, bytes]]) -> None:
-        self._hashes = [(name, value, hashlib.new(ALGORITHMS[name])) for name, value in sent if name in ALGORITHMS]
+        self._hashes = [(name, value, Digest(ALGORITHMS[name])) for name, value in sent if name in ALGORITHMS]
 
     def update(self, piece: Piece) -> None:
         """Takes in the next bytes."""

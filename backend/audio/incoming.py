@@ -1,19 +1,11 @@
 """One recording on its way in: its bytes are counted, recognised, hashed and written in one pass, in any thread."""
 
-import hashlib
-import os
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache, partial
-from threading import Semaphore
 
 from audio.formats import HEAD_BYTES, AudioFormat, recognise
 from core.errors import PegasusError
 from storage.contract import Piece, Staged
-
-ASIDE_BYTES = 256 * 1024
-ASIDE_THREADS = max(1, (os.cpu_count() or 1) // 2)  # where all processors have enough to do, there is no beside
-_free = Semaphore(ASIDE_THREADS)
+from storage.hashing import Digest
 
 
 class UploadTooLarge(PegasusError):
@@ -57,14 +49,10 @@ class Incoming:
         self._before_bytes = before_bytes
         self._head = bytearray()
         self._audio: AudioFormat | None = None  # until the head is complete
-        self._digest = DigestAside()
+        self._digest = Digest()
 
     def write(self, piece: Piece) -> None:
-        """Takes in the next bytes. They have to stay as they are until the next call, be it with none.
-
-        Raises UploadTooLarge, NotAudio, StorageError, or what `before_bytes` raises; nobody looks at them after that.
-        """
-        self._digest.settle()
+        """Takes in the next bytes. Raises UploadTooLarge, NotAudio, StorageError, or what `before_bytes` raises."""
         self.received += len(piece)
         self.check_size(self.received)
         if self._audio is not None:
@@ -82,9 +70,7 @@ class Incoming:
         if self.received == 0:
             self._before_bytes()
             raise UploadEmpty
-        audio = self._audio or self._keep_head()
-        self._digest.settle()
-        return audio
+        return self._audio or self._keep_head()
 
     @property
     def sha256(self) -> str:
@@ -111,49 +97,4 @@ class Incoming:
 
     def _keep(self, piece: Piece) -> None:
         self._digest.update(piece)
-        try:
-            self.staged.write(piece)
-        except BaseException:
-            self._digest.settle()
-            raise
-
-
-class DigestAside:
-    """A digest that takes large pieces in beside the thread that brings them, which writes them meanwhile."""
-
-    def __init__(self, digest: "hashlib._Hash | None" = None) -> None:
-        self._digest = digest or hashlib.sha256()
-        self._under_way: Future[None] | None = None
-
-    def update(self, piece: Piece) -> None:
-        """Takes in a piece, which stays as it is until `settle` returns; that has to be called before the next."""
-        if len(piece) < ASIDE_BYTES or not _free.acquire(blocking=False):
-            self._digest.update(piece)
-        else:
-            self._under_way = _aside().submit(partial(self._digest.update, piece))
-            self._under_way.add_done_callback(lambda _: _free.release())
-
-    def settle(self) -> None:
-        """Waits until all pieces are taken in."""
-        if self._under_way is not None:
-            self._under_way.result()
-            self._under_way = None
-
-    def copy(self) -> "DigestAside":
-        """Another one that has taken in the same."""
-        self.settle()
-        return DigestAside(self._digest.copy())
-
-    def digest(self) -> bytes:
-        """The digest of all pieces."""
-        return bytes.fromhex(self.hexdigest())
-
-    def hexdigest(self) -> str:
-        """The digest of all pieces, in hexadecimal."""
-        self.settle()
-        return self._digest.hexdigest()
-
-
-@cache
-def _aside() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(ASIDE_THREADS, thread_name_prefix="digest")
+        self.staged.write(piece)

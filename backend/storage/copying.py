@@ -3,7 +3,6 @@
 The one it comes from is only read. What the other holds already is not sent again, but compared like all else.
 """
 
-import hashlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from functools import partial
 
 from storage.blocking import in_thread
 from storage.contract import BytesMissing, NameRefused, NameTaken, Storage, StorageError
+from storage.hashing import sha256_of
 from storage.upkeep import Upkeep
 
 REPLACED = ".json"  # what a recording's changes are written into: a later copy brings the newer one
@@ -73,16 +73,19 @@ class Copying:
     async def _copied(self, name: str) -> str | None:
         """Why it isn't the same on both sides; None where it is."""
         try:
-            there = await self._digest(self.target, name)
-            if there is not None and there == await self._digest(self.source, name, progress=self.progress):
-                self.tally.there_already += 1
-                return None
-            if there is not None and not name.endswith(REPLACED):
-                return "other bytes lie there"
+            there = await _sha256(self.target, name)
+            if there is not None:
+                here = await _sha256(self.source, name, progress=self.progress)
+                if here == there:
+                    self.tally.there_already += 1
+                if here in {None, there}:
+                    return None  # without a digest it was deleted meanwhile
+                if not name.endswith(REPLACED):
+                    return "other bytes lie there"
             sent = await self._send(name, replacing=there is not None)
             if sent is None:
                 return None  # it was deleted meanwhile
-            if await self._digest(self.target, name) != sent:
+            if await _sha256(self.target, name) != sent:
                 return "it came out otherwise"
         except (NameTaken, NameRefused) as error:
             return str(error)
@@ -91,35 +94,34 @@ class Copying:
 
     async def _send(self, name: str, *, replacing: bool) -> str | None:
         """The digest of what was sent; None where there is nothing any more."""
-        digest = hashlib.sha256()
         staged = self.target.stage()
         try:
-            async for piece in self.source.read(name):
-                digest.update(piece)
-                self.progress(len(piece))
-                self.tally.size_bytes += len(piece)
-                await in_thread(partial(staged.write, piece))
+            sent = await _sha256(self.source, name, progress=self._sent, sink=staged.write)
+            if sent is None:
+                await in_thread(staged.discard)
+                return None
             if replacing:
                 await self.target.delete(name)
             await in_thread(partial(staged.publish, name, beside={}))
-        except BytesMissing:
-            await in_thread(staged.discard)
-            return None
         except BaseException:
             await in_thread(staged.discard)
             raise
-        return digest.hexdigest()
+        return sent
 
-    async def _digest(
-        self, storage: Storage, name: str, *, progress: Callable[[int], object] | None = None
-    ) -> str | None:
-        """The SHA-256 of what lies under a name; None where nothing does."""
-        digest = hashlib.sha256()
-        try:
-            async for piece in storage.read(name):
-                digest.update(piece)
-                if progress is not None:
-                    progress(len(piece))
-        except BytesMissing:
-            return None
-        return digest.hexdigest()
+    def _sent(self, sent_bytes: int) -> None:
+        self.tally.size_bytes += sent_bytes
+        self.progress(sent_bytes)
+
+
+async def _sha256(
+    storage: Storage,
+    name: str,
+    *,
+    progress: Callable[[int], object] = lambda _size_bytes: None,
+    sink: Callable[[bytes], object] | None = None,
+) -> str | None:
+    """See `sha256_of`; None where nothing lies under the name."""
+    try:
+        return await sha256_of(storage.read(name), progress=progress, sink=sink)
+    except BytesMissing:
+        return None

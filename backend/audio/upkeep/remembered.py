@@ -1,15 +1,14 @@
 """What storage alone remembers of a recording's row: what its manifest says, and the transcript beside it."""
 
-from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from audio.incoming import DigestAside
 from audio.manifest import Manifest, read_manifest, told_by
 from audio.transcription.document import read_document
 from core.errors import PegasusError
 from storage.contract import BytesMissing, Storage, StorageError
+from storage.hashing import sha256_of
 
 Row: TypeAlias = dict[str, Any]
 
@@ -45,17 +44,24 @@ class Remembered:
     async def row(self, name: str) -> Row | None:
         """The row of the bytes under that name; None where they were removed meanwhile. Raises NotRemembered."""
         try:
-            size_bytes = await self.storage.size(name)
-            manifest = await self._manifest(name)
-            if manifest.size_bytes != size_bytes:
-                raise NotRemembered(Obstacle.SIZE_DIFFERS)
-            if self.verify and await self._sha256(name) != manifest.sha256:
-                raise NotRemembered(Obstacle.BYTES_CHANGED)
-            return told_by(manifest) | await self._transcripts(name, manifest) | {"file_path": name}
+            try:
+                return await self._row(name)
+            except NotRemembered:
+                await self.storage.size(name)  # what a delete has left of a recording is no obstacle
+                raise
         except BytesMissing:
             return None
         except StorageError as error:
             raise NotRemembered(Obstacle.BYTES_UNREADABLE) from error
+
+    async def _row(self, name: str) -> Row:
+        size_bytes = await self.storage.size(name)
+        manifest = await self._manifest(name)
+        if manifest.size_bytes != size_bytes:
+            raise NotRemembered(Obstacle.SIZE_DIFFERS)
+        if self.verify and await sha256_of(self.storage.read(name)) != manifest.sha256:
+            raise NotRemembered(Obstacle.BYTES_CHANGED)
+        return told_by(manifest) | await self._transcripts(name, manifest) | {"file_path": name}
 
     async def _manifest(self, name: str) -> Manifest:
         try:
@@ -81,10 +87,3 @@ class Remembered:
         if not says_status or manifest.improvement_completed_at is not None:
             row["improved_transcript"] = document.improved
         return row if says_status else row | {"transcription_engine": document.engine[:50]}
-
-    async def _sha256(self, name: str) -> str:
-        digest = DigestAside()
-        async with aclosing(self.storage.read(name)) as pieces:
-            async for piece in pieces:
-                digest.update(piece)
-        return digest.hexdigest()

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
-from audio.incoming import DigestAside
 from audio.manifest import Manifest, read_manifest
 from audio.names import is_recording
 from audio.upkeep import places
@@ -17,6 +16,7 @@ from audio.upkeep.places import Place
 from audio.upkeep.spellings import Spellings
 from core.database import Sessions
 from storage.contract import BytesMissing, Storage, StorageError
+from storage.hashing import sha256_of
 from storage.upkeep import Upkeep
 
 
@@ -103,13 +103,16 @@ class Verification:
             size_bytes = await self.storage.size(path)
             manifest = await self._manifest(path)
             if manifest is None:
+                await self.storage.size(path)  # a delete takes the manifest last, so without both it is one
                 self.tally.without_manifest += 1
             elif row is not None and manifest.id != row.recording_id:
                 return Fault.MANIFEST_OF_ANOTHER
             told = (row.size_bytes if row else None, manifest.size_bytes if manifest else None)
             if any(size not in {None, size_bytes} for size in told):
                 return Fault.SIZE_DIFFERS
-            if manifest is not None and await self._sha256(path) != manifest.sha256:
+            if manifest is None:
+                return None
+            if await sha256_of(self.storage.read(path), progress=self._read) != manifest.sha256:
                 return Fault.BYTES_CHANGED
         except BytesMissing:
             return Fault.BYTES_MISSING
@@ -126,11 +129,6 @@ class Verification:
         except BytesMissing:
             return None
 
-    async def _sha256(self, path: str) -> str:
-        digest = DigestAside()
-        async with aclosing(self.storage.read(path)) as pieces:
-            async for piece in pieces:
-                digest.update(piece)
-                self.tally.size_bytes += len(piece)
-                self.progress(len(piece))
-        return digest.hexdigest()
+    def _read(self, read_bytes: int) -> None:
+        self.tally.size_bytes += read_bytes
+        self.progress(read_bytes)

@@ -1,14 +1,14 @@
 """Appending: the bytes of one request, on their way to the end of an upload."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from audio.incoming import DigestAside, NotAudio
+from audio.incoming import NotAudio
 from audio.uploads.errors import ChecksumWrong, LengthPassed
 from audio.uploads.resumable import Resumable
 from audio.uploads.turns import Turn, UploadTakenOver
 from storage.contract import Piece
+from storage.hashing import Digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Appending:
         self._incoming = incoming
         self._turn = turn
         self._length_bytes = length_bytes
-        self._checks = [(check, DigestAside(hashlib.new(check.algorithm))) for check in checks]
+        self._checks = [(check, Digest(check.algorithm)) for check in checks]
         self._mark = incoming.mark() if checks else None
         self._received = incoming.received
         self._refused: NotAudio | None = None
@@ -39,22 +39,15 @@ class Appending:
 
         Raises LengthPassed, UploadTakenOver, or as `Incoming.write`.
         """
-        self._incoming.settle()
         self._received += len(piece)
         if self._length_bytes is not None and self._received > self._length_bytes:
             raise LengthPassed(limit=self._length_bytes, received=self._received)
         self._incoming.check_size(self._received)
         for _, digest in self._checks:
-            digest.settle()
             digest.update(piece)
-        try:
-            self._keep(piece)
-        except BaseException:
-            self._settle()
-            raise
+        self._keep(piece)
         self._turn.taken_bytes += len(piece)
         if self._turn.must_end:
-            self._settle()
             raise UploadTakenOver
 
     def end(self) -> None:
@@ -68,7 +61,6 @@ class Appending:
                 raise ChecksumWrong(check.algorithm)
         if self._refused is not None:
             raise self._refused
-        self._incoming.settle()
         self._incoming.staged.make_durable()
 
     def _keep(self, piece: Piece) -> None:
@@ -80,12 +72,6 @@ class Appending:
             if not self._checks:
                 raise
             self._refused = error
-
-    def _settle(self) -> None:
-        """Nobody looks at the last piece any more."""
-        self._incoming.settle()
-        for _, digest in self._checks:
-            digest.settle()
 
     def _take_back(self) -> None:
         if self._mark is not None:

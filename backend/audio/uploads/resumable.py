@@ -7,8 +7,9 @@ from threading import Lock
 from uuid import UUID
 
 from audio.formats import HEAD_BYTES, AudioFormat
-from audio.incoming import DigestAside, Incoming, UploadEmpty
+from audio.incoming import Incoming, UploadEmpty
 from storage.contract import Piece, Resumed
+from storage.hashing import Digest
 
 REMEMBERED = 64
 
@@ -20,7 +21,7 @@ class Mark:
     received: int
     head: bytes
     audio: AudioFormat | None
-    digest: DigestAside
+    digest: Digest
 
 
 class Resumable(Incoming):
@@ -41,14 +42,11 @@ class Resumable(Incoming):
     def take_up(self, kept: Iterable[Piece]) -> None:
         """Takes in bytes that are kept already. Raises NotAudio, or StorageError."""
         for piece in kept:
-            self._digest.settle()
             self._look_at(piece)
             self._digest.update(piece)
-        self._digest.settle()
 
     def write(self, piece: Piece) -> None:
         """See `Incoming.write`; a piece that is refused is not kept."""
-        self._digest.settle()
         self._look_at(piece)
         self._keep(piece)
 
@@ -56,9 +54,7 @@ class Resumable(Incoming):
         """See `Incoming.end`."""
         if not self.received:
             raise UploadEmpty
-        audio = self._audio or self._recognised(bytes(self._head))
-        self._digest.settle()
-        return audio
+        return self._audio or self._recognised(bytes(self._head))
 
     def mark(self) -> Mark:
         """How far it has come."""
@@ -66,14 +62,9 @@ class Resumable(Incoming):
 
     def go_back(self, mark: Mark) -> None:
         """Takes back what has come since. Raises StorageError."""
-        self._digest.settle()
         self.staged.truncate(mark.received)
         self.received, self._head, self._audio = mark.received, bytearray(mark.head), mark.audio
         self._digest = mark.digest
-
-    def settle(self) -> None:
-        """Waits until nothing is done with the last piece any more."""
-        self._digest.settle()
 
     def _look_at(self, piece: Piece) -> None:
         received = self.received + len(piece)
