@@ -43,8 +43,9 @@ from audio.uploads.errors import (
     UploadMissing,
 )
 from audio.uploads.turns import UploadBusy, UploadTakenOver
-from core.errors import DatabaseProblem, PegasusError
+from core.errors import DatabaseFull, DatabaseProblem, PegasusError
 from core.labels import LabelTooLong, LabelUnprintable
+from core.logging import log_failure
 from storage.contract import BytesMissing, StorageError, StorageFull
 
 log = structlog.get_logger(__name__)
@@ -136,6 +137,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     TooManyOpenUploads: Problem(429, "too-many-open-uploads", "Too many open uploads", ("limit",)),
     ChecksumWrong: Problem(460, "checksum-wrong", "The bytes aren't those that were sent"),
     OutcomeUnknown: Problem(503, "outcome-unknown", "The outcome is unknown", headers=_retry_soon),
+    DatabaseFull: Problem(503, "database-full", "The database has no room left", headers=_retry_soon),
     DatabaseProblem: Problem(503, "database-unavailable", "The database can't be used", headers=_retry_soon),
     StorageFull: Problem(507, "storage-full", "No room left"),
     StorageError: Problem(503, "storage-unavailable", "Storage can't be used", headers=_retry_soon),
@@ -152,7 +154,11 @@ INVALID = Problem(422, "request-invalid", "The request is invalid")
 BEFORE = (Problem(400, *UNREADABLE), Problem(431, *HEAD_TOO_LONG))  # what isn't a request yet
 ALL_PROBLEMS = (*PROBLEMS.values(), *FRAMEWORK.values(), *BEFORE, UNKNOWN, NOT_JSON, INVALID)
 # What these say is for the log: it names the server's inner addresses and users.
-PRIVATE = {DatabaseProblem: "The database can't be used right now.", StorageError: "Storage can't be used right now."}
+PRIVATE = {
+    DatabaseFull: "The database has no room left right now.",
+    DatabaseProblem: "The database can't be used right now.",
+    StorageError: "Storage can't be used right now.",
+}
 
 
 def answer_problems(app: FastAPI) -> None:
@@ -171,7 +177,8 @@ def problem_of(error: PegasusError) -> JSONResponse:
         return _answer(UNKNOWN, detail=UNKNOWN.title + ".")
     problem = PROBLEMS[kind]
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("request failed", error=type(error).__name__, reason=str(error))
+        structlog.contextvars.bind_contextvars(problem=problem.slug)  # for the request's own line
+        log_failure(log.error, "request failed", error, error=type(error).__name__)
     fields = {name: getattr(error, name) for name in problem.shown}
     return _answer(problem, detail=PRIVATE.get(kind, str(error)), headers=problem.headers(error), **fields)
 

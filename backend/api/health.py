@@ -9,9 +9,10 @@ from typing import Any, Literal
 import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import text
 
+from audio import repository
 from audio.repository import Sessions
+from core.logging import log_failure
 from storage.contract import Storage
 
 ANSWER_SECONDS = 5
@@ -43,14 +44,14 @@ class Health:
 
     async def _ask_database(self) -> None:
         async with self.sessions() as session:
-            await session.execute(text("SELECT 1"))
+            await repository.check_writable(session)
 
 
 async def _answers(part: str, question: Awaitable[None]) -> bool:
     try:
         await asyncio.wait_for(question, ANSWER_SECONDS)
     except Exception as error:  # noqa: BLE001  # whatever is wrong with a part, the answer is that it isn't well
-        log.warning("not ready", part=part, reason=str(error) or type(error).__name__)
+        log_failure(log.warning, "not ready", error, part=part)
         return False
     return True
 

@@ -5,7 +5,7 @@ from typing import TypeAlias, cast
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, delete, false, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.events.announcements import announced_as, announcing
@@ -46,13 +46,8 @@ _KEYED = f"keyed AS ({INTO_KEYS} SELECT {', '.join(_KEY)}, id FROM entered)"  # 
 _ANNOUNCED = f"announced AS ({announced_as('created', source='entered')})"
 _ENTER = enqueue_with(f"{_ENTERED}, {_ANNOUNCED}")
 _ENTER_WITH_KEY = enqueue_with(f"{_ENTERED}, {_ANNOUNCED}, {_KEYED}")
-_ANSWER_LOST = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.exceptions.OperatorInterventionError,  # the server stops or crashes, maybe with COMMIT behind it
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection that is cut while the driver speaks confuses it
-    OSError,
-)
+_INTO_A_FILE = text("SET LOCAL work_mem = '64kB'")
+_SOME_ROOM = text("SELECT count(*) FROM unnest(array_fill(repeat('x', 8192), ARRAY[128]))")
 
 
 class OutcomeUnknown(PegasusError):
@@ -88,14 +83,33 @@ async def enter(
         if error.as_dict().get("table_name") == idempotency_keys.name:
             raise RetryKeyTaken from error
         raise
-    except _ANSWER_LOST as error:
-        if isinstance(error, asyncpg.QueryCanceledError):
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        if _was_refused(error):
             raise
         raise OutcomeUnknown from error
     try:
         await session.commit()
     except Exception as error:
         raise OutcomeUnknown from error
+
+
+def _was_refused(error: Exception) -> bool:
+    """Whether the server has taken back a statement, as it does where no more than that has gone wrong.
+
+    Where it ends the session or itself, the COMMIT may be behind it: a full disk, for one, is told as the reason.
+    """
+    return isinstance(error, asyncpg.PostgresError) and error.as_dict().get("severity_en") == "ERROR"
+
+
+async def check_writable(session: AsyncSession) -> None:
+    """Returns when rows can be entered: the database takes changes, and its disk has room for some more.
+
+    The first is told by the lock of no row, which a read-only database refuses, the second by a temporary file:
+    neither leaves anything behind. In a session of `Sessions` it raises DatabaseProblem.
+    """
+    await session.execute(select(AudioFile.id).where(false()).with_for_update())
+    await session.execute(_INTO_A_FILE)
+    await session.execute(_SOME_ROOM)
 
 
 async def driver_connection(session: AsyncSession) -> DriverConnection:

@@ -172,4 +172,4 @@ def explained(address: str) -> Iterator[None]:
             raise
         raise found from error
     except PoolTimeoutError as error:
-        raise DatabaseBusy from error
+        raise DatabaseBusy("all connections to it are in use") from error

@@ -1,14 +1,22 @@
 """Says in one sentence what an error of the driver means, with the SQL that would mend it where there is one."""
 
+import errno
+import os
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from asyncpg import exceptions
 from sqlalchemy.exc import DBAPIError
 
 from core.errors import (
+    DatabaseBroken,
+    DatabaseBusy,
+    DatabaseFull,
     DatabaseMissing,
     DatabaseProblem,
+    DatabaseReadOnly,
     DatabaseUnreachable,
     PasswordRefused,
     PrivilegeMissing,
@@ -16,6 +24,7 @@ from core.errors import (
 )
 
 CONNECT_TIMEOUT_SECONDS = 10
+_NO_SPACE = os.strerror(errno.ENOSPC)
 _DENIED = re.compile(r"permission denied for ((?:materialized |foreign )?\w+) (.+)|must be owner of (\w+) (.+)")
 _GRANTS = {
     "table": "SELECT, INSERT, UPDATE, DELETE",
@@ -24,30 +33,81 @@ _GRANTS = {
 }
 
 
+@dataclass(frozen=True)
+class _Case:
+    """What was said, and by which database to which user."""
+
+    message: str
+    reason: str
+    where: str
+    database: str
+    user: str
+
+
+def _unreachable(case: _Case) -> DatabaseProblem:
+    return DatabaseUnreachable(case.where, case.reason)
+
+
+def _busy(case: _Case) -> DatabaseProblem:
+    return DatabaseBusy(case.reason)
+
+
+def _broken(case: _Case) -> DatabaseProblem:
+    return DatabaseFull(case.where) if _NO_SPACE in case.message else DatabaseBroken(case.where, case.reason)
+
+
+def _schema_hidden(case: _Case) -> DatabaseProblem | None:
+    if "no schema has been selected" not in case.message:
+        return None
+    return _privilege_missing("permission denied for schema public", user=case.user, database=case.database)
+
+
+def _closed(case: _Case) -> DatabaseProblem | None:
+    return DatabaseReadOnly(case.where) if "not accepting commands" in case.message else None
+
+
+# A SQLSTATE, or the class that its first two characters are (PostgreSQL, Appendix A), and what it means. Whatever isn't
+# here is a statement's own fault: nobody foresaw it, and a request alone must not be able to cause it.
+_MEANINGS: Mapping[str, Callable[[_Case], DatabaseProblem | None]] = {
+    "08": _unreachable,
+    "25006": lambda case: DatabaseReadOnly(case.where),
+    "25P03": _unreachable,  # it has ended the connection of a transaction that was idle
+    "25P04": _unreachable,  # or took too long
+    "28": lambda case: PasswordRefused(case.user, case.where),
+    "3D000": lambda case: DatabaseMissing(case.database, case.where),
+    "3F000": _schema_hidden,
+    "40": _busy,  # a deadlock, a conflict with another transaction or with a standby's recovery
+    "42501": lambda case: _privilege_missing(case.message, user=case.user, database=case.database),
+    "53": _busy,  # too many connections, no memory
+    "53100": lambda case: DatabaseFull(case.where),
+    "54000": _closed,  # it has run out of transaction ids
+    "55P03": _busy,  # a lock was waited for too long
+    "55006": _busy,
+    "57": _unreachable,  # it starts, stops, or has crashed
+    "57014": _busy,  # a statement took too long, or somebody has cancelled it
+    "58": _broken,
+    "XX001": _broken,
+    "XX002": _broken,
+}
+
+
 def database_problem(error: BaseException, *, address: str) -> DatabaseProblem | None:
     """What `error` says about the database at `address`, or None when it is about something else."""
     cause = _driver_error(error)
-    where, name, user = _told(address)
+    message = str(cause.args[0] if cause.args else cause)
+    where, database, user = _told(address)
+    case = _Case(message, _plain_reason(cause), where, database, user)
     match cause:
-        case exceptions.InvalidCatalogNameError():
-            return DatabaseMissing(name, where)
-        case exceptions.InvalidAuthorizationSpecificationError():  # InvalidPasswordError is one
-            return PasswordRefused(user, where)
-        case exceptions.InsufficientPrivilegeError():
-            return _privilege_missing(cause.args[0], user=user, database=name)
-        case exceptions.InvalidSchemaNameError() if "no schema has been selected" in cause.args[0]:
-            return _privilege_missing("permission denied for schema public", user=user, database=name)
+        case exceptions.InvalidCachedStatementError():
+            return DatabaseBusy("its schema has just been changed")
+        case exceptions.PostgresError():
+            code = cause.sqlstate or ""
+            meaning = _MEANINGS.get(code) or _MEANINGS.get(code[:2])
+            return meaning(case) if meaning else None
         case TimeoutError():
             return DatabaseUnreachable(where, f"no answer within {CONNECT_TIMEOUT_SECONDS} seconds")
-        case (
-            exceptions.PostgresConnectionError()
-            | exceptions.OperatorInterventionError()  # it starts, stops or crashed
-            | exceptions.TooManyConnectionsError()
-            | exceptions.InterfaceError()
-            | exceptions.InternalClientError()  # cut while the driver was speaking
-            | OSError()
-        ) if not isinstance(cause, exceptions.QueryCanceledError):
-            return DatabaseUnreachable(where, _plain_reason(cause))
+        case exceptions.InterfaceError() | exceptions.InternalClientError() | OSError():  # cut while it was speaking
+            return _unreachable(case)
     return None
 
 

@@ -5,6 +5,9 @@
     ├── DatabaseProblem         the database can't be used, and why
     │   ├── DatabaseUnreachable
     │   ├── DatabaseBusy
+    │   ├── DatabaseFull
+    │   ├── DatabaseReadOnly
+    │   ├── DatabaseBroken
     │   ├── DatabaseMissing
     │   ├── PasswordRefused
     │   └── PrivilegeMissing
@@ -43,10 +46,36 @@ class DatabaseUnreachable(DatabaseProblem):
 
 
 class DatabaseBusy(DatabaseProblem):
-    """Every connection that may be open to the database is in use."""
+    """The database has too much to do for what was asked of it: another time it will do it."""
 
-    def __init__(self) -> None:
-        super().__init__("All connections to the database are in use.")
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The database is busy: {reason}.")
+        self.reason = reason
+
+
+class DatabaseFull(DatabaseProblem):
+    """The database's disk has no room left."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(f"The database at {where} has no room left on its disk.")
+        self.where = where
+
+
+class DatabaseReadOnly(DatabaseProblem):
+    """The database takes no changes: it is a standby, as after a failover, or somebody has closed it to them."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(f"The database at {where} takes no changes: it is read-only, or a standby.")
+        self.where = where
+
+
+class DatabaseBroken(DatabaseProblem):
+    """The database can't read or write its own files."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"The database at {where} can't use its files: {reason}.")
+        self.where = where
+        self.reason = reason
 
 
 class DatabaseMissing(DatabaseProblem):

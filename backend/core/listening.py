@@ -10,6 +10,7 @@ import structlog
 from core.database import explained
 from core.database_problems import CONNECT_TIMEOUT_SECONDS
 from core.errors import DatabaseProblem
+from core.logging import log_failure
 
 log = structlog.get_logger(__name__)
 CHECK_SECONDS = 30
@@ -46,7 +47,7 @@ class Listening:
                     finally:
                         connection.terminate()
             except (DatabaseProblem, asyncpg.PostgresError) as problem:
-                log.warning("not listening to the database", reason=str(problem))
+                log_failure(log.warning, "not listening to the database", problem)
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(pause_seconds * 2, LONGEST_PAUSE_SECONDS)
 

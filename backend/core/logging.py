@@ -5,6 +5,8 @@ No line holds secrets, tags, names of files or places in storage; those who writ
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -13,6 +15,9 @@ from core.settings import Settings
 
 SERVERS_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 NOISY_LOGGERS = ("python_multipart", "asyncio", "httpx", "httpcore")
+FAILURE_SECONDS = 60
+MOST_FAILURES = 100
+_failures: dict[tuple[str, str], tuple[float, int]] = {}  # when each was told, and how often it was met since
 
 
 class _Named(structlog.WriteLogger):
@@ -70,3 +75,20 @@ def _fold_in() -> None:
         logger.propagate = True
     for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def log_failure(write: Callable[..., object], event: str, failure: Exception, **fields: object) -> None:
+    """Lets `write` tell, with the reason, of a failure that may be met by every request and every try.
+
+    It is told at once, and then once a minute, with how often it was met.
+    """
+    reason = str(failure) or type(failure).__name__
+    if len(_failures) > MOST_FAILURES:
+        _failures.clear()
+    now = time.monotonic()
+    told, untold = _failures.get((event, reason), (-float("inf"), 0))
+    if now - told < FAILURE_SECONDS:
+        _failures[event, reason] = (told, untold + 1)
+        return
+    _failures[event, reason] = (now, 0)
+    write(event, reason=reason, **fields, **({"times": untold + 1} if untold else {}))

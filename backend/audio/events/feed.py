@@ -12,6 +12,7 @@ import structlog
 
 from audio.events.numbering import AT_ONCE, Event, Events
 from core.errors import DatabaseProblem
+from core.logging import log_failure
 
 log = structlog.get_logger(__name__)
 REMEMBERED = 1000
@@ -54,7 +55,7 @@ class Feed:
                     await self._events.prune()
                     pruned = loop.time()
             except DatabaseProblem as problem:
-                log.warning("no news for now", reason=str(problem))
+                log_failure(log.warning, "no news for now", problem)
                 await asyncio.sleep(RETRY_SECONDS)
                 self._woken.set()
             except Exception as error:

@@ -14,11 +14,12 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import ColumnElement, delete, exists, func, insert, select, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.events.announcements import CHANNEL, Change
 from core.database import Sessions
+from core.database_problems import database_problem
+from core.errors import PrivilegeMissing
 from core.system_tables import announcements, events
 
 log = structlog.get_logger(__name__)
@@ -27,8 +28,6 @@ CATCH_UP_ROUNDS = 20
 KEPT_ROWS = 100_000
 KEPT_DAYS = 7
 _LOCK = int.from_bytes(b"pegevent")
-# Classes of SQLSTATE (PostgreSQL, Appendix A): connections, rollbacks, resources, states of objects, operators, disks.
-_PASSING = {"08", "40", "53", "55", "57", "58"}
 _COLUMNS = ("recording_id", "user_id", "change", "told", "created_at")
 
 
@@ -118,7 +117,8 @@ async def _tell(follower: Follower, session: AsyncSession, changes: Sequence[Eve
 
 def _may_pass(error: Exception) -> bool:
     """Whether the numbering may go better another time, with its followers: nothing is left out for such a reason."""
-    return isinstance(error, DBAPIError) and (getattr(error.orig, "sqlstate", None) or "08")[:2] in _PASSING
+    problem = database_problem(error, address="")
+    return problem is not None and not isinstance(problem, PrivilegeMissing)
 
 
 async def alone(session: AsyncSession) -> None:

@@ -21,6 +21,7 @@ from audio.events.numbering import Event
 from audio.models import ProcessingStatus
 from core.database import Sessions
 from core.errors import DatabaseProblem
+from core.logging import log_failure
 from core.outbound import NotReached, Outbound
 
 log = structlog.get_logger(__name__)
@@ -64,7 +65,7 @@ class Webhooks:
                     await asyncio.gather(*(self._deliver(delivery, waiting) for delivery in due))
                 seconds = await waiting.seconds_until_due()
             except DatabaseProblem as problem:
-                log.warning("no webhooks for now", reason=str(problem))
+                log_failure(log.warning, "no webhooks for now", problem)
                 seconds = 1
             except Exception as error:
                 log.exception("webhooks stumbled", error=type(error).__name__)

@@ -17,6 +17,7 @@ from audio.processing.shift import Shift
 from audio.processing.steps import Processing
 from core.errors import DatabaseProblem
 from core.job_queue import JOBS, LOG, DriverConnection, queue_connection
+from core.logging import log_failure
 
 log = structlog.get_logger(__name__)
 SLOW_SEATS = 4  # an engine that is busy says so, or takes one after the other
@@ -74,7 +75,7 @@ class Worker:
                     last = shift.id
                     await self._serve(connection, shift)
             except (DatabaseProblem, PgqException) as problem:
-                log.warning("the worker can't use the queue", reason=str(problem) or type(problem).__name__)
+                log_failure(log.warning, "the worker can't use the queue", problem)
             except Exception as error:
                 log.exception("the worker stumbled", error=type(error).__name__)
             with suppress(TimeoutError):
