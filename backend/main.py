@@ -25,6 +25,7 @@ from api.facts import Watched
 from api.health import Health
 from api.limits import BodyLimits
 from api.multipart import LIMITS
+from api.origin import own_hosts
 from api.schemas import PROBLEMS
 from api.server import Drain, claim_address, run, run_workers
 from api.state import State
@@ -96,7 +97,7 @@ def _surroundings(settings: Settings) -> list[Middleware]:
         Middleware(RequestLog),
         Middleware(TusEdge),
         Middleware(LingeringAnswer),
-        Middleware(Guard, host=settings.host, open_to_all=settings.auth == "open", limits=limits),
+        Middleware(Guard, hosts=own_hosts(settings), proxied=settings.auth == "open", limits=limits),
     ]
 
 

@@ -13,7 +13,7 @@ from access.door import Door
 from api.auth import let_in, needs_caller
 from api.errors import problem_of
 from api.limits import BodyLimits
-from api.origin import NotForThisMachine, check_origin
+from api.origin import NotForThisMachine, OwnHosts, check_host, check_origin, check_unproxied
 from core import metrics
 from core.errors import DatabaseProblem, PegasusError
 from core.tracing import note_request
@@ -124,10 +124,10 @@ async def _throw_away(receive: Receive) -> None:
 class Guard:
     """Refuses, before the body is read, what doesn't come from where or whom it may, or says that it is too large."""
 
-    def __init__(self, app: ASGIApp, *, host: str, open_to_all: bool, limits: BodyLimits) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: OwnHosts, proxied: bool, limits: BodyLimits) -> None:
         self._app = app
-        self._host = host
-        self._open_to_all = open_to_all
+        self._hosts = hosts
+        self._proxied = proxied
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,7 +135,8 @@ class Guard:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             try:
-                await self._check_origin(headers, door=scope["state"]["door"])
+                check_origin(headers, http_version=scope["http_version"])
+                await self._check_host(scope, headers)
                 self._limits.check(scope["path"], headers)
                 if needs_caller(scope["path"]):
                     await let_in(scope, headers, door=scope["state"]["door"])
@@ -144,14 +145,16 @@ class Guard:
                 return
         await self._app(scope, receive, send)
 
-    async def _check_origin(self, headers: Headers, *, door: Door) -> None:
-        """Where a token is needed, it decides who may: then the server is for more than its own machine."""
+    async def _check_host(self, scope: Scope, headers: Headers) -> None:
+        """Where a token is needed, it decides who may: then the server has whatever names its proxies give it."""
+        arrived_at = (scope.get("server") or (None,))[0]
         try:
-            check_origin(headers, host=self._host, open_to_all=self._open_to_all)
+            check_host(headers, self._hosts, arrived_at=arrived_at)
+            if not self._proxied:
+                check_unproxied(headers)
         except NotForThisMachine as refusal:
-            if not await _asks_for_tokens(door):
+            if not await _asks_for_tokens(scope["state"]["door"]):
                 raise refusal from None
-            check_origin(headers, host=self._host, open_to_all=True)
 
 
 async def _asks_for_tokens(door: Door) -> bool:

@@ -23,7 +23,7 @@ from api.heads import HEAD_TOO_LONG, UNREADABLE
 from api.limits import BodyTooLarge
 from api.metrics import AdminNeeded
 from api.multipart import FileMissing, FormLimitPassed, FormMalformed, NotAForm
-from api.origin import ForeignHost, ForeignOrigin, ProxiedRequest
+from api.origin import ForeignHost, ForeignOrigin, HostMalformed, ProxiedRequest
 from api.ranges import RangeNotSatisfiable
 from api.tus import VERSION, HeaderRefused, NotUploadBytes, ProtocolVersionUnknown
 from audio.cursor import CursorRefused
@@ -96,13 +96,13 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     DigestMalformed: Problem(400, "digest-malformed", "The digest can't be read"),
     DigestMismatch: Problem(400, "digest-mismatch", "The bytes don't have their digest", ("algorithm",)),
     CursorRefused: Problem(400, "cursor-refused", "Not a cursor of this list"),
+    HostMalformed: Problem(400, "host-malformed", "Not addressed to one host"),
     RetryKeyMalformed: Problem(400, "idempotency-key-malformed", "The Idempotency-Key can't be kept"),
     HeaderRefused: Problem(400, "upload-header-refused", "A header can't be right", ("header",)),
     LengthRefused: Problem(400, "upload-length-refused", "The length can't be right"),
     UploadTakenOver: Problem(400, "upload-taken-over", "Another request goes on with the upload"),
     TokenMissing: Problem(401, "token-missing", "A token is needed", headers=_challenge),
     TokenInvalid: Problem(401, "token-invalid", "The token isn't valid", headers=_challenge),
-    ForeignHost: Problem(403, "foreign-host", "Not addressed to this server"),
     ForeignOrigin: Problem(403, "foreign-origin", "Sent by another site"),
     OriginUnknown: Problem(403, "origin-unknown", "Not known to be sent by the page"),
     ProxiedRequest: Problem(403, "proxied-request", "Sent through a proxy"),
@@ -126,6 +126,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     NotUploadBytes: Problem(415, "not-upload-bytes", "Not the bytes of an upload"),
     NotAudio: Problem(415, "not-audio", "Not audio"),
     RangeNotSatisfiable: Problem(416, "range-not-satisfiable", "No such range", ("size_bytes",), _whole_size),
+    ForeignHost: Problem(421, "foreign-host", "Not addressed to this server"),
     FileMissing: Problem(422, "file-missing", "The form has no file"),
     UploadEmpty: Problem(422, "upload-empty", "The file is empty"),
     LabelTooLong: Problem(422, "label-too-long", "A text is too long", ("field", "limit", "received")),

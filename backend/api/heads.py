@@ -5,6 +5,7 @@ uvicorn sets no limit to either, and loses the body of a request that offers ano
 
 import asyncio
 import json
+import re
 from http import HTTPStatus
 
 import httptools
@@ -13,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 LONGEST_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 30
 UNREADABLE = ("request-malformed", "The request can't be read")
+_ABSOLUTE = re.compile(rb"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
 HEAD_TOO_LONG = ("head-too-long", "The head is too long")
 
 
@@ -56,6 +58,7 @@ class HeadProtocol(HttpToolsProtocol):
         self._wait_no_more()
         self._head_bytes = None
         if not self.offers_upgrade:
+            self._check_target()
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -67,6 +70,15 @@ class HeadProtocol(HttpToolsProtocol):
     def offers_upgrade(self) -> bool:
         """Whether the request would rather go on in another protocol; then it is read again, as if it wouldn't."""
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def _check_target(self) -> None:
+        """A target that names a host (RFC 9112, 3.2.2) names that of Host: else the request is for two.
+
+        Raises ValueError, which the parser takes for an unreadable head.
+        """
+        absolute = _ABSOLUTE.match(self.url)
+        if absolute and [value.lower() for name, value in self.headers if name == b"host"] != [absolute[1].lower()]:
+            raise ValueError(self.url)
 
     def _decline(self, rest: bytes) -> None:
         """Reads a request again as if it offered no other protocol, which a server may do (RFC 9110, 7.8)."""

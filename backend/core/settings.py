@@ -59,6 +59,14 @@ Place = Annotated[str, _written_as(STORAGE, otherwise="it is neither local nor s
 Language = Annotated[
     str, _written_as(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", otherwise="it is no language as BCP 47 writes them: en, pt-BR")
 ]
+HOST_NAME = r"[A-Za-z0-9._-]{1,255}|\[?[0-9A-Fa-f]*:[0-9A-Fa-f.:]*:[0-9A-Fa-f.:]*\]?"
+HostNames = Annotated[
+    str,
+    _written_as(
+        rf"\s*({HOST_NAME})(\s*,\s*({HOST_NAME}))*\s*",
+        otherwise="it holds more than names and addresses of hosts, without ports, separated by commas",
+    ),
+]
 RootedPath = Annotated[Path, AfterValidator(_from_root)]
 ServiceAddress = Annotated[str, AfterValidator(_service_address)]
 
@@ -95,6 +103,7 @@ class Settings(BaseSettings):
     auth: Literal["tokens", "open"] | None = None
     auth_tokens: SecretStr | None = None
     auth_tokens_file: RootedPath | None = None
+    allowed_hosts: HostNames | None = None
     user_quota_mb: int = Field(default=0, ge=0)
     user_quota_recordings: int = Field(default=0, ge=0)
     uploads_per_minute: int = Field(default=0, ge=0)
@@ -140,6 +149,11 @@ class Settings(BaseSettings):
     def user_quota_bytes(self) -> int:
         """The most that one user's recordings may have together, in bytes; 0 sets no limit."""
         return self.user_quota_mb * 1024 * 1024
+
+    @property
+    def allowed_host_names(self) -> list[str]:
+        """The names and addresses in ALLOWED_HOSTS."""
+        return [name.strip().strip("[]") for name in (self.allowed_hosts or "").split(",") if name]
 
     @property
     def decides_who_may(self) -> bool:

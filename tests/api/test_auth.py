@@ -172,7 +172,7 @@ async def test_proxies_come_with_tokens(serve: Serve, make_token: MakeToken) -> 
     """What comes through a proxy is refused until a token decides who may, and another site's page always."""
     proxied = {"X-Forwarded-For": "1.2.3.4", "Host": "pegasus.example"}
     async with serve() as client:
-        problem(await client.get(LIST, headers=proxied), status=403, slug="foreign-host")
+        problem(await client.get(LIST, headers=proxied), status=421, slug="foreign-host")
         problem(await client.get(LIST, headers={"Via": "proxy"}), status=403, slug="proxied-request")
         _, secret = await make_token("ada")
         await asyncio.sleep(REMEMBERED_SECONDS)

@@ -192,7 +192,7 @@ async def test_who_may_read_the_metrics(serve: Serve, make_token: MakeToken) -> 
     """Where tokens are needed, an admin's reads the metrics, and neither a user's nor none does."""
     async with serve() as client:
         assert (await client.get("/metrics")).status_code == 200
-        problem(await client.get("/metrics", headers={"Host": "elsewhere.example"}), status=403, slug="foreign-host")
+        problem(await client.get("/metrics", headers={"Host": "elsewhere.example"}), status=421, slug="foreign-host")
     _, secret = await make_token("ada")
     _, admins = await make_token("grace", admin=True)
     async with serve() as client:
