@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=200_000, help="rows in the table; the published figure has 2000000")
     rows = parser.parse_args().rows
     with tempfile.TemporaryDirectory(prefix="pegasus-bench-") as folder:
-        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as nobody
+        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as somebody else
         server = join(Path(folder))
         asyncio.run(compare(server.address, rows))
         server.leave()

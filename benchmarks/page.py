@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="pegasus-bench-") as folder:
-        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as nobody
+        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as somebody else
         database = join(Path(folder) / "database")
         asyncio.run(bring_up_to_date(load_settings(database_url=database.address)))
         fill(database.address, options.recordings)

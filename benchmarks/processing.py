@@ -117,7 +117,7 @@ def main() -> None:
     given = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start", flush=True)
     with tempfile.TemporaryDirectory(prefix="pegasus-") as folder:
-        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as nobody
+        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as somebody else
         asyncio.run(throughput(Path(folder) / "throughput", recordings=given.recordings))
         ratios = []
         for at in range(given.rounds):

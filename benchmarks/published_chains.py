@@ -47,7 +47,7 @@ def main() -> int:
     details = parser.parse_args().details
     wrong = 0
     with tempfile.TemporaryDirectory(prefix="pegasus-chains-") as folder:
-        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as nobody
+        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as somebody else
         server = join(Path(folder) / "data")
         for chain in CHAINS:
             tally = trial(chain, copied(chain, Path(folder)), server.address)

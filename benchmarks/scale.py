@@ -186,7 +186,7 @@ def main() -> None:
     memory = MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES else None
     with tempfile.TemporaryDirectory(prefix="pegasus-bench-", dir=memory) as name:
         folder = Path(name)
-        folder.chmod(0o711)  # for root, whose PostgreSQL runs as nobody
+        folder.chmod(0o711)  # for root, whose PostgreSQL runs as somebody else
         with filled(folder / "few", SMALL) as few, filled(folder / "many", options.rows) as lots:
             asyncio.run(measured([few, lots], [SMALL, options.rows], options.requests))
 

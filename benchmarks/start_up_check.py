@@ -42,7 +42,7 @@ def main() -> None:
     print("a start-up check beside `alembic upgrade head`; milliseconds, medians")
     print(f"{'revisions':>9} {'queries':>8} | {'check':>8} {'alembic':>8} {'ratio':>6} | whole commands, the same")
     with tempfile.TemporaryDirectory(prefix="pegasus-bench-") as folder:
-        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as nobody
+        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as somebody else
         server = join(Path(folder) / "data")
         for length in LENGTHS:
             with database(server.address, f"chain_{length}") as address:

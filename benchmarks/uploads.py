@@ -119,7 +119,7 @@ def folder_in(parent: Path) -> Iterator[Path]:
     """A folder of our own, removed with everything in it."""
     parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="pegasus-bench-", dir=parent) as folder:
-        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as nobody
+        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as somebody else
         yield Path(folder)
 
 

@@ -62,7 +62,7 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
 def server_address() -> Iterator[str]:
     """The address of this session's PostgreSQL, where durability is given up for speed: in memory, if there is room."""
     with tempfile.TemporaryDirectory(prefix="pegasus-", dir=_in_memory()) as folder:
-        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as nobody
+        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as somebody else
         server = join(Path(folder))
         relax = (f"ALTER SYSTEM SET {setting}" for setting in RELAXED)
         asyncio.run(_run(server.address, *relax, "SELECT pg_reload_conf()"))

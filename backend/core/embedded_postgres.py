@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from core import postgres_guard
 from core.errors import EmbeddedPostgresProblem
-from core.postgres_account import ENVIRONMENT, Account, account_of
+from core.postgres_account import ENVIRONMENT, Account
 from core.postgres_binaries import find_binaries
 from core.postgres_cluster import (
     DATABASE,
@@ -31,6 +31,8 @@ from core.postgres_cluster import (
     remove_stale_pid_file,
     serving_command,
 )
+from core.postgres_ownership import settled_account
+from core.postgres_password import is_protected, password_file, prepare_protection, protect
 
 OTHERS_START_SECONDS = 120
 LOG_LIMIT_BYTES = 1024 * 1024
@@ -82,7 +84,11 @@ class EmbeddedPostgres:
             _joined.pop(self._data_path, None)
             self.forget()  # a guard that is just starting stops by itself
             raise
-        self.address = f"postgresql://{USER}@/{DATABASE}?host={quote(folder, safe='')}&port={PORT}"
+        self.address = self._address(folder)
+
+    def _address(self, folder: str) -> str:
+        host, passfile = (quote(place, safe="") for place in (folder, str(password_file(self._cluster))))
+        return f"postgresql://{USER}@/{DATABASE}?host={host}&port={PORT}&passfile={passfile}"
 
     def leave(self) -> None:
         """Ends this process's use; the last user waits until the server has stopped."""
@@ -126,10 +132,16 @@ class EmbeddedPostgres:
             self._log.replace(self._log.with_suffix(".log.1"))
         self._log.touch(mode=0o600)
         begin = self._log.stat().st_size
-        account = account_of(self._cluster)
+        account = settled_account(self._cluster, program=binaries / "postgres")
+        protected = is_protected(self._cluster)
+        if not protected:
+            prepare_protection(self._cluster, user=USER, account=account)
         command = serving_command(self._cluster, binaries=binaries, account=account)
         if not self._start_guard(command, server=server, account=account):
             raise cannot_run(self._data_path, told=self._log.read_bytes()[begin:].decode(errors="replace"))
+        if not protected:
+            address = self._address(ready_socket_folder(self._cluster) or "")
+            protect(self._cluster, user=USER, address=address, account=account)
 
     def _start_guard(self, command: list[str], *, server: int, account: Account) -> bool:
         """Leaves the server's lock to a guard, and waits until it says that the server is ready."""

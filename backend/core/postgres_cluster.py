@@ -14,6 +14,7 @@ from pathlib import Path
 
 from core.errors import EmbeddedPostgresProblem
 from core.postgres_account import Account, account_for_new
+from core.postgres_ownership import give
 
 PORT = 5432  # names the socket's file; nothing listens on TCP
 USER = DATABASE = "pegasus"
@@ -41,25 +42,24 @@ def cluster_version(cluster: Path) -> int | None:
 
 
 def make_cluster(cluster: Path, *, binaries: Path, major: int) -> None:
-    """Makes a cluster with its database in a folder beside, and renames it once it is on the disk."""
+    """Makes a cluster with its database in a private folder beside, and renames it once it is on the disk."""
     for leftover in cluster.parent.glob(f"{cluster.name}.new.*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f"{cluster.name}.new.", dir=cluster.parent))
+    private = Path(tempfile.mkdtemp(prefix=f"{cluster.name}.new.", dir=cluster.parent))
+    fresh = private / cluster.name
     try:
-        _fill(
-            fresh,
-            account=account_for_new(fresh, program=binaries / "postgres"),
-            binaries=binaries,
-            major=major,
-        )
+        account = account_for_new(private, program=binaries / "postgres")
+        _fill(fresh, account=account.named(), binaries=binaries, major=major)
+        give(fresh, account)
         fresh.rename(cluster)
         _sync_folder(cluster.parent)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
 
 
 def _fill(folder: Path, *, account: Account, binaries: Path, major: int) -> None:
+    folder.mkdir(mode=0o700)
+    os.chown(folder, account.uid, account.gid)
     identity = [f"--username={USER}", "--encoding=UTF8", "--auth-local=trust", "--auth-host=reject"]
     made = account.run(
         [
@@ -84,7 +84,7 @@ def _fill(folder: Path, *, account: Account, binaries: Path, major: int) -> None
         ]
         made = account.run(alone, text=f"CREATE DATABASE {DATABASE}\n")
     if made.returncode != 0:
-        raise cannot_run(folder.parent, told=made.stderr)
+        raise cannot_run(folder.parent.parent, told=made.stderr)
 
 
 def _locale(major: int) -> list[str]:

@@ -245,7 +245,7 @@ class CutOff:
         query = parse_qs(urlsplit(address).query)
         self._socket = f"{query['host'][0]}/.s.PGSQL.{query['port'][0]}"
         self._own = f"{folder}/.s.PGSQL.{query['port'][0]}"
-        self.address = f"{address.split('?', maxsplit=1)[0]}?host={quote(str(folder), safe='')}&port={query['port'][0]}"
+        self.address = address.replace(quote(query["host"][0], safe=""), quote(str(folder), safe=""), 1)
         self._deliver = deliver
         self._open = 0
         self.armed = False

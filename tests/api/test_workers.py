@@ -119,12 +119,12 @@ async def test_a_missing_privilege_is_told(server_address: str) -> None:
     """A user who may not make the queue's schema is told the statement that an administrator can run."""
     async with fresh_database(server_address, template="template0") as address:
         connection = await asyncpg.connect(address)
-        await connection.execute("CREATE ROLE worker_only LOGIN")
+        await connection.execute("CREATE ROLE worker_only LOGIN PASSWORD 'hush'")
         with pytest.raises(PrivilegeMissing) as refused:
-            await bring_up_queue(address.replace("pegasus@", "worker_only@"), may_change=True)
+            await bring_up_queue(address.replace("pegasus@", "worker_only:hush@"), may_change=True)
         assert refused.value.remedy == "CREATE SCHEMA pgqueuer AUTHORIZATION worker_only;"
         await connection.execute(refused.value.remedy)
-        await bring_up_queue(address.replace("pegasus@", "worker_only@"), may_change=True)
+        await bring_up_queue(address.replace("pegasus@", "worker_only:hush@"), may_change=True)
         await connection.execute("DROP OWNED BY worker_only")
         await connection.execute("DROP ROLE worker_only")
         await connection.close()

@@ -145,10 +145,10 @@ async def test_without_privileges(chain: Chain, bench: Bench, capsys: pytest.Cap
     name = await bench.make()
     await bench.sql(
         name,
-        f"DO $$ BEGIN CREATE ROLE {LIMITED} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+        f"DO $$ BEGIN CREATE ROLE {LIMITED} LOGIN PASSWORD 'hush'; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
         f"GRANT CREATE ON SCHEMA public TO {LIMITED}",
     )
-    limited = Bench(bench.server.replace("//pegasus@", f"//{LIMITED}@"))
+    limited = Bench(bench.server.replace("//pegasus@", f"//{LIMITED}:hush@"))
     report = await limited.heal(name, chain)
     assert report.outcome == "healed", report
     assert any("not in the journal" in note for note in report.plan.notes), report

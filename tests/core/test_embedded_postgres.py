@@ -54,6 +54,51 @@ async def test_first_start(folder: Path, use: Use) -> None:
     assert (folder / "postgres").stat().st_mode & 0o077 == 0
 
 
+def without_password(address: str) -> str:
+    return address.partition("&passfile=")[0] + "&passfile=/no/such/file"
+
+
+def password_in(folder: Path) -> str:
+    return (folder / "postgres" / "pegasus.pgpass").read_text().strip().rpartition(":")[2]
+
+
+async def test_who_has_no_password_stays_outside(folder: Path, use: Use) -> None:
+    """The server asks for a password, which is in one file that only its owner reads, and in no address and no log."""
+    address = use().address
+    assert await ask(address, "SELECT current_user") == "pegasus"
+    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+        await ask(without_password(address), "SELECT 1")
+    assert len(password_in(folder)) == 43
+    assert password_in(folder) not in address + (folder / "postgres.log").read_text()
+    assert (folder / "postgres" / "pegasus.pgpass").stat().st_mode & 0o777 == 0o600
+    assert (await ask(address, "SELECT rolpassword FROM pg_authid WHERE rolname = 'pegasus'")).startswith("SCRAM-")
+
+
+@pytest.mark.parametrize("lost", ["the password", "the rules", "both"])
+async def test_a_database_that_trusted_everybody(folder: Path, use: Use, lost: str) -> None:
+    """Where the password is lost, or rules let everybody in, as older versions made them, the next start mends that."""
+    user = use()
+    await ask(user.address, "CREATE TABLE kept AS SELECT 1 AS number")
+    user.finish()
+    if lost != "the rules":
+        (folder / "postgres" / "pegasus.pgpass").unlink()
+    if lost != "the password":
+        (folder / "postgres" / "pg_hba.conf").write_text("local all all trust\n")
+    address = use().address
+    assert await ask(address, "SELECT number FROM kept") == 1
+    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+        await ask(without_password(address), "SELECT 1")
+
+
+async def test_a_database_that_is_moved_brings_its_password(folder: Path, use: Use) -> None:
+    """The password lies with the data: where that is moved, or given back from a copy, it still opens it."""
+    use().finish()
+    elsewhere = folder.with_name("elsewhere")
+    elsewhere.mkdir()
+    (folder / "postgres").rename(elsewhere / "postgres")
+    assert await ask(use(elsewhere).address, "SELECT 1") == 1
+
+
 async def test_second_process(folder: Path, use: Use) -> None:
     """A second process reaches the same server, which stays while one of them does."""
     first, second = use(), use()
@@ -178,7 +223,7 @@ def test_server_of_somebody_else(folder: Path, use: Use) -> None:
 
 
 def half_made(folder: Path) -> list[Path]:
-    return list(folder.glob("postgres.new.*/base"))
+    return list(folder.glob("postgres.new.*/postgres/base"))
 
 
 async def test_killed_first_start(folder: Path, use: Use) -> None:

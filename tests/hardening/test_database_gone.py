@@ -22,7 +22,7 @@ BODY = FILE_HEAD + WAV + bytes(300_000) + END
 def own_server() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL that is stopped for nobody else; each test leaves it running again."""
     with tempfile.TemporaryDirectory(prefix="pegasus-") as folder:
-        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as nobody
+        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as somebody else
         server = join(Path(folder))
         yield server
         server.leave()

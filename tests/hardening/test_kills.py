@@ -33,7 +33,7 @@ SOAKED = pytest.param(300, 30, marks=[pytest.mark.soak, pytest.mark.timeout(900)
 def durable_address() -> Iterator[str]:
     """The address of a PostgreSQL that is as durable as in production."""
     with tempfile.TemporaryDirectory(prefix="pegasus-") as folder:
-        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as nobody
+        Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as somebody else
         server = join(Path(folder))
         yield server.address
         server.leave()

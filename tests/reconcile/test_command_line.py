@@ -218,12 +218,12 @@ def reader(database: str) -> Iterator[str]:
         asyncio.run(all_of_them())
 
     run(
-        f"CREATE ROLE {name} LOGIN",
+        f"CREATE ROLE {name} LOGIN PASSWORD 'hush'",
         f"GRANT USAGE ON SCHEMA public TO {name}",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name}",
     )
     host = urllib.parse.urlsplit(database)
-    yield f"postgresql://{name}@{host.path}?{host.query}"
+    yield f"postgresql://{name}:hush@{host.path}?{host.query}"
     run(f"DROP OWNED BY {name}", f"DROP ROLE {name}")
 
 

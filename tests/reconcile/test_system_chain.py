@@ -151,10 +151,10 @@ async def test_what_was_begun_stays_known(
 async def clerk(database: str, run_sql: RunSql) -> AsyncIterator[str]:
     """The address for a user who may do everything in `public`, and make no schema."""
     name = f"clerk_{secrets.token_hex(4)}"
-    await run_sql(f"CREATE ROLE {name} LOGIN")
+    await run_sql(f"CREATE ROLE {name} LOGIN PASSWORD 'hush'")
     await run_sql(f"GRANT ALL ON SCHEMA public TO {name}")
     parts = urlsplit(database)
-    yield f"postgresql://{name}@{parts.path}?{parts.query}"
+    yield f"postgresql://{name}:hush@{parts.path}?{parts.query}"
     await run_sql(f"DROP OWNED BY {name} CASCADE")
     await run_sql(f"DROP ROLE {name}")
 
