@@ -1,4 +1,4 @@
-"""Door: whether a token is needed, and whose the one is that was sent. Nothing of a token is remembered.
+"""Door: whether a token is needed, and whose the one is that was sent. Whose it is isn't remembered.
 
 So a token that is revoked stops at once, in every process. What may be remembered, for a second, is that there never
 was any token: an open server for one machine isn't asked that again with each request.
@@ -9,6 +9,7 @@ from typing import Literal
 
 from access import tokens
 from access.caller import NOBODY, Caller
+from access.guesses import Guesses
 from access.static import StaticTokens
 from core.database import Sessions
 from core.errors import PegasusError
@@ -44,6 +45,7 @@ class Door:
         self._auth = auth
         self._static = static
         self._sessions = sessions
+        self._guesses = Guesses()
         self._none_until = 0.0
 
     async def needs_token(self) -> bool:
@@ -65,10 +67,10 @@ class Door:
             self._none_until = now + REMEMBERED_SECONDS
         return found
 
-    async def admit(self, secret: str | None) -> Caller:
+    async def admit(self, secret: str | None, *, address: str) -> Caller:
         """Who asks: the user of the token that was sent, which has to be valid, needed or not; without one, nobody.
 
-        Raises TokenMissing, TokenInvalid or DatabaseProblem.
+        `address` is where the request comes from. Raises TokenMissing, TokenInvalid, TooManyGuesses or DatabaseProblem.
         """
         if secret is None:
             if await self.needs_token():
@@ -76,12 +78,18 @@ class Door:
             return NOBODY
         if not secret.isascii() or len(secret) > LONGEST_SECRET:
             raise TokenInvalid
-        return self._static.find(secret) or await self._find(secret)
+        caller = await self._guesses.look_up(secret, address=address, find=self._find)
+        if caller is None:
+            raise TokenInvalid
+        return caller
 
-    async def _find(self, secret: str) -> Caller:
+    async def _find(self, secret: str) -> Caller | None:
+        caller = self._static.find(secret)
+        if caller is not None:
+            return caller
         async with self._sessions() as session:
             await session.connection(execution_options=OUTSIDE_TRANSACTIONS)
             token = await tokens.find(session, secret)
         if token is None or token.revoked_at is not None:
-            raise TokenInvalid
+            return None
         return Caller(user_id=token.user_id, admin=token.admin, token_id=token.id)

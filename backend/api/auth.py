@@ -5,6 +5,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from access.caller import Caller
@@ -25,12 +26,17 @@ def needs_caller(path: str) -> bool:
 async def let_in(scope: Scope, headers: Headers, *, door: Door) -> None:
     """Finds out who sent a request, and keeps that in its state for `Asking`.
 
-    Raises TokenMissing, TokenInvalid, OriginUnknown or DatabaseProblem.
+    Raises TokenMissing, TokenInvalid, TooManyGuesses, OriginUnknown or DatabaseProblem.
     """
     secret = sent_secret(headers)
     if secret is not None and _header_secret(headers) is None:
         check_own_page(scope["method"], headers)
-    scope["state"]["caller"] = await door.admit(secret)
+    scope["state"]["caller"] = await door.admit(secret, address=address_of(HTTPConnection(scope)))
+
+
+def address_of(connection: HTTPConnection) -> str:
+    """Where a request comes from, as far as the connection tells: no header is believed."""
+    return connection.client.host if connection.client else ""
 
 
 def sent_secret(headers: Headers) -> str | None:

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from access.door import TokenInvalid, TokenMissing
+from access.guesses import TooManyGuesses
 from access.rate import TooManyUploads
 from api.body import UploadTooSlow
 from api.cookie import OriginUnknown
@@ -68,7 +69,7 @@ def _retry_soon(_error: PegasusError) -> dict[str, str]:
     return {"Retry-After": "5"}
 
 
-def _retry_then(error: TooManyUploads) -> dict[str, str]:
+def _retry_then(error: TooManyGuesses | TooManyUploads) -> dict[str, str]:
     return {"Retry-After": str(error.retry_after_seconds)}
 
 
@@ -132,6 +133,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     LabelTooLong: Problem(422, "label-too-long", "A text is too long", ("field", "limit", "received")),
     LabelUnprintable: Problem(422, "label-unprintable", "A text holds a control character", ("field",)),
     FileNameIsPath: Problem(422, "file-name-is-path", "The file's name is a path", ("field",)),
+    TooManyGuesses: Problem(429, "too-many-guesses", "Too many wrong tokens", ("limit",), _retry_then),
     TooManyStreams: Problem(429, "too-many-streams", "Too many streams of events", ("limit",), _retry_soon),
     TooManyUploads: Problem(429, "too-many-uploads", "Too many uploads", ("limit",), _retry_then),
     UploadBusy: Problem(423, "upload-busy", "The upload is in use", headers=_retry_soon),

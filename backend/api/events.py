@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 
-from api.auth import Asking, sent_secret
+from api.auth import Asking, address_of, sent_secret
 from api.event_stream import EventStream, place
 from api.state import Current
 from core.labels import user_label
@@ -39,12 +39,13 @@ async def events(
     says that some of it isn't kept any more: then lists have to be loaded anew.
     """
     owner = caller.asking_for(user_label(user_id))
-    who = caller.counted_as(request.client.host if request.client else "")
+    address = address_of(request)
+    who = caller.counted_as(address)
     state["streams"].check(who)
     secret, door = sent_secret(request.headers), state["door"]
 
     async def let_in() -> None:
-        await door.admit(secret)
+        await door.admit(secret, address=address)
 
     number, lost = await place(state["feed"], last_event_id)
     return EventStream(

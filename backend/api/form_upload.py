@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from access.caller import Caller
-from api.auth import Asking
+from api.auth import Asking, address_of
 from api.body import Body
 from api.digests import DigestCheck, sent_digests
 from api.multipart import LIMITS, Form
@@ -76,7 +76,7 @@ async def _first_of_its_key(request: Request, state: State, caller: Caller, key:
 
 async def _take_in(request: Request, state: State, caller: Caller, key: RetryKey | None) -> AudioFile:
     ingest, body = state["ingest"], Body(request.scope, request.receive)
-    state["rate"].check(caller.counted_as(request.client.host if request.client else ""))
+    state["rate"].check(caller.counted_as(address_of(request)))
     form = Form(request.headers.get("content-type", ""), file_limit_bytes=ingest.limit_bytes)
     whole = DigestCheck(sent_digests(request.headers))
     await ingest.admit(caller.user_id, declared_bytes=max(0, (body.declared_bytes or 0) - LIMITS.overhead_bytes))

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from access.caller import NOBODY, Caller
 from access.door import LONGEST_SECRET, TokenInvalid
-from api.auth import SESSION_PATH, sent_secret
+from api.auth import SESSION_PATH, address_of, sent_secret
 from api.cookie import forget_secret, keep_secret
 from api.state import Current
 
@@ -37,7 +37,7 @@ async def session(request: Request, response: Response, state: Current) -> Sessi
     door = state["door"]
     try:
         secret = sent_secret(request.headers)
-        caller = NOBODY if secret is None else await door.admit(secret)
+        caller = NOBODY if secret is None else await door.admit(secret, address=address_of(request))
     except TokenInvalid:
         secret, caller = None, NOBODY
         forget_secret(response)
@@ -49,7 +49,7 @@ async def sign_in(sent: SignIn, request: Request, response: Response, state: Cur
     """Lets the browser keep a token, in a cookie that no script can read. 401 when it isn't valid."""
     response.headers["Cache-Control"] = "no-store"
     secret = sent.token.strip()
-    caller = await state["door"].admit(secret)
+    caller = await state["door"].admit(secret, address=address_of(request))
     keep_secret(response, secret, secure=_is_encrypted(request))
     return _told(caller, needs_token=await state["door"].needs_token(), signed_in=True)
 

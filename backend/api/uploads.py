@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import Headers
 
-from api.auth import Asking
+from api.auth import Asking, address_of
 from api.body import Body
 from api.state import Current
 from api.tus import (
@@ -51,7 +51,7 @@ async def options_of(upload_id: str, state: Current) -> Response:
 async def begin(request: Request, state: Current, caller: Asking) -> Response:
     """Begins an upload, with its first bytes where the body brings some. What is wrong with it is said at once."""
     uploads, headers, body = state["uploads"], request.headers, Body(request.scope, request.receive)
-    state["rate"].check(caller.counted_as(request.client.host if request.client else ""))
+    state["rate"].check(caller.counted_as(address_of(request)))
     length, said = new_length(headers), sent_metadata(headers)
     details = Details(
         original_filename=said.file_name,

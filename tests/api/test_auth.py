@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from access import tokens
 from access.door import REMEMBERED_SECONDS
+from access.guesses import PER_MINUTE
 from core.settings import ROOT, Settings
 from main import create_app
 from tests.api.conftest import MakeToken, Revoke, Serve, problem
@@ -409,3 +410,22 @@ async def test_the_documentation_asks_for_the_token(serve: Serve) -> None:
         described = (await client.get("/openapi.json")).json()
     assert described["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
     assert described["paths"]["/api/audio/{recording_id}"]["get"]["security"] == [{"HTTPBearer": []}]
+
+
+async def test_tokens_are_not_guessed(serve: Serve, make_token: MakeToken) -> None:
+    """Who tries one wrong token after the other has to wait, on every way; whose token was good goes on."""
+    async with serve(auth="tokens") as client:
+        _, secret = await make_token("ada")
+        _, new = await make_token("ben")
+        assert (await client.get(LIST, headers=bearing(secret))).status_code == 200
+        for number in range(PER_MINUTE):
+            answer = await client.get(LIST, headers=bearing(f"{UNKNOWN}{number}"))
+            problem(answer, status=401, slug="token-invalid")
+        for sent in (new, f"{UNKNOWN}x"):
+            refused = await client.get(LIST, headers=bearing(sent))
+            assert problem(refused, status=429, slug="too-many-guesses")["limit"] == PER_MINUTE
+            assert 1 <= int(refused.headers["retry-after"]) <= 60
+            signed_in = await client.post("/api/session", json={"token": sent})
+            problem(signed_in, status=429, slug="too-many-guesses")
+        assert (await client.get(LIST, headers=bearing(secret))).status_code == 200
+        problem(await client.get(LIST, headers=bearing(f"{UNKNOWN}1")), status=401, slug="token-invalid")

@@ -1,0 +1,76 @@
+"""Guesses: how many tokens that are none may be tried from an address. Each server process counts for itself.
+
+A guess is a secret that hasn't been tried before. So a client that goes on with a revoked token uses up nobody's
+guesses, and whoever's token was good here is let in whatever others try from the same address, as behind a proxy.
+"""
+
+import asyncio
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from weakref import WeakValueDictionary
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from access.caller import NOBODY, Caller
+from access.tokens import hashed
+from core.errors import PegasusError
+
+PER_MINUTE = 20
+REMEMBERED = 10_000
+
+
+class TooManyGuesses(PegasusError):
+    """More tokens that are none were tried from an address within a minute than may be."""
+
+    def __init__(self, *, limit: int, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"At most {limit} wrong tokens may be tried in a minute; try again in {retry_after_seconds} seconds."
+        )
+        self.limit = limit
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Guesses:
+    """Counts wrong secrets over the last 60 seconds by address, an IPv6 /64 as one; only hashes are kept."""
+
+    def __init__(self) -> None:
+        self._limit = RateLimitItemPerMinute(PER_MINUTE)
+        self._windows = MovingWindowRateLimiter(MemoryStorage())
+        self._tried: OrderedDict[bytes, None] = OrderedDict()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def look_up(
+        self, secret: str, *, address: str, find: Callable[[str], Awaitable[Caller | None]]
+    ) -> Caller | None:
+        """Whose a secret is by `find`; what is new from an address is looked up one after the other, so that it counts.
+
+        Raises TooManyGuesses when it may not be tried now, right or wrong, or what `find` raises.
+        """
+        digest = hashed(secret)
+        if digest in self._tried:
+            self._tried.move_to_end(digest)
+            return await find(secret)
+        who = NOBODY.counted_as(address)
+        async with self._locks.setdefault(who, asyncio.Lock()):
+            is_new = digest not in self._tried
+            if is_new:
+                self._check(who)
+            caller = await find(secret)
+            if is_new and caller is None:
+                self._windows.hit(self._limit, who)
+            self._remember(digest)
+        return caller
+
+    def _check(self, who: str) -> None:
+        if not self._windows.test(self._limit, who):
+            free_at = self._windows.get_window_stats(self._limit, who).reset_time
+            raise TooManyGuesses(limit=PER_MINUTE, retry_after_seconds=max(1, math.ceil(free_at - time.time())))
+
+    def _remember(self, digest: bytes) -> None:
+        self._tried[digest] = None
+        if len(self._tried) > REMEMBERED:
+            self._tried.popitem(last=False)
