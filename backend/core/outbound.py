@@ -7,14 +7,44 @@ No redirect is followed, no proxy of the environment used, and of an answer only
 import asyncio
 import socket
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 
 import httpcore
 
 from core.errors import PegasusError
 
 ANSWER_SECONDS = 15
-_TRANSLATED = ip_network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+_TRANSLATED = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+# What IANA's registries of special-purpose addresses say isn't for everybody; Python's own list differs by version.
+_SPECIAL = [
+    IPv4Network(block)
+    for block in (
+        "0.0.0.0/8",  # this network
+        "10.0.0.0/8",
+        "100.64.0.0/10",  # between a provider and its customers
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",  # protocols of the IETF
+        "192.0.2.0/24",  # documentation
+        "192.88.99.0/24",  # relays to IPv6, given up
+        "192.168.0.0/16",
+        "198.18.0.0/15",  # benchmarks
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
+        "224.0.0.0/3",  # multicast, and what is reserved
+    )
+]
+_UNICAST = IPv6Network("2000::/3")  # all of IPv6 that has been handed out
+_SPECIAL_UNICAST = [
+    IPv6Network(block)
+    for block in (
+        "2001::/23",  # protocols of the IETF, Teredo among them
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4: any IPv4 address
+        "3fff::/20",  # documentation
+    )
+]
 
 
 class NotReached(PegasusError):
@@ -35,18 +65,12 @@ class AddressRefused(NotReached):
 def is_public(address: str) -> bool:
     """Whether an IP address is one of the public internet, and no way round to one that isn't."""
     parsed = ip_address(address)
-    if isinstance(parsed, IPv6Address):
-        inner = _inner(parsed)
-        if inner is not None or parsed.is_site_local:
-            return inner is not None and is_public(str(inner))
-    return parsed.is_global and not (parsed.is_multicast or parsed.is_reserved)
-
-
-def _inner(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that traffic to an IPv6 address may end at."""
-    if address in _TRANSLATED:
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+    if isinstance(parsed, IPv4Address):
+        return not any(parsed in block for block in _SPECIAL)
+    inner = IPv4Address(int(parsed) & 0xFFFFFFFF) if parsed in _TRANSLATED else parsed.ipv4_mapped
+    if inner is not None:
+        return is_public(str(inner))
+    return parsed in _UNICAST and not any(parsed in block for block in _SPECIAL_UNICAST)
 
 
 class Outbound:

@@ -203,6 +203,13 @@ async def test_no_private_address_is_reached() -> None:
     [
         ("9.9.9.9", True),
         ("2620:fe::fe", True),
+        *((address, True) for address in ("64:ff9b::909:909", "::ffff:9.9.9.9", "2001:200::1", "192.0.1.1")),
+        *((address, False) for address in ("192.0.0.8", "192.0.0.9", "192.0.0.171", "192.88.99.1", "198.18.0.1")),
+        *((address, False) for address in ("198.51.100.1", "203.0.113.1", "127.8.9.1", "233.252.0.1", "0.1.2.3")),
+        *((address, False) for address in ("100::1", "100:0:0:1::1", "3fff::1", "5f00::1", "4000::1", "200::1")),
+        *((address, False) for address in ("2001::1", "2001:2::1", "2001:10::1", "2001:20::1", "2001:1::1")),
+        *((address, False) for address in ("2002:909:909::", "::9.9.9.9", "::ffff:0:10.0.0.1", "fec0::1", "::2")),
+        *((address, False) for address in ("64:ff9b::c058:6301", "64:ff9b:1:ffff::1", "fd12::1", "fe00::1", "e000::1")),
         *((address, False) for address in ("10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1")),
         *((address, False) for address in ("0.0.0.0", "224.0.0.1", "255.255.255.255", "240.0.0.1", "::", "::1")),
         *((address, False) for address in ("fe80::1%eth0", "fc00::1", "ff02::1", "::ffff:10.0.0.1", "2002:a00:1::")),
