@@ -174,7 +174,7 @@ $(BIN)/python:
 	exit 1
 
 .env:
-	@cp .env.example .env
+	@install -m 0600 .env.example .env
 
 backend/.env:
 	@ln -s ../.env backend/.env

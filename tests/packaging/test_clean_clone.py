@@ -109,3 +109,11 @@ def test_help_lists_every_target(clone: Path) -> None:
     targets = re.search(r"^\.PHONY: (.+)", (clone / "Makefile").read_text().replace("\\\n", ""), flags=re.MULTILINE)
     assert targets
     assert sorted(re.findall(r"^make (\S+) +\S", told, flags=re.MULTILINE)) == sorted(targets[1].split())
+
+
+def test_settings_are_their_owners_alone(clone: Path) -> None:
+    """The `.env` that is made, where passwords and keys will stand, is read by nobody else, whatever the umask."""
+    made = ["sh", "-c", "umask 000 && exec make .env backend/.env"]
+    subprocess.run(made, cwd=clone, env=environment(), check=True, capture_output=True)
+    assert (clone / ".env").stat().st_mode & 0o777 == 0o600
+    assert (clone / "backend" / ".env").read_text() == (clone / ".env.example").read_text()
