@@ -20,7 +20,12 @@ _documented = HTTPBearer(auto_error=False, description="A token, as `python -m a
 
 def needs_caller(path: str) -> bool:
     """Whether a path is one that only who may is let to: /metrics, and all below /api but signing in."""
-    return path != SESSION_PATH and (path in {PROTECTED, METRICS_PATH} or path.startswith(f"{PROTECTED}/"))
+    return path != SESSION_PATH and is_private(path)
+
+
+def is_private(path: str) -> bool:
+    """Whether what is answered at a path depends on who asks."""
+    return path in {PROTECTED, METRICS_PATH} or path.startswith(f"{PROTECTED}/")
 
 
 async def let_in(scope: Scope, headers: Headers, *, door: Door) -> None:

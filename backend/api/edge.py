@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from access.door import Door
-from api.auth import let_in, needs_caller
+from api.auth import is_private, let_in, needs_caller
 from api.errors import problem_of
 from api.limits import BodyLimits
 from api.origin import NotForThisMachine, OwnHosts, check_host, check_origin, check_unproxied
@@ -133,7 +133,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, or answers it."""
         if scope["type"] == "http":
-            headers = Headers(scope=scope)
+            headers, send = Headers(scope=scope), _kept_by_nobody(scope["path"], send)
             try:
                 check_origin(headers, http_version=scope["http_version"])
                 await self._check_host(scope, headers)
@@ -155,6 +155,17 @@ class Guard:
         except NotForThisMachine as refusal:
             if not await _asks_for_tokens(scope["state"]["door"]):
                 raise refusal from None
+
+
+def _kept_by_nobody(path: str, send: Send) -> Send:
+    """Lets no browser or proxy keep what depends on who asks: a cookie, unlike a token, doesn't tell a proxy so."""
+
+    async def unkept(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).setdefault("Cache-Control", "no-store")
+        await send(message)
+
+    return unkept if is_private(path) else send
 
 
 async def _asks_for_tokens(door: Door) -> bool:

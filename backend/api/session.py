@@ -33,7 +33,6 @@ class Session(BaseModel):
 @router.get("")
 async def session(request: Request, response: Response, state: Current) -> Session:
     """Says whether a token is needed, and whose was sent. A cookie that isn't good any more is forgotten."""
-    response.headers["Cache-Control"] = "no-store"
     door = state["door"]
     try:
         secret = sent_secret(request.headers)
@@ -47,7 +46,6 @@ async def session(request: Request, response: Response, state: Current) -> Sessi
 @router.post("", max_body_size=BODY_BYTES)
 async def sign_in(sent: SignIn, request: Request, response: Response, state: Current) -> Session:
     """Lets the browser keep a token, in a cookie that no script can read. 401 when it isn't valid."""
-    response.headers["Cache-Control"] = "no-store"
     secret = sent.token.strip()
     caller = await state["door"].admit(secret, address=address_of(request))
     keep_secret(response, secret, secure=_is_encrypted(request))
@@ -57,7 +55,6 @@ async def sign_in(sent: SignIn, request: Request, response: Response, state: Cur
 @router.delete("")
 async def sign_out(request: Request, response: Response, state: Current) -> Session:
     """Lets the browser forget the token. The token itself stays valid."""
-    response.headers["Cache-Control"] = "no-store"
     forget_secret(response)
     return _told(NOBODY, needs_token=await state["door"].needs_token(), signed_in=False)
 
