@@ -72,7 +72,9 @@ def program() -> str:
 def configuration(servers: list[str], *, listen: str, folder: Path) -> str:
     """That of deploy/, with other addresses and another folder to write to, and nothing else."""
     text = (ROOT / "deploy/nginx.conf").read_text()
-    addresses = "".join(f"server {urlsplit(url).netloc} max_fails=1 fail_timeout=2s;\n" for url in servers)
+    options = set(re.findall(r"server replica-\d:8000 (.*);", text))
+    assert len(options) == 1
+    addresses = "".join(f"server {urlsplit(url).netloc} {' '.join(options)};\n" for url in servers)
     text, replaced = re.subn(r"(?:^ *server replica-\d:8000 .*;\n)+", addresses, text, flags=re.MULTILINE)
     assert replaced == 1
     assert text.count("listen 8080;") == 1

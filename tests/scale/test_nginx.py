@@ -5,6 +5,8 @@ import json
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from http.client import HTTPResponse
 from pathlib import Path
 
@@ -127,3 +129,23 @@ def test_a_server_that_drains_or_dies_is_not_noticed(replicas: Replicas, nginx: 
         runs[1].process.kill()
         runs[1].process.wait()
         assert upload(10) == [200] * 10
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    """The address of a server that answers to no connection, as one whose machine is gone: its queue is full."""
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=0)) as server, closing(socket.socket()) as client:
+        client.connect(server.getsockname())
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_server_that_is_silent_holds_nobody_up(replicas: Replicas, nginx: Nginx, tmp_path: Path) -> None:
+    """A server whose machine is gone is passed over, by uploads too, well before a person would wonder."""
+    urls = [run.url() for run in replicas(1)]
+    with silent_server() as silent, nginx([silent, *urls]) as url:
+        with httpx.Client(base_url=url, headers=TOKEN, timeout=4) as client:
+            files = {"file": ("memo.wav", recording("wav"))}
+            codes = {client.post("/api/audio/upload", files=files).status_code for _ in range(20)}
+        assert codes == {200}
+    servers = [json.loads(line)["server"] for line in (tmp_path / "access.log").read_text().splitlines()]
+    assert any(silent.removeprefix("http://") in server for server in servers)
