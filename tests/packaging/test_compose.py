@@ -1,18 +1,25 @@
 """`docker-compose up` needs nothing set, opens nothing to the network, and keeps what it is given; so does `scale`."""
 
 import json
+import os
 import re
+import socket
 import subprocess
+from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from compose_spec import PyCompose
 
 from access.static import static_tokens
+from core.postgres_binaries import find_binaries
 from core.settings import Settings, load_settings
+from tests.core.conftest import guarded_server
 
+__all__ = ["guarded_server"]
 ROOT = Path(__file__).resolve().parents[2]
 # What compose fixes itself, because the container's inside depends on it.
 FIXED = {
@@ -36,9 +43,9 @@ WORKER_DRAIN_SECONDS = 10
 @cache
 def compose() -> dict[str, Any]:
     """The file as Docker Compose sees it with an empty environment: parsed, and its references resolved."""
-    text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", (ROOT / "docker-compose.yml").read_text())
-    assert "${" not in text, "something has to be set before `docker-compose up`"
-    parsed = PyCompose.from_yaml(text)
+    text = re.sub(r"(?<!\$)\$\{\w+:-([^}]*)\}", r"\1", (ROOT / "docker-compose.yml").read_text())
+    assert not re.search(r"(?<!\$)\$[{\w]", text), "something has to be set before `docker-compose up`"
+    parsed = PyCompose.from_yaml(text.replace("$$", "$"))
     parsed.validate()
     parsed.to_spec()
     return parsed.to_dict()
@@ -55,12 +62,69 @@ def scaled() -> dict[str, Any]:
     return {name: service for name, service in compose()["services"].items() if service.get("profiles") == ["scale"]}
 
 
+def test_docker_compose_1_takes_the_file() -> None:
+    """Nothing stands at its top that the release of Debian 12 and Ubuntu, 1.29, refuses, as it does `name`."""
+    assert set(compose()) == {"services", "volumes", "secrets"}
+
+
 def test_the_app_waits_for_a_database_that_answers() -> None:
     """The app starts once PostgreSQL 18 answers, not once its container exists."""
-    database = services()["database"]
-    assert database["image"].startswith("postgres:18")
-    assert "pg_isready" in database["healthcheck"]["test"]
+    assert services()["database"]["image"].startswith("postgres:18")
     assert services()["app"]["depends_on"] == {"database": {"condition": "service_healthy"}}
+
+
+@pytest.fixture
+async def as_in_a_container(guarded_server: str) -> AsyncIterator[dict[str, str]]:
+    """The environment of a health check beside a server that asks on TCP for a password, and on its socket for none."""
+    host, _, port = guarded_server.partition(":")
+    server = await asyncpg.connect(f"postgresql://pegasus:top%2Fsecret@{guarded_server}/pegasus")
+    rules = Path(await server.fetchval("SHOW hba_file"))
+    asked = rules.read_text()
+    rules.write_text(f"{asked}local all all trust\n")
+    await server.execute("SELECT pg_reload_conf()")
+    path = f"{find_binaries()[0]}:{os.environ['PATH']}"
+    sockets = await server.fetchval("SHOW unix_socket_directories")
+    yield {"PATH": path, "PGHOST": sockets.strip('"'), "PGPORT": port, "HOSTNAME": host}
+    rules.write_text(asked)
+    await server.execute("ALTER ROLE pegasus PASSWORD 'top/secret'")
+    await server.execute("SELECT pg_reload_conf()")
+    await server.close()
+
+
+def is_healthy(name: str, environment: dict[str, str]) -> bool:
+    """What a service's health check says there."""
+    check = compose()["services"][name]["healthcheck"]["test"]
+    return subprocess.run(["sh", "-c", check], env=environment, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("password", ["pegasus", 'it\'s $HOME, 100% \\ "quoted" :password'])
+async def test_a_changed_password_is_the_databases(
+    password: str, guarded_server: str, as_in_a_container: dict[str, str], tmp_path: Path
+) -> None:
+    """The image counts POSTGRES_PASSWORD on a new volume alone; on an old one the health check sets it, once."""
+    (tmp_path / "password").write_text(f"{password}-2\n")
+    told = {
+        "database": {"POSTGRES_PASSWORD": password},
+        "scale-database": {"POSTGRES_PASSWORD_FILE": str(tmp_path / "password")},
+    }
+    hashes = []
+    for name, secret in told.items():
+        for _ in range(2):
+            assert is_healthy(name, as_in_a_container | secret)
+            server = await asyncpg.connect(
+                f"postgresql://pegasus@{guarded_server}/pegasus",
+                password=password if name == "database" else f"{password}-2",
+            )
+            hashes.append(await server.fetchval("SELECT rolpassword FROM pg_authid WHERE rolname = 'pegasus'"))
+            await server.close()
+    assert hashes[0] == hashes[1] != hashes[2] == hashes[3]
+
+
+async def test_a_database_that_is_away_is_not_healthy(as_in_a_container: dict[str, str]) -> None:
+    """While nothing answers over TCP the app is held back, and no password is set."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+    assert not is_healthy("database", as_in_a_container | {"PGPORT": str(port), "POSTGRES_PASSWORD": "new"})
 
 
 def test_only_this_machine_reaches_the_port() -> None:
@@ -128,6 +192,17 @@ def test_replicas_are_equal_and_settings_reach_them() -> None:
     assert not {name for name, text in equal[0]["environment"].items() if text and "SECRET" in name}
 
 
+def test_the_object_store_takes_no_room_beforehand() -> None:
+    """The image says `-master.volumePreallocate`, a gigabyte for each volume; what is said later counts."""
+    assert "-master.volumePreallocate=false" in scaled()["objects"]["command"]
+
+
+def test_what_keeps_data_has_time_to_stop() -> None:
+    """Databases write a last checkpoint, and SeaweedFS takes 15 seconds to stop: Docker's ten would kill them."""
+    keep = [services()["database"], scaled()["scale-database"], scaled()["objects"]]
+    assert {service["stop_grace_period"] for service in keep} == {"1m"}
+
+
 def test_a_container_has_time_to_drain() -> None:
     """Nobody is killed before the time is over that what is under way may take."""
     for service in (services()["app"], scaled()["replica-1"]):
@@ -139,14 +214,19 @@ def test_a_container_has_time_to_drain() -> None:
 
 def test_secrets_are_made_once(tmp_path: Path) -> None:
     """`deploy/make-secrets` makes every file that compose wants, and keeps what is there."""
-    named = {secret["file"].removeprefix("./") for secret in compose()["secrets"].values()}
+    named = {(ROOT / secret["file"]).resolve() for secret in compose()["secrets"].values()}
     made = [_secrets(tmp_path) for _ in range(2)]
-    assert {f"secrets/{name}" for name in made[0]} == named
+    assert {ROOT / "secrets" / name for name in made[0]} == named
     assert made[0] == made[1]
     [identity] = json.loads(made[0]["s3_identities"])["identities"]
     assert identity["credentials"][0]["secretKey"] == made[0]["aws_secret_access_key"].strip()
     assert made[0]["postgres_password"].strip() in made[0]["database_url"]
     assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
+
+
+def test_missing_secrets_name_what_makes_them() -> None:
+    """Compose's own error is the path of the missing file: it says whose work that is."""
+    assert all("make-secrets" in secret["file"] for secret in compose()["secrets"].values())
 
 
 def _secrets(folder: Path) -> dict[str, str]:
