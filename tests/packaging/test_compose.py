@@ -182,6 +182,13 @@ def test_scale_runs_without_privileges() -> None:
         assert re.search(r":\d", service.get("image", ":1")), name
 
 
+def test_scratch_belongs_to_the_images_user() -> None:
+    """Its owner is said: Debian 12's runc gives the mode of the image's folder, 0700, and that to root."""
+    [(uid, gid)] = re.findall(r"^USER (\d+):(\d+)$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    for name in ("replica-1", "replica-2", "worker"):
+        assert f"/data:uid={uid},gid={gid},mode=0700" in scaled()[name]["tmpfs"]
+
+
 def test_replicas_are_equal_and_settings_reach_them() -> None:
     """Both replicas and the worker have the same settings, each of which there is, and every secret from a file."""
     equal = [scaled()[name] for name in ("replica-1", "replica-2", "worker")]
