@@ -19,7 +19,7 @@ MYPY_ALONE := ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir .
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --python-version 3.11 pyproject.toml
 
-.PHONY: help install install-dev run test test-s3 test-browser chromium test-scale nginx test-whisper lint format soak record \
+.PHONY: help install install-dev run test test-s3 test-browser chromium test-scale nginx test-compose engine-tools test-whisper lint format soak record \
 	bench bench-uploads bench-page bench-scale chains lock clean
 
 help: ## print this list
@@ -60,6 +60,21 @@ nginx: ## see that there is an nginx for test-scale; as root it is installed
 	fi; \
 	echo "Installing nginx from the distribution (once)"; \
 	apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends nginx >/dev/null
+
+test-compose: install-dev engine-tools ## run docker-compose on an engine of its own; as root, the first time five minutes
+	$(BIN)/python -m pytest -m compose tests/compose
+
+engine-tools: ## see that there is what test-compose needs; as root it is installed
+	@if [ "$$(id -u)" != 0 ]; then \
+		echo "An engine for the tests is started by root alone: sudo make test-compose." >&2; exit 1; \
+	fi; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "An engine for the tests is made of Debian's packages, and there is no apt-get here." >&2; exit 1; \
+	fi; \
+	command -v debootstrap >/dev/null && command -v slirp4netns >/dev/null && exit; \
+	echo "Installing debootstrap and slirp4netns from the distribution (once)"; \
+	apt-get -qq update && \
+		DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends debootstrap slirp4netns >/dev/null
 
 test-whisper: $(WHISPER_VENV)/whisper.stamp ## let a real Whisper model hear a spoken sentence
 	HF_HUB_OFFLINE=1 $(WHISPER_VENV)/bin/python -m pytest tests/whisper
@@ -121,7 +136,7 @@ lock: install-dev ## choose the newest dependencies that pyproject.toml allows, 
 		--output-file benchmarks/intake/requirements.lock
 
 clean: ## remove .venv and caches; recordings, database and .env stay
-	rm -rf $(VENV) $(CHAINS_VENV) $(RIVALS_VENV) $(WHISPER_VENV) $(BROWSER_VENV) $(BARE_VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CHAINS_VENV) $(RIVALS_VENV) $(WHISPER_VENV) $(BROWSER_VENV) $(BARE_VENV) .engines .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +
 
 # The interpreter's own date is a prerequisite through the symlink: a replaced Python installs anew.

@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.checkout import copy_checkout
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
 
@@ -21,12 +23,7 @@ START_SECONDS = 120
 def clone(tmp_path: Path) -> Iterator[Path]:
     """The files as a commit would hold them now: without .venv, data or settings."""
     folder = tmp_path / "clone"
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in listed.stdout.split("\0"):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    copy_checkout(folder)
     yield folder
     shutil.rmtree(folder)
 

@@ -1,0 +1,57 @@
+"""`docker-compose up` on a real engine, with the docker-compose of this machine's Debian."""
+
+import pytest
+
+from tests.audio.samples import recording
+from tests.compose.conftest import Project
+
+pytestmark = [pytest.mark.compose, pytest.mark.timeout(1200)]
+MEMO = recording("wav")
+PASSWORD = "it costs $5, $HOME and $$ @:/%#"
+
+
+def upload(project: Project) -> str:
+    """Uploads a recording, and returns its id."""
+    with project.client(8000) as client:
+        answer = client.post("/api/audio/upload", files={"file": ("memo.wav", MEMO)}).raise_for_status()
+    return str(answer.json()["id"])
+
+
+def download(project: Project, recording_id: str) -> bytes:
+    with project.client(8000) as client:
+        return client.get(f"/api/audio/{recording_id}/download").raise_for_status().content
+
+
+@pytest.mark.parametrize("options", [[], ["--profile", "scale"]])
+def test_the_file_is_taken_as_it_is(project: Project, options: list[str]) -> None:
+    """docker-compose has nothing to say against the file: no error, and no warning of a setting that isn't there."""
+    ran = project.try_compose(*options, "config", "--quiet")
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_a_recording_outlives_its_containers(project: Project) -> None:
+    """What was uploaded is there after `down` and `up`, byte for byte; nobody but this machine reaches the port."""
+    project.up()
+    uploaded = upload(project)
+    published = [ports for ports in project.docker("ps", "--format={{.Ports}}").splitlines() if "->" in ports]
+    assert published == ["127.0.0.1:8000->8000/tcp"]
+    project.compose("down")
+    project.up()
+    assert download(project, uploaded) == MEMO
+
+
+def test_a_changed_password_is_taken(project: Project) -> None:
+    """Another POSTGRES_PASSWORD in `.env` counts on a volume that has one already, whatever it is written with."""
+    project.up()
+    uploaded = upload(project)
+    (project.folder / ".env").write_text(f"POSTGRES_PASSWORD='{PASSWORD}'\n")
+    project.up()
+    assert project.compose("exec", "-T", "app", "printenv", "PGPASSWORD").strip() == PASSWORD
+    assert download(project, uploaded) == MEMO
+
+
+def test_nothing_is_killed_by_a_stop(project: Project) -> None:
+    """`docker-compose stop` lets every container end by itself."""
+    project.up()
+    project.compose("stop")
+    assert {state.rpartition(" ")[0] for state in project.states().values()} == {"exited 0"}
