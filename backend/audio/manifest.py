@@ -51,6 +51,7 @@ class Found(BaseModel):
     bit_rate: int
     silent: bool
     damaged: bool
+    coarse: bool = False
     playback_extension: str | None = None
     playback_mime_type: str | None = None
     mime_type: str | None = None  # the row may not tell of it yet

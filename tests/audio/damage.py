@@ -96,12 +96,12 @@ def _elsewhere(whole: bytes, path: str) -> bytes:
 
 
 @cache
-def twelve_silent_hours() -> bytes:
-    """A FLAC of 12 hours in some kilobytes."""
+def silent_hours(hours: int) -> bytes:
+    """A FLAC of many hours in some kilobytes."""
     file = io.BytesIO()
     with av.open(file, "w", format="flac") as container:
         stream = container.add_stream("flac", rate=8000, layout="mono", options={"frame_size": "65535"})
-        for _ in range(12 * 3600 * 8000 // 65535):
+        for _ in range(hours * 3600 * 8000 // 65535):
             frame = av.AudioFrame(format="s16", layout="mono", samples=65535)
             frame.planes[0].update(bytes(2 * 65535))
             frame.sample_rate = 8000

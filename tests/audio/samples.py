@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 
 import av
 import numpy as np
@@ -74,6 +75,25 @@ def recording(name: str, *, seconds: float = 1.0, levels: tuple[float, ...] = (0
         container.mux(stream.encode(frame))
     container.close()
     return file.getvalue()
+
+
+def repeat(name: str, path: Path, *, hours: float) -> None:
+    """Writes a recording of hours: the packets of a short one, again and again."""
+    sample = BY_NAME[name]
+    with av.open(BytesIO(recording(name, seconds=20.0, levels=(0.5, 0.1, 0.3))), "r") as short:
+        sound = short.streams.audio[0]
+        packets = [(bytes(packet), packet.duration) for packet in short.demux(sound) if packet.size]
+        with av.open(str(path), "w", format=sample.container, options=dict(sample.options)) as long:
+            stream = long.add_stream_from_template(sound)
+            assert sound.time_base
+            at, end = 0, hours * 3600 / sound.time_base
+            while at < end:
+                for content, duration in packets:
+                    packet = av.Packet(content)
+                    packet.pts = packet.dts = at
+                    packet.duration, packet.time_base, packet.stream = duration, sound.time_base, stream
+                    long.mux(packet)
+                    at += duration or 0
 
 
 def _tone(hertz: int, *, seconds: float, levels: tuple[float, ...]) -> Iterator[av.AudioFrame]:

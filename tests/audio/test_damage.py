@@ -11,7 +11,9 @@ from audio.formats import FLAC, WAV, AudioFormat
 from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits
 from audio.processing.playback import make_playback, variant_due
 from audio.processing.probing import examine
-from tests.audio.damage import damaged, many_channels, traps, twelve_silent_hours
+from tests.audio.conftest import format_of
+from tests.audio.damage import damaged, many_channels, silent_hours, traps
+from tests.audio.samples import recording, repeat
 
 LIMITS = DecodingLimits()
 AT_ONCE = 2
@@ -36,7 +38,7 @@ async def ending(decoder: Decoder, path: Path, audio: AudioFormat, content: byte
         used, told = failed.used, failed.reason
     assert "stumbled" not in told
     assert used.peak_memory_bytes < LIMITS.memory_bytes
-    assert used.cpu_seconds < LIMITS.cpu_seconds + 2
+    assert used.cpu_seconds < LIMITS.for_size(path.stat().st_size).cpu_seconds + 2
     return told
 
 
@@ -90,7 +92,7 @@ async def test_nothing_else_is_reached(decoder: Decoder, tmp_path: Path) -> None
 
 async def test_twelve_silent_hours_in_a_few_kilobytes(decoder: Decoder, tmp_path: Path) -> None:
     """A tiny file that decodes to half a day is read in flat memory, and flagged as silent."""
-    content = twelve_silent_hours()
+    content = silent_hours(12)
     assert len(content) < 100_000
     path = tmp_path / "recording"
     path.write_bytes(content)
@@ -99,6 +101,33 @@ async def test_twelve_silent_hours_in_a_few_kilobytes(decoder: Decoder, tmp_path
     assert examined.probe.silent
     assert len(examined.waveform.data) <= 2 * 4096
     assert examined.used.peak_memory_bytes < 100 * 1024**2
+
+
+async def test_a_day_is_a_recording(decoder: Decoder, tmp_path: Path) -> None:
+    """What takes longer to decode than a job may take is looked at more coarsely, and has a length and a waveform."""
+    path = tmp_path / "recording"
+    path.write_bytes(silent_hours(24))
+    brief = DecodingLimits(cpu_seconds=1, cpu_seconds_per_mib=0)
+    examined = await examine(path, audio=FLAC, decoder=decoder, limits=brief)
+    assert examined.probe.coarse
+    assert examined.probe.duration_seconds == pytest.approx(24 * 3600, rel=0.01)
+    shown = len(examined.waveform.data) / 2 * examined.waveform.samples_per_pixel / examined.waveform.sample_rate_hz
+    assert shown == pytest.approx(24 * 3600, rel=0.01)
+    assert examined.used.cpu_seconds < 2
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", ["ogg opus", "webm live", "mp3", "amr"])
+async def test_a_day_of_sound_is_decoded(decoder: Decoder, tmp_path: Path, name: str) -> None:
+    """A recording of a day ends with its length and its waveform, decoded as a whole, in every common format."""
+    path = tmp_path / "recording"
+    repeat(name, path, hours=24)
+    audio = format_of(recording(name))
+    examined = await examine(path, audio=audio, decoder=decoder, limits=LIMITS)
+    print(f"{name}: {path.stat().st_size / 1024**2:.0f} MiB, {examined.used.cpu_seconds:.0f} s of processor time")
+    assert examined.probe.duration_seconds == pytest.approx(24 * 3600, rel=0.001)
+    assert not examined.probe.coarse
 
 
 @pytest.mark.parametrize("channels", [0, 3, 8, 64, 65535])

@@ -2,11 +2,15 @@
 
 import io
 from collections.abc import Iterable
+from pathlib import Path
 
 import av
 import pytest
 
 from audio.formats import AMR_WB, M4A
+from audio.processing.decoding import Decoder, DecodingLimits
+from audio.processing.demuxers import DEMUXERS
+from audio.processing.opened import opened
 from audio.processing.waveform import Waveform
 from tests.audio.conftest import Examine, format_of
 from tests.audio.samples import SAMPLES, Sample, recording
@@ -156,3 +160,43 @@ async def test_pictures_beside_the_sound_are_left_alone(examined: Examine) -> No
     probe = (await examined(file.getvalue())).probe
     assert (probe.codec, probe.mime_type) == ("aac", M4A.mime_type)
     assert probe.duration_seconds == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["mp3", "ogg opus", "aiff", "amr"])
+async def test_a_coarser_look_sees_the_same(decoder: Decoder, tmp_path: Path, name: str) -> None:
+    """What stands for a recording that takes too long to be decoded has its length, its loudness and its silence."""
+    path, seconds = tmp_path / "recording", 240.0
+    path.write_bytes(recording(name, seconds=seconds, levels=LEVELS))
+    looks = {}
+    for cpu_seconds in (60.0, 0.0):
+        async with opened(path) as source:
+            looks[cpu_seconds], _ = await decoder.run(
+                "examine",
+                source=source,
+                limits=DecodingLimits(),
+                demuxer=DEMUXERS[format_of(path.read_bytes()).name],
+                cpu_seconds=cpu_seconds,
+            )
+    full, coarse = looks.values()
+    assert (full["coarse"], coarse["coarse"]) == (False, True)
+    assert coarse["duration_seconds"] == pytest.approx(full["duration_seconds"], rel=0.01)
+    for name_ in ("codec", "sample_rate_hz", "channels", "seekable", "unreadable_packets"):
+        assert coarse[name_] == full[name_]
+    waveforms = [
+        Waveform(
+            sample_rate_hz=look["sample_rate_hz"], samples_per_pixel=look["samples_per_pixel"], data=tuple(look["data"])
+        )
+        for look in (full, coarse)
+    ]
+    for at in range(len(LEVELS)):
+        begin = (at + 0.25) * seconds / len(LEVELS)
+        heard, seen = (peak(waveform, begin=begin, end=begin + seconds / 8) for waveform in waveforms)
+        assert seen == pytest.approx(heard, abs=0.02)
+
+
+def test_processor_time_grows_with_the_file() -> None:
+    """A job may take a minute, more for a larger recording, and half an hour at most; its patience grows with it."""
+    limits = DecodingLimits()
+    sizes = {size: limits.for_size(size * 1024**2) for size in (0, 1, 30, 500, 10_000)}
+    assert [grown.cpu_seconds for grown in sizes.values()] == [60, 80, 660, 1800, 1800]
+    assert {grown.wall_seconds / grown.cpu_seconds for grown in sizes.values()} == {5}

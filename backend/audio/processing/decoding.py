@@ -8,17 +8,16 @@ import asyncio
 import json
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import structlog
+from pydantic import AfterValidator, BaseModel, ValidationError
 
+from audio.processing.decoder_process import SERVER, DecoderServer
 from core.errors import PegasusError
 
 log = structlog.get_logger(__name__)
@@ -26,23 +25,29 @@ log = structlog.get_logger(__name__)
 GRACE_SECONDS = 10
 _ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
 _PIECE_BYTES = 256 * 1024
-_BACKEND = Path(__file__).resolve().parents[2]
-# Without PYTHON… and the like, and by a path of ours: what is imported beside untrusted bytes is no caller's choice.
-_PROGRAM = (
-    "import sys; sys.path.append(sys.argv[1]); "
-    "from audio.processing.decoder.server import serve; serve(int(sys.argv[2]))"
-)
-_KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "OPENBLAS_CORETYPE")
+_REASON_CHARACTERS, _TRACE_CHARACTERS = 300, 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecodingLimits:
-    """What one job may use, the libraries included. `output_bytes` bounds the file that a job writes."""
+    """What one job may use, the libraries included. `output_bytes` bounds the file that a job writes.
+
+    The processor time is for any recording, and grows by `cpu_seconds_per_mib` with its size up to
+    `most_cpu_seconds`; the wall's grows as it does. An hour of speech takes 2 to 120 MiB, and some 5 s to decode.
+    """
 
     cpu_seconds: int = 60
+    cpu_seconds_per_mib: int = 20
+    most_cpu_seconds: int = 1800
     wall_seconds: int = 300
     memory_bytes: int = 1024**3
     output_bytes: int = 1024**3
+
+    def for_size(self, size_bytes: int) -> "DecodingLimits":
+        """The limits of a job for a recording of that size."""
+        grown = self.cpu_seconds + self.cpu_seconds_per_mib * size_bytes // 1024**2
+        cpu_seconds = max(self.cpu_seconds, min(grown, self.most_cpu_seconds))
+        return replace(self, cpu_seconds=cpu_seconds, wall_seconds=self.wall_seconds * cpu_seconds // self.cpu_seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +77,11 @@ class DecoderUnavailable(PegasusError):
 class Decoder:
     """Runs decoding jobs; an asynchronous context that starts its server with the first job, and stops it."""
 
-    def __init__(self, *, niceness: int = 0) -> None:
-        """`niceness` is added to that of this process for all decoding: see nice(2)."""
+    def __init__(self, *, niceness: int = 0, program: str = SERVER) -> None:
+        """`niceness` is added to that of this process for all decoding: see nice(2). `program` is the server's."""
         self._niceness = niceness
-        self._server: _Server | None = None
+        self._program = program
+        self._server: DecoderServer | None = None
         self._starting = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -92,7 +98,7 @@ class Decoder:
             await self._stop(self._server)
 
     async def run(
-        self, job: str, *, source: int, target: int | None = None, limits: DecodingLimits, **arguments: str
+        self, job: str, *, source: int, target: int | None = None, limits: DecodingLimits, **arguments: str | float
     ) -> tuple[dict[str, Any], Used]:
         """What the job `job` of decoder/jobs.py answers for the open file `source`, and what it used.
 
@@ -102,56 +108,31 @@ class Decoder:
             DecodingFailed: it can't be decoded within the limits.
             DecoderUnavailable: nothing could be tried.
         """
+        limits = limits.for_size(os.fstat(source).st_size)
         request = {"job": job, "limits": asdict(limits), "arguments": arguments}
         descriptors = [source] if target is None else [source, target]
         for _ in range(2):  # a server that is found dead is started anew
             server = await self._running()
             answer = await _ask(server, json.dumps(request).encode(), descriptors, seconds=limits.wall_seconds)
             if answer:
-                return _understood(answer)
+                return _result(answer)
             await self._stop(server)
         raise DecoderUnavailable
 
-    async def _running(self) -> "_Server":
+    async def _running(self) -> DecoderServer:
         async with self._starting:
             if self._server is None:
-                self._server = await asyncio.to_thread(_Server, niceness=self._niceness)
+                self._server = await asyncio.to_thread(DecoderServer, self._program, niceness=self._niceness)
             return self._server
 
-    async def _stop(self, server: "_Server") -> None:
+    async def _stop(self, server: DecoderServer) -> None:
         async with self._starting:
             if self._server is server:
                 self._server = None
                 await asyncio.to_thread(server.stop)
 
 
-class _Server:
-    """The process that forks the children, and the socket over which it is given jobs."""
-
-    def __init__(self, *, niceness: int) -> None:
-        self.control, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _PROGRAM, str(_BACKEND), str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                cwd="/",
-                env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-                | {"OPENBLAS_NUM_THREADS": "1"},  # a process that forks has no threads
-                start_new_session=True,  # Ctrl-C must not reach it before the jobs are done
-            )
-        if niceness:
-            os.setpriority(os.PRIO_PROCESS, self._process.pid, os.getpriority(os.PRIO_PROCESS, 0) + niceness)
-
-    def stop(self) -> None:
-        """Ends the server; its children end with those that wait for them."""
-        self.control.close()
-        self._process.kill()
-        self._process.wait()
-
-
-async def _ask(server: _Server, request: bytes, descriptors: Sequence[int], *, seconds: float) -> bytes:
+async def _ask(server: DecoderServer, request: bytes, descriptors: Sequence[int], *, seconds: float) -> bytes:
     """The job's answer; empty when the server is dead, or died before it could begin."""
     ours, theirs = socket.socketpair()
     with ours:
@@ -171,15 +152,32 @@ async def _ask(server: _Server, request: bytes, descriptors: Sequence[int], *, s
         return bytes(answer)
 
 
-def _understood(answer: bytes) -> tuple[dict[str, Any], Used]:
+class _Answer(BaseModel):
+    """What a keeper says when its child has ended. All but `used` is the child's word, and may be anything."""
+
+    used: Used
+    result: dict[str, Any] | None = None
+    reason: Annotated[str, AfterValidator(lambda text: _printable(text)[:_REASON_CHARACTERS])] = ""
+    trace: Annotated[str, AfterValidator(lambda text: _indented(text[:_TRACE_CHARACTERS]))] = ""
+
+
+def _result(answer: bytes) -> tuple[dict[str, Any], Used]:
     """The answer begins with a + when a child was begun, and goes on with JSON when that has ended."""
     try:
-        told = json.loads(answer[1:])
-        used = Used(**told["used"])
-    except (ValueError, KeyError, TypeError) as error:
+        said = _Answer.model_validate_json(answer[1:])
+    except ValidationError as error:
         raise DecoderUnavailable from error
-    if "reason" in told:
-        if "trace" in told:
-            log.error("the decoder stumbled", reason=told["reason"], trace=told["trace"])
-        raise DecodingFailed(told["reason"], used=used)
-    return told["result"], used
+    if said.trace:
+        log.error("the decoder stumbled", reason=said.reason, trace=said.trace)
+    if said.result is None:
+        raise DecodingFailed(said.reason, used=said.used)
+    return said.result, said.used
+
+
+def _printable(text: str) -> str:
+    """Without what commands a terminal, begins a line of a log or is refused by a database."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {_printable(line)}" for line in text.splitlines())

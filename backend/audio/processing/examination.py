@@ -120,6 +120,7 @@ def _found(examined: Examined, variant: Variant | None) -> Found:
         bit_rate=probe.bit_rate,
         silent=probe.silent,
         damaged=probe.damaged,
+        coarse=probe.coarse,
         playback_extension=variant.audio.extension if variant else None,
         playback_mime_type=variant.audio.mime_type if variant else None,
         mime_type=probe.mime_type,

@@ -1,14 +1,19 @@
 """What a recording is, found out by decoding all of it."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from audio.formats import AudioFormat
-from audio.processing.decoding import Decoder, DecodingLimits, Used
+from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits, Used
 from audio.processing.demuxers import DEMUXERS
 from audio.processing.opened import opened
 from audio.processing.waveform import Waveform
+
+_FULL_LOOK = 0.5  # of the processor time; the rest is for a coarser one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +22,7 @@ class Probe:
 
     `codec` is FFmpeg's name for it, `bit_rate` in bits per second that of the sound alone. `silent`: it is never louder
     than Waveform.SILENCE_LEVEL. `seekable`: a player can jump about in the file as it is. `damaged`: some of it could
-    not be read, and what could was taken.
+    not be read, and what could was taken. `coarse`: too long to be decoded whole, so that a part stands for all of it.
     """
 
     duration_seconds: float
@@ -29,6 +34,7 @@ class Probe:
     silent: bool
     seekable: bool
     damaged: bool
+    coarse: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +46,23 @@ class Examined:
     used: Used
 
 
+class _Answer(BaseModel):
+    """What a child says of a recording. Whoever has got hold of it may say anything, but only within these bounds."""
+
+    model_config = ConfigDict(strict=True)
+
+    duration_seconds: float = Field(gt=0, lt=1e12, allow_inf_nan=False)
+    codec: str = Field(pattern=r"^[a-z0-9_]{1,40}$")
+    sample_rate_hz: int = Field(gt=0, lt=2**31)
+    channels: int = Field(gt=0, lt=2**16)
+    bit_rate: int = Field(ge=0, lt=2**53)
+    seekable: bool
+    unreadable_packets: int = Field(ge=0)
+    coarse: bool
+    samples_per_pixel: int = Field(gt=0, lt=2**53)
+    data: list[Annotated[int, Field(ge=-(2**15), lt=2**15)]] = Field(max_length=2 * Waveform.MOST_PAIRS)
+
+
 async def examine(file: Path | int, *, audio: AudioFormat, decoder: Decoder, limits: DecodingLimits) -> Examined:
     """Probes the recording in `file`, a path or a descriptor open for reading, and draws its waveform.
 
@@ -48,20 +71,30 @@ async def examine(file: Path | int, *, audio: AudioFormat, decoder: Decoder, lim
         DecoderUnavailable, OSError: it wasn't tried.
     """
     async with opened(file) as source:
-        found, used = await decoder.run("examine", source=source, limits=limits, demuxer=DEMUXERS[audio.name])
+        cpu_seconds = limits.for_size(os.fstat(source).st_size).cpu_seconds * _FULL_LOOK
+        result, used = await decoder.run(
+            "examine", source=source, limits=limits, demuxer=DEMUXERS[audio.name], cpu_seconds=cpu_seconds
+        )
+    answer = _checked(result, used)
     waveform = Waveform(
-        sample_rate_hz=found["sample_rate_hz"], samples_per_pixel=found["samples_per_pixel"], data=tuple(found["data"])
+        sample_rate_hz=answer.sample_rate_hz, samples_per_pixel=answer.samples_per_pixel, data=tuple(answer.data)
     )
-    return Examined(probe=_probe(found, waveform, audio), waveform=waveform, used=used)
+    return Examined(probe=_probe(answer, waveform, audio), waveform=waveform, used=used)
 
 
-def _probe(found: dict[str, Any], waveform: Waveform, audio: AudioFormat) -> Probe:
+def _checked(result: dict[str, Any], used: Used) -> _Answer:
+    try:
+        return _Answer.model_validate(result)
+    except ValidationError as error:
+        raise DecodingFailed("the decoder's answer is none", used=used) from error
+
+
+def _probe(answer: _Answer, waveform: Waveform, audio: AudioFormat) -> Probe:
     return Probe(
-        **{
-            name: found[name]
-            for name in ("duration_seconds", "codec", "sample_rate_hz", "channels", "bit_rate", "seekable")
-        },
+        **answer.model_dump(
+            include={"duration_seconds", "codec", "sample_rate_hz", "channels", "bit_rate", "seekable", "coarse"}
+        ),
         mime_type=audio.mime_type,
         silent=waveform.silent,
-        damaged=found["unreadable_packets"] > 0,
+        damaged=answer.unreadable_packets > 0,
     )

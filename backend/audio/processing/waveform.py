@@ -17,6 +17,7 @@ class Waveform:
     """
 
     BITS: ClassVar = 16
+    MOST_PAIRS: ClassVar = 4096
     SILENCE_LEVEL: ClassVar = 32  # -60 dB of full scale: dither and what a codec makes of nothing
 
     sample_rate_hz: int

@@ -1,7 +1,4 @@
-"""The child of one job: what it may not do any more is settled before it sees the first byte.
-
-It has five descriptors and can't open a sixth: no file, no socket, no pipe.
-"""
+"""The child of one job: what it may not do any more is settled before it sees the first byte."""
 
 import errno
 import fcntl
@@ -14,32 +11,38 @@ from contextlib import suppress
 from io import FileIO
 from typing import Any, NoReturn
 
-from audio.processing.decoder.jobs import JOBS
+from audio.processing.decoder.box import close_box
+from audio.processing.decoder.jobs import Jobs
+from audio.processing.decoder.libc import prctl
 from audio.processing.decoder.opening import Recording, Refused
 
 OUT_OF_MEMORY = 3  # the exit code that needs no memory to tell
 _ANSWER, _SOURCE, _TARGET, _END = 1, 3, 4, 5
 _FAILED = 1
+_PR_SET_PDEATHSIG = 1
 
 
-def be_child(request: dict[str, Any], *, source: int, target: int | None, answer: int) -> NoReturn:
+def be_child(request: dict[str, Any], *, jobs: Jobs, source: int, target: int | None, answer: int) -> NoReturn:
     """Runs the job and writes its answer as JSON; never returns."""
     try:
         os.setsid()
+        with suppress(OSError):
+            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # it ends with its keeper; an alarm does so elsewhere
         _keep_descriptors(source=source, target=target, answer=answer)
         _limit(request["limits"], writes=target is not None)
-        _write(json.dumps(_told(request)).encode())
-        os._exit(0)
+        with Recording(_SOURCE) as recording, FileIO(_TARGET, "r+") as written:
+            close_box()
+            _write(json.dumps(_answer(request, jobs, recording, written)).encode())
+            os._exit(0)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     finally:
         os._exit(_FAILED)
 
 
-def _told(request: dict[str, Any]) -> dict[str, Any]:
+def _answer(request: dict[str, Any], jobs: Jobs, recording: Recording, written: FileIO) -> dict[str, Any]:
     try:
-        with Recording(_SOURCE) as source, FileIO(_TARGET, "r+") as target:
-            return {"result": JOBS[request["job"]](source, target, **request["arguments"])}
+        return {"result": jobs[request["job"]](recording, written, **request["arguments"])}
     except MemoryError:
         raise
     except Refused as refused:
@@ -67,8 +70,8 @@ def _keep_descriptors(*, source: int, target: int | None, answer: int) -> None:
     os.closerange(_END, os.sysconf("SC_OPEN_MAX"))
 
 
-def _write(told: bytes) -> None:
-    rest = memoryview(told)
+def _write(answer: bytes) -> None:
+    rest = memoryview(answer)
     while rest:
         rest = rest[os.write(_ANSWER, rest) :]
 
@@ -80,11 +83,8 @@ def _limit(limits: dict[str, int], *, writes: bool) -> None:
     cpu, output = limits["cpu_seconds"], limits["output_bytes"] if writes else 0
     for what, soft, hard in (
         (resource.RLIMIT_CPU, cpu, cpu + 1),
-        (resource.RLIMIT_CORE, 0, 0),
         (resource.RLIMIT_FSIZE, output, output),
         (resource.RLIMIT_AS, limits["memory_bytes"], limits["memory_bytes"]),
-        (resource.RLIMIT_NPROC, 0, 0),
-        (resource.RLIMIT_NOFILE, _END, _END),
     ):
         with suppress(ValueError, OSError):  # a system without that limit, or with a lower one
             resource.setrlimit(what, (soft, hard))

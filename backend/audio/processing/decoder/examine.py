@@ -1,31 +1,41 @@
 """One pass over a recording: what it is, how long it sounds, and its peaks."""
 
+import math
 from typing import Any
 
 import numpy as np
 from av.audio.frame import AudioFrame
 
-from audio.processing.decoder.opening import File, Frames, Refused, open_recording, sound_of
+from audio.processing.decoder.glimpses import Glimpses
+from audio.processing.decoder.opening import File, Frames, OutOfTime, Refused, open_recording, sound_of
 from audio.processing.decoder.peaks import Peaks
 from audio.processing.decoder.seeking import can_seek
 from audio.processing.decoder.steady import Steady
 
 
-def examine(source: File, _target: File | None = None, *, demuxer: str) -> dict[str, Any]:
+def examine(source: File, _target: File | None = None, *, demuxer: str, cpu_seconds: float) -> dict[str, Any]:
     """What audio/processing/probing.py and audio/processing/waveform.py make their values of. Raises Refused.
 
-    The duration is that of the decoded samples: a header may lie or be absent, and a bit rate only estimates.
+    The duration is that of the decoded samples: a header may lie or be absent, and a bit rate only estimates. What
+    isn't decoded in `cpu_seconds` is looked at again, more coarsely, and its duration is reckoned from what is decoded.
     """
+    try:
+        return _look(source, demuxer, kind=Frames, cpu_seconds=cpu_seconds)
+    except OutOfTime:
+        return _look(source, demuxer, kind=Glimpses, cpu_seconds=math.inf)
+
+
+def _look(source: File, demuxer: str, *, kind: type[Frames], cpu_seconds: float) -> dict[str, Any]:
     with open_recording(source, demuxer=demuxer) as container:
         duration_stated = bool(container.duration)
-        frames = Frames(container, sound_of(container))
+        frames = kind(container, sound_of(container), cpu_seconds=cpu_seconds)
         heard = _Heard()
         for frame in frames:
             heard.add(frame)
     if not heard.peaks.samples:
         raise Refused("no sound in it could be decoded")
     lows, highs = heard.peaks.finish()
-    seconds = heard.peaks.samples / heard.rate
+    seconds = heard.peaks.samples * frames.times_longer() / heard.rate
     return {
         "codec": frames.codec,
         "sample_rate_hz": heard.rate,
@@ -34,7 +44,8 @@ def examine(source: File, _target: File | None = None, *, demuxer: str) -> dict[
         "bit_rate": round(frames.packet_bytes * 8 / seconds),
         "seekable": can_seek(source, demuxer=demuxer, duration_stated=duration_stated),
         "unreadable_packets": frames.unreadable,
-        "samples_per_pixel": heard.peaks.samples_per_pixel,
+        "coarse": kind is Glimpses,
+        "samples_per_pixel": round(heard.peaks.samples_per_pixel * frames.times_longer()),
         "data": np.column_stack((lows, highs)).ravel().tolist(),
     }
 

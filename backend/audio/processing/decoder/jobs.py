@@ -1,25 +1,43 @@
-"""What a child can be asked to do, by name: a job takes two open files and strings, and answers with JSON's types."""
+"""What a child can be asked to do, by name: a job takes two open files and arguments, and answers with JSON's types."""
 
 import io
+import pkgutil
 import wave
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, Final, TypeAlias
+
+import av
 
 from audio.processing.decoder.examine import examine
 from audio.processing.decoder.remux import remux
+from audio.processing.decoder.samples import write_samples
 from audio.processing.decoder.transcode import transcode
 
-JOBS: dict[str, Callable[..., dict[str, Any]]] = {"examine": examine, "remux": remux, "transcode": transcode}
+Jobs: TypeAlias = Mapping[str, Callable[..., dict[str, Any]]]
+JOBS: Final[Jobs] = {"examine": examine, "remux": remux, "samples": write_samples, "transcode": transcode}
 
 
 def warm_up() -> None:
-    """Runs the jobs once, so that no child has to import anything: it couldn't open the file."""
+    """Imports all of PyAV, which brings parts of it only when a file calls for them, and runs the jobs once.
+
+    A child can import nothing: it couldn't open the file.
+    """
+    for module in pkgutil.walk_packages(av.__path__, "av."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+    recording = _recording()
+    for cpu_seconds in (60, 0):  # a full look, and a coarser one
+        examine(io.BytesIO(recording), demuxer="wav", cpu_seconds=cpu_seconds)
+    transcode(io.BytesIO(recording), io.BytesIO(), demuxer="wav")
+    write_samples(io.BytesIO(recording), io.BytesIO(), demuxer="wav", longest_seconds=1)
+
+
+def _recording() -> bytes:
     with io.BytesIO() as file:
         with wave.open(file, "wb") as writer:
             writer.setnchannels(1)
             writer.setsampwidth(2)
             writer.setframerate(8000)
             writer.writeframes(bytes(1600))
-        recording = file.getvalue()
-    examine(io.BytesIO(recording), demuxer="wav")
-    transcode(io.BytesIO(recording), io.BytesIO(), demuxer="wav")
+        return file.getvalue()

@@ -12,13 +12,14 @@ from contextlib import suppress
 from typing import Any
 
 from audio.processing.decoder.confine import OUT_OF_MEMORY, be_child
+from audio.processing.decoder.jobs import Jobs
 
 _REQUEST_LIMIT_BYTES = 64 * 1024
 _ANSWER_LIMIT_BYTES = 2 * 1024 * 1024
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss: getrusage(2)
 
 
-def keep(connection_descriptor: int, *, source: int, target: int | None) -> None:
+def keep(connection_descriptor: int, *, jobs: Jobs, source: int, target: int | None) -> None:
     """Reads the request from the job's socket, runs it in a child and answers with JSON.
 
     The answer has `used`, and `result` or `reason`.
@@ -30,14 +31,14 @@ def keep(connection_descriptor: int, *, source: int, target: int | None) -> None
         pipe, pipe_end = os.pipe()
         child = os.fork()
         if child == 0:
-            be_child(request, source=source, target=target, answer=pipe_end)
+            be_child(request, jobs=jobs, source=source, target=target, answer=pipe_end)
         os.close(pipe_end)
         answer, in_time = _wait_for(child, pipe, connection, seconds=request["limits"]["wall_seconds"])
         _kill(child)
         _, status, usage = os.wait4(child, 0)
-        told = _told(answer, status, in_time=in_time, limits=request["limits"])
+        outcome = _outcome(answer, status, in_time=in_time, limits=request["limits"])
         with suppress(OSError):  # nobody may wait any more
-            connection.sendall(json.dumps(told | {"used": _used(usage)}).encode())
+            connection.sendall(json.dumps(outcome | {"used": _used(usage)}).encode())
 
 
 def _line(connection: socket.socket) -> bytes:
@@ -73,13 +74,14 @@ def _kill(child: int) -> None:
             kill(child, signal.SIGKILL)
 
 
-def _told(answer: bytes, status: int, *, in_time: bool, limits: dict[str, int]) -> dict[str, Any]:
+def _outcome(answer: bytes, status: int, *, in_time: bool, limits: dict[str, int]) -> dict[str, Any]:
+    """What the child has answered, which may be anything that is JSON, or what it died of."""
     if not in_time:
         return {"reason": f"it took more than {limits['wall_seconds']} s"}
-    with suppress(ValueError):
-        told = json.loads(answer)
-        if isinstance(told, dict) and ("result" in told or "reason" in told):
-            return told
+    with suppress(ValueError, RecursionError):
+        outcome = json.loads(answer)
+        if isinstance(outcome, dict) and ("result" in outcome or "reason" in outcome):
+            return outcome
     code = os.waitstatus_to_exitcode(status)
     if code == OUT_OF_MEMORY:
         return {"reason": f"it needed more than {limits['memory_bytes'] / 1024**2:.0f} MiB of memory"}

@@ -1,7 +1,9 @@
 """Opening a recording with the one demuxer that its format calls for, and nothing else that FFmpeg could do."""
 
 import errno
+import math
 import os
+import time
 from collections.abc import Iterator
 from io import BytesIO, FileIO, RawIOBase
 from typing import TypeAlias
@@ -26,6 +28,7 @@ DECODERS = frozenset({
     "pcm_u16be", "pcm_u16le", "pcm_u24be", "pcm_u24le", "pcm_u32be", "pcm_u32le", "pcm_u8",
 })  # fmt: skip
 _READ_BYTES = 64 * 1024
+_CLOCK_EVERY = 64  # packets between two looks at the clock, which is a call of the system
 
 File: TypeAlias = RawIOBase | BytesIO
 
@@ -41,6 +44,10 @@ class Recording(FileIO):
             if error.errno != errno.EINVAL:
                 raise
             return -errno.EINVAL
+
+
+class OutOfTime(Exception):
+    """The processor time that was given to a way of looking is used up."""
 
 
 class Refused(Exception):
@@ -88,9 +95,10 @@ def sound_of(container: InputContainer) -> AudioStream:
 class Frames:
     """A stream's frames, decoded as far as it can be; `unreadable` counts the packets that couldn't be."""
 
-    def __init__(self, container: InputContainer, sound: AudioStream) -> None:
+    def __init__(self, container: InputContainer, sound: AudioStream, *, cpu_seconds: float = math.inf) -> None:
         self._container = container
         self._sound = sound
+        self._cpu_seconds = cpu_seconds
         self.unreadable = 0
         self.packet_bytes = 0
         context: AudioCodecContext | None = sound.codec_context  # FFmpeg may know the stream and not decode it
@@ -101,22 +109,35 @@ class Frames:
         self.codec = context.codec.canonical_name
 
     def __iter__(self) -> Iterator[AudioFrame]:
-        decode = self._sound.codec_context.decode
         for packet in self.packets():
-            try:
-                frames = decode(packet)
-            except MemoryError:
-                raise
-            except FFmpegError:
-                self.unreadable += 1
-            else:
-                self.packet_bytes += packet.size
-                yield from frames
+            yield from self.decoded(packet)
+
+    def decoded(self, packet: "Packet[AudioStream]") -> list[AudioFrame]:
+        """The frames of a packet; none where it can't be read."""
+        try:
+            frames = self._sound.codec_context.decode(packet)
+        except MemoryError:
+            raise
+        except FFmpegError:
+            self.unreadable += 1
+            return []
+        self.packet_bytes += packet.size
+        return frames
+
+    def times_longer(self) -> float:
+        """How much longer the recording is than what of it was decoded."""
+        return 1
 
     def packets(self) -> "Iterator[Packet[AudioStream]]":
-        """The packets up to the file's end, or to where it can't be read any more; the last is empty."""
+        """The packets up to the file's end, or to where it can't be read any more; the last is empty.
+
+        Raises OutOfTime.
+        """
         try:
-            yield from self._container.demux(self._sound)
+            for number, packet in enumerate(self._container.demux(self._sound)):
+                if number % _CLOCK_EVERY == 0 and time.process_time() > self._cpu_seconds:
+                    raise OutOfTime
+                yield packet
         except MemoryError:
             raise
         except FFmpegError:

@@ -15,7 +15,7 @@ def remux(source: File, target: File, *, demuxer: str, muxer: str) -> dict[str, 
     with open_recording(source, demuxer=demuxer) as container:
         sound = sound_of(container)
         try:
-            with av.open(target, "w", format=muxer) as output:
+            with av.open(target, "w", format=muxer, options={"fflags": "+bitexact"}) as output:  # no number by chance
                 _copy(container, sound, output)
         except FFmpegError as error:
             raise damaged(error) from error

@@ -5,18 +5,24 @@ import os
 import signal
 import socket
 
-from audio.processing.decoder.jobs import warm_up
+from audio.processing.decoder.box import hide
+from audio.processing.decoder.jobs import JOBS, Jobs, warm_up
 from audio.processing.decoder.keeper import keep
+from audio.processing.decoder.privileges import drop_privileges
 
 _DESCRIPTORS = 3  # the job's socket, what is decoded, what is written
 
 
-def serve(control_descriptor: int) -> None:
+def serve(control_descriptor: int, *, niceness: int = 0, jobs: Jobs = JOBS) -> None:
     """Forks a keeper for each message on the control socket, until that is closed.
 
-    The import alone takes longer than most recordings do; forked, a child has it for nothing.
+    The import alone takes longer than most recordings do; forked, a child has it for nothing. Tests bring `jobs` of
+    their own, to do in a child what one must not be able to do.
     """
+    os.nice(niceness)
     warm_up()
+    drop_privileges()  # now that all is read: the folder may be closed to others
+    hide()
     gc.freeze()  # the children share these pages as long as nobody writes to them
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the keepers
     with socket.socket(fileno=control_descriptor) as control:
@@ -27,16 +33,16 @@ def serve(control_descriptor: int) -> None:
             try:
                 if os.fork() == 0:
                     control.close()
-                    _be_keeper(descriptors)
+                    _be_keeper(descriptors, jobs)
             finally:
                 for descriptor in descriptors:
                     os.close(descriptor)
 
 
-def _be_keeper(descriptors: list[int]) -> None:
+def _be_keeper(descriptors: list[int], jobs: Jobs) -> None:
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         connection, source, *target = descriptors
-        keep(connection, source=source, target=target[0] if target else None)
+        keep(connection, jobs=jobs, source=source, target=target[0] if target else None)
     finally:
         os._exit(0)

@@ -49,6 +49,7 @@ class _Encoder:
         self._stream = output.add_stream("flac", rate=first.sample_rate)
         self._stream.codec_context.format = "s32" if wide else "s16"
         self._stream.codec_context.layout = first.layout
+        self._stream.codec_context.thread_count = 1
         self._steady = Steady(
             rate=first.sample_rate,
             sample_format="s32" if wide else "s16",

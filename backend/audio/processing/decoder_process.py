@@ -1,0 +1,90 @@
+"""Starting the program in decoder/, which this process never imports: as a server, or to report on its box.
+
+It has nothing of ours but its own code: none of the environment, no module's state, no connection.
+"""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from pathlib import Path
+
+import structlog
+from pydantic import BaseModel, ValidationError
+
+log = structlog.get_logger(__name__)
+
+_BACKEND = Path(__file__).resolve().parents[2]
+_KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "OPENBLAS_CORETYPE")
+# Without PYTHON… and the like, and by a path of ours: what is imported beside untrusted bytes is no caller's choice.
+SERVER = """
+import sys
+sys.path.append(sys.argv[1])
+from audio.processing.decoder.server import serve
+serve(int(sys.argv[2]), niceness=int(sys.argv[3]))
+"""
+_REPORT = """
+import sys
+sys.path.append(sys.argv[1])
+from audio.processing.decoder.box import report
+report()
+"""
+
+
+class DecoderServer:
+    """The process that forks the children, and the socket over which it is given jobs."""
+
+    def __init__(self, program: str, *, niceness: int) -> None:
+        self.control, theirs = socket.socketpair()
+        with theirs:
+            self.process = subprocess.Popen(
+                _command(program, str(theirs.fileno()), str(niceness)),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                cwd="/",
+                env=_environment(),
+                start_new_session=True,  # Ctrl-C must not reach it before the jobs are done
+            )
+
+    def stop(self) -> None:
+        """Ends the server; its children end with those that wait for them."""
+        self.control.close()
+        self.process.kill()
+        self.process.wait()
+
+
+class Box(BaseModel):
+    """Which layers close the box that a recording is decoded in, on this machine."""
+
+    no_new_privs: bool = False
+    seccomp: bool = False
+    landlock: bool = False
+    unprivileged: bool = False
+
+
+async def inspect_box() -> Box:
+    """Closes a box around a process that does nothing else, as it is closed around each child, and says what held."""
+    process = await asyncio.create_subprocess_exec(
+        *_command(_REPORT), stdin=DEVNULL, stdout=PIPE, cwd="/", env=_environment()
+    )
+    output, _ = await process.communicate()
+    try:
+        box = Box.model_validate_json(output)
+    except ValidationError:  # what it says itself stands on stderr
+        log.warning("the decoder's box can't be closed", status=process.returncode)
+        return Box()
+    layers = box.model_dump()
+    (log.info if all(layers.values()) else log.warning)("the decoder's box", **layers)
+    return box
+
+
+def _command(program: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-I", "-c", program, str(_BACKEND), *arguments]
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    return kept | {"OPENBLAS_NUM_THREADS": "1"}  # a process that forks has no threads
