@@ -15,6 +15,7 @@ from prometheus_client import start_http_server
 from audio.processing.decoding import Decoder
 from audio.processing.examination import Examination
 from audio.processing.patience import Patience
+from audio.processing.samples import SampleFiles
 from audio.processing.speech import Transcribing
 from audio.processing.steps import Processing
 from audio.processing.worker import Worker
@@ -102,19 +103,21 @@ async def open_worker(
     Besides these, `ahead` recordings are being fetched, or what was found in them is being kept.
     `engine` is used in place of the one that the settings name. Raises SettingRefused.
     """
-    engine, improver = engine or engine_for(settings), improver_for(settings)
-    scratch = await asyncio.to_thread(_scratch, settings.data_path / SCRATCH)
-    transcribing = None
-    if engine is not None:
-        transcribing = Transcribing(
-            sessions=sessions,
-            storage=storage,
-            engine=engine,
-            improver=improver,
-            language=settings.transcription_language,
-            scratch=scratch,
-        )
+    scratch = settings.data_path / SCRATCH
     async with Decoder(niceness=niceness) as decoder:
+        samples = SampleFiles(decoder=decoder, scratch=scratch)
+        engine, improver = engine or engine_for(settings, samples=samples.of), improver_for(settings)
+        await asyncio.to_thread(_prepare, scratch)
+        transcribing = None
+        if engine is not None:
+            transcribing = Transcribing(
+                sessions=sessions,
+                storage=storage,
+                engine=engine,
+                improver=improver,
+                language=settings.transcription_language,
+                scratch=scratch,
+            )
         examination = Examination(
             sessions=sessions,
             storage=storage,
@@ -137,11 +140,10 @@ async def open_worker(
                     await each.close()
 
 
-def _scratch(folder: Path) -> Path:
+def _prepare(folder: Path) -> None:
     """A folder on a disk, where /tmp may be memory; what killed workers have left there goes after a day."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in folder.iterdir():
         with suppress(OSError):  # another worker may remove it, too
             if left.stat().st_mtime < time.time() - LEFT_BEHIND_SECONDS:
                 shutil.rmtree(left)
-    return folder

@@ -1,7 +1,10 @@
 """From uploaded to completed: what is found out about a recording, and where it can be asked for."""
 
 import asyncio
+import io
 import json
+import wave
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from core.settings import Settings
 from tests.api.conftest import Look, Upload, problem
 from tests.api.processing import ended, jobs, log_walks, no_jobs, walks, working
+from tests.audio.damage import silent_hours
 from tests.audio.samples import SAMPLES, recording
 from tests.conftest import RunSql
 from tests.stored import Stored
@@ -205,6 +209,42 @@ async def test_what_failed_can_be_tried_again(
         await no_jobs(run_sql)
     assert "is completed" in problem(await client.post(retry), status=409, slug="retry-refused")["detail"]
     problem(await client.post(f"/api/audio/{uuid4()}/retry"), status=404, slug="recording-missing")
+
+
+def slow_wave(hertz: int, *, seconds: float) -> bytes:
+    """A WAV of silence that has few samples, and by them claims any length."""
+    with io.BytesIO() as file:
+        with wave.open(file, "wb") as writer:
+            writer.setnchannels(1)
+            writer.setsampwidth(1)
+            writer.setframerate(hertz)
+            writer.writeframes(b"\x80" * int(hertz * seconds))
+        return file.getvalue()
+
+
+IMPOSSIBLE: dict[str, tuple[Callable[[], bytes], str]] = {
+    "a sample a second": (lambda: slow_wave(1, seconds=83 * 3600), "it has 1 samples a second, and speech takes 4,000"),
+    "no telephone's rate": (
+        lambda: slow_wave(3999, seconds=1),
+        "it has 3,999 samples a second, and speech takes 4,000",
+    ),
+    "more than a day": (lambda: silent_hours(26, hertz=4000), "it sounds for 26 hours, and 25 can be heard"),
+}
+
+
+@pytest.mark.parametrize(("content", "reason"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+async def test_what_cannot_be_speech_is_not_heard(
+    client: httpx.AsyncClient, settings: Settings, service: Speaker, content: Callable[[], bytes], reason: str
+) -> None:
+    """A few bytes that claim days of sound hold no engine up: they are refused, with a waveform and a length."""
+    uploaded = (await client.post("/api/audio/upload", files={"file": ("memo", content())})).raise_for_status().json()
+    async with working(engined(settings, service)):
+        [found] = await ended(client, uploaded)
+    assert found["processing_status"] == "failed"
+    assert found["error_message"] == f"The openai engine refuses the recording: {reason}."
+    assert found["duration_seconds"] is not None
+    assert (await client.get(f"/api/audio/{found['id']}/waveform")).status_code == 200
+    assert not service.asked
 
 
 async def test_a_row_tells_what_a_killed_worker_had_found(

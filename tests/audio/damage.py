@@ -96,15 +96,15 @@ def _elsewhere(whole: bytes, path: str) -> bytes:
 
 
 @cache
-def silent_hours(hours: int) -> bytes:
+def silent_hours(hours: int, *, hertz: int = 8000) -> bytes:
     """A FLAC of many hours in some kilobytes."""
     file = io.BytesIO()
     with av.open(file, "w", format="flac") as container:
-        stream = container.add_stream("flac", rate=8000, layout="mono", options={"frame_size": "65535"})
-        for _ in range(hours * 3600 * 8000 // 65535):
+        stream = container.add_stream("flac", rate=hertz, layout="mono", options={"frame_size": "65535"})
+        for _ in range(hours * 3600 * hertz // 65535):
             frame = av.AudioFrame(format="s16", layout="mono", samples=65535)
             frame.planes[0].update(bytes(2 * 65535))
-            frame.sample_rate = 8000
+            frame.sample_rate = hertz
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return file.getvalue()

@@ -1,7 +1,7 @@
 """Choosing an engine: what is missing stops the start, in a sentence that names the setting."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -14,9 +14,14 @@ from core.errors import SettingRefused
 from core.settings import load_settings
 
 
+def samples(_recording: Path) -> NoReturn:
+    """Services are sent the recording itself."""
+    raise NotImplementedError
+
+
 def test_none_unless_asked_for() -> None:
     """By default nothing is transcribed and nothing improved."""
-    assert engine_for(load_settings()) is None
+    assert engine_for(load_settings(), samples=samples) is None
     assert improver_for(load_settings()) is None
 
 
@@ -30,7 +35,7 @@ CHOSEN: dict[str, tuple[type, dict[str, Any]]] = {
 @pytest.mark.parametrize(("kind", "chosen"), CHOSEN.values(), ids=CHOSEN)
 async def test_chosen(kind: type, chosen: dict[str, Any]) -> None:
     """TRANSCRIPTION_ENGINE chooses; a service of one's own needs no key."""
-    engine = engine_for(load_settings(**chosen))
+    engine = engine_for(load_settings(**chosen), samples=samples)
     assert engine
     assert isinstance(engine, kind)
     await engine.close()
@@ -76,7 +81,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 def test_refused(chosen: dict[str, Any], sentence: str) -> None:
     """What an engine can't work without is asked for at start."""
     with pytest.raises(SettingRefused) as refused:
-        engine_for(load_settings(**chosen))
+        engine_for(load_settings(**chosen), samples=samples)
     assert str(refused.value).startswith(sentence)
 
 

@@ -14,7 +14,7 @@ from audio.models import AudioFile, ProcessingStatus, utc_now
 from audio.processing.progress import UNDER_WAY, take_further
 from audio.processing.stored import stored_file
 from audio.repository import Sessions
-from audio.transcription.contract import Engine, EngineProblem
+from audio.transcription.contract import LONGEST_SECONDS, LOWEST_HERTZ, Engine, EngineProblem, EngineRefused
 from audio.transcription.document import TranscriptDocument, read_document, write_document
 from audio.transcription.improve import Improver
 from core import metrics
@@ -42,6 +42,7 @@ class Transcribing:
 
     async def transcribe(self, recording: AudioFile, found: Found) -> None:
         """Takes a recording to completed. Raises EngineProblem, StorageError, DatabaseProblem or Gone."""
+        self._check(found)
         status, recording_id = recording.processing_status, recording.id
         if status is UPLOADED:
             begun = utc_now()
@@ -53,6 +54,15 @@ class Transcribing:
                 await self._take_further(recording_id, since=[TRANSCRIBING], to=IMPROVING, **told)
             told = await self._improved(recording, document, self.improver)
         await self._take_further(recording_id, since=UNDER_WAY, to=ProcessingStatus.COMPLETED, **told)
+
+    def _check(self, found: Found) -> None:
+        """Refuses what can't be speech, or would hold up everybody else's for days: some bytes claim any length."""
+        if found.sample_rate_hz < LOWEST_HERTZ:
+            reason = f"it has {found.sample_rate_hz:,} samples a second, and speech takes {LOWEST_HERTZ:,}"
+            raise EngineRefused(self.engine.name, reason)
+        if found.duration_seconds > LONGEST_SECONDS:
+            hours, most = found.duration_seconds / 3600, LONGEST_SECONDS / 3600
+            raise EngineRefused(self.engine.name, f"it sounds for {hours:,.0f} hours, and {most:.0f} can be heard")
 
     async def _take_further(
         self, recording_id: UUID, *, since: Collection[ProcessingStatus], to: ProcessingStatus, **changes: object

@@ -7,13 +7,19 @@ EngineProblem           an engine could not do what it was asked for
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from core.errors import PegasusError
 
+LONGEST_SECONDS = 25 * 3600  # of a recording that is heard: the longest day, on which clocks go back
+LOWEST_HERTZ = 4000  # below, not even the vowels can be told: a telephone has 8,000
+# Mono, 16 bits in the machine's byte order: how an engine on this machine is given a recording.
+SAMPLES_HERTZ, SAMPLE_BYTES = 16_000, 2
+Samples: TypeAlias = Callable[[Path], AbstractAsyncContextManager[Path]]
 # What no text column, JSON reader or player wants: C0 and C1 controls but tab and line feed, and lone surrogates.
 _UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from audio.transcription.contract import Engine
+from audio.transcription.contract import Engine, Samples
 from audio.transcription.deepgram import Deepgram
 from audio.transcription.improve import Improver
 from audio.transcription.openai import OpenAI
@@ -17,8 +17,8 @@ from core.settings import ROOT, Settings
 INSTALL_WHISPER = "pip install --require-hashes -r requirements-whisper.lock"
 
 
-def engine_for(settings: Settings) -> Engine | None:
-    """The engine that TRANSCRIPTION_ENGINE names; None for `none`.
+def engine_for(settings: Settings, *, samples: Samples) -> Engine | None:
+    """The engine that TRANSCRIPTION_ENGINE names; None for `none`. One on this machine hears `samples`.
 
     Raises SettingRefused: a setting that it needs is missing or can't be, or its extra isn't installed.
     """
@@ -26,7 +26,7 @@ def engine_for(settings: Settings) -> Engine | None:
         case "none":
             return None
         case "whisper":
-            return Whisper(_whisper_model(settings.whisper_model))
+            return Whisper(_whisper_model(settings.whisper_model), samples=samples)
         case "openai":
             return OpenAI(
                 settings.openai_base_url, key=_openai_key(settings), model=settings.openai_transcription_model

@@ -1,8 +1,8 @@
 """Whisper on this machine, by faster-whisper, in one child process that keeps the model loaded.
 
-A child and not a thread: a thread can't be stopped, so that a shutdown would wait for an hour of speech; the decoder
-meets whatever was uploaded, and its crash or its hunger for memory must not be the server's; and the server's lock on
-the interpreter stays free. The child starts with the first recording and takes one at a time.
+A child and not a thread: a thread can't be stopped, so that a shutdown would wait for an hour of speech; a model's
+hunger for memory must not be the server's; and the server's lock on the interpreter stays free. The child starts with
+the first recording and takes one at a time. It is given samples, and never a byte that was uploaded.
 """
 
 import asyncio
@@ -16,35 +16,57 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from audio.transcription.contract import EngineRefused, EngineUnreachable, Segment, Transcript, Word, primary
+from audio.transcription.contract import (
+    SAMPLE_BYTES,
+    SAMPLES_HERTZ,
+    EngineRefused,
+    EngineUnreachable,
+    Samples,
+    Segment,
+    Transcript,
+    Word,
+    primary,
+)
 from audio.transcription.whisper_message import Message
 from core.settings import Settings
 
 BACKEND = Path(__file__).resolve().parents[2]
 LOAD_SECONDS = 3600.0  # a large model may have to be fetched first
 STALL_SECONDS = 900.0  # between two signs of life; half a minute of speech is one
+SLOWEST = 4.0  # how many times as long as it sounds a recording may take to be heard,
+LEAST_SECONDS = 240.0  # where one that is shorter counts as one of so many
 LINE_BYTES = 4 * 1024 * 1024
 
 
 class Whisper:
-    """The engine on this machine. `model` is a folder with a model, or a model's name, then fetched at first use."""
+    """The engine on this machine. `model` is a folder with a model, or a model's name, then fetched at first use.
+
+    `samples` decodes what it hears.
+    """
 
     name = "whisper"
 
-    def __init__(self, model: str, *, stall_seconds: float = STALL_SECONDS) -> None:
+    def __init__(
+        self, model: str, *, samples: Samples, stall_seconds: float = STALL_SECONDS, slowest: float = SLOWEST
+    ) -> None:
         self._model = model
+        self._samples = samples
         self._stall_seconds = stall_seconds
+        self._slowest = slowest
         self._child: Process | None = None
         self._turn = asyncio.Lock()
 
     async def transcribe(self, audio: Path, *, language: str | None) -> Transcript:
-        """As the contract says. Cancelled, it ends the child, and the next recording gets a new one."""
-        async with self._turn:
+        """As the contract says, and raises what `samples` does.
+
+        Cancelled, it ends the child, and the next recording gets a new one.
+        """
+        async with self._turn, self._samples(audio) as samples:
             try:
                 child = self._child or await self._start()
-                return await self._ask(child, audio, language=language)
+                return await self._ask_in_time(child, samples, language=language)
             except EngineRefused:
-                raise  # said by a child that is well
+                raise  # by a child that is well, or was ended
             except BaseException:
                 await self.close()
                 raise
@@ -77,10 +99,21 @@ class Whisper:
             raise self._problem(ready)
         return self._child
 
-    async def _ask(self, child: Process, audio: Path, *, language: str | None) -> Transcript:
+    async def _ask_in_time(self, child: Process, samples: Path, *, language: str | None) -> Transcript:
+        """The answer, unless that holds up the recordings behind it for much longer than this one sounds."""
+        sounds_seconds = (await asyncio.to_thread(samples.stat)).st_size / SAMPLE_BYTES / SAMPLES_HERTZ
+        try:
+            async with asyncio.timeout(self._slowest * max(sounds_seconds, LEAST_SECONDS)):
+                return await self._ask(child, samples, language=language)
+        except TimeoutError:
+            await self.close()
+            reason = f"hearing it takes more than {self._slowest:g} times as long as it sounds, with this WHISPER_MODEL"
+            raise EngineRefused(self.name, reason) from None
+
+    async def _ask(self, child: Process, samples: Path, *, language: str | None) -> Transcript:
         assert child.stdin  # noqa: S101  # it was started with a pipe
         with contextlib.suppress(ConnectionError):  # a dead child is told by what it doesn't answer
-            request = {"audio": str(audio), "language": primary(language)}
+            request = {"samples": str(samples), "language": primary(language)}
             child.stdin.write(json.dumps(request).encode() + b"\n")
             await child.stdin.drain()
         words: list[Word] = []
@@ -109,7 +142,7 @@ class Whisper:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, less every setting: what decodes other people's files knows no password and no key."""
+    """Ours, less every setting: what runs models knows no password and no key."""
     ours = {name.upper() for name in Settings.model_fields}
     kept = {
         name: value

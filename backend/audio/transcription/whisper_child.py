@@ -11,13 +11,12 @@ import threading
 from pathlib import Path
 from typing import Any, TextIO
 
-import av
 import huggingface_hub.errors
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment as Heard
 
 from audio.transcription.contract import Segment, Word
-from audio.transcription.stretches import NotDecodable, stretches
+from audio.transcription.stretches import stretches
 from audio.transcription.whisper_message import Message
 
 NICENESS = 10  # uploads come first
@@ -33,18 +32,16 @@ class Child:
     def answer(self, request: dict[str, str | None]) -> None:
         """Transcribes one recording, stretch by stretch, so that memory doesn't grow with its length."""
         try:
-            self._transcribe(Path(request["audio"] or ""), language=request["language"])
+            self._transcribe(Path(request["samples"] or ""), language=request["language"])
         except FileNotFoundError:
             say(self._output, Message(kind="refused", text="its file isn't there any more"))
-        except (NotDecodable, av.FFmpegError):
-            say(self._output, Message(kind="refused", text="its audio can't be decoded"))
 
-    def _transcribe(self, audio: Path, *, language: str | None) -> None:
+    def _transcribe(self, samples: Path, *, language: str | None) -> None:
         text = ""
-        for begins_seconds, samples in stretches(audio):
+        for begins_seconds, stretch in stretches(samples):
             try:
                 heard, about = self._model.transcribe(
-                    samples,
+                    stretch,
                     language=language,
                     word_timestamps=True,
                     vad_filter=True,
