@@ -32,6 +32,7 @@ from api.state import State
 from api.tus import UPLOADS_PATH, TusEdge
 from audio.entrance import Entrance
 from audio.ingest import Ingest
+from audio.processing.decoder_process import inspect_box
 from audio.quota import Quota
 from audio.recordings import Recordings
 from audio.upkeep.manifests import Manifests
@@ -106,6 +107,7 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
     """Database, schema, storage; then requests; then everything is put down again. Raises PegasusError."""
     address, schema_verified = await bring_up(settings)
     healed = await last_heal(settings)
+    box = await inspect_box() if settings.processing == "inline" else None
     engine = open_engine(address)
     storage = open_storage(settings)
     sessions = sessions_on(engine, address)
@@ -136,7 +138,13 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
                 recordings=Recordings(sessions=sessions, storage=storage, events=told.events, index=told.index),
                 ingest=ingest,
                 uploads=uploads,
-                health=Health(sessions=sessions, storage=storage, schema_verified=schema_verified, last_heal=healed),
+                health=Health(
+                    sessions=sessions,
+                    storage=storage,
+                    schema_verified=schema_verified,
+                    last_heal=healed,
+                    decoder=box,
+                ),
                 door=Door(auth=settings.auth, static=_static_tokens(settings), sessions=sessions),
                 rate=UploadRate(per_minute=settings.uploads_per_minute),
                 feed=told.feed,

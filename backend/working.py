@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 from prometheus_client import start_http_server
 
+from audio.processing.decoder_process import inspect_box
 from audio.processing.decoding import Decoder
 from audio.processing.examination import Examination
 from audio.processing.patience import Patience
@@ -68,6 +69,7 @@ async def _in_turn(worker: Worker, lock: Path) -> None:
 
 async def work_alone(settings: Settings, *, sessions: Sessions, storage: Storage) -> None:
     """Works until SIGTERM or SIGINT. Raises SettingRefused."""
+    await inspect_box()
     async with open_worker(settings, sessions=sessions, storage=storage, decoding=os.cpu_count() or 1) as worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, worker.stop)

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from audio import repository
+from audio.processing.decoder_process import Box
 from audio.repository import Sessions
 from core.logging import log_failure
 from storage.contract import Storage
@@ -30,6 +31,7 @@ class Health:
     storage: Storage
     schema_verified: bool
     last_heal: "LastHeal | None" = None
+    decoder: Box | None = None
 
     async def parts(self) -> Mapping[str, Wellness]:
         """How each part is now."""
@@ -69,6 +71,7 @@ class LastHeal(BaseModel):
 class Readiness(BaseModel):
     """Whether recordings can be taken in, which part stands in the way, and what was last healed.
 
+    `decoder` has the layers that close the box in which recordings are decoded; none where this server decodes nothing.
     A server that is `draining` has been told to stop: whoever shares requests out sends it no more.
     """
 
@@ -76,6 +79,7 @@ class Readiness(BaseModel):
     parts: dict[str, Wellness]
     draining: bool
     last_heal: LastHeal | None
+    decoder: Box | None
 
 
 NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": Readiness, "description": "Not ready."}}
@@ -108,4 +112,6 @@ async def ready(request: Request, response: Response) -> Readiness:
     well = "not well" not in parts.values() and not draining
     response.status_code = 200 if well else 503
     status: Literal["ready", "not ready"] = "ready" if well else "not ready"
-    return Readiness(status=status, parts=dict(parts), draining=draining, last_heal=health.last_heal)
+    return Readiness(
+        status=status, parts=dict(parts), draining=draining, last_heal=health.last_heal, decoder=health.decoder
+    )

@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 import asyncpg
 import httpx
 import pytest
+import structlog.testing
 
 from core.settings import Settings
 from main import create_app
-from tests.api.conftest import Look, problem
+from tests.api.conftest import Look, Started, problem
 from tests.audio.samples import recording
 from tests.conftest import RunSql
 
+LAYERS = {"no_new_privs": True, "seccomp": True, "landlock": True, "unprivileged": True}
 READY = {"schema": "well", "database": "well", "storage": "well"}
 
 
@@ -39,6 +41,19 @@ async def test_a_server_that_is_well_is_ready(client: httpx.AsyncClient, url: st
     assert (answer.status_code, told["status"], told["parts"]) == (200, "ready", READY)
     assert told["last_heal"]["sentence"] == "The tables were made."
     assert (await client.get("/health/live")).json() == {"status": "alive"}
+
+
+async def test_health_says_how_recordings_are_decoded(settings: Settings) -> None:
+    """/health and one line of the log name the layers of the decoder's box; a server that decodes nothing has none."""
+    for processing, expected in {"inline": LAYERS, "off": None}.items():
+        application = create_app(settings.model_copy(update={"processing": processing}))
+        with structlog.testing.capture_logs() as lines:
+            async with application.router.lifespan_context(application) as state:
+                transport = httpx.ASGITransport(app=Started(application, dict(state or {})))
+                async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
+                    assert (await client.get("/health")).json()["decoder"] == expected
+        logged = [line for line in lines if line["event"] == "the decoder's box"]
+        assert logged == ([{"event": "the decoder's box", "log_level": "info", **LAYERS}] if expected else [])
 
 
 async def test_the_last_heal_is_told(settings: Settings, run_sql: RunSql) -> None:
