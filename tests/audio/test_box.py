@@ -103,7 +103,8 @@ LAYERS = {
 WITHOUT = """
 import json, sys
 sys.path.append(sys.argv[1])
-from audio.processing.decoder import box, seccomp
+from audio.processing.decoder import box, libc, seccomp
+libc.prctl(38, 1)
 seccomp.filter_calls()  # as a system that has none of the layers refuses them
 print(json.dumps(box.close_box()))
 """
@@ -275,20 +276,20 @@ def whole_answer(**lies: object) -> dict[str, object]:
     } | lies
 
 
-IMPOSSIBLE: tuple[dict[str, object], ...] = (
-    {"duration_seconds": float("inf")},
-    {"duration_seconds": -1.0},
-    {"duration_seconds": "1"},
-    {"codec": "<script>"},
-    {"sample_rate_hz": 0},
-    {"channels": 2**40},
-    {"data": [2**20]},
-    {"data": [0] * 10_000},
-    {"data": "0"},
-)
+IMPOSSIBLE: dict[str, dict[str, object]] = {
+    "endless": {"duration_seconds": float("inf")},
+    "over before it began": {"duration_seconds": -1.0},
+    "a duration in words": {"duration_seconds": "1"},
+    "a codec that is markup": {"codec": "<script>"},
+    "no rate": {"sample_rate_hz": 0},
+    "more channels than there are": {"channels": 2**40},
+    "a level beyond full scale": {"data": [2**20]},
+    "a waveform without end": {"data": [0] * 10_000},
+    "a waveform in words": {"data": "0"},
+}
 
 
-@pytest.mark.parametrize("lie", IMPOSSIBLE, ids=str)
+@pytest.mark.parametrize("lie", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 async def test_an_impossible_recording_is_refused(attacked: Decoder, source: int, lie: dict[str, object]) -> None:
     """What a child says of a recording is taken only where a recording can be so."""
 

@@ -72,6 +72,9 @@ def test_the_service_is_one(tmp_path: Path) -> None:
     assert "DATA_PATH=/var/lib/pegasus" in dict.fromkeys(value for name, value in lines if name == "Environment")
     assert settings["NoNewPrivileges"] == "yes"
     assert settings["CapabilityBoundingSet"] == ""
+    calls = " ".join(value for name, value in lines if name == "SystemCallFilter")
+    assert {"@system-service", "landlock_create_ruleset", "landlock_restrict_self"} <= set(calls.split())
+    assert settings["SystemCallErrorNumber"] == "EPERM"  # a call that is missing shows in /health, and kills nobody
     analyze = shutil.which("systemd-analyze")
     if analyze:  # where there is no systemd, nobody needs the unit
         unit = tmp_path / "pegasus.service"
