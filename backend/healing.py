@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy import Connection
 
-from core.database import explained, migration_address, open_single_use_engine
+from core.database import explained, is_pooled, migration_address, open_single_use_engine
 from core.errors import PegasusError
 from core.job_queue import bring_up_queue
 from core.settings import Settings, load_settings
@@ -22,7 +22,7 @@ from reconcile.errors import ReconcileError
 from reconcile.heal import heal
 from reconcile.locate import Verdict
 from reconcile.look import Choices, look
-from reconcile.pooler import PoolerBetween
+from reconcile.pooler import PoolerBetween, refuse_pooler
 from reconcile.project import Project, open_project
 from reconcile.report import Report
 
@@ -132,6 +132,8 @@ async def on_both_chains(settings: Settings, work: Callable[[Connection, Project
 
     def for_each(connection: Connection, *projects: Project) -> tuple[Report, ...]:
         _check_encoding(connection)
+        if settings.database_url is not None and not is_pooled(settings):
+            refuse_pooler(connection)
         reports: list[Report] = []
         for project in projects:
             if all(_is_served(report, settings) for report in reports):

@@ -40,7 +40,7 @@ from audio.upkeep.schedule import Schedule
 from audio.upkeep.sweeper import Sweeper
 from audio.uploads.uploads import Uploads
 from core import tracing
-from core.database import database_address, open_engine, sessions_on
+from core.database import database_address, is_pooled, open_engine, sessions_on
 from core.errors import PegasusError
 from core.logging import configure_logging
 from core.metrics import shared_between_processes
@@ -108,7 +108,7 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
     address, schema_verified = await bring_up(settings)
     healed = await last_heal(settings)
     box = await inspect_box() if settings.processing == "inline" else None
-    engine = open_engine(address)
+    engine = open_engine(address, pooled=is_pooled(settings))
     storage = open_storage(settings)
     sessions = sessions_on(engine, address)
     ingest = Ingest(
@@ -234,7 +234,7 @@ async def work(settings: Settings) -> None:
     """Works on recordings, and serves nothing, until a signal ends it. Raises PegasusError."""
     address, _ = await bring_up(settings)
     tell_metrics(settings)
-    engine = open_engine(address)
+    engine = open_engine(address, pooled=is_pooled(settings))
     try:
         async with tracing.traced():
             await work_alone(settings, sessions=sessions_on(engine, address), storage=open_storage(settings))

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import cast
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from uuid import uuid4
 
 from asyncpg import exceptions
 from sqlalchemy import AdaptedConnection, NullPool, event
@@ -42,6 +43,11 @@ _OTHERS_OPTIONS = {
 }
 _DRIVERS_ERRORS = (exceptions.PostgresError, exceptions.InterfaceError, exceptions.InternalClientError)
 _SPELLINGS = {"ssl": "sslmode"}
+_THROUGH_POOLER: dict[str, object] = {
+    "statement_cache_size": 0,
+    "prepared_statement_cache_size": 0,
+    "prepared_statement_name_func": lambda: f"pegasus_{uuid4().hex}",
+}
 _NOT_AN_ADDRESS = (
     "is not an address like postgresql://user:password@host:5432/database"
     " (in the user and password, write @ as %40, / as %2F, # as %23)"
@@ -83,14 +89,21 @@ def _plain_address(setting: str, value: str) -> str:
     return f"postgresql://{netloc}{path}" + (f"?{urlencode(kept, quote_via=quote)}" if kept else "")
 
 
-def open_engine(address: str) -> AsyncEngine:
+def is_pooled(settings: Settings) -> bool:
+    """Whether DATABASE_URL is that of a transaction pooler: migrations go round one by a setting of their own."""
+    return settings.migration_database_url is not None
+
+
+def open_engine(address: str, *, pooled: bool = False) -> AsyncEngine:
     """An engine for serving: a pool that lends no connection whose end it has heard of.
 
-    The driver hears of it at once, so that no question to the server has to go before each statement.
+    The driver hears of it at once, so that no question to the server has to go before each statement. Behind a
+    transaction pooler (`pooled`) each transaction may run in another session of PostgreSQL: no statement that was
+    prepared in one is expected in the next, and none bears a name that a stranger's may have there.
     """
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        connect_args={"dsn": address, "timeout": CONNECT_TIMEOUT_SECONDS},
+        connect_args={"dsn": address, "timeout": CONNECT_TIMEOUT_SECONDS} | (_THROUGH_POOLER if pooled else {}),
         pool_size=POOL_SIZE,
         max_overflow=0,  # what overflows is opened and closed for each use, just when there is most to do
         hide_parameters=True,  # tags and names stay out of what an unforeseen error tells the log

@@ -27,7 +27,7 @@ from audio.upkeep.manifests import Manifests
 from audio.upkeep.rebuild import NotRebuilt, Rebuild, RebuildTally
 from audio.upkeep.sweeper import Sweeper
 from audio.upkeep.verification import Tally, Verification, Wrong
-from core.database import Sessions, database_address, open_engine, sessions_on
+from core.database import Sessions, database_address, is_pooled, open_engine, sessions_on
 from core.errors import PegasusError
 from core.settings import Settings, load_settings
 from storage.copy_command import copy
@@ -63,7 +63,7 @@ async def _run(options: argparse.Namespace) -> int:
 @asynccontextmanager
 async def _sessions(settings: Settings) -> AsyncIterator[Sessions]:
     address = await asyncio.to_thread(database_address, settings)
-    engine = open_engine(address)
+    engine = open_engine(address, pooled=is_pooled(settings))
     try:
         yield sessions_on(engine, address)
     finally:
