@@ -5,8 +5,9 @@ else, the columns of a key in another order, a definition as another version of 
 those of the chain all the same. What later revisions call by name is renamed before they run; the rest is left.
 """
 
+import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -23,18 +24,22 @@ Speller: TypeAlias = Callable[[Mapping[Key, str]], Mapping[Key, str]]
 
 @dataclass(frozen=True)
 class Renaming:
-    """An object of ours under another name than the chain gave it, with the statement that gives it its own."""
+    """A constraint of ours under another name than the chain gave it; `aside` is a name for while its own is taken."""
 
     found: Key
     expected: Key
-
-    @property
-    def sql(self) -> str:
-        """The statement; it loses nothing, and holds the table for a moment only."""
-        return f"ALTER TABLE {self.found.relation} RENAME CONSTRAINT {self.found.name} TO {self.expected.name}"
+    aside: str = ""
 
     def __str__(self) -> str:
         return f"{self.found} is called {self.expected.name} by the chain"
+
+
+def rename_statements(renamings: Iterable[Renaming]) -> tuple[str, ...]:
+    """What gives constraints their own names; it loses nothing, and holds their tables for a moment only."""
+    renamings = tuple(renamings)
+    aside = [(item.found, item.found.name, item.aside) for item in renamings if item.aside]
+    own = [(item.found, item.aside or item.found.name, item.expected.name) for item in renamings]
+    return tuple(f"ALTER TABLE {key.relation} RENAME CONSTRAINT {old} TO {new}" for key, old, new in aside + own)
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,8 @@ def normalize(observation: Observation, tape: Tape, *, spell: Speller | None = N
     """What was observed of the tape's objects, in the tape's words; `spell` asks the server where texts differ."""
     schema = dict(observation.schema)
     renamings = tuple(_renamings(schema, tape))
-    for renaming in renamings:
-        schema[renaming.expected] = schema.pop(renaming.found)
+    moved = {renaming.expected: schema.pop(renaming.found) for renaming in renamings}
+    schema |= moved
     notes = [*_with_recorded_sequences(schema, observation.details, tape)]
     relabellings = tuple(_relabellings(schema, tape))
     for relabelling in relabellings:
@@ -101,19 +106,29 @@ def _strange(schema: Schema, tape: Tape) -> dict[Key, str]:
 
 
 def _renamings(schema: Schema, tape: Tape) -> Iterator[Renaming]:
-    """Constraints of nobody's on our tables that are, to the letter, ones of ours which aren't there."""
-    unknown = [
-        key for key in schema if key.kind in CONSTRAINTS and key not in tape.keys and key.relation in tape.tables
-    ]
-    if not unknown:
+    """Constraints on our tables that are, to the letter, others of ours which aren't there as they should be."""
+    ours = [key for key in schema if key.kind in CONSTRAINTS and key.relation in tape.tables]
+    misplaced = sorted(key for key in ours if schema[key] not in tape.texts.get(key, ()))
+    if not misplaced:
         return
-    absent = [key for key in tape.keys if key.kind in CONSTRAINTS and key not in schema]
-    for found in sorted(unknown):
-        fitting = (key for key in sorted(absent) if found[:3] == key[:3] and schema[found] in tape.texts[key])
+    lacking = [key for key in tape.keys if key.kind in CONSTRAINTS and schema.get(key) not in tape.texts[key]]
+    pairs: dict[Key, Key] = {}
+    for found in misplaced:
+        fitting = (key for key in sorted(lacking) if found[:3] == key[:3] and schema[found] in tape.texts[key])
         expected = next(fitting, None)
         if expected is not None:
-            absent.remove(expected)
-            yield Renaming(found, expected)
+            lacking.remove(expected)
+            pairs[expected] = found
+    staying = {expected for expected in pairs if expected in schema and expected not in pairs.values()}
+    crossing = any(expected in schema for expected in pairs)
+    for expected, found in pairs.items():
+        if expected not in staying:
+            yield Renaming(found, expected, aside=_aside(expected) if crossing else "")
+
+
+def _aside(key: Key) -> str:
+    """A name that nobody else has, for a constraint whose own is taken by another that is renamed with it."""
+    return "reconcile_" + hashlib.sha256(str(key).encode()).hexdigest()[:12]
 
 
 def _with_recorded_sequences(schema: dict[Key, str], details: Mapping[Key, str], tape: Tape) -> Iterator[str]:

@@ -35,6 +35,11 @@ _log = logging.getLogger(__name__)
 _QUERIES = {"SELECT", "WITH", "VALUES", "TABLE"}
 _NO_STEP = {"SHOW", "SAVEPOINT", "RELEASE", "BEGIN", "START", "EXPLAIN", "LOCK", "FETCH", "CLOSE", "DISCARD"}
 _OWNERSHIP = re.compile(r"(?:GRANT|REVOKE|ALTER\b.*\bOWNER\s+TO|ALTER\s+DEFAULT\s+PRIVILEGES)\b", re.IGNORECASE)
+_COUNTS = text(
+    "SELECT pg_catalog.quote_ident(t.schemaname::text) || '.'::text || pg_catalog.quote_ident(t.relname::text),"
+    " t.seq_scan + coalesce(t.idx_scan, 0), t.n_tup_ins + t.n_tup_upd + t.n_tup_del"
+    " FROM pg_catalog.pg_stat_xact_user_tables t WHERE t.relname <> CAST(:versions AS text)"
+)
 _UNWATCHED = text((Path(__file__).parent / "unwatched.sql").read_text(encoding="utf-8"))
 _MARK = "reconcile.transaction"  # set for a transaction only: where it is gone, the transaction has ended
 
@@ -159,6 +164,7 @@ class _Recorder:
         self._total = total
         self._looking = False
         self._mark = ""
+        self._counted: dict[str, tuple[int, int]] = {}
         self._statements: list[Statement] = []
         self.revisions: list[Revision] = []
         self.script: Script | None = None
@@ -168,10 +174,12 @@ class _Recorder:
     @contextmanager
     def listening(self) -> Iterator[None]:
         engine: Engine = self._connection.engine
+        event.listen(engine, "before_cursor_execute", self._hear_what_went_by)
         event.listen(engine, "after_cursor_execute", self._hear)
         try:
             yield
         finally:
+            event.remove(engine, "before_cursor_execute", self._hear_what_went_by)
             event.remove(engine, "after_cursor_execute", self._hear)
 
     def watch(self, steps: list[Any], context: MigrationContext) -> list[Any]:
@@ -199,6 +207,7 @@ class _Recorder:
             _log.info("%d of %d: revision %s", len(self.revisions) + 1, self._total, script.revision)
             self._set_mark()
             run(**options)
+            self._hear_what_went_by(self._connection)
             self._hear_unspoken_end()
             self.revisions.append(self._revision(script))
             self.script = None
@@ -232,8 +241,27 @@ class _Recorder:
         )
         return observation.schema
 
+    def _hear_what_went_by(self, connection: Connection, *_: Any) -> None:
+        """What the revision's code did to user tables over the driver itself: PostgreSQL counts that, too."""
+        if self._looking or self.script is None or self._is_autocommit(connection):
+            return
+        with self._unheard():
+            counts = self._counts()
+        touched = tuple(table for table, count in counts.items() if count > self._counted.get(table, (0, 0)))
+        if touched:
+            writes = any(counts[table][1] > self._counted.get(table, (0, 0))[1] for table in touched)
+            kind: Kind = "opaque" if writes else "read"
+            self._statements.append(Statement("-- by the driver itself", kind, {}, tables=touched))
+        self._counted = counts
+
+    def _counts(self) -> dict[str, tuple[int, int]]:
+        """How often each user table was scanned, and how many rows were written, in this transaction."""
+        rows = self._connection.execute(_COUNTS, {"versions": self._versions.name})
+        return {table: (scans, writes) for table, scans, writes in rows}
+
     def _set_mark(self) -> None:
         self._mark = uuid4().hex
+        self._counted = {}
         with self._unheard():
             self._connection.execute(
                 text("SELECT pg_catalog.set_config(:name, :mark, true)"), {"name": _MARK, "mark": self._mark}
@@ -273,6 +301,7 @@ class _Recorder:
             effects = _effects(self.before, after)
             self.before = after
             query = _Query.asked(connection, sql, parameters) if word in _QUERIES else None
+            self._counted = {} if self._is_autocommit(connection) else self._counts()
         if word == "SET" and not effects:
             return
         kind = _kind(sql, effects) if query is None else query.kind(sql, effects, functions=_functions(after))

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from reconcile.create import Creation, creations
 from reconcile.locate import Location
+from reconcile.normalize import rename_statements
 from reconcile.repair import mend
 from reconcile.schema import Difference
 from reconcile.tape import BASE, Revision, Statement, Tape
@@ -101,7 +102,7 @@ def steps_forward(location: Location, tape: Tape, large: frozenset[str]) -> Iter
         if location.claimed is None:
             yield Stamp(())
         yield Execute(location.widening)
-    yield from (Execute(renaming.sql) for renaming in location.words.renamings)
+    yield from (Execute(sql) for sql in rename_statements(location.words.renamings))
     yield from (Execute(sql) for relabelling in location.words.relabellings for sql in relabelling.statements)
     yield from _repairs(location, tape, large)
     stamped = {revision for revision in location.applied if tape.ancestry([revision]) <= location.applied}

@@ -80,7 +80,7 @@ with connection.connection.cursor().copy("COPY notes (id, text) TO STDOUT") as c
 """,
         ),
     ),
-    form("by the statement TABLE", revisions=querying("TABLE notes")),
+    form("by the statement TABLE", revisions=querying("SELECT id, text FROM (TABLE notes) AS n")),
     form("with a lock", revisions=querying("SELECT id, text FROM notes FOR UPDATE")),
     form("with a comment between", revisions=querying('SELECT id, text FROM/**/ONLY public."notes" AS "where"')),
     form("in a common table expression", revisions=querying("WITH n AS (TABLE notes) SELECT id, text FROM n")),
