@@ -87,24 +87,27 @@ def locate(
     assume: str | None = None,
     words: Normalized | None = None,
     proof: Proof | None = None,
+    shared: bool = False,
 ) -> Location:
     """Where the observed database is on the tape, with the verdict on it.
 
     `assume` is a revision that a person vouches for, believed instead of what is on record; `proof` is what the rows
-    say. `words` is the observation in the tape's words, where the server was asked how it spells them.
+    say. `words` is the observation in the tape's words, where the server was asked how it spells them. `shared` is set
+    where tables of others lie beside ours: an id that nobody here knows may be theirs.
     """
     words = words or normalize(observation, tape)
     believed = observation.claimed or () if assume is None else _vouched(assume)
     claims = Claims.of(believed, tape, vouched=assume is not None)
     ignoring = _ignored(words.ours, claims, tape)
     place = find_place(words.ours, claims, tape, ignoring=ignoring, proof=proof)
-    expected = {key: text for key, text in place.schema(tape).items() if key not in ignoring or key in words.ours}
-    missing, differing, tolerated = _apart(expected, words.ours, observation)
-    extra = _extra(observation, words, tape)
+    expected = {key: text for key, text in place.schema(tape).items() if key not in ignoring}
+    ours = {key: text for key, text in words.ours.items() if key not in ignoring}
+    missing, differing, tolerated = _apart(expected, ours, observation)
+    extra = tuple(item for item in _extra(observation, words, tape) if item.key.relation not in tables_in(ignoring))
     rejecting = tuple(item for item in extra if severity_of_others(item, observation) is Severity.BREAKING)
     renamed = _renamed({**tape.after(claims.applied), **expected}, words.ours, extra)
     tips = tuple(sorted(tape.tips(place.applied)))
-    strangers = _strangers(observation.claimed or (), place.applied, tape)
+    strangers = _strangers(observation.claimed or (), place.applied, tape, shared=shared)
 
     def judge() -> Verdict:
         sound = not missing and not differing and not place.pending and not words.relabellings
@@ -152,9 +155,9 @@ def locate(
     )
 
 
-def _strangers(rows: tuple[str, ...], applied: frozenset[str], tape: Tape) -> tuple[str, ...]:
+def _strangers(rows: tuple[str, ...], applied: frozenset[str], tape: Tape, *, shared: bool) -> tuple[str, ...]:
     unknown = tuple(row for row in rows if row not in tape.by_id)
-    return unknown if not applied or len(unknown) < len(rows) else ()
+    return unknown if shared or not applied or len(unknown) < len(rows) else ()
 
 
 def _length(observation: Observation) -> dict[str, int | None]:
@@ -175,7 +178,8 @@ def _ignored(ours: Schema, claims: Claims, tape: Tape) -> frozenset[Key]:
     if not tape.partitions:
         return frozenset(there)
     made = tape.after(claims.applied)
-    dropped = {key.relation for key in made if key.kind == "table"} & tape.partitions - tables_in(ours)
+    attached = {key.relation for key, text in ours.items() if key.kind == "table" and text.endswith(" partition")}
+    dropped = {key.relation for key in made if key.kind == "table"} & tape.partitions - attached
     return frozenset(there | {key for key in tape.keys if key.relation in dropped})
 
 

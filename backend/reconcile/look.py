@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from reconcile.locate import Location, Verdict, locate
 from reconcile.lock import PATIENCE_SECONDS
 from reconcile.normalize import normalize
-from reconcile.observe import Observation, observe
+from reconcile.observe import Observation, has_others, observe
 from reconcile.plan import plan
 from reconcile.probe import probed
 from reconcile.project import Project, vouched_by_revision
@@ -65,11 +65,13 @@ def _locate(connection: Connection, observation: Observation, project: Project, 
     words = normalize(observation, tape, spell=speller)
     if speller.note:
         words = replace(words, notes=(*words.notes, speller.note))
-    location = locate(observation, tape, assume=choices.assume, words=words)
+    strange = any(row not in tape.by_id for row in observation.claimed or ())
+    shared = strange and has_others(connection, observation, tape.tables)
+    location = locate(observation, tape, assume=choices.assume, words=words, shared=shared)
     if location.verdict is Verdict.AMBIGUOUS and choices.assume is None:
         vouched = vouched_by_revision(location.readings, connection, project)
         if vouched is not None:
-            location = locate(observation, tape, assume=vouched, words=words)
+            location = locate(observation, tape, assume=vouched, words=words, shared=shared)
         elif (proof := prove(location, connection, tape)) is not None:
-            location = locate(observation, tape, words=words, proof=proof)
+            location = locate(observation, tape, words=words, proof=proof, shared=shared)
     return probed(location, connection, project)

@@ -22,6 +22,14 @@ VERSION = "coalesce(CAST(version_num AS text), 'NULL')"  # whatever somebody's t
 CATALOG_SQL = (Path(__file__).parent / "observe.sql").read_text(encoding="utf-8")
 
 
+_OTHERS = text(
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE n.nspname = CAST(:home AS text) AND c.relkind IN ('r'::\"char\", 'p'::\"char\")"
+    " AND c.relname <> CAST(:versions AS text)"
+    " AND NOT (pg_catalog.quote_ident(c.relname::text) = ANY (CAST(:ours AS text[]))))"
+)
+
+
 @dataclass(frozen=True)
 class VersionTable:
     """Where Alembic keeps its version: the table's name and schema; None is where the connection's names resolve."""
@@ -111,6 +119,12 @@ class Observation:
     def digest(self) -> str:
         """A short hash of the schema and of what is claimed."""
         return digest_of([sorted((str(key), text) for key, text in self.schema.items()), self.claimed])
+
+
+def has_others(connection: Connection, observation: Observation, ours: Collection[str]) -> bool:
+    """Whether tables that aren't among `ours` lie in our schema, beside the version table."""
+    others = {"home": observation.home, "versions": observation.versions.name, "ours": sorted(ours)}
+    return bool(connection.scalar(_OTHERS, others))
 
 
 def observe(

@@ -8,7 +8,8 @@ vouches for one or the rows prove it.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
-from reconcile.schema import Key, Schema, tables_in
+from reconcile.repair import mend
+from reconcile.schema import Key, Schema, difference, tables_in
 from reconcile.tape import BASE, Point, Revision, Statement, Tape, play
 
 
@@ -110,7 +111,7 @@ def find_place(
         if vouched is not None:
             return vouched
     if exact:
-        return _at_revision(exact, points, claims, tape, ignoring=ignoring, proven=proof is not None)
+        return _at_revision(ours, exact, points, claims, tape, ignoring=ignoring, proven=proof is not None)
     if points and not (claims.vouched and tape.revisions[points[0].index].id in claims.applied):
         return _halfway(points, claims, tape, settled=proof.settled if proof else frozenset())
     return _nearest(ours, claims, tape)
@@ -191,6 +192,7 @@ def _done(point: Point) -> tuple[int, ...]:
 
 
 def _at_revision(
+    ours: Schema,
     exact: list[frozenset[str]],
     points: tuple[Point, ...],
     claims: Claims,
@@ -199,7 +201,13 @@ def _at_revision(
     ignoring: Collection[Key],
     proven: bool,
 ) -> Place:
-    """At a revision that fits. Of several, which differ by nothing that matters twice, the first."""
+    """At a revision that fits. Of several, which differ by nothing that matters twice, the first.
+
+    Alembic puts a revision on record before it begins the next: behind a known claim no more than one can be whole.
+    """
+    if claims.known and len(exact) > 1 and len(exact[0] - claims.applied) == 1 and claims.applied < exact[0]:
+        exact = exact[:1]
+        points = tuple(point for point in points if _through(point, tape) <= exact[0])
     doubts = [
         doubt
         for doubt in _between(points[0], points[-1], tape)
@@ -315,7 +323,7 @@ def _perhaps_begun(applied: frozenset[str], ours: Schema, tape: Tape) -> Revisio
     return None
 
 
-def _unless_moving_back(place: Place, claims: Claims, tape: Tape) -> Place:
+def _unless_moving_back(place: Place, claims: Claims, tape: Tape, ours: Schema | None = None) -> Place:
     """A claim may only be taken back where running its revisions again would move and destroy nothing.
 
     Where a person vouches for it, it holds: what is missing of its revisions is made, and no row moved again.
@@ -323,9 +331,16 @@ def _unless_moving_back(place: Place, claims: Claims, tape: Tape) -> Place:
     undone = [tape.by_id[revision] for revision in claims.applied - place.applied]
     if all(revision.completable or revision.replay_safe for revision in undone):
         return place
-    if claims.vouched:
+    if claims.vouched or (ours is not None and _can_be_mended(ours, claims, tape)):
         return Place(claims.applied)
     return Place(place.applied, readings=(label(place.applied, tape), label(claims.applied, tape)))
+
+
+def _can_be_mended(ours: Schema, claims: Claims, tape: Tape) -> bool:
+    """Whether all that a claim says and the schema doesn't have can be put right without losing anything."""
+    differing = [item for item in difference(tape.after(claims.applied), ours) if item.found is not None]
+    moving = any(tape.by_id[revision].moves_rows for revision in claims.applied)
+    return bool(differing) and not moving and all(mend(item) is not None for item in differing)
 
 
 def _is_begun(revision: Revision, ours: Schema, tape: Tape) -> bool:

@@ -64,7 +64,7 @@ def _refusal(location: Location, tape: Tape) -> Refusal | None:
                 f"the version on record, {unknown[0]}, is not known to this code; the schema has all that this code"
                 " needs: either newer code has upgraded the database, or the id is a leftover, of a chain that was"
                 " squashed for one",
-                ("-- newer code: run that", f"python -m reconcile heal --assume {location.at}  # a leftover"),
+                ("-- newer code: run that", _leftover(location)),
             )
         case Verdict.AMBIGUOUS:
             return _ambiguity(location, unknown)
@@ -74,6 +74,12 @@ def _refusal(location: Location, tape: Tape) -> Refusal | None:
                 return drift or _irreparable(location, tape)
             return _ambiguity(location, unknown)
     return _irreparable(location, tape)
+
+
+def _leftover(location: Location) -> str:
+    if location.strangers:
+        return "-- another chain's: give this one a table of its own, in env.py: context.configure(…, version_table=…)"
+    return f"python -m reconcile heal --assume {location.at}  # a leftover"
 
 
 def _ambiguity(location: Location, unknown: list[str]) -> Refusal:
@@ -109,7 +115,7 @@ def _short(sql: str) -> str:
 
 def _shared(unknown: tuple[str, ...], *, alone: bool) -> Refusal:
     """A row of another chain, beside ours or where there is nothing of ours: the row is theirs, and stays."""
-    beside = "nothing of this chain is there" if alone else "it stands beside a row of this chain"
+    beside = "nothing of this chain is there" if alone else "others have tables or rows beside this chain's"
     return Refusal(
         f"{' and '.join(unknown)} in the version table is not known to this code, and {beside}: the table is shared"
         " with another chain",

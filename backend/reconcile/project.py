@@ -17,7 +17,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from reconcile.environment import EnvironmentUnfit, only_once, raised_by_project
+from reconcile.environment import EnvironmentUnfit, only_once, raised_by_project, without_query
 from reconcile.errors import ReconcileError
 from reconcile.tape import Tape, TapeUnreadable, file_hash, source_hash
 from reconcile.tape_file import read_tape
@@ -225,7 +225,9 @@ def _engine_of_env(config: Config) -> Engine:
 
     directory = ScriptDirectory.from_config(config)
     try:
-        with EnvironmentContext(config, directory, fn=only_once(visit), dont_mutate=True):
+        environment = EnvironmentContext(config, directory, fn=only_once(visit), dont_mutate=True)
+        without_query(environment)
+        with environment:
             directory.run_env()
     except (DBAPIError, ReconcileError, CommandError):
         raise

@@ -28,7 +28,7 @@ from reconcile.observe import VersionTable, observe
 from reconcile.schema import Key, Schema
 from reconcile.sql.split import first_word, split, without_meta_commands
 from reconcile.sql.statements import read_statement
-from reconcile.tape import Effect, Kind, Revision, Statement, Tape, file_hash, makes_index, source_hash
+from reconcile.tape import Effect, Kind, Revision, Statement, Tape, file_hash, makes_index, play, source_hash
 from reconcile.version_table import make_room_for_ids
 
 _log = logging.getLogger(__name__)
@@ -168,7 +168,8 @@ class _Recorder:
         self._statements: list[Statement] = []
         self.revisions: list[Revision] = []
         self.script: Script | None = None
-        self.before = self._look()
+        self.before = self._look(connection)
+        self._before_elsewhere: Schema = {}
         connection.commit()
 
     @contextmanager
@@ -233,10 +234,10 @@ class _Recorder:
         finally:
             self._looking = False
 
-    def _look(self) -> Schema:
+    def _look(self, connection: Connection) -> Schema:
         """The search path that `observe` pins is put back: the revisions may have chosen one."""
-        observation = observe(self._connection, versions=self._versions, schema=self._schema)
-        self._connection.execute(
+        observation = observe(connection, versions=self._versions, schema=self._schema)
+        connection.execute(
             text("SELECT pg_catalog.set_config('search_path', :path, true)"), {"path": observation.given_path}
         )
         return observation.schema
@@ -244,6 +245,10 @@ class _Recorder:
     def _hear_what_went_by(self, connection: Connection, *_: Any) -> None:
         """What the revision's code did to user tables over the driver itself: PostgreSQL counts that, too."""
         if self._looking or self.script is None or self._is_autocommit(connection):
+            return
+        if connection is not self._connection:
+            with self._unheard():
+                self._before_elsewhere = self._look(connection)
             return
         with self._unheard():
             counts = self._counts()
@@ -288,6 +293,9 @@ class _Recorder:
     def _hear(self, connection: Connection, _cursor: Any, sql: str, parameters: Any, *_: Any) -> None:
         if self._looking or self.script is None or self._versions.name in sql:
             return
+        if connection is not self._connection:
+            self._hear_elsewhere(connection, sql)
+            return
         ends = [read_statement(part).ends_transaction for part in split(sql)]
         left = not self._is_autocommit(connection) and self._has_left_transaction()
         if left:
@@ -297,10 +305,10 @@ class _Recorder:
         if word in _NO_STEP or all(ends):
             return
         with self._unheard():
-            after = self._look()
+            after = self._look(connection)
             effects = _effects(self.before, after)
             self.before = after
-            query = _Query.asked(connection, sql, parameters) if word in _QUERIES else None
+            query = _Query.asked(connection, sql, parameters) if word in _QUERIES and len(ends) == 1 else None
             self._counted = {} if self._is_autocommit(connection) else self._counts()
         if word == "SET" and not effects:
             return
@@ -309,6 +317,17 @@ class _Recorder:
             alone = self._is_autocommit(connection) or left
             tables = query.tables if query is not None and kind == "read" else ()
             self._statements.append(Statement(sql.strip(), kind, effects, transactional=not alone, tables=tables))
+
+    def _hear_elsewhere(self, connection: Connection, sql: str) -> None:
+        """A revision has opened a connection of its own: what it does there is committed by itself."""
+        with self._unheard():
+            effects = _effects(self._before_elsewhere, self._look(connection))
+        statement = Statement(sql.strip(), _kind(sql, effects), effects, transactional=False)
+        if effects or statement.kind != "neutral":
+            self._statements.append(statement)
+        schema = dict(self.before)
+        play(schema, statement)
+        self.before = schema
 
 
 class _Query:

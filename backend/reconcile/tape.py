@@ -246,7 +246,8 @@ class Tape:
     @cached_property
     def schemas(self) -> frozenset[str]:
         """The schemas to look into beside ours, unquoted: those that names on the tape are qualified with."""
-        return frozenset(unquoted(key.schema) for key in self.keys if key.schema)
+        schemas = {key.schema for key in self.keys if key.schema}
+        return frozenset(map(unquoted, schemas | {key.name for key in self.keys if key.kind == "schema"}))
 
     def points_at(self, ours: Schema, *, ignoring: Collection[Key] = frozenset()) -> tuple[Point, ...]:
         """Every place in the order of the tape at which the schema is exactly this one, but for some objects."""
