@@ -27,6 +27,11 @@ INSERT INTO full_w (name, n, mood) VALUES ('one', 1.5, 'sad'), ('two', 2, NULL);
 """
 
 
+DEFAULT_DROPPED = r"""
+ALTER TABLE t ADD COLUMN late text NOT NULL DEFAULT E'it''s \\'; ALTER TABLE t ALTER COLUMN late DROP DEFAULT
+"""
+
+
 @pytest.fixture
 def connection(server_address: str) -> Iterator[Connection]:
     """A transaction, rolled back in the end, in a schema that its search path is pinned to."""
@@ -48,13 +53,16 @@ class Case:
     rows: str = ""
 
 
-def finding(connection: Connection, sql: str, *, added: tuple[str, ...] = (), later: str = "") -> Finding | None:
+def finding(
+    connection: Connection, sql: str, *, added: tuple[str, ...] = (), earlier: str = "", later: str = ""
+) -> Finding | None:
     """What the rows prove, where w and full_w were created by the revision, and these columns added to t."""
     return examine(
         connection,
         sql,
         created_tables=["w", '"full_w"', "w_"],
         added_columns=[("app.t", column) for column in added],
+        earlier=[earlier],
         later=[later],
     )
 
@@ -153,6 +161,9 @@ def test_a_table_that_the_revision_made_tells_whether_its_insert_ran(connection:
         Case("UPDATE t SET mood = CASE WHEN a = 'x' THEN 'sad' ELSE 'happy' END::mood", UNKNOWN),
         Case("UPDATE t SET short = left(a, 5) WHERE id = 1", NOT_RUN),
         Case("UPDATE t SET at_hand = true", NOT_RUN),
+        Case("UPDATE t SET late = 'o''ther'", NOT_RUN, rows=DEFAULT_DROPPED),
+        Case("UPDATE t SET late = E'it''s \\\\'", NOTHING, rows=DEFAULT_DROPPED),
+        Case("UPDATE t SET late = 'x'", RAN, rows=f"{DEFAULT_DROPPED}; UPDATE t SET late = 'x'"),
         Case("UPDATE t SET at = current_date - 1", UNKNOWN),
         Case("UPDATE t SET j = '{}'", UNKNOWN),
         Case('UPDATE t SET "Odd ""Name" = a', NOT_RUN),
@@ -188,7 +199,7 @@ def test_a_table_that_the_revision_made_tells_whether_its_insert_ran(connection:
 def test_a_column_that_the_revision_added_tells_whether_its_update_ran(connection: Connection, case: Case) -> None:
     if case.rows:
         connection.exec_driver_sql(case.rows)
-    added = ("b", "n", "price", "mood", "short", "at", "at_hand", '"Odd ""Name"', "j")
+    added = ("b", "n", "price", "mood", "short", "at", "at_hand", "late", '"Odd ""Name"', "j")
     assert proven(finding(connection, case.sql, added=added)) == case.proves
 
 
@@ -236,6 +247,46 @@ def test_what_a_later_statement_may_have_undone_proves_nothing(connection: Conne
     assert proven(inserted) == (UNKNOWN if proves == UNKNOWN else NOT_RUN)
     updated = finding(connection, "UPDATE t SET b = 'X'", added=("b",), later=later)
     assert proven(updated) == (NOT_RUN if proves == NOT_RUN else UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "proves"),
+    [
+        ("CREATE INDEX ix ON full_w (name)", RAN),
+        ("INSERT INTO full_w (name) VALUES ('zero')", RAN),
+        ("INSERT INTO full_w (name) VALUES ('one'), ('zero')", UNKNOWN),
+        ("INSERT INTO full_w (name) VALUES (%(name)s)", UNKNOWN),
+        ("INSERT INTO full_w (name, n) VALUES ('zero', 1)", UNKNOWN),
+        ("INSERT INTO full_w (name) SELECT a FROM t", UNKNOWN),
+        ("UPDATE full_w SET name = 'one'", UNKNOWN),
+        ("CREATE TABLE full_w AS SELECT 1", UNKNOWN),
+        ("DO $$ BEGIN END $$", UNKNOWN),
+        ("DELETE FROM full_w", RAN),
+    ],
+)
+def test_rows_that_an_earlier_statement_may_have_put_there_prove_nothing(
+    connection: Connection, earlier: str, proves: str
+) -> None:
+    inserted = finding(connection, "INSERT INTO full_w (name) VALUES ('one')", earlier=earlier)
+    assert proven(inserted) == proves
+
+
+@pytest.mark.parametrize(
+    ("earlier", "proves"),
+    [
+        ("UPDATE t SET b = 'Y' WHERE a = 'y'; UPDATE t SET n = 1", RAN),
+        ("UPDATE t SET b = 'X' WHERE a = 'y'", UNKNOWN),
+        ("UPDATE t SET b = upper(a)", UNKNOWN),
+        ("INSERT INTO t (id) VALUES (4)", UNKNOWN),
+        ("WITH u AS (UPDATE t SET b = 'X' RETURNING 1) SELECT * FROM u", UNKNOWN),
+        ("INSERT INTO w (name) VALUES ('one')", RAN),
+    ],
+)
+def test_values_that_an_earlier_statement_may_have_put_there_prove_nothing(
+    connection: Connection, earlier: str, proves: str
+) -> None:
+    connection.exec_driver_sql("UPDATE t SET b = 'X'")
+    assert proven(finding(connection, "UPDATE t SET b = 'X'", added=("b",), earlier=earlier)) == proves
 
 
 def test_python_code_over_empty_tables_had_nothing_to_do(connection: Connection) -> None:

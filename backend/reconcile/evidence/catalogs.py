@@ -45,10 +45,14 @@ AND (n.nspname = ANY (CAST(:schemas AS text[])) OR n.oid = pg_my_temp_schema())
 """)
 _COLUMNS = text("""
 SELECT a.attrelid, a.attname, format_type(b.oid, CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE a.atttypmod END),
-       b.typnamespace = CAST('pg_catalog' AS regnamespace) OR b.typtype = 'e', pg_get_expr(d.adbin, d.adrelid)
+       plain.is_plain, pg_get_expr(d.adbin, d.adrelid),
+       CASE WHEN plain.is_plain AND a.atthasmissing THEN (CAST(CAST(a.attmissingval AS text) AS text[]))[1] END
 FROM pg_attribute a
 JOIN pg_type t ON t.oid = a.atttypid
 JOIN pg_type b ON b.oid = CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END
+CROSS JOIN LATERAL (
+    SELECT b.typnamespace = CAST('pg_catalog' AS regnamespace) OR b.typtype = 'e' AS is_plain
+) plain
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = ANY (CAST(:tables AS oid[])) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum
@@ -78,12 +82,16 @@ SELECT EXISTS (
 
 @dataclass(frozen=True)
 class Column:
-    """A column. `type` is a domain's base type; it `is_plain` where comparing its values calls nothing of others."""
+    """A column. `type` is a domain's base type; it `is_plain` where comparing its values calls nothing of others.
+
+    `filled_with` is what the column got in the rows that were there when it was added, if PostgreSQL remembers that.
+    """
 
     name: str
     type: str
     is_plain: bool
     default: str | None
+    filled_with: str | None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from reconcile.evidence.finding import Finding
 from reconcile.evidence.inserts import examine_insert
-from reconcile.evidence.later import may_hide
+from reconcile.evidence.neighbours import may_hide, may_imitate
 from reconcile.evidence.rows import Rows, any_row, is_empty, matching, reading
 from reconcile.evidence.updates import examine_update
 from reconcile.sql.changes import Change, Delete, Insert, Truncate, Update, read_change
@@ -19,20 +19,25 @@ def examine(
     *,
     created_tables: Collection[str],
     added_columns: Collection[tuple[str, str]],
+    earlier: Iterable[str] = (),
     later: Iterable[str] = (),
 ) -> Finding | None:
     """What the rows prove about a statement of a revision; None where they prove nothing.
 
     `created_tables` and `added_columns` (table and column) were made by the same revision before the statement. Names
-    stand as they do in SQL, and resolve on the search path of the connection's transaction. `later` are the statements
-    of the revision that may have run after it: an empty table proves nothing where one of them empties it.
+    stand as they do in SQL, and resolve on the search path of the connection's transaction. `earlier` and `later`
+    are the other statements of the revision that may have run: an empty table proves nothing where a later one empties
+    it, nor do rows that an earlier one may have put there.
     """
     change = read_change(sql)
     if change is None:
         return None
     created, added = frozenset(created_tables), frozenset(added_columns)
     finding = _look(connection, lambda rows: _examine(rows, change, created, added))
-    return None if finding is not None and finding.ran is False and may_hide(change, later) else finding
+    if finding is None or finding.ran is None or not isinstance(change, Insert | Update):
+        return finding
+    is_doubtful = may_imitate(change, earlier) if finding.ran else may_hide(change, later)
+    return None if is_doubtful else finding
 
 
 def examine_read(connection: Connection, tables: Collection[str]) -> Finding | None:

@@ -8,7 +8,7 @@ from reconcile.evidence.finding import Finding
 from reconcile.evidence.rows import Rows, any_row, columns_named, equals, is_empty, matching
 from reconcile.sql.changes import Update
 from reconcile.sql.expressions import constant_in, is_never_null, read_expression
-from reconcile.sql.names import names_in, quoted
+from reconcile.sql.names import literal, names_in, quoted
 
 
 def examine_update(rows: Rows, change: Update, *, added_columns: Collection[tuple[str, str]]) -> Finding | None:
@@ -48,6 +48,8 @@ class _Assignment:
     @property
     def original(self) -> str | None:
         """What the column held in all rows when it was added; None where that isn't known."""
+        if self.column.filled_with is not None:
+            return literal(self.column.filled_with)
         return "NULL" if self.column.default is None else constant_in(self.column.default)
 
     def is_assigned(self, target: str) -> str:
@@ -62,7 +64,7 @@ class _Assignment:
         """A condition: if the column is as it was, then the value was not assigned."""
         if self.is_known:
             return f"NOT ({self.is_assigned(target)})"
-        return "true" if self.column.default is None and is_never_null(self.value) else "false"
+        return "true" if self.original == "NULL" and is_never_null(self.value) else "false"
 
 
 def _examine_rows(

@@ -1,4 +1,4 @@
-"""names: identifiers as they are written -> as the catalogs hold them."""
+"""names: identifiers as they are written -> as the catalogs hold them, and back; and text as a string."""
 
 from reconcile.sql.tokens import Token, significant
 
@@ -20,3 +20,8 @@ def names_in(qualified: str) -> tuple[str, ...]:
 def quoted(*names: str) -> str:
     """A qualified name for SQL."""
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def literal(value: str) -> str:
+    """A text as a string for SQL, however the server reads backslashes elsewhere."""
+    return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
