@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from reconcile.normalize import Normalized, normalize
 from reconcile.observe import Observation
-from reconcile.place import Claims, Doubt, Pending, Proof, find_place, label
+from reconcile.place import Claims, Doubt, Pending, Proof, find_place, label, with_presumed
 from reconcile.repair import ELSEWHERE, mend
 from reconcile.schema import INVALID, Difference, Key, Schema, tables_in
 from reconcile.severity import Severity, is_undecided, severity_of_others, severity_of_ours
@@ -66,6 +66,7 @@ class Location:
     renamed: tuple[tuple[Difference, Difference], ...] = ()
     readings: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()
+    presumed: tuple[Doubt, ...] = ()
     reach: Point | None = None
     proof: Proof | None = None
     words: Normalized = field(default_factory=lambda: Normalized({}))
@@ -88,18 +89,21 @@ def locate(
     words: Normalized | None = None,
     proof: Proof | None = None,
     shared: bool = False,
+    missed: frozenset[str] = frozenset(),
 ) -> Location:
     """Where the observed database is on the tape, with the verdict on it.
 
     `assume` is a revision that a person vouches for, believed instead of what is on record; `proof` is what the rows
     say. `words` is the observation in the tape's words, where the server was asked how it spells them. `shared` is set
-    where tables of others lie beside ours: an id that nobody here knows may be theirs.
+    where tables of others lie beside ours: an id that nobody here knows may be theirs. `missed` are revisions whose
+    rows are known not to have been moved, although what they made later is there.
     """
     words = words or normalize(observation, tape)
     believed = observation.claimed or () if assume is None else _vouched(assume)
     claims = Claims.of(believed, tape, vouched=assume is not None)
     ignoring = _ignored(words.ours, claims, tape)
     place = find_place(words.ours, claims, tape, ignoring=ignoring, proof=proof)
+    place = with_presumed(place, claims, tape, missed)
     expected = {key: text for key, text in place.schema(tape).items() if key not in ignoring}
     ours = {key: text for key, text in words.ours.items() if key not in ignoring}
     missing, differing, tolerated = _apart(expected, ours, observation)
@@ -146,6 +150,7 @@ def locate(
         renamed=renamed,
         readings=tuple(dict.fromkeys(place.readings)),
         doubts=place.doubts,
+        presumed=place.presumed,
         reach=place.reach,
         proof=proof,
         words=words,

@@ -11,7 +11,7 @@ from reconcile.observe import Observation, has_others, observe
 from reconcile.plan import plan
 from reconcile.probe import probed
 from reconcile.project import Project, vouched_by_revision
-from reconcile.proof import prove
+from reconcile.proof import missed_revisions, prove
 from reconcile.report import Report
 from reconcile.size import large_tables
 from reconcile.spelling import Speller
@@ -74,4 +74,6 @@ def _locate(connection: Connection, observation: Observation, project: Project, 
             location = locate(observation, tape, assume=vouched, words=words, shared=shared)
         elif (proof := prove(location, connection, tape)) is not None:
             location = locate(observation, tape, words=words, proof=proof, shared=shared)
+    if choices.assume is None and (missed := missed_revisions(location, connection, tape)):
+        location = locate(observation, tape, words=words, shared=shared, missed=missed)
     return probed(location, connection, project)

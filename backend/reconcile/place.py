@@ -64,7 +64,8 @@ class Place:
     `remaining` are the statements that a half-applied last revision has yet to run; `rerun` says that the revision
     after `applied` is half-applied and may be run again as a whole; `pending` revisions are finished by their own code.
     More than one honest reading stands in `readings`, with what they hang on in `doubts`: if all of these ran, the
-    database is at `reach`.
+    database is at `reach`. `presumed` ran if the revision, which isn't on record, ran in order: what it made later is
+    there.
     """
 
     applied: frozenset[str]
@@ -74,6 +75,7 @@ class Place:
     readings: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     reach: Point | None = None
+    presumed: tuple[Doubt, ...] = ()
 
     def schema(self, tape: Tape) -> Schema:
         """What has to be there: all of the applied revisions, and of pending ones what is done."""
@@ -115,6 +117,27 @@ def find_place(
     if points and not (claims.vouched and tape.revisions[points[0].index].id in claims.applied):
         return _halfway(points, claims, tape, settled=proof.settled if proof else frozenset())
     return _nearest(ours, claims, tape)
+
+
+def with_presumed(place: Place, claims: Claims, tape: Tape, missed: Collection[str]) -> Place:
+    """The place, with what is only presumed to have run of revisions behind a known claim.
+
+    `missed` are those of which the rows say that it has not: they are finished by their own code.
+    """
+    if not claims.known or claims.unknown or claims.vouched or place.readings:
+        return place
+    begun = [revision for revision in tape.revisions if revision.id in place.applied - claims.applied]
+    index = {revision.id: at for at, revision in enumerate(tape.revisions)}
+    pending = tuple(Pending(revision.id, _shown(revision)) for revision in begun if revision.id in missed)
+    presumed = tuple(
+        Doubt(index[revision.id], position, statement)
+        for revision in begun
+        if revision.id not in missed and not revision.replay_safe and not place.remaining
+        for position, statement in enumerate(revision.statements)
+        if statement.traceless
+    )
+    applied = place.applied - set(missed) if pending else place.applied
+    return replace(place, applied=applied, pending=(*place.pending, *pending), presumed=presumed)
 
 
 def _through(point: Point, tape: Tape) -> frozenset[str]:
@@ -222,7 +245,7 @@ def _at_revision(
     if first.done and tape.revisions[first.index].replay_safe:
         return _unless_moving_back(Place(_through(first, tape), rerun=True), claims, tape)
     return _unless_overtaken(
-        _unless_moving_back(Place(exact[0]), claims, tape), points[-1], claims, tape, proven=proven
+        _unless_moving_back(Place(exact[0]), claims, tape, ours), points[-1], claims, tape, proven=proven
     )
 
 

@@ -192,6 +192,7 @@ def _notes(location: Location, tape: Tape) -> tuple[str, ...]:
     notes = [
         f"{column} comes back empty: if it was dropped, its values are gone" for column in _emptied(location, tape)
     ]
+    notes += _made_again(location, tape)
     notes += [*(location.proof.sentences if location.proof else ())]
     notes += [*map(str, location.words.relabellings), *location.words.notes]
     if location.verdict is Verdict.CURRENT:
@@ -210,6 +211,16 @@ def _overtaken(location: Location, tape: Tape) -> list[str]:
     moving = [revision.id for revision in tape.revisions if revision.id in location.applied and revision.moves_rows]
     note = f"{', '.join(moving)} should have moved rows: the schema doesn't show that it did, and it isn't done"
     return [note] if moving else []
+
+
+def _made_again(location: Location, tape: Tape) -> list[str]:
+    """What a claim that is taken back says was there, beside columns and what lies on tables that are gone."""
+    promised = tape.after(tape.ancestry(row for row in location.believed if row in tape.by_id))
+    reached = tape.after(location.applied)
+    if location.verdict is not Verdict.ADOPTED:
+        return []
+    lost = [key for key in promised if key not in reached and key.kind not in ("column", "table", *CONSTRAINTS)]
+    return [f"{key} is missing, though the revision on record makes it; it is made again" for key in lost]
 
 
 def _emptied(location: Location, tape: Tape) -> list[str]:

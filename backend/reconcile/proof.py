@@ -31,6 +31,15 @@ def prove(location: Location, connection: Connection, tape: Tape) -> Proof | Non
     return _proof(location.reach, doubts, findings)
 
 
+def missed_revisions(location: Location, connection: Connection, tape: Tape) -> frozenset[str]:
+    """Revisions behind the claim that moved no rows, as the rows prove, although what they made later is there."""
+    return frozenset(
+        tape.revisions[doubt.index].id
+        for doubt in location.presumed
+        if (finding := _finding(doubt, connection, tape)) is not None and finding.ran is False
+    )
+
+
 def _proof(point: Point, doubts: Sequence[Doubt], findings: Sequence[Finding | None]) -> Proof:
     settled = frozenset((doubt.index, doubt.position) for doubt in doubts)
     sentences = tuple(dict.fromkeys(finding.sentence for finding in findings if finding is not None))
@@ -44,8 +53,11 @@ def _finding(doubt: Doubt, connection: Connection, tape: Tape) -> Finding | None
     if statement.kind != "data":
         return None
     tables, columns = _made_before(revision, doubt.position)
+    earlier = [item.sql for item in revision.statements[: doubt.position]]
     later = [item.sql for item in revision.statements[doubt.position + 1 :]]
-    return examine(connection, statement.sql, created_tables=tables, added_columns=columns, later=later)
+    return examine(
+        connection, statement.sql, created_tables=tables, added_columns=columns, earlier=earlier, later=later
+    )
 
 
 def _made_before(revision: Revision, position: int) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:

@@ -266,11 +266,11 @@ class _Recorder:
 
     def _set_mark(self) -> None:
         self._mark = uuid4().hex
-        self._counted = {}
         with self._unheard():
             self._connection.execute(
                 text("SELECT pg_catalog.set_config(:name, :mark, true)"), {"name": _MARK, "mark": self._mark}
             )
+            self._counted = self._counts()
 
     def _has_left_transaction(self) -> bool:
         with self._unheard():

@@ -66,6 +66,7 @@ AND (relkind <> 'm' OR relispopulated) ORDER BY 1
 """
 NOT_OURS = re.compile(r"--|\\|SET |SELECT pg_catalog\.set_config|$")
 SUPERUSER = "pegasus"
+PASSWORD = "the-roles"
 
 
 class Server:
@@ -77,7 +78,8 @@ class Server:
 
     def at(self, database: str, *, role: str = SUPERUSER) -> str:
         """The address of a database, for a role."""
-        return self.address.replace("//pegasus@/pegasus?", f"//{role}@/{database}?")
+        user = SUPERUSER if role == SUPERUSER else f"{role}:{PASSWORD}"
+        return self.address.replace("//pegasus@/pegasus?", f"//{user}@/{database}?")
 
     def run(self, *statements: str, database: str = "pegasus", role: str = SUPERUSER) -> None:
         """Runs texts of SQL, each as it stands."""
@@ -109,7 +111,7 @@ class Server:
     def role(self) -> Iterator[str]:
         """A role that may log in, make databases, and nothing else."""
         name = f"role_{uuid4().hex[:16]}"
-        self.run(f"CREATE ROLE {name} LOGIN CREATEDB")
+        self.run(f"CREATE ROLE {name} LOGIN CREATEDB PASSWORD '{PASSWORD}'")
         try:
             yield name
         finally:
