@@ -10,7 +10,7 @@ from reconcile.advice import about_left_over, advice
 from reconcile.create import creations
 from reconcile.locate import Location, Verdict
 from reconcile.repair import mend
-from reconcile.schema import Key
+from reconcile.schema import CONSTRAINTS, Key
 from reconcile.steps import Step, heavy_steps, statements_making, steps_forward
 from reconcile.tape import BASE, Tape
 
