@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from access.door import Door
 from access.rate import UploadRate
 from access.static import StaticTokens, static_tokens
-from api import audio, events, form_upload, health, metrics, page, session, transcript, uploads
+from api import audio, events, form_upload, health, metrics, page, reference, session, transcript, uploads
 from api.edge import Guard, LingeringAnswer, RequestLog
 from api.errors import answer_problems
 from api.event_stream import Streams
@@ -65,6 +65,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Pegasus",
         summary="Takes in audio recordings, and heals the database it keeps them in.",
         version=_version(),
+        docs_url=None,  # api/reference.py has them, from this server alone
+        redoc_url=None,
         lifespan=partial(lifespan, settings=settings),
         middleware=_surroundings(settings),
         redirect_slashes=False,
@@ -80,6 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(page.router)
+    app.include_router(reference.router)
     answer_problems(app)
     return app
 

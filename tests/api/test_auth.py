@@ -71,7 +71,7 @@ def protected(settings: Settings) -> set[tuple[str, str]]:
     assert others == {
         "/",
         "/docs",
-        "/docs/oauth2-redirect",
+        "/docs/{name}",
         "/health",
         "/health/live",
         "/health/ready",

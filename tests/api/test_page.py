@@ -52,3 +52,33 @@ def test_the_page_is_light_and_asks_nobody_else() -> None:
         text = (WEB / name).read_text()
         assert set(re.findall(r"https?://[^\s\"'`)]+", text)) <= {"http://www.w3.org/2000/svg"}, name
         assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|\bon\w+=\"|style=\"|<script>", text), name
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+async def test_the_reference_loads_nothing_from_elsewhere(client: httpx.AsyncClient, path: str) -> None:
+    """The API's description is shown by files of this server alone, runs nothing inline, and is framed by nobody."""
+    answer = await client.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
+    assert policy["script-src"] == policy["connect-src"] == "'self'"
+    assert {source for value in policy.values() for source in value.split()} <= {
+        *("'none'", "'self'", "'unsafe-inline'", "data:", "blob:")
+    }
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert not re.search(r"https?://|<script>|\bon\w+=", answer.text)
+    loaded = re.findall(r"(?:src|href|url)=\"([^\"]+)\"", answer.text)
+    assert len(loaded) > 2
+    for name in loaded:
+        sent = await client.get(f"/{name}")
+        assert sent.status_code == 200, name
+        if name != "openapi.json":
+            assert sent.headers["x-content-type-options"] == "nosniff"
+            again = await client.get(f"/{name}", headers={"If-None-Match": sent.headers["etag"]})
+            assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("path", ["/docs/", "/docs/none.js", "/docs/favicon.png", "/docs/..%2f__init__.py", "/redoc/x"])
+async def test_the_reference_sends_nothing_else(client: httpx.AsyncClient, path: str) -> None:
+    """Of the package that brings them, nothing else can be had."""
+    assert (await client.get(path)).status_code == 404

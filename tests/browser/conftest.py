@@ -166,6 +166,11 @@ def browser(server_address: str) -> Iterator["Browser"]:
         browser.close()
 
 
+def is_elsewhere(url: str, server: Pegasus) -> bool:
+    """Whether an address isn't that server's; a blob is what a page of its has made itself."""
+    return not url.removeprefix("blob:").startswith(server.url)
+
+
 OpenPage = Callable[..., "Page"]
 
 
@@ -190,7 +195,7 @@ def open_page(browser: "Browser") -> Iterator[OpenPage]:
         server: Pegasus, path: str = "/", *, context: "BrowserContext | None" = None, **options: Any
     ) -> "Page":
         page = (context or watched(server, **options)).new_page()
-        page.on("request", lambda sent: None if sent.url.startswith(server.url) else wrong.append(sent.url))
+        page.on("request", lambda sent: wrong.append(sent.url) if is_elsewhere(sent.url, server) else None)
         page.goto(server.url + path)
         return page
 
