@@ -117,8 +117,8 @@ bench-page: $(BROWSER_VENV)/browser.stamp chromium ## how quickly the page opens
 bench-scale: install-dev ## lists, tags, searches and deletes with 2,000,000 recordings (some minutes, 12 GB)
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/scale.py $(BENCH)
 
-chains: install-dev $(CHAINS_VENV)/chains.stamp ## break and heal chains of published packages
-	PYTHONPATH=backend:. $(BIN)/python benchmarks/published_chains.py
+chains: install-dev $(CHAINS_VENV)/chains.stamp ## break and heal chains of published packages; BENCH="--help" for parts
+	PYTHONPATH=backend:. $(BIN)/python benchmarks/published_chains.py $(BENCH)
 
 lock: install-dev ## choose the newest dependencies that pyproject.toml allows, and pin them
 	$(COMPILE) --upgrade --output-file requirements.lock
@@ -131,7 +131,8 @@ lock: install-dev ## choose the newest dependencies that pyproject.toml allows, 
 		--output-file tests/browser/requirements.lock
 	$(COMPILE:pyproject.toml=tests/reconcile/cases/requirements.in) --upgrade --constraint requirements-dev.lock \
 		--output-file tests/reconcile/cases/requirements.lock
-	$(COMPILE:pyproject.toml=benchmarks/chains/requirements.in) --output-file benchmarks/chains/requirements.lock
+	$(COMPILE:pyproject.toml=benchmarks/chains/requirements.in) --overrides benchmarks/chains/overrides.in \
+		--excludes benchmarks/chains/excludes.in --output-file benchmarks/chains/requirements.lock
 	$(COMPILE:pyproject.toml=benchmarks/intake/requirements.in) --upgrade --constraint requirements.lock \
 		--output-file benchmarks/intake/requirements.lock
 

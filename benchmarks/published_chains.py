@@ -1,18 +1,18 @@
 """Breaks chains of published packages after every statement of every revision, heals them, and prints the tallies.
 
-Each chain runs in its own environment (.venv-chains, by `make chains`), on its own env.py and driver, from a copy of
-its migrations: nothing is written into the packages. The exit code is 0 only when nothing went wrong.
+Each chain runs in the chains' own environment (.venv-chains, by `make chains`), on its own env.py and driver, from a
+copy of its migrations: nothing is written into the packages. The exit code is 0 only when nothing went wrong.
 """
 
 import argparse
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,83 +20,108 @@ from core.embedded_postgres import join
 
 ROOT = Path(__file__).parent.parent
 PYTHON = ROOT / ".venv-chains" / "bin" / "python"
-BREAK = Path(__file__).parent / "chains" / "break_chain.py"
+BREAK_CHAIN = Path(__file__).parent / "chains" / "break_chain.py"
+CHAINS = ("arize-phoenix", "optuna", "datajunction-server", "manila")
 SHOWN_CHARACTERS = 1500
 
-
-@dataclass(frozen=True)
-class Chain:
-    """A published chain: the package, the folder in it that holds alembic.ini, and its own driver for PostgreSQL."""
-
-    package: str
-    folder: str
-    scripts: str
-    driver: str
-
-
-CHAINS = (
-    Chain("arize-phoenix", "phoenix/db", "migrations", "postgresql+asyncpg"),
-    Chain("optuna", "optuna/storages/_rdb", "alembic", "postgresql+psycopg"),
-)
+Trial = tuple[dict[str, Any], list[dict[str, Any]]]
 
 
 def main() -> int:
-    """Prints a line for each chain, and what was refused or wrong in detail."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--details", action="store_true", help="also print each state that was refused")
-    details = parser.parse_args().details
-    wrong = 0
+    """Prints the tallies as a table, a line for each revision where something was wrong, and what it was."""
+    options = _options()
     with tempfile.TemporaryDirectory(prefix="pegasus-chains-") as folder:
         Path(folder).chmod(0o711)  # for root, whose PostgreSQL runs as somebody else
         server = join(Path(folder) / "data")
-        for chain in CHAINS:
-            tally = trial(chain, copied(chain, Path(folder)), server.address)
-            print(told(tally, details=details), flush=True)
-            wrong += tally["ddl"].get("wrong", 0) + tally["other"].get("wrong", 0)
+        with ThreadPoolExecutor(options.jobs) as pool:
+            results = [pool.submit(_trial, name, Path(folder), server.address, options) for name in options.only]
+            trials = {name: result.result() for name, result in zip(options.only, results, strict=True)}
         server.leave()
-    return 1 if wrong else 0
+    print(_table({name: _tally(*trial) for name, trial in trials.items()}))
+    for name, (_, states) in trials.items():
+        print("\n".join(_details(name, states, refused=options.details)))
+    bad = [state for _, states in trials.values() for state in states if state["outcome"] in ("wrong", "traceback")]
+    return 1 if bad or any(chain["problem"] for chain, _ in trials.values()) else 0
 
 
-def copied(chain: Chain, folder: Path) -> Path:
-    """A copy of the chain's alembic.ini and migrations, its address naming the driver and, for now, no database."""
-    package = next((PYTHON.parent.parent / "lib").glob("python*/site-packages")) / chain.folder
-    copy = folder / chain.package
-    shutil.copytree(package / chain.scripts, copy / chain.scripts)
-    ini = (package / "alembic.ini").read_text(encoding="utf-8")
-    ini = re.sub(r"(?m)^sqlalchemy\.url.*\n", "", ini)
-    ini = ini.replace("[alembic]\n", f"[alembic]\nsqlalchemy.url = {chain.driver}://\n", 1)
-    (copy / "alembic.ini").write_text(ini, encoding="utf-8")
-    return copy / "alembic.ini"
-
-
-def trial(chain: Chain, ini: Path, server: str) -> dict[str, Any]:
-    """What became of a chain's states."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "backend"), "PYTHONDONTWRITEBYTECODE": "1"}
-    finished = subprocess.run(
-        [PYTHON, BREAK, chain.package, ini, server],
-        cwd=ini.parent,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=CHAINS, action="append", help="this chain alone; may be given again")
+    parser.add_argument("--revision", action="append", default=[], help="break this revision alone; may be given again")
+    parser.add_argument(
+        "--way", action="append", default=[], help="killed, half, used or unversioned; may be given again"
     )
+    parser.add_argument("--limit", type=int, help="at most so many states of each chain")
+    parser.add_argument("--jobs", type=int, default=2, help="chains tried at the same time")
+    parser.add_argument("--details", action="store_true", help="also print each state that was refused")
+    options = parser.parse_args()
+    options.only = options.only or list(CHAINS)
+    return options
+
+
+def _trial(name: str, folder: Path, server: str, options: argparse.Namespace) -> Trial:
+    """What break_chain wrote: first the chain, then its states."""
+    results, log = folder / f"{name}.jsonl", folder / f"{name}.log"
+    chosen = [f"--revision={revision}" for revision in options.revision]
+    chosen += [f"--way={way}" for way in options.way]
+    chosen += [f"--limit={options.limit}"] * (options.limit is not None)
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "backend"), "PYTHONDONTWRITEBYTECODE": "1"}
+    with log.open("w") as output:
+        finished = subprocess.run(
+            [PYTHON, BREAK_CHAIN, name, server, results, *chosen],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
     if finished.returncode:
-        sys.exit(f"{chain.package} could not be tried.")
-    tally: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
-    return tally
+        sys.exit(f"{name} could not be tried:\n{log.read_text()[-SHOWN_CHARACTERS:]}")
+    chain, *states = map(json.loads, results.read_text(encoding="utf-8").splitlines())
+    return chain, states
 
 
-def told(tally: dict[str, Any], *, details: bool) -> str:
-    """The tally in words."""
-    of_chain = f"{tally['revisions']} revisions, {tally['recorded']} recorded with {tally['statements']} statements"
-    lines = [f"{tally['chain']}: {of_chain}, {tally['located']} located without alembic_version"]
-    lines += [f"  not recorded: {tally['why_no_more']}"] * bool(tally["why_no_more"])
-    for name, counts in (("all DDL", tally["ddl"]), ("with data", tally["other"])):
-        numbers = ", ".join(f"{counts.get(what, 0)} {what}" for what in ("tried", "healed", "refused", "wrong"))
-        share = counts.get("healed", 0) / (counts.get("tried") or 1)
-        lines.append(f"  states in revisions {name:9}: {numbers} ({share:.1%} healed)")
-    shown = [item for item in tally["details"] if details or "refused" not in item.partition("\n")[0]]
-    return "\n".join([*lines, *(item[:SHOWN_CHARACTERS] for item in shown)])
+def _tally(chain: dict[str, Any], states: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """The lines of the table for one chain."""
+    lines = {"revisions": str(chain["revisions"]), "recorded": chain["problem"] or "yes"}
+    counts = Counter((_kind(state), _outcome(state)) for state in states)
+    for kind in ("DDL", "DDL, used since", "rows", "rows, used since", "killed", "unversioned"):
+        of_kind = {outcome: number for (its, outcome), number in counts.items() if its == kind}
+        tried, healed = sum(of_kind.values()), of_kind.get("healed", 0)
+        lines[f"{kind}: tried"] = str(tried)
+        lines[f"{kind}: healed"] = f"{healed} ({healed / tried:.1%})" if tried else "0"
+        lines |= {f"{kind}: {what}": str(of_kind.get(what, 0)) for what in ("refused", "wrong", "traceback")}
+    return lines
+
+
+def _kind(state: dict[str, Any]) -> str:
+    if state["way"] in ("killed", "unversioned"):
+        return str(state["way"])
+    return ("rows" if state["rows"] else "DDL") + (", used since" if state["way"] == "used" else "")
+
+
+def _outcome(state: dict[str, Any]) -> str:
+    return (
+        "healed" if state["outcome"] == "current" else "refused" if state["outcome"] == "failed" else state["outcome"]
+    )
+
+
+def _table(tallies: dict[str, dict[str, str]]) -> str:
+    """As Markdown."""
+    names = list(tallies)
+    lines = [f"| | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
+    rows = next(iter(tallies.values()))
+    return "\n".join([*lines, *(f"| {row} | {' | '.join(tallies[name][row] for name in names)} |" for row in rows)])
+
+
+def _details(name: str, states: Iterable[dict[str, Any]], *, refused: bool) -> list[str]:
+    """What was wrong, revision by revision."""
+    shown = {"wrong", "traceback"} | ({"refused", "failed"} if refused else set())
+    lines = []
+    for state in states:
+        if state["outcome"] in shown:
+            where = f"{name} {state['revision']}, {state['way']} after statement {state['statement']}"
+            lines.append(f"{where}: {state['outcome']}: {'; '.join(state['wrong'])}\n  {state['report']}")
+    return [line[:SHOWN_CHARACTERS] for line in lines]
 
 
 if __name__ == "__main__":

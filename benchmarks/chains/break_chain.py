@@ -1,230 +1,209 @@
-"""Breaks a chain that we did not write after every statement of every revision, on tables that hold rows, and heals it.
+"""break_chain: breaks one chain after every statement of every revision, on tables that hold rows, and heals it.
 
-Healed means: the schema is what the chain's own end is, and every row holds what a plain upgrade would have left in
-it. Refused means: nothing was changed. Anything else is wrong, and printed. Runs in the chain's own environment.
+Healed means: the database is, schema and rows, what plain Alembic would have made of it. Refused means: nothing was
+changed. Anything else is wrong. Runs in the chains' own environment; the states come out as JSON, one a line.
 """
 
 import argparse
 import json
+import os
 import sys
-import traceback
-from collections import Counter
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
-from alembic.config import Config
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, make_url, text
 
 sys.path.insert(0, str(Path(__file__).parent))
-from places import Places, point_at
-from rows import Rows, all_rows, fill, lost
+import engine
+import plain_alembic
+from contents import Contents, contents, steady
+from databases import Databases
+from plain_alembic import Action, Executed, Place
+from published import Chain, copied, named
+from rows import empty_tables, fill
 
-from reconcile.heal import heal
-from reconcile.look import look
-from reconcile.observe import observe
-from reconcile.project import Project, chain, configuration, on_own_connection
-from reconcile.record import RevisionFailed, record
-from reconcile.report import Report
-from reconcile.schema import difference
-from reconcile.scratch import scratch_database
-from reconcile.tape import Revision, Tape
-
-
-@dataclass
-class Tally:
-    """What became of one chain; the states by whether all statements of the revision are DDL."""
-
-    chain: str
-    revisions: int = 0
-    recorded: int = 0
-    why_no_more: str = ""
-    statements: int = 0
-    located: int = 0
-    ddl: Counter[str] = field(default_factory=Counter)
-    other: Counter[str] = field(default_factory=Counter)
-    details: list[str] = field(default_factory=list)
+WAYS = ("killed", "half", "used", "unversioned")
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """Everything in a database that a heal could change."""
+class State:
+    """What became of one broken database; `rows` says whether its revision moves or reads rows.
 
-    schema: dict[str, str]
-    rows: Rows
-    versions: tuple[str, ...]
-    constraints: dict[str, str]
+    `way` says how it was broken: `killed` (plain Alembic, and the server took back what it takes back), `half` (what
+    had been done stays), `used` (the same, and new tables have been written to since), `unversioned` (the revision is
+    whole, and no version is on record).
+    """
+
+    revision: str
+    way: str
+    statement: int
+    rows: bool
+    outcome: str = ""
+    wrong: tuple[str, ...] = ()
+    report: str = ""
 
 
-def snapshot(connection: Connection, tape: Tape) -> Snapshot:
-    """Reads it all, on the search path that the chain's names are relative to."""
-    seen = observe(connection, versions=tape.versions, schema=tape.schema)
-    schema = {key: text for key, text in seen.schema.items() if "reconcile." not in key and key != "schema reconcile"}
-    return Snapshot(schema, all_rows(connection), seen.claimed or (), dict(seen.constraints))
+@dataclass(frozen=True)
+class Expected:
+    """What plain Alembic makes of a state, and the columns that hold the same when it does so twice."""
+
+    end: Contents
+    steady: dict[str, set[str]]
 
 
-class Breaking:
-    """One chain under trial. Database `before` stands at the parent of the revision under trial, with rows."""
+class Trial:
+    """One chain under trial. The template `before` stands before the revision under trial, with rows in every table."""
 
-    def __init__(self, project: Project, places: Places, tally: Tally) -> None:
-        self.project, self.places, self.tally = project, places, tally
-        self.tape = project.tape
+    def __init__(self, chain: Chain, ini: Path, databases: Databases) -> None:
+        self.ini, self.databases = ini, databases
+        self._chain = chain
+        self._order = plain_alembic.order(ini)
+        self._end: Expected | None = None
+        self._unfilled: set[str] = set()
 
-    def run(self, *, only: str | None = None) -> None:
+    def states(self, *, only: Collection[str] | None, ways: Collection[str]) -> Iterator[State]:
         """Goes through the revisions; each is broken, then applied for the next."""
-        self.places.copy("chain_before")
-        for revision in self.tape.revisions:
-            if only is None or only == revision.id:
-                self._break_everywhere(revision)
+        self.databases.reset()
+        self.databases.keep("before")
+        for revision in self._order:
+            if only is None or revision in only:
+                yield from self._broken(revision, ways)
             self._advance(revision)
-            self._locate(revision)
+            if (only is None or revision in only) and "unversioned" in ways:
+                yield self._unversioned(revision)
 
-    def _break_everywhere(self, revision: Revision) -> None:
-        control = self._control()
-        for count in range(1, 1000):
-            with self.places.database("chain_broken", like="chain_before"):
-                stopped = self.places.break_after("chain_broken", revision.id, statements=count)
-                if not stopped:
-                    return
-                self._heal(revision, count, control)
+    def _broken(self, revision: str, ways: Collection[str]) -> Iterator[State]:
+        executed = [it for it in self._upgrade(revision, revision) if it.revision == revision]
+        rows = any(statement.touches_rows for statement in executed)
+        expected = self._expected(revision)
+        if "killed" in ways:
+            self.databases.reset("before")  # inside its transaction: nothing of it is there
+            yield self._healed(State(revision, "killed", 0, rows), expected)
+        for step in range(1, sum(statement.is_step for statement in executed) + 1):
+            state = State(revision, "half", step, rows)
+            if "killed" in ways and any(statement.leaves_transaction for statement in executed):
+                yield from self._killed(replace(state, way="killed"), expected)
+            if "half" in ways:
+                self._break_off(state, plain_alembic.commit)
+                yield self._healed(state, expected)
+            if "used" in ways:
+                yield from self._used(replace(state, way="used"))
 
-    def _heal(self, revision: Revision, count: int, control: tuple[Snapshot, Snapshot]) -> None:
-        before, report, after = self.places.on("chain_broken", self._healed)
-        problem = self._problem(report, before, after, control)
-        outcome = "wrong" if problem else report.outcome if isinstance(report, Report) else "refused"
-        ddl = all(item.kind not in ("data", "opaque") for item in revision.statements) and not revision.reads
-        tally = self.tally.ddl if ddl else self.tally.other
-        tally["tried"] += 1
-        tally[outcome] += 1
-        if outcome != "healed":
-            self._tell(f"{revision.id} after statement {count}: {outcome}: {problem}\n{report}")
+    def _killed(self, state: State, expected: Expected) -> Iterator[State]:
+        """Plain Alembic was killed where a part of the revision had been committed."""
+        self._break_off(state, lambda _: None)
+        left = self.databases.on_live(contents)
+        self.databases.reset("before")
+        if self.databases.on_live(contents) != left:
+            self._break_off(state, lambda _: None)
+            yield self._healed(state, expected)
 
-    def _tell(self, detail: str) -> None:
-        self.tally.details.append(detail)
-        print(detail, file=sys.stderr, flush=True)
-
-    def _healed(self, connection: Connection) -> tuple[Snapshot, Report | str, Snapshot]:
-        fill(connection)
-        before = snapshot(connection, self.tape)
-        connection.commit()
+    def _used(self, state: State) -> Iterator[State]:
+        self._break_off(state, plain_alembic.commit)
+        if not set(self.databases.on_live(empty_tables)) - self._unfilled:
+            return
         try:
-            report: Report | str = heal(connection, self.project)
-        except Exception:  # noqa: BLE001 - whatever comes out is what is to be told
-            report = traceback.format_exc(limit=-4)
-        if connection.in_transaction():
-            connection.rollback()
-        return before, report, snapshot(connection, self.tape)
+            expected = self._made_twice(state.revision, {(state.revision, state.statement): self._fill})
+        except Exception as error:  # noqa: BLE001 - the revision doesn't run with these rows: nobody's fault
+            print(f"{state.revision} after {state.statement}: {error}", file=sys.stderr, flush=True)
+            return
+        self._break_off(state, self._fill)
+        yield self._healed(state, expected)
 
-    def _problem(
-        self, report: Report | str, before: Snapshot, after: Snapshot, control: tuple[Snapshot, Snapshot]
-    ) -> str:
-        """What is wrong with how a state ended, if anything."""
-        if isinstance(report, str) or not report.well:
-            return "" if before == after else "not healed, and yet changed"
-        differing = difference(self.tape.end, after.schema) + difference(after.schema, self.tape.end)
-        if differing:
-            return f"not the chain's end: {'; '.join(map(str, differing))}"
-        names = {key: name for key, name in after.constraints.items() if control[0].constraints.get(key, name) != name}
-        if names:
-            return f"constraints have other names: {names}"
-        gone = lost(control[0].rows, after.rows, _steady(*control)) + lost(
-            before.rows, after.rows, _kept(before, after, control)
-        )
-        return f"rows lost: {gone[:5]}" if gone else ""
+    def _unversioned(self, revision: str) -> State:
+        following = self._order[self._order.index(revision) + 1 :]
+        expected = self._expected(following[0] if following else revision)
+        self.databases.reset("before")
+        with self.databases.connection() as connection:
+            connection.execute(text("DROP TABLE alembic_version"))
+        return self._healed(State(revision, "unversioned", 0, rows=False), expected)
 
-    def _control(self) -> tuple[Snapshot, Snapshot]:
-        """What a plain upgrade leaves in the rows, twice: what differs between the two can't be expected."""
-        found = []
+    def _healed(self, state: State, expected: Expected) -> State:
+        before = self.databases.on_live(contents)
+        outcome = engine.heal(self.ini)
+        after = self.databases.on_live(contents)
+        differences = after.differences(expected.end, expected.steady) if outcome.well else after.differences(before)
+        said = "wrong" if differences and outcome.outcome != "traceback" else outcome.outcome
+        return replace(state, outcome=said, wrong=tuple(differences[:8]), report=outcome.report)
+
+    def _expected(self, revision: str) -> Expected:
+        """What plain Alembic makes of the database before the revision."""
+        self._end = self._end or self._made_twice(revision, {})
+        return self._end
+
+    def _made_twice(self, revision: str, at: dict[Place, Action]) -> Expected:
+        made = []
         for _ in range(2):
-            with self.places.database("chain_control", like="chain_before"):
-                self.places.upgrade("chain_control", self.tape.head)
-                found.append(self.places.on("chain_control", lambda connection: snapshot(connection, self.tape)))
-        return found[0], found[1]
+            self._upgrade(revision, "heads", at)
+            made.append(self.databases.on_live(contents))
+        return Expected(made[0], steady(*made))
 
-    def _advance(self, revision: Revision) -> None:
-        self.places.upgrade("chain_before", revision.id)
-        left = self.places.on("chain_before", fill)
-        if left:
-            print(f"{revision.id}: no rows in {', '.join(left)}", file=sys.stderr, flush=True)
+    def _break_off(self, state: State, leave: Action) -> None:
+        def stop(connection: Connection) -> None:
+            leave(connection)
+            raise plain_alembic.BrokenOff
 
-    def _locate(self, revision: Revision) -> None:
-        """Whether the class of revisions with this schema is found when there is no version on record."""
+        self._upgrade(state.revision, state.revision, {(state.revision, state.statement): stop})
 
-        def unversioned(connection: Connection) -> Report:
-            connection.execute(text(f"DROP TABLE {self.tape.versions.qualified}"))
-            connection.commit()
-            return look(connection, self.project)
+    def _upgrade(self, revision: str, target: str, at: Mapping[Place, Action] = MappingProxyType({})) -> list[Executed]:
+        """Plain Alembic, from where the database stands before the revision, or all of it where it has to be."""
+        at_revision = self._order.index(revision)
+        if not self._chain.in_one_run:
+            self.databases.reset("before")
+            return plain_alembic.upgrade(self.ini, target, self._order[at_revision:], at=at)
+        self.databases.reset()
+        fills = {(earlier, 0): self._fill for earlier in self._order[1 : at_revision + 1]}
+        return plain_alembic.upgrade(self.ini, target, self._order, at=fills | dict(at))
 
-        with self.places.database("chain_unversioned", like="chain_before"):
-            location = self.places.on("chain_unversioned", unversioned).location
-        at = self.tape.after(self.tape.ancestry([revision.id]))
-        readings = [*location.readings, location.at]
-        right = [
-            name for name in readings if name in self.tape.by_id and self.tape.after(self.tape.ancestry([name])) == at
-        ]
-        if right and not (location.missing or location.differing):
-            self.tally.located += 1
-        else:
-            self._tell(f"{revision.id} without a version is taken for {readings}: {location.verdict}")
+    def _fill(self, connection: Connection) -> None:
+        plain_alembic.commit(connection)
+        self.databases.on_live(self._rows)
 
+    def _rows(self, connection: Connection) -> list[str]:
+        return fill(connection, self._chain.values)
 
-def _steady(one: Snapshot, other: Snapshot) -> dict[str, set[str]]:
-    """The columns that have the same values after each plain upgrade."""
-    return {
-        table: {name for name in (rows[0] if rows else {}) if _values(rows, name) == _values(other.rows[table], name)}
-        for table, rows in one.rows.items()
-        if len(rows) == len(other.rows.get(table, ()))
-    }
-
-
-def _kept(before: Snapshot, after: Snapshot, control: tuple[Snapshot, Snapshot]) -> dict[str, set[str]]:
-    """The columns of tables that only the broken state had rows in, as far as the end has them in the same type."""
-    return {
-        table: {
-            name
-            for name in rows[0]
-            if before.schema.get(f"column {table}.{name}") == after.schema.get(f"column {table}.{name}")
-        }
-        for table, rows in before.rows.items()
-        if rows and table in after.rows and not control[0].rows.get(table)
-    }
-
-
-def _values(rows: list[dict[str, Any]], name: str) -> Counter[str]:
-    return Counter(json.dumps(row.get(name), sort_keys=True) for row in rows)
+    def _advance(self, revision: str) -> None:
+        self._upgrade(revision, revision)
+        self._unfilled = set(self.databases.on_live(self._rows))
+        self.databases.keep("before")
+        self._end = None
 
 
 def main() -> None:
-    """Records the chain, breaks it, and prints the tally as JSON."""
+    """Records the chain, breaks it, and writes what became of each state."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("chain")
-    parser.add_argument("ini", type=Path)
-    parser.add_argument("address")
-    parser.add_argument("--only", help="break this revision alone")
+    parser.add_argument("chain", type=named)
+    parser.add_argument("server", type=make_url)
+    parser.add_argument("results", type=argparse.FileType("w", encoding="utf-8"))
+    parser.add_argument("--revision", action="append", help="break this revision alone; may be given again")
+    parser.add_argument("--way", choices=WAYS, action="append", help="break in this way alone; may be given again")
+    parser.add_argument("--limit", type=int, help="at most so many states")
     options = parser.parse_args()
-    config = configuration(options.ini)
-    driver = config.get_main_option("sqlalchemy.url", "").partition(":")[0]
-    address = options.address.replace("postgresql:", f"{driver}:", 1)
-    point_at(config, address)
-    tape, why_no_more = recorded(config)
-    tally = Tally(options.chain, len(chain(config)), len(tape.revisions), why_no_more, len(list(tape.statements)))
-    project = Project(config, tape)
-    Breaking(project, Places(project, address), tally).run(only=options.only)
-    print(json.dumps(vars(tally)))
+    databases = Databases(options.server, options.chain.package)
+    with tempfile.TemporaryDirectory(prefix="pegasus-chain-") as folder:
+        ini = _pointed(options.chain, Path(folder), databases)
+        databases.reset()
+        problem = engine.record(ini)
+        revisions = plain_alembic.order(ini)
+        print(json.dumps({"revisions": len(revisions), "problem": problem}), file=options.results, flush=True)
+        if not problem:
+            states = Trial(options.chain, ini, databases).states(only=options.revision, ways=options.way or WAYS)
+            for state in islice(states, options.limit):
+                print(json.dumps(asdict(state)), file=options.results, flush=True)
+    databases.drop()
 
 
-def recorded(config: Config) -> tuple[Tape, str]:
-    """The tape, as far as the chain runs, and the reason where that isn't to its end."""
-    try:
-        return on_own_connection(config, lambda connection: _played(config, connection, None)), ""
-    except RevisionFailed as error:
-        (until,) = error.before
-        return on_own_connection(config, lambda connection: _played(config, connection, until)), str(error)
-
-
-def _played(config: Config, connection: Connection, until: str | None) -> Tape:
-    with scratch_database(connection) as scratch:
-        return record(config, scratch, until=until)
+def _pointed(chain: Chain, folder: Path, databases: Databases) -> Path:
+    """The chain's alembic.ini, at the database `live`."""
+    address = databases.live.set(drivername=chain.driver)
+    if chain.variable:
+        os.environ[chain.variable] = address.render_as_string(hide_password=False)
+    os.chdir(folder)
+    return copied(chain, folder, address)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,8 @@
-"""rows: puts a few rows into every empty table of any schema, by trial; and reads all rows back as values."""
+"""rows: puts a few rows into every empty table of any schema, by trial."""
 
-import json
 import random
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -14,7 +12,6 @@ from sqlalchemy.exc import DBAPIError
 
 ROWS_A_TABLE = 2
 TRIALS = 40
-Rows = dict[str, list[dict[str, Any]]]
 
 _TABLES = """
 SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -53,55 +50,37 @@ class Column:
     candidates: tuple[str, ...]
 
 
-def fill(connection: Connection) -> list[str]:
-    """Puts rows into every empty table, and answers with the tables that took none."""
-    empty = [name for name in tables(connection) if not _count(connection, name)]
+def empty_tables(connection: Connection) -> list[str]:
+    """The tables that hold no row."""
+    return [name for name in connection.scalars(text(_TABLES)) if not _count(connection, name)]
+
+
+def fill(connection: Connection, values: Mapping[str, str]) -> list[str]:
+    """Puts rows into every empty table, and answers with the tables that took none.
+
+    `values` are SQL for columns of these names; the catalogs say what is worth trying in the others.
+    """
+    empty = empty_tables(connection)
     while True:
-        left = [name for name in empty if not _fill_table(connection, name)]
+        left = [name for name in empty if not _fill_table(connection, name, values)]
         if len(left) == len(empty):
             return left
         empty = left
-
-
-def tables(connection: Connection) -> list[str]:
-    """All tables but Alembic's and the journal's."""
-    return list(connection.scalars(text(_TABLES)))
-
-
-def all_rows(connection: Connection) -> Rows:
-    """Every row of every table, as JSON spells it."""
-    return {
-        name: [json.loads(row) for row in connection.scalars(text(f"SELECT to_jsonb(t)::text FROM {name} t"))]
-        for name in tables(connection)
-    }
-
-
-def lost(before: Rows, after: Rows, columns: dict[str, set[str]]) -> list[str]:
-    """The rows that aren't there any more, looking at these columns alone; tables that are gone don't count."""
-    found = []
-    for table, kept in columns.items():
-        wanted = Counter(_spelled(row, kept) for row in before.get(table, ()))
-        found += [f"{table}: {row}" for row in wanted - Counter(_spelled(row, kept) for row in after.get(table, ()))]
-    return found
-
-
-def _spelled(row: dict[str, Any], kept: set[str]) -> str:
-    return json.dumps({name: value for name, value in row.items() if name in kept}, sort_keys=True)
 
 
 def _count(connection: Connection, name: str) -> int:
     return int(connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0)
 
 
-def _fill_table(connection: Connection, name: str) -> bool:
+def _fill_table(connection: Connection, name: str, values: Mapping[str, str]) -> bool:
     """Whether a row could be put into the table: with every column, else with as many as it takes."""
     for seed in range(1, ROWS_A_TABLE + 1):
         found = connection.execute(text(_COLUMNS), {"name": name}).all()
         if any(row.referred and row.required and not connection.scalar(text(row.referred)) for row in found):
             return False
-        columns = [column for row in found if (column := _column(row, seed))]
+        columns = [column for row in found if (column := _column(row, seed, name, values))]
         required = [column for column in columns if column.required]
-        if not any(_inserted(connection, name, values) for values in chain(_trials(columns), _trials(required))):
+        if not any(_inserted(connection, name, row) for row in chain(_trials(columns), _trials(required))):
             return seed > 1
     return True
 
@@ -125,13 +104,14 @@ def _inserted(connection: Connection, name: str, values: dict[str, str]) -> bool
     return True
 
 
-def _column(row: Any, seed: int) -> Column | None:
+def _column(row: Any, seed: int, table: str, values: Mapping[str, str]) -> Column | None:
     if row.filled and not row.referred:
         return None
-    return Column(row.name, row.required, tuple(dict.fromkeys(_candidates(row, seed))))
+    chosen = [values[row.name]] if row.name in values and not row.labels else []
+    return Column(row.name, row.required, tuple(dict.fromkeys([*chosen, *_candidates(row, seed, table)])))
 
 
-def _candidates(row: Any, seed: int) -> Iterator[str]:
+def _candidates(row: Any, seed: int, table: str) -> Iterator[str]:
     if row.referred:
         yield f"({row.referred} ORDER BY 1 OFFSET {seed - 1} LIMIT 1)"
         yield f"({row.referred} LIMIT 1)"
@@ -149,8 +129,8 @@ def _candidates(row: Any, seed: int) -> Iterator[str]:
         case "T":
             yield f"'{seed} hours'"
         case "S":
-            text_ = f"text{seed}" if "(" not in row.type else f"text{seed}"[: row.modifier - 4]
-            yield f"'{text_}'"
+            words = f"{seed} of {table}"  # no two tables' ids are the same: some chains make one table of two
+            yield f"'{words if '(' not in row.type else words[: row.modifier - 4]}'"
         case "A":
             yield "'{}'"
     if not row.required:
