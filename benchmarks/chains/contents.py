@@ -46,7 +46,7 @@ def contents(connection: Connection) -> Contents:
     return Contents(
         schema=schema,
         rows={name: _rows(connection, name) for name in tables},
-        sequences=dict(connection.execute(text(_SEQUENCES)).tuples()),
+        sequences=dict(connection.execute(text(_SEQUENCES)).tuples().all()),
     )
 
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from sqlalchemy import URL, Connection, NullPool, create_engine, text
 
+ASIDE = "aside"  # marks connections that are none of the chain's own
 Result = TypeVar("Result")
 
 
@@ -17,7 +18,7 @@ class Databases:
         server = server.set(drivername="postgresql+psycopg")
         self.live = server.set(database=f"{self._prefix}_live")
         self._server = create_engine(server, isolation_level="AUTOCOMMIT")
-        self._engine = create_engine(self.live, poolclass=NullPool)
+        self._engine = create_engine(self.live, poolclass=NullPool, execution_options={ASIDE: True})
 
     def reset(self, template: str = "template0") -> None:
         """Makes `live` anew, as a copy of a template."""

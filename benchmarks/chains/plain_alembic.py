@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from databases import ASIDE
 from sqlalchemy import Connection, Engine, event
 
 _COMMENT = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*", re.DOTALL)
@@ -82,8 +83,10 @@ def upgrade(ini: Path, target: str, revisions: Sequence[str], *, at: Mapping[Pla
     position = _Position(iter(revisions))
 
     def listen(connection: Connection, _cursor: Any, sql: str, *_: Any) -> None:
-        alone = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
-        statement = Executed(position.revision, sql, alone)
+        options = connection.get_execution_options()
+        if ASIDE in options:
+            return
+        statement = Executed(position.revision, sql, alone=options.get("isolation_level") == "AUTOCOMMIT")
         moved = position.move(statement)
         if not statement.is_bookkeeping:
             executed.append(statement)
