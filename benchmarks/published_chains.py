@@ -51,6 +51,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--way", action="append", default=[], help="killed, half, used or unversioned; may be given again"
     )
+    parser.add_argument("--every", type=int, default=1, help="only each so manieth state")
     parser.add_argument("--limit", type=int, help="at most so many states of each chain")
     parser.add_argument("--jobs", type=int, default=2, help="chains tried at the same time")
     parser.add_argument("--details", action="store_true", help="also print each state that was refused")
@@ -64,7 +65,7 @@ def _trial(name: str, folder: Path, server: str, options: argparse.Namespace) ->
     results, log = folder / f"{name}.jsonl", folder / f"{name}.log"
     chosen = [f"--revision={revision}" for revision in options.revision]
     chosen += [f"--way={way}" for way in options.way]
-    chosen += [f"--limit={options.limit}"] * (options.limit is not None)
+    chosen += [f"--every={options.every}"] + [f"--limit={options.limit}"] * (options.limit is not None)
     environment = os.environ | {"PYTHONPATH": str(ROOT / "backend"), "PYTHONDONTWRITEBYTECODE": "1"}
     with log.open("w") as output:
         finished = subprocess.run(

@@ -9,9 +9,9 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from types import MappingProxyType
 
@@ -46,23 +46,55 @@ class State:
     wrong: tuple[str, ...] = ()
     report: str = ""
 
+    @property
+    def place(self) -> Place:
+        """Where plain Alembic was stopped."""
+        return self.revision, self.statement
 
-@dataclass(frozen=True)
+
+class PlainAlembicFailedError(Exception):
+    """Plain Alembic doesn't run the chain to its end from here."""
+
+
 class Expected:
-    """What plain Alembic makes of a state, and the columns that hold the same when it does so twice."""
+    """What plain Alembic makes of a state; made when it is asked for."""
 
-    end: Contents
-    steady: dict[str, set[str]]
+    def __init__(self, make: Callable[[], Contents]) -> None:
+        self._make = make
+        self._made: list[Contents] = []
+
+    def differences(self, seen: Contents) -> list[str]:
+        """How a database differs from it; only in what is the same when plain Alembic does it twice."""
+        if not seen.differences(self.end):
+            return []
+        return seen.differences(self.end, steady(self.end, self._nth(1)))
+
+    @property
+    def end(self) -> Contents:
+        """What plain Alembic makes.
+
+        Raises:
+            PlainAlembicFailedError: it makes nothing.
+        """
+        return self._nth(0)
+
+    def _nth(self, number: int) -> Contents:
+        while len(self._made) <= number:
+            try:
+                self._made.append(self._make())
+            except Exception as error:
+                raise PlainAlembicFailedError(str(error)) from error
+        return self._made[number]
 
 
 class Trial:
     """One chain under trial. The template `before` stands before the revision under trial, with rows in every table."""
 
-    def __init__(self, chain: Chain, ini: Path, databases: Databases) -> None:
+    def __init__(self, chain: Chain, ini: Path, databases: Databases, *, every: int) -> None:
         self.ini, self.databases = ini, databases
         self._chain = chain
         self._order = plain_alembic.order(ini)
-        self._end: Expected | None = None
+        self._every, self._met = every, count()
         self._unfilled: set[str] = set()
 
     def states(self, *, only: Collection[str] | None, ways: Collection[str]) -> Iterator[State]:
@@ -70,84 +102,96 @@ class Trial:
         self.databases.reset()
         self.databases.keep("before")
         for revision in self._order:
+            executed = [it for it in self._upgrade(revision, revision) if it.revision == revision]
+            unfilled = set(self.databases.on_live(self._rows))
+            self.databases.keep("after")
             if only is None or revision in only:
-                yield from self._broken(revision, ways)
-            self._advance(revision)
-            if (only is None or revision in only) and "unversioned" in ways:
+                yield from self._broken(revision, executed, ways)
+            self._unfilled = unfilled
+            self.databases.reset("after")
+            self.databases.keep("before")
+            if (only is None or revision in only) and "unversioned" in ways and self._is_due():
                 yield self._unversioned(revision)
 
-    def _broken(self, revision: str, ways: Collection[str]) -> Iterator[State]:
-        executed = [it for it in self._upgrade(revision, revision) if it.revision == revision]
+    def _is_due(self) -> bool:
+        return next(self._met) % self._every == 0
+
+    def _broken(self, revision: str, executed: list[Executed], ways: Collection[str]) -> Iterator[State]:
         rows = any(statement.touches_rows for statement in executed)
-        expected = self._expected(revision)
-        if "killed" in ways:
-            self.databases.reset("before")  # inside its transaction: nothing of it is there
-            yield self._healed(State(revision, "killed", 0, rows), expected)
+        alone = any(statement.leaves_transaction for statement in executed)
+        expected = Expected(lambda: self._made(revision))
+        self.databases.reset("before")
+        before = self.databases.on_live(contents)
         for step in range(1, sum(statement.is_step for statement in executed) + 1):
             state = State(revision, "half", step, rows)
-            if "killed" in ways and any(statement.leaves_transaction for statement in executed):
-                yield from self._killed(replace(state, way="killed"), expected)
-            if "half" in ways:
-                self._break_off(state, plain_alembic.commit)
-                yield self._healed(state, expected)
+            if "killed" in ways and alone and self._is_due():
+                yield from self._killed(replace(state, way="killed"), before, expected)
+            if "half" in ways and self._is_due():
+                yield from self._half(state, before, expected)
             if "used" in ways:
                 yield from self._used(replace(state, way="used"))
 
-    def _killed(self, state: State, expected: Expected) -> Iterator[State]:
-        """Plain Alembic was killed where a part of the revision had been committed."""
+    def _killed(self, state: State, before: Contents, expected: Expected) -> Iterator[State]:
+        """Plain Alembic was killed; where it could take back all of the revision, nothing is broken."""
         self._break_off(state, lambda _: None)
-        left = self.databases.on_live(contents)
-        self.databases.reset("before")
-        if self.databases.on_live(contents) != left:
-            self._break_off(state, lambda _: None)
+        if self.databases.on_live(contents) != before:
+            yield self._healed(state, expected)
+
+    def _half(self, state: State, before: Contents, expected: Expected) -> Iterator[State]:
+        """What was done stays, but for rows that were moved before anything else.
+
+        No killed run leaves those alone, and plain Alembic, too, would move them once more.
+        """
+        self._break_off(state, plain_alembic.commit)
+        if self.databases.on_live(contents).schema != before.schema:
             yield self._healed(state, expected)
 
     def _used(self, state: State) -> Iterator[State]:
-        self._break_off(state, plain_alembic.commit)
-        if not set(self.databases.on_live(empty_tables)) - self._unfilled:
-            return
-        try:
-            expected = self._made_twice(state.revision, {(state.revision, state.statement): self._fill})
-        except Exception as error:  # noqa: BLE001 - the revision doesn't run with these rows: nobody's fault
-            print(f"{state.revision} after {state.statement}: {error}", file=sys.stderr, flush=True)
-            return
-        self._break_off(state, self._fill)
-        yield self._healed(state, expected)
+        """The tables that the revision has made until then were written to."""
+        new: set[str] = set()
+
+        def use(connection: Connection) -> None:
+            plain_alembic.commit(connection)
+            new.update(set(self.databases.on_live(empty_tables)) - self._unfilled)
+            self.databases.on_live(self._rows)
+
+        self._break_off(state, use)
+        if new and self._is_due():
+            expected = Expected(lambda: self._made(state.revision, {state.place: use}))
+            try:
+                healed = self._healed(state, expected)
+                expected.end  # noqa: B018 - or it can't be made
+                yield healed
+            except PlainAlembicFailedError as error:  # with rows such as these: nobody's fault
+                print(f"{state.revision} after {state.statement}: {error}", file=sys.stderr, flush=True)
 
     def _unversioned(self, revision: str) -> State:
         following = self._order[self._order.index(revision) + 1 :]
-        expected = self._expected(following[0] if following else revision)
         self.databases.reset("before")
         with self.databases.connection() as connection:
             connection.execute(text("DROP TABLE alembic_version"))
+        expected = Expected(lambda: self._made(following[0] if following else revision))
         return self._healed(State(revision, "unversioned", 0, rows=False), expected)
 
     def _healed(self, state: State, expected: Expected) -> State:
         before = self.databases.on_live(contents)
         outcome = engine.heal(self.ini)
         after = self.databases.on_live(contents)
-        differences = after.differences(expected.end, expected.steady) if outcome.well else after.differences(before)
+        differences = expected.differences(after) if outcome.well else after.differences(before)
         said = "wrong" if differences and outcome.outcome != "traceback" else outcome.outcome
         return replace(state, outcome=said, wrong=tuple(differences[:8]), report=outcome.report)
 
-    def _expected(self, revision: str) -> Expected:
+    def _made(self, revision: str, at: Mapping[Place, Action] = MappingProxyType({})) -> Contents:
         """What plain Alembic makes of the database before the revision."""
-        self._end = self._end or self._made_twice(revision, {})
-        return self._end
-
-    def _made_twice(self, revision: str, at: dict[Place, Action]) -> Expected:
-        made = []
-        for _ in range(2):
-            self._upgrade(revision, "heads", at)
-            made.append(self.databases.on_live(contents))
-        return Expected(made[0], steady(*made))
+        self._upgrade(revision, "heads", at)
+        return self.databases.on_live(contents)
 
     def _break_off(self, state: State, leave: Action) -> None:
         def stop(connection: Connection) -> None:
             leave(connection)
             raise plain_alembic.BrokenOff
 
-        self._upgrade(state.revision, state.revision, {(state.revision, state.statement): stop})
+        self._upgrade(state.revision, state.revision, {state.place: stop})
 
     def _upgrade(self, revision: str, target: str, at: Mapping[Place, Action] = MappingProxyType({})) -> list[Executed]:
         """Plain Alembic, from where the database stands before the revision, or all of it where it has to be."""
@@ -166,12 +210,6 @@ class Trial:
     def _rows(self, connection: Connection) -> list[str]:
         return fill(connection, self._chain.values)
 
-    def _advance(self, revision: str) -> None:
-        self._upgrade(revision, revision)
-        self._unfilled = set(self.databases.on_live(self._rows))
-        self.databases.keep("before")
-        self._end = None
-
 
 def main() -> None:
     """Records the chain, breaks it, and writes what became of each state."""
@@ -181,6 +219,7 @@ def main() -> None:
     parser.add_argument("results", type=argparse.FileType("w", encoding="utf-8"))
     parser.add_argument("--revision", action="append", help="break this revision alone; may be given again")
     parser.add_argument("--way", choices=WAYS, action="append", help="break in this way alone; may be given again")
+    parser.add_argument("--every", type=int, default=1, help="only each so manieth state")
     parser.add_argument("--limit", type=int, help="at most so many states")
     options = parser.parse_args()
     databases = Databases(options.server, options.chain.package)
@@ -191,7 +230,9 @@ def main() -> None:
         revisions = plain_alembic.order(ini)
         print(json.dumps({"revisions": len(revisions), "problem": problem}), file=options.results, flush=True)
         if not problem:
-            states = Trial(options.chain, ini, databases).states(only=options.revision, ways=options.way or WAYS)
+            states = Trial(options.chain, ini, databases, every=options.every).states(
+                only=options.revision, ways=options.way or WAYS
+            )
             for state in islice(states, options.limit):
                 print(json.dumps(asdict(state)), file=options.results, flush=True)
     databases.drop()

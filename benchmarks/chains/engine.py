@@ -10,6 +10,8 @@ from typing import Any
 
 from reconcile.__main__ import main
 
+_LISTS = ("missing", "differing", "extra")
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -48,6 +50,6 @@ def _run(command: str, ini: Path, *arguments: str) -> Outcome:
 
 
 def _shortened(answer: dict[str, Any]) -> str:
-    """The report, without the lists that only fill it."""
-    shown = {name: value for name, value in answer.items() if value not in (None, [], "") and name != "extra"}
+    """The report, with lists of objects as their number alone."""
+    shown = {name: len(value) if name in _LISTS else value for name, value in answer.items() if value}
     return json.dumps(shown)
