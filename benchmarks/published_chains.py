@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 PYTHON = ROOT / ".venv-chains" / "bin" / "python"
 BREAK_CHAIN = Path(__file__).parent / "chains" / "break_chain.py"
 CHAINS = ("arize-phoenix", "optuna", "datajunction-server", "manila")
+KINDS = ("DDL", "DDL, used since", "moves rows", "moves rows, used since", "killed", "unversioned")
 SHOWN_CHARACTERS = 1500
 
 Trial = tuple[dict[str, Any], list[dict[str, Any]]]
@@ -37,9 +38,10 @@ def main() -> int:
             results = [pool.submit(_trial, name, Path(folder), server.address, options) for name in options.only]
             trials = {name: result.result() for name, result in zip(options.only, results, strict=True)}
         server.leave()
-    print(_table({name: _tally(*trial) for name, trial in trials.items()}))
+    print(_table(trials))
     for name, (_, states) in trials.items():
-        print("\n".join(_details(name, states, refused=options.details)))
+        for line in _details(name, states, refused=options.details):
+            print(line[:SHOWN_CHARACTERS])
     bad = [state for _, states in trials.values() for state in states if state["outcome"] in ("wrong", "traceback")]
     return 1 if bad or any(chain["problem"] for chain, _ in trials.values()) else 0
 
@@ -81,37 +83,39 @@ def _trial(name: str, folder: Path, server: str, options: argparse.Namespace) ->
     return chain, states
 
 
-def _tally(chain: dict[str, Any], states: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """The lines of the table for one chain."""
-    lines = {"revisions": str(chain["revisions"]), "recorded": chain["problem"] or "yes"}
-    counts = Counter((_kind(state), _outcome(state)) for state in states)
-    for kind in ("DDL", "DDL, used since", "rows", "rows, used since", "killed", "unversioned"):
-        of_kind = {outcome: number for (its, outcome), number in counts.items() if its == kind}
-        tried, healed = sum(of_kind.values()), of_kind.get("healed", 0)
-        lines[f"{kind}: tried"] = str(tried)
-        lines[f"{kind}: healed"] = f"{healed} ({healed / tried:.1%})" if tried else "0"
-        lines |= {f"{kind}: {what}": str(of_kind.get(what, 0)) for what in ("refused", "wrong", "traceback")}
-    return lines
+def _table(trials: dict[str, Trial]) -> str:
+    """As Markdown, a line for each kind of states of each chain."""
+    lines = [
+        "| | revisions | states | tried | healed | | refused | wrong | tracebacks |",
+        "|---|---:|---|" + "---:|" * 6,
+    ]
+    for name, (chain, states) in trials.items():
+        label = f"{name} | {chain['revisions']}"
+        lines += [f"| {label} | {chain['problem']} | | | | | | |"] * bool(chain["problem"])
+        for kind in KINDS:
+            counts = Counter(_outcome(state) for state in states if _kind(state) == kind)
+            if tried := counts.total():
+                share = f"{counts['healed'] / tried:.1%}"
+                numbers = (
+                    tried,
+                    counts["healed"],
+                    share,
+                    *(counts[what] for what in ("refused", "wrong", "traceback")),
+                )
+                lines.append(f"| {label} | {kind} | {' | '.join(map(str, numbers))} |")
+                label = " | "
+    return "\n".join(lines)
 
 
 def _kind(state: dict[str, Any]) -> str:
     if state["way"] in ("killed", "unversioned"):
         return str(state["way"])
-    return ("rows" if state["rows"] else "DDL") + (", used since" if state["way"] == "used" else "")
+    return ("moves rows" if state["rows"] else "DDL") + (", used since" if state["way"] == "used" else "")
 
 
 def _outcome(state: dict[str, Any]) -> str:
-    return (
-        "healed" if state["outcome"] == "current" else "refused" if state["outcome"] == "failed" else state["outcome"]
-    )
-
-
-def _table(tallies: dict[str, dict[str, str]]) -> str:
-    """As Markdown."""
-    names = list(tallies)
-    lines = [f"| | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
-    rows = next(iter(tallies.values()))
-    return "\n".join([*lines, *(f"| {row} | {' | '.join(tallies[name][row] for name in names)} |" for row in rows)])
+    outcome = str(state["outcome"])
+    return {"current": "healed", "failed": "refused"}.get(outcome, outcome)
 
 
 def _details(name: str, states: Iterable[dict[str, Any]], *, refused: bool) -> list[str]:
@@ -122,7 +126,7 @@ def _details(name: str, states: Iterable[dict[str, Any]], *, refused: bool) -> l
         if state["outcome"] in shown:
             where = f"{name} {state['revision']}, {state['way']} after statement {state['statement']}"
             lines.append(f"{where}: {state['outcome']}: {'; '.join(state['wrong'])}\n  {state['report']}")
-    return [line[:SHOWN_CHARACTERS] for line in lines]
+    return lines
 
 
 if __name__ == "__main__":
