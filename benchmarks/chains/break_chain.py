@@ -61,7 +61,7 @@ class Expected:
 
     def __init__(self, make: Callable[[], Contents]) -> None:
         self._make = make
-        self._made: list[Contents] = []
+        self._ends: list[Contents] = []
 
     def differences(self, seen: Contents) -> list[str]:
         """How a database differs from it; only in what is the same when plain Alembic does it twice."""
@@ -79,12 +79,12 @@ class Expected:
         return self._nth(0)
 
     def _nth(self, number: int) -> Contents:
-        while len(self._made) <= number:
+        while len(self._ends) <= number:
             try:
-                self._made.append(self._make())
+                self._ends.append(self._make())
             except Exception as error:
                 raise PlainAlembicFailedError(str(error)) from error
-        return self._made[number]
+        return self._ends[number]
 
 
 class Trial:
@@ -94,7 +94,7 @@ class Trial:
         self.ini, self.databases = ini, databases
         self._chain = chain
         self._order = plain_alembic.order(ini)
-        self._every, self._met = every, count()
+        self._every, self._counter = every, count()
         self._unfilled: set[str] = set()
 
     def states(self, *, only: Collection[str] | None, ways: Collection[str]) -> Iterator[State]:
@@ -114,12 +114,12 @@ class Trial:
                 yield self._unversioned(revision)
 
     def _is_due(self) -> bool:
-        return next(self._met) % self._every == 0
+        return next(self._counter) % self._every == 0
 
     def _broken(self, revision: str, executed: list[Executed], ways: Collection[str]) -> Iterator[State]:
         rows = any(statement.touches_rows for statement in executed)
         alone = any(statement.leaves_transaction for statement in executed)
-        expected = Expected(lambda: self._made(revision))
+        expected = Expected(lambda: self._plain_end(revision))
         self.databases.reset("before")
         before = self.databases.on_live(contents)
         for step in range(1, sum(statement.is_step for statement in executed) + 1):
@@ -147,7 +147,7 @@ class Trial:
             yield self._healed(state, expected)
 
     def _used(self, state: State) -> Iterator[State]:
-        """The tables that the revision has made until then were written to."""
+        """The same, and the tables that the revision had made by then have been written to."""
         new: set[str] = set()
 
         def use(connection: Connection) -> None:
@@ -157,7 +157,7 @@ class Trial:
 
         self._break_off(state, use)
         if new and self._is_due():
-            expected = Expected(lambda: self._made(state.revision, {state.place: use}))
+            expected = Expected(lambda: self._plain_end(state.revision, {state.place: use}))
             try:
                 healed = self._healed(state, expected)
                 expected.end  # noqa: B018 - or it can't be made
@@ -170,7 +170,7 @@ class Trial:
         self.databases.reset("before")
         with self.databases.connection() as connection:
             connection.execute(text("DROP TABLE alembic_version"))
-        expected = Expected(lambda: self._made(following[0] if following else revision))
+        expected = Expected(lambda: self._plain_end(following[0] if following else revision))
         return self._healed(State(revision, "unversioned", 0, rows=False), expected)
 
     def _healed(self, state: State, expected: Expected) -> State:
@@ -178,10 +178,10 @@ class Trial:
         outcome = engine.heal(self.ini)
         after = self.databases.on_live(contents)
         differences = expected.differences(after) if outcome.well else after.differences(before)
-        said = "wrong" if differences and outcome.outcome != "traceback" else outcome.outcome
-        return replace(state, outcome=said, wrong=tuple(differences[:8]), report=outcome.report)
+        judged = "wrong" if differences and outcome.outcome != "traceback" else outcome.outcome
+        return replace(state, outcome=judged, wrong=tuple(differences[:8]), report=outcome.report)
 
-    def _made(self, revision: str, at: Mapping[Place, Action] = MappingProxyType({})) -> Contents:
+    def _plain_end(self, revision: str, at: Mapping[Place, Action] = MappingProxyType({})) -> Contents:
         """What plain Alembic makes of the database before the revision."""
         self._upgrade(revision, "heads", at)
         return self.databases.on_live(contents)
@@ -219,7 +219,7 @@ def main() -> None:
     parser.add_argument("results", type=argparse.FileType("w", encoding="utf-8"))
     parser.add_argument("--revision", action="append", help="break this revision alone; may be given again")
     parser.add_argument("--way", choices=WAYS, action="append", help="break in this way alone; may be given again")
-    parser.add_argument("--every", type=int, default=1, help="only each so manieth state")
+    parser.add_argument("--every", type=int, default=1, help="only every Nth state")
     parser.add_argument("--limit", type=int, help="at most so many states")
     options = parser.parse_args()
     databases = Databases(options.server, options.chain.package)

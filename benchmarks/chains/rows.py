@@ -75,10 +75,10 @@ def _count(connection: Connection, name: str) -> int:
 def _fill_table(connection: Connection, name: str, values: Mapping[str, str]) -> bool:
     """Whether a row could be put into the table: with every column, else with as many as it takes."""
     for seed in range(1, ROWS_A_TABLE + 1):
-        found = connection.execute(text(_COLUMNS), {"name": name}).all()
-        if any(row.referred and row.required and not connection.scalar(text(row.referred)) for row in found):
+        described = connection.execute(text(_COLUMNS), {"name": name}).all()
+        if any(row.referred and row.required and not connection.scalar(text(row.referred)) for row in described):
             return False
-        columns = [column for row in found if (column := _column(row, seed, name, values))]
+        columns = [column for row in described if (column := _column(row, seed, name, values))]
         required = [column for column in columns if column.required]
         if not any(_inserted(connection, name, row) for row in chain(_trials(columns), _trials(required))):
             return seed > 1
