@@ -51,7 +51,8 @@ async def options_of(upload_id: str, state: Current) -> Response:
 async def begin(request: Request, state: Current, caller: Asking) -> Response:
     """Begins an upload, with its first bytes where the body brings some. What is wrong with it is said at once."""
     uploads, headers, body = state["uploads"], request.headers, Body(request.scope, request.receive)
-    state["rate"].check(caller.counted_as(address_of(request)))
+    who = caller.counted_as(address_of(request))
+    state["rate"].check(who)
     length, said = new_length(headers), sent_metadata(headers)
     details = Details(
         original_filename=said.file_name,
@@ -62,7 +63,7 @@ async def begin(request: Request, state: Current, caller: Asking) -> Response:
     known: dict[str, Any] = {
         "file_type": said.file_type,
         "length_bytes": length,
-        "holder": Holder(user_id=caller.user_id, token_id=caller.token_id),
+        "holder": Holder(address=who, user_id=caller.user_id, token_id=caller.token_id),
     }
     if not _has_body(headers):
         upload, offset = await uploads.begin(details, **known), 0

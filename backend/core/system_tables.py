@@ -54,7 +54,8 @@ idempotency_keys = Table(
     Index("ix_idempotency_keys_created_at", "created_at"),
 )
 
-# Resumable uploads; length_bytes is NULL while the client hasn't said how long the upload will be.
+# Resumable uploads; length_bytes is NULL while the client hasn't said how long the upload will be. Where no token began
+# one, token_id is made from the address.
 uploads = Table(
     "uploads",
     system_metadata,

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,6 +20,7 @@ from fastapi import FastAPI
 from access import tokens
 from access.door import REMEMBERED_SECONDS
 from access.guesses import PER_MINUTE
+from audio.uploads.uploads import OF_AN_ADDRESS
 from core.settings import ROOT, Settings
 from main import create_app
 from tests.api.conftest import MakeToken, Revoke, Serve, problem
@@ -265,6 +267,22 @@ async def test_open_uploads_are_counted(serve: Serve, make_token: MakeToken, kin
         assert (await begin_upload(client, other)).status_code == 201
         assert (await client.delete(begun[0], headers=TUS | bearing(one))).status_code == 204
         assert (await begin_upload(client, one)).status_code == 201
+
+
+async def test_open_uploads_of_an_address_are_counted(serve: Serve) -> None:
+    """Without tokens an address has so many unfinished uploads, and holds up no other one; one less is one more."""
+    async with serve(open_uploads=1) as client:
+        begin = partial(client.post, "/api/uploads", headers=TUS | {"Upload-Length": "100"})
+        answers = await asyncio.gather(*(begin() for _ in range(OF_AN_ADDRESS + 5)))
+        begun = [answer.headers["location"] for answer in answers if answer.status_code == 201]
+        assert len(begun) == OF_AN_ADDRESS
+        assert problem(await begin(), status=429, slug="too-many-open-uploads")["limit"] == OF_AN_ADDRESS
+        elsewhere = httpx.ASGITransport(client._transport.app, client=("192.0.2.1", 1))  # type: ignore[attr-defined]
+        async with httpx.AsyncClient(transport=elsewhere, base_url=client.base_url) as other:
+            begun_there = await other.post("/api/uploads", headers=TUS | {"Upload-Length": "100"})
+            assert begun_there.status_code == 201
+        assert (await client.delete(begun[0], headers=TUS)).status_code == 204
+        assert (await begin()).status_code == 201
 
 
 async def test_begun_uploads_are_counted_by_the_minute(serve: Serve) -> None:

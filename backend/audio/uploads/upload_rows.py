@@ -18,6 +18,7 @@ from audio.repository import Sessions
 from core.system_tables import uploads
 
 LIFETIME = timedelta(hours=24)
+_ADDRESSES = uuid.UUID("5b0c6a5e-6d5e-4f0e-9d1c-3a6f0b1f2c47")  # a namespace of ours alone, as RFC 9562 has them
 _OUTSIDE_TRANSACTIONS = {"isolation_level": "AUTOCOMMIT"}  # each statement is one, in one round trip
 
 
@@ -43,13 +44,21 @@ class Upload:
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """Who begins an upload, by token where the token is in the table. Nobody is held to a number of uploads."""
+    """Who begins an upload: a token of the table, the user of one of the settings, or else whoever has an address."""
 
+    address: str
     user_id: str | None = None
     token_id: UUID | None = None
 
-    def __bool__(self) -> bool:
+    @property
+    def is_known(self) -> bool:
+        """Whether it is more than an address."""
         return self.user_id is not None or self.token_id is not None
+
+    @property
+    def kept_id(self) -> UUID | None:
+        """What is kept of it beside the user: the token's id, or for an address one that is made from it."""
+        return self.token_id if self.is_known else uuid.uuid5(_ADDRESSES, self.address)
 
 
 # The recording has the upload's id, so the table of recordings knows best: a crash may have come between the two.
@@ -92,9 +101,10 @@ async def open_of(session: AsyncSession, holder: Holder) -> int:
 
     Until the transaction ends nobody else counts the same: so none can be begun between this and what follows.
     """
-    name = f"uploads of {holder.token_id or f'user {holder.user_id}'}"
+    kept_id = holder.kept_id
+    name = f"uploads of {kept_id or f'user {holder.user_id}'}"
     await session.execute(select(func.pg_advisory_xact_lock(_key(name))))
-    theirs = uploads.c.user_id == holder.user_id if holder.token_id is None else uploads.c.token_id == holder.token_id
+    theirs = uploads.c.user_id == holder.user_id if kept_id is None else uploads.c.token_id == kept_id
     query = select(func.count()).select_from(uploads).where(theirs, _LIVES, uploads.c.recording_id.is_(None))
     return await session.scalar(query) or 0
 

@@ -35,6 +35,7 @@ from storage.contract import InUse, Piece, Resumes, StorageError
 T = TypeVar("T")
 FILE_TYPE_CHARACTERS = 255
 EXPIRED_AT_ONCE = 1000
+OF_AN_ADDRESS = 20  # times as many as of a token: more than one may have it
 log = structlog.get_logger(__name__)
 
 
@@ -68,10 +69,11 @@ class Uploads:
         self._check_length(length_bytes)
         await self._ingest.admit(kept.user_id, declared_bytes=length_bytes or 0)
         async with self._sessions() as session:
-            if holder and await upload_rows.open_of(session, holder) >= self._open_limit:
-                raise TooManyOpenUploads(limit=self._open_limit)
+            limit = self._open_limit if holder.is_known else self._open_limit * OF_AN_ADDRESS
+            if await upload_rows.open_of(session, holder) >= limit:
+                raise TooManyOpenUploads(limit=limit)
             upload = await upload_rows.enter(
-                session, kept, file_type=kind, length_bytes=length_bytes, token_id=holder.token_id
+                session, kept, file_type=kind, length_bytes=length_bytes, token_id=holder.kept_id
             )
             await session.commit()
         return upload
