@@ -1,11 +1,13 @@
 """/metrics: what Pegasus counts and measures, for Prometheus; where tokens are needed, for an admin's."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 from api.auth import METRICS_PATH, Asking
 from api.facts import Facts
@@ -32,8 +34,16 @@ async def scrape(request: Request, state: Current, caller: Asking) -> Response:
     if caller.owner is not None:
         raise AdminNeeded
     facts = await state["watched"].facts()
-    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    encode, media_type = _encoder(request.headers.get("accept", ""))
     return Response(await asyncio.to_thread(lambda: encode(_everything(facts))), media_type=media_type)
+
+
+def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
+    """What writes metrics in the form that the header Accept asks for; one that makes no sense asks for none."""
+    try:
+        return choose_encoder(accept)
+    except (TypeError, ValueError):
+        return choose_encoder("")
 
 
 def _everything(facts: Facts) -> CollectorRegistry:

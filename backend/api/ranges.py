@@ -7,6 +7,7 @@ from starlette.datastructures import Headers
 
 from core.errors import PegasusError
 
+MOST_DIGITS = 18
 _RANGE = re.compile(r"bytes\s*=\s*(\d*)-(\d*)", re.IGNORECASE | re.ASCII)
 
 
@@ -44,10 +45,16 @@ def asked_span(headers: Headers, *, etag: str, size_bytes: int) -> Span | None:
     first, last = found.groups()
     if not first and not last:
         return None
-    if first and last and int(last) < int(first):
+    if first and last and _position(last) < _position(first):
         return None
-    start = int(first) if first else max(0, size_bytes - int(last))
-    stop = min(int(last) + 1, size_bytes) if first and last else size_bytes
+    start = _position(first) if first else max(0, size_bytes - _position(last))
+    stop = min(_position(last) + 1, size_bytes) if first and last else size_bytes
     if start >= stop:
         raise RangeNotSatisfiable(size_bytes=size_bytes)
     return Span(start, stop)
+
+
+def _position(digits: str) -> int:
+    """The number; one with more digits than any position has is a position behind every end."""
+    significant = digits.lstrip("0")
+    return int(significant or "0") if len(significant) <= MOST_DIGITS else 10**MOST_DIGITS
