@@ -12,6 +12,7 @@ RIVALS_VENV := .venv-rivals
 WHISPER_VENV := .venv-whisper
 BROWSER_VENV := .venv-browser
 BARE_VENV := .venv-bare
+ORACLE_VENV := .venv-oracle
 ROWS := 200000
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 # Modules for themselves: as a package their folder would hide the library of the same name.
@@ -19,7 +20,7 @@ MYPY_ALONE := ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir .
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --python-version 3.11 pyproject.toml
 
-.PHONY: help install install-dev run test test-s3 test-browser chromium test-scale nginx test-compose engine-tools test-whisper lint format soak record \
+.PHONY: help install install-dev run test test-s3 test-browser chromium test-scale nginx pgbouncer test-compose engine-tools test-whisper lint format soak record \
 	bench bench-uploads bench-page bench-scale chains lock clean
 
 help: ## print this list
@@ -32,7 +33,7 @@ install: $(VENV)/runtime.stamp .env backend/.env ## make .venv with what the ser
 
 install-dev: $(VENV)/dev.stamp ## make .venv with what the tests need as well
 
-test: lint $(BARE_VENV)/bare.stamp ## check and test everything but the long kill runs
+test: lint $(BARE_VENV)/bare.stamp pgbouncer ## check and test everything but the long kill runs
 	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
 test-s3: install-dev ## test the API over a real object store
@@ -76,6 +77,15 @@ engine-tools: ## see that there is what test-compose needs; as root it is instal
 	apt-get -qq update && \
 		DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends debootstrap slirp4netns >/dev/null
 
+pgbouncer: ## see that there is a PgBouncer for test; as root it is installed
+	@PATH=$$PATH:/usr/sbin:/usr/local/sbin; command -v pgbouncer >/dev/null && exit; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "Healing and serving are tested behind PgBouncer, and there is none here: install the package pgbouncer." >&2; \
+		exit 1; \
+	fi; \
+	echo "Installing PgBouncer from the distribution (once)"; \
+	apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends pgbouncer >/dev/null
+
 test-whisper: $(WHISPER_VENV)/whisper.stamp ## let a real Whisper model hear a spoken sentence
 	HF_HUB_OFFLINE=1 $(WHISPER_VENV)/bin/python -m pytest tests/whisper
 
@@ -94,7 +104,7 @@ format: install-dev ## mend what can be mended by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-soak: install-dev nginx ## kill, race and restart for as long as it takes
+soak: install-dev nginx $(BARE_VENV)/bare.stamp $(ORACLE_VENV)/oracle.stamp ## kill, race and restart for as long as it takes
 	$(BIN)/python -m pytest -m soak
 
 record: install-dev ## play both migration chains and write their tape.json
@@ -133,11 +143,13 @@ lock: install-dev ## choose the newest dependencies that pyproject.toml allows, 
 		--output-file tests/reconcile/cases/requirements.lock
 	$(COMPILE:pyproject.toml=benchmarks/chains/requirements.in) --overrides benchmarks/chains/overrides.in \
 		--excludes benchmarks/chains/excludes.in --output-file benchmarks/chains/requirements.lock
+	$(COMPILE:pyproject.toml=tests/reconcile/oracle/requirements.in) --upgrade \
+		--output-file tests/reconcile/oracle/requirements.lock
 	$(COMPILE:pyproject.toml=benchmarks/intake/requirements.in) --upgrade --constraint requirements.lock \
 		--output-file benchmarks/intake/requirements.lock
 
 clean: ## remove .venv and caches; recordings, database and .env stay
-	rm -rf $(VENV) $(CHAINS_VENV) $(RIVALS_VENV) $(WHISPER_VENV) $(BROWSER_VENV) $(BARE_VENV) .engines .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(CHAINS_VENV) $(RIVALS_VENV) $(WHISPER_VENV) $(BROWSER_VENV) $(BARE_VENV) $(ORACLE_VENV) .engines .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +
 
 # The interpreter's own date is a prerequisite through the symlink: a replaced Python installs anew.
@@ -178,6 +190,10 @@ $(BROWSER_VENV)/browser.stamp: tests/browser/requirements.lock $(BIN)/python
 
 $(BARE_VENV)/bare.stamp: tests/reconcile/cases/requirements.lock $(BIN)/python
 	@echo "Installing SQLAlchemy, Alembic and psycopg into $(BARE_VENV) (once, some seconds)"
+	$(new_environment)
+
+$(ORACLE_VENV)/oracle.stamp: tests/reconcile/oracle/requirements.lock $(BIN)/python
+	@echo "Installing PostgreSQL's own parser into $(ORACLE_VENV) (once, some seconds)"
 	$(new_environment)
 
 $(BIN)/python:

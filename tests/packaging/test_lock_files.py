@@ -19,7 +19,8 @@ EXTRAS = {
     "tests/browser/requirements.lock": ["dev"],
 }
 BARE = "tests/reconcile/cases/requirements.lock"  # what another project has that uses reconcile
-LOCKS = (*EXTRAS, BARE)
+ORACLE = "tests/reconcile/oracle/requirements.lock"
+LOCKS = (*EXTRAS, BARE, ORACLE)
 SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -42,8 +43,8 @@ def pins(lock: str) -> dict[str, set[str]]:
 
 
 def declared(lock: str) -> list[Requirement]:
-    if lock == BARE:
-        lines = (ROOT / BARE).with_suffix(".in").read_text().splitlines()
+    if lock not in EXTRAS:
+        lines = (ROOT / lock).with_suffix(".in").read_text().splitlines()
         return [Requirement(line) for line in lines if not line.startswith("#")]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = [text for extra in EXTRAS[lock] for text in project["optional-dependencies"][extra]]

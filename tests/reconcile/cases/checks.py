@@ -4,8 +4,8 @@ from collections import Counter
 from contextlib import ExitStack
 
 from .bare import Ran
-from .case import Case, Outcome
-from .databases import SUPERUSER
+from .case import Case, Outcome, Step
+from .databases import EMPTY, SUPERUSER
 from .trial import Bench, Trial
 from .ways import follow, ways_in
 
@@ -14,9 +14,10 @@ def run(case: Case, bench: Bench) -> None:
     """Runs a case to its end."""
     with ExitStack() as stack:
         role = SUPERUSER if case.role == "superuser" else stack.enter_context(bench.server.role())
+        template, steps = beginning(case, bench)
         owner = role if case.role == "owner" else SUPERUSER
-        database = stack.enter_context(bench.server.database(owner=owner, encoding=case.encoding))
-        trial = Trial(case, bench, database, role)
+        made = bench.server.database(template=template, owner=owner, encoding=case.encoding)
+        trial = Trial(case, bench, stack.enter_context(made), role)
         trial.write_project()
         recorded, tape = recording(case, bench)
         if not case.recordable:
@@ -24,10 +25,26 @@ def run(case: Case, bench: Bench) -> None:
             return
         assert recorded.returncode == 0, recorded.stdout + recorded.stderr
         (trial.folder / "tape.json").write_text(tape)
-        trial.load_base()
-        for step in case.steps:
+        if template == EMPTY:
+            trial.load_base()
+        for step in steps:
             trial.take(step)
         check(trial)
+
+
+def beginning(case: Case, bench: Bench) -> tuple[str, tuple[Step, ...]]:
+    """A database to copy and the steps that come then: the first upgrade is the same in many a form of a chain."""
+    first, *others = case.steps or (None,)
+    if first is None or first.by != "alembic" or case.role != "superuser" or case.encoding != "UTF8":
+        return EMPTY, case.steps
+    key = case.chain, first
+    if key not in bench.beginnings:
+        trial = Trial(case, bench, bench.kept.enter_context(bench.server.database()))
+        trial.write_project()
+        trial.load_base()
+        trial.take(first)
+        bench.beginnings[key] = trial.database
+    return bench.beginnings[key], tuple(others)
 
 
 def recording(case: Case, bench: Bench) -> tuple[Ran, str]:
@@ -67,6 +84,7 @@ def check(trial: Trial) -> None:
     match outcome:
         case "current":
             assert looked.returncode == 0, trial.words
+            check_outline(trial)
         case "healed":
             check_head(trial)
         case "refused" if "told" not in case.right:
@@ -93,8 +111,13 @@ def check_head(trial: Trial) -> None:
     """The database is at the head and holds what plain Alembic makes."""
     looked = trial.call("status")
     assert (looked.returncode, looked.stdout[:8]) == (0, "current:"), trial.words
+    check_outline(trial)
+
+
+def check_outline(trial: Trial) -> None:
+    """What the database holds is what plain Alembic makes, and what others have made beside it."""
     if trial.case.holds == "any" or "current" in trial.case.right:
-        return  # what others have made beside it is there to stay
+        return
     expected, now = outline(trial.case, trial.bench), trial.bench.server.outline(trial.database)
     assert not expected - now, f"missing: {expected - now}\n{trial.words}"
     assert trial.case.holds == "more" or not now - expected, f"too much: {now - expected}\n{trial.words}"

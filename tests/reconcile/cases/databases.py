@@ -52,7 +52,6 @@ OWNERS = {
     "pg_foreign_table": "",
     "pg_index": "indexrelid",
     "pg_inherits": "",
-    "pg_namespace": "",
     "pg_partitioned_table": "",
     "pg_range": "",
     "pg_sequence": "",
@@ -67,6 +66,7 @@ AND (relkind <> 'm' OR relispopulated) ORDER BY 1
 NOT_OURS = re.compile(r"--|\\|SET |SELECT pg_catalog\.set_config|$")
 SUPERUSER = "pegasus"
 PASSWORD = "the-roles"
+EMPTY = "template0"
 
 
 class Server:
@@ -97,7 +97,7 @@ class Server:
         return "|".join("" if value is None else value.decode() for value in values)
 
     @contextmanager
-    def database(self, *, template: str = "template0", encoding: str = "UTF8", owner: str = SUPERUSER) -> Iterator[str]:
+    def database(self, *, template: str = EMPTY, encoding: str = "UTF8", owner: str = SUPERUSER) -> Iterator[str]:
         """A new database, for as long as the block lasts."""
         name = f"case_{uuid4().hex[:16]}"
         made = f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY OWNER {owner}"
@@ -119,13 +119,14 @@ class Server:
 
     def picture(self, database: str) -> Counter[str]:
         """Every row of every catalog and table, with the transaction that wrote it."""
-        with psycopg.connect(self.at(database), autocommit=True) as connection:
-            tables = [str(row[0]) for row in connection.execute(TABLES)]
+        options = "-c search_path=pg_catalog"  # whatever somebody has planted elsewhere
+        with psycopg.connect(self.at(database), autocommit=True, options=options) as connection:
+            tables = [_text(row[0]) for row in connection.execute(TABLES)]
             whole = " UNION ALL ".join(
                 f"SELECT '{name} ' || x.xmin || (to_jsonb(x) - '{COUNTED}'::text[])::text FROM {name} x{where}"
                 for name, where in [*((name, _made(name)) for name in CATALOGS), *((name, "") for name in tables)]
             )
-            return Counter(str(row[0]) for row in connection.execute(whole.encode()))
+            return Counter(_text(row[0]) for row in connection.execute(whole.encode(errors="surrogateescape")))
 
     def psql(self, text: str, *, database: str) -> None:
         """Runs a script by psql, which has to end well."""
@@ -151,7 +152,14 @@ class Server:
         return Counter(line for line in lines if not NOT_OURS.match(line))
 
 
+def _text(value: str | bytes) -> str:
+    """A value as text: from a database without an encoding it comes as bytes."""
+    return value if isinstance(value, str) else value.decode(errors="surrogateescape")
+
+
 def _made(catalog: str) -> str:
-    """Which rows of a catalog are about what somebody has made."""
+    """Which rows of a catalog are about what somebody has made to stay."""
+    if catalog == "pg_namespace":
+        return " WHERE nspname NOT LIKE 'pg\\_%'"
     column = OWNERS.get(catalog, "oid")
     return f" WHERE {column} >= {MADE}" if column else ""

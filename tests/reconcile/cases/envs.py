@@ -88,6 +88,17 @@ ENVS = {
     "transaction_per_migration": TEMPLATE.format(options=", transaction_per_migration=True"),
     "own_versions": TEMPLATE.format(options=', version_table="our_versions"'),
     "version_schema": TEMPLATE.format(options=', version_table_schema="ours"'),
+    "not_transactional": TEMPLATE.format(options=", transactional_ddl=False"),
+    "autocommit": TEMPLATE.format(options="").replace("poolclass", 'isolation_level="AUTOCOMMIT", poolclass'),
+    "begun": TEMPLATE.format(options="").replace("engine.connect()", "engine.begin()"),
+    "translated": TEMPLATE.format(options="").replace(
+        "engine.connect()", 'engine.connect().execution_options(schema_translate_map={None: "app"})'
+    ),
+    "as_a_role": TEMPLATE.format(options="")
+    .replace(
+        "\n\n\n", '\nevent.listen(engine, "connect", lambda raw, _: raw.execute("SET search_path TO app"))\n\n\n', 1
+    )
+    .replace("engine_from_config, pool", "engine_from_config, event, pool"),
     "given": GIVEN,
     "multidb": MULTIDB,
     "two databases in turn": LOOP.format(names=("first", "second"), setup="pass", options=""),

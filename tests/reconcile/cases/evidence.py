@@ -29,7 +29,11 @@ INSERTS = forms(
     form("assume r1", heal("--assume", "r1")),
     form("seen by itself"),
     form("index to come as well", steps=(upgrade("r1"), TABLE)),
-    form("rows before the index", revisions=(FIRST, f"{KINDS}\n{INSERT}\n{INDEX}")),
+    form(
+        "rows before the index",
+        revisions=(FIRST, f"{KINDS}\n{INSERT}\n{INDEX}"),
+        right=("healed", "refused"),
+    ),
     form(
         "as a statement",
         revisions=(FIRST, f"{KINDS}\n{INDEX}\nop.execute(\"INSERT INTO kinds (name) VALUES ('song'), ('speech')\")"),

@@ -164,6 +164,15 @@ TRIGGERS = forms(
         "on the version table",
         sql(AUDIT.replace("people", "alembic_version").format("TRIGGER told AFTER UPDATE", "ROW")),
     ),
+    form(
+        "on DDL",
+        sql("CREATE TABLE log (at timestamptz)"),
+        sql(
+            "CREATE FUNCTION audit() RETURNS event_trigger LANGUAGE plpgsql AS $$"
+            " BEGIN INSERT INTO public.log VALUES (now()); END $$;"
+            " CREATE EVENT TRIGGER told ON ddl_command_end EXECUTE FUNCTION audit()"
+        ),
+    ),
     form("a rule that does more", sql("CREATE RULE told AS ON INSERT TO people DO ALSO NOTIFY people")),
     form(
         "a rule that does nothing instead",

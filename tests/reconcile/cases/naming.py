@@ -107,6 +107,54 @@ WHERE = forms(
     ),
 )
 
+BROKEN = """
+op.add_column("people", sa.Column("name", sa.Text))
+op.execute("INSERT INTO people (name) VALUES ('made by a revision')")
+op.alter_column("people", "email", nullable=False)
+"""
+# What the project's connection brings along is what a revision runs with.
+STYLES = forms(
+    Case(
+        id="connection-of-the-project",
+        why="However env.py opens its connection and begins its transaction: a heal is whole, and where Alembic's is.",
+        revisions=(PEOPLE, NAME + '\nop.create_index("people_name", "people", ["name"])'),
+        right=("healed",),
+    ),
+    form("begun by the engine", env="begun"),
+    form("DDL that isn't said to be transactional", env="not_transactional"),
+    form(
+        "DDL that isn't said to be transactional, half of a revision",
+        upgrade("r1"),
+        sql("ALTER TABLE people ADD COLUMN name text"),
+        env="not_transactional",
+    ),
+    form("each statement by itself", env="autocommit"),
+    form(
+        "each statement by itself, half of a revision",
+        upgrade("r1"),
+        sql("ALTER TABLE people ADD COLUMN name text"),
+        env="autocommit",
+    ),
+    form(
+        "each statement by itself, one that fails",
+        upgrade("r1"),
+        sql("INSERT INTO people DEFAULT VALUES"),
+        env="autocommit",
+        revisions=(PEOPLE, BROKEN),
+        right=("refused", "told"),
+        says=("null values",),
+        after={"SELECT count(*) FROM people WHERE email IS NULL": "1"},
+    ),
+    form(
+        "a search path that is set as it connects",
+        sql("CREATE SCHEMA app"),
+        env="as_a_role",
+        holds="any",
+        after=lies_in("app"),
+    ),
+    form("names that are translated", sql("CREATE SCHEMA app"), env="translated", holds="any", after=lies_in("app")),
+)
+
 CITEXT = """
 op.execute("CREATE EXTENSION IF NOT EXISTS citext")
 op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
@@ -167,4 +215,4 @@ op.execute("CREATE INDEX guests_email ON guests (lower(email::text), email)")
     ),
 )
 
-CASES = (*WHERE, *ELSEWHERE)
+CASES = (*WHERE, *STYLES, *ELSEWHERE)

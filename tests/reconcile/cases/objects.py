@@ -253,6 +253,9 @@ op.create_unique_constraint("seats_place", "seats", ["place"])
 """,
             'op.drop_constraint("seats_row", "seats")',
         ),
+        right=("healed", "refused"),
+        ways=1,
+        after={constraints("u"): "seats_place"},
     ),
     form(
         "a name that another's table has",

@@ -148,7 +148,7 @@ ON_BASE = forms(
     form(
         "default, gone",
         sql("ALTER TABLE clients ALTER age DROP DEFAULT"),
-        right=("healed",),
+        right=("healed", "refused"),
         revisions=('op.alter_column("clients", "age", server_default="18")',),
     ),
     form("not null", revisions=('op.alter_column("clients", "email", nullable=False)',)),
@@ -165,7 +165,6 @@ ON_BASE = forms(
         base=CLIENTS + FUNCTION,
         revisions=('op.execute("CREATE TRIGGER t AFTER INSERT ON clients FOR EACH ROW EXECUTE FUNCTION same()")',),
         right=("healed", "refused"),
-        says=("clients",),
     ),
     form("a view of it", revisions=('op.execute("CREATE VIEW adults AS SELECT id FROM clients WHERE age > 17")',)),
 )

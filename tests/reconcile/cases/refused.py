@@ -28,6 +28,12 @@ SEVERAL = forms(
     form("two connections for one", env="looked at first", recordable=True, right=("healed",), says=()),
 )
 
+# As psql leaves it: Alembic itself can't read a version from such a database.
+MADE = sql(
+    "CREATE TABLE people (id serial PRIMARY KEY, größe text DEFAULT 'süß');"
+    " CREATE TABLE alembic_version (version_num varchar(32) CONSTRAINT alembic_version_pkc PRIMARY KEY);"
+    " INSERT INTO alembic_version VALUES ('r2')"
+)
 ENCODINGS = forms(
     Case(
         id="encoding",
@@ -38,7 +44,17 @@ ENCODINGS = forms(
     ),
     form("LATIN1", encoding="LATIN1"),
     form("LATIN1, at the head", upgrade("r2"), encoding="LATIN1", right=("refused", "current")),
-    form("none", encoding="SQL_ASCII"),  # SQLAlchemy itself can't connect there over psycopg
+    form("none", encoding="SQL_ASCII"),
+    form("none, at the head", MADE, encoding="SQL_ASCII", right=("refused", "current")),
+    form(
+        "none, with bytes that are no text",
+        MADE,
+        sql(r"""DO $$ BEGIN EXECUTE format('COMMENT ON TABLE people IS %L', E'\xff\xfe'); END $$"""),
+        sql(r"""DO $$ BEGIN EXECUTE format('CREATE TABLE %I (a int)', E'odd\xff'); END $$"""),
+        sql(r"""DO $$ BEGIN EXECUTE format('ALTER TABLE people ADD COLUMN %I int', E'odd\xff'); END $$"""),
+        encoding="SQL_ASCII",
+        right=("refused", "current"),
+    ),
 )
 
 CASES = (*SEVERAL, *ENCODINGS)

@@ -47,13 +47,10 @@ HIDDEN = forms(
     form(
         "a function that is written in SQL",
         revisions=running(
-            "CREATE OR REPLACE FUNCTION one() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; END;" + UPDATE
+            "CREATE FUNCTION one() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; END;" + UPDATE
         ),
-        steps=(
-            upgrade("r1"),
-            sql("INSERT INTO notes (text) VALUES ('x'); CREATE INDEX notes_text ON notes (text)"),
-            sql("CREATE FUNCTION one() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; END"),
-        ),
+        right=("refused", "healed"),
+        never=(),
     ),
     form("in a common table expression", revisions=running(f"WITH done AS ({UPDATE} RETURNING 1) SELECT * FROM done")),
     form("explained while it runs", revisions=running(f"EXPLAIN (ANALYZE) {UPDATE}")),

@@ -21,10 +21,8 @@ from . import (
     statements,
     versions,
 )
-from .bare import started
 from .case import Case
 from .checks import run
-from .databases import Server
 from .trial import Bench
 
 CASES = tuple(
@@ -47,14 +45,15 @@ CASES = tuple(
 )
 
 
-@pytest.fixture(scope="session")
-def bench(server_address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """What the cases share: a server, and a process in the bare environment."""
-    with started() as bare:
-        yield Bench(Server(server_address), bare, tmp_path_factory.mktemp("cases"))
+def grouped() -> Iterator[object]:
+    """The cases, those of a chain for one worker: it has recorded it."""
+    chains: dict[object, str] = {}
+    for case in CASES:
+        group = chains.setdefault(case.chain, f"chain {len(chains)}")
+        yield pytest.param(case, id=case.id, marks=pytest.mark.xdist_group(group))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", list(grouped()))
 def test_case(case: Case, bench: Bench) -> None:
     """A database ends as is right for whoever owns it."""
     run(case, bench)

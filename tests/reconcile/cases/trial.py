@@ -3,7 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,11 +18,13 @@ Chain = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Bench:
-    """What cases are run with; of each chain, tape and outline are made once."""
+    """What cases are run with; of each chain, tape, outline and a database after a first upgrade are made once."""
 
     server: Server
     bare: Bare
     folder: Path
+    kept: ExitStack = field(default_factory=ExitStack)
+    beginnings: dict[tuple[Chain, Step], str] = field(default_factory=dict)
     tapes: dict[Chain, tuple[Ran, str]] = field(default_factory=dict)
     outlines: dict[Chain, Counter[str]] = field(default_factory=dict)
 
@@ -66,7 +68,7 @@ class Trial:
     def alembic(self, *arguments: str) -> None:
         """Calls plain Alembic, which has to do what it is called for."""
         ran = self._run("alembic", *arguments)
-        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert ran.returncode == 0, ran.stderr[-1000:]
 
     def _run(self, program: Program, *arguments: str) -> Ran:
         return self.bench.bare.call(program, *arguments, folder=self.folder, CASE_DATABASE=self.url)

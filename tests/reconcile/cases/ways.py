@@ -37,7 +37,7 @@ def ways_in(refused: Ran) -> tuple[Way, ...]:
 def _ways(remedies: tuple[str, ...]) -> Iterator[Way]:
     for remedy in remedies:
         if command := COMMAND.search(remedy):
-            yield Way(arguments=tuple(shlex.split(command[1])))
+            yield Way(arguments=tuple(shlex.split(command[1], comments=True)))
         elif not remedy.startswith("--") and (found := SQL.search(remedy)):
             yield Way(sql=found[0])
 
