@@ -1,0 +1,71 @@
+"""A real PgBouncer in front of the tests' PostgreSQL, in transaction mode unless another is asked for."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+START_SECONDS = 30
+CONFIGURATION = """
+[databases]
+* = host={host} port={port}
+
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {listen}
+unix_socket_dir =
+auth_type = trust
+auth_file = {folder}/users.txt
+pool_mode = {mode}
+default_pool_size = {size}
+max_client_conn = 300
+server_idle_timeout = 2
+"""
+
+
+def program() -> str:
+    """Where PgBouncer is; a machine without it is told how to get it."""
+    path = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
+    assert path, "These tests need PgBouncer: make pgbouncer"
+    return path
+
+
+@contextmanager
+def pooled(address: str, *, mode: str = "transaction", size: int = 20) -> Iterator[str]:
+    """The address by which a database is reached through PgBouncer, for as long as the block lasts."""
+    parts = urlsplit(address)
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        listen = probe.getsockname()[1]
+    # PgBouncer refuses to run as root, and PostgreSQL's socket is its owner's alone: nobody's, where root runs this.
+    account = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory(prefix="pgbouncer-") as folder:
+        Path(folder).chmod(0o755)
+        Path(folder, "users.txt").write_text(f'"{parts.username}" ""\n')
+        configuration = Path(folder, "pgbouncer.ini")
+        configuration.write_text(CONFIGURATION.format(folder=folder, listen=listen, mode=mode, size=size, **query))
+        process = subprocess.Popen(  # type: ignore[call-overload]
+            [program(), "-q", str(configuration)], cwd=folder, stderr=subprocess.DEVNULL, **account
+        )
+        try:
+            _wait_until_it_listens(process, listen)
+            yield f"postgresql://{parts.username}@127.0.0.1:{listen}{parts.path}"
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
+    for _ in range(START_SECONDS * 50):
+        assert process.poll() is None, "PgBouncer doesn't start"
+        with socket.socket() as probe:
+            if not probe.connect_ex(("127.0.0.1", port)):
+                return
+        time.sleep(0.02)
+    raise AssertionError("PgBouncer doesn't listen")
