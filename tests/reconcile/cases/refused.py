@@ -1,6 +1,6 @@
 """What can't be dealt with is said at once, in a sentence."""
 
-from .case import Case, form, forms, upgrade
+from .case import Case, form, forms, sql, upgrade
 
 PEOPLE = 'op.create_table("people", sa.Column("id", sa.Integer, primary_key=True))'
 
