@@ -10,6 +10,7 @@ from reconcile.locate import Location
 from reconcile.normalize import rename_statements
 from reconcile.repair import mend
 from reconcile.schema import Difference
+from reconcile.sql.split import first_word
 from reconcile.tape import BASE, Revision, Statement, Tape
 
 
@@ -105,11 +106,30 @@ def steps_forward(location: Location, tape: Tape, large: frozenset[str]) -> Iter
     yield from (Execute(sql) for sql in rename_statements(location.words.renamings))
     yield from (Execute(sql) for relabelling in location.words.relabellings for sql in relabelling.statements)
     yield from _repairs(location, tape, large)
+    yield from (Execute(statement.sql) for statement in _said_again(location, tape))
     stamped = {revision for revision in location.applied if tape.ancestry([revision]) <= location.applied}
     tips = tape.tips(stamped)
     if (location.claimed or ()) != tuple(sorted(tips)):
         yield Stamp(tips)
     yield from _revisions_forward(location, tape, large, stamped)
+
+
+def _said_again(location: Location, tape: Tape) -> Iterator[Statement]:
+    """Comments and grants of revisions that are there and not on record: the schema doesn't show whether they were made.
+
+    They may be made twice. Without a known claim nobody knows which revision was interrupted.
+    """
+    claimed = [row for row in location.believed if row in tape.by_id]
+    if not claimed or location.remaining or location.rerun:
+        return
+    on_record = tape.ancestry(claimed)
+    for revision in tape.revisions:
+        if revision.id in location.applied - on_record:
+            yield from (item for item in revision.statements if item.transactional and _may_be_repeated(item))
+
+
+def _may_be_repeated(statement: Statement) -> bool:
+    return statement.kind == "neutral" and first_word(statement.sql) in ("COMMENT", "GRANT", "REVOKE")
 
 
 def _revisions_forward(location: Location, tape: Tape, large: frozenset[str], stamped: set[str]) -> Iterator[Step]:

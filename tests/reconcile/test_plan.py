@@ -274,3 +274,21 @@ def test_notes() -> None:
     assert any(note.startswith("audio_files.category comes back empty") for note in notes)
     assert any("column audio_files.extra is not ours" in note for note in notes)
     assert plan(located(dict(TAPE.after({"001"})), ("001",)), TAPE).notes == ()
+
+
+GRANTED = Statement("GRANT SELECT ON songs TO reader", "neutral", {})
+
+
+@pytest.mark.parametrize("done", [1, 2])
+def test_grants_of_a_revision_that_was_interrupted_are_made(done: int) -> None:
+    """A schema doesn't show comments and grants: of a revision that is there and not on record they are made again."""
+    columns = {SONGS: Effect(None, "ordinary"), TITLE: Effect(None, "text")}
+    made = Statement("CREATE TABLE songs …", "additive", columns)
+    added = Statement("ALTER TABLE songs …", "additive", {NAME: Effect(None, "text")})
+    tape = Tape((Revision("1", (), "", (made,)), Revision("2", ("1",), "", (added, INDEXED, GRANTED))))
+    schema = dict(tape.after({"1"}))
+    for statement in (added, INDEXED)[:done]:
+        play(schema, statement)
+    steps = plan(locate(Observation(schema=schema, claimed=("1",)), tape), tape).steps
+    assert Execute(GRANTED.sql) in steps
+    assert steps.index(Execute(GRANTED.sql)) < steps.index(Stamp(("2",)))
