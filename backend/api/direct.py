@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-import httptools
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -37,7 +36,6 @@ class DirectProtocol(HeadProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._parsed_bytes = 0
         self._unparsed_bytes = 0
 
     def shutdown(self) -> None:
@@ -47,11 +45,6 @@ class DirectProtocol(HeadProtocol):
         if stopping is not None:
             stopping.set()
 
-    def on_message_begin(self) -> None:
-        """Begins a request."""
-        super().on_message_begin()
-        self._parsed_bytes = 0
-
     def on_headers_complete(self) -> None:
         """Lets the request know its connection."""
         if not self.offers_upgrade:
@@ -59,11 +52,6 @@ class DirectProtocol(HeadProtocol):
         super().on_headers_complete()
         if "extensions" in self.scope and self.cycle.scope is self.scope:
             self.scope["extensions"][EXTENSION]["connection"] = Connection(self, self.cycle)
-
-    def on_body(self, body: bytes) -> None:
-        """Takes in what the parser has read of a body."""
-        self._parsed_bytes += len(body)
-        super().on_body(body)
 
     def data_received(self, data: bytes) -> None:
         """Takes in what the event loop has read."""
@@ -79,7 +67,7 @@ class DirectProtocol(HeadProtocol):
         """How much of a body of that length is still to come; 0 while something waits to be received."""
         if self.transport.is_closing() or self.cycle.body:
             return 0
-        return self._unparsed_bytes or length - self._parsed_bytes
+        return self._unparsed_bytes or length - self._limits.body_bytes
 
     def take(self, length: int) -> None:
         """From now on this many bytes of the body are not for the parser."""
@@ -90,8 +78,8 @@ class DirectProtocol(HeadProtocol):
         """So many bytes of the body have been read; behind the last a new request may begin."""
         self._unparsed_bytes -= length
         if self._unparsed_bytes == 0 and not self.transport.is_closing():
-            self.parser = httptools.HttpRequestParser(self)
-            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self._new_parser()
+            self._limits.begin()
             self.cycle.more_body = False
             self.cycle.message_event.set()
 

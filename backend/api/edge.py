@@ -4,9 +4,11 @@ import asyncio
 import random
 import re
 import time
+from http import HTTPStatus
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from access.door import Door
@@ -21,7 +23,9 @@ from core.tracing import note_request
 log = structlog.get_logger("pegasus.request")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 QUIET = ("/health", "/metrics")  # asked for by machines, all the time
+LOGGED_CHARACTERS = 200  # of a path; ours are shorter, and whoever sends a longer one doesn't fill the log with it
 LINGER_SECONDS = 30
+BODY_SECONDS = 30
 SILENCE_SECONDS = 5
 
 
@@ -61,7 +65,8 @@ class RequestLog:
             metrics.request_ended(scope["method"], route, status, seconds=seconds, sent_bytes=sent)
             took = round(seconds * 1000, 1)
             write = log.debug if scope["path"].startswith(QUIET) else log.info
-            write("request", method=scope["method"], path=scope["path"], status=status, duration_ms=took)
+            path = scope["path"][:LOGGED_CHARACTERS]
+            write("request", method=scope["method"], path=path, status=status, duration_ms=took)
 
 
 def _request_id(headers: Headers) -> str:
@@ -143,6 +148,8 @@ class Guard:
             except PegasusError as error:
                 await problem_of(error)(scope, receive, send)
                 return
+            if _has_body(headers) and not self._limits.is_upload(scope["path"]):
+                receive = _in_time(receive)
         await self._app(scope, receive, send)
 
     async def _check_host(self, scope: Scope, headers: Headers) -> None:
@@ -166,6 +173,23 @@ def _kept_by_nobody(path: str, send: Send) -> Send:
         await send(message)
 
     return unkept if is_private(path) else send
+
+
+def _in_time(receive: Receive) -> Receive:
+    """What receives a body that is no upload's: all of it has to come within BODY_SECONDS. Raises HTTPException."""
+    latest, ended = asyncio.get_running_loop().time() + BODY_SECONDS, False
+
+    async def receiving() -> Message:
+        nonlocal ended
+        try:
+            async with asyncio.timeout_at(None if ended else latest):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from None
+        ended = not message.get("more_body", False)
+        return message
+
+    return receiving
 
 
 async def _asks_for_tokens(door: Door) -> bool:

@@ -20,12 +20,12 @@ from api.body import UploadTooSlow
 from api.cookie import OriginUnknown
 from api.digests import DigestMalformed, DigestMismatch
 from api.event_stream import TooManyStreams
-from api.heads import HEAD_TOO_LONG, UNREADABLE
 from api.limits import BodyTooLarge
 from api.metrics import AdminNeeded
 from api.multipart import FileMissing, FormLimitPassed, FormMalformed, NotAForm
 from api.origin import ForeignHost, ForeignOrigin, HostMalformed, ProxiedRequest
 from api.ranges import RangeNotSatisfiable
+from api.refusals import REFUSALS
 from api.tus import VERSION, HeaderRefused, NotUploadBytes, ProtocolVersionUnknown
 from audio.cursor import CursorRefused
 from audio.file_names import FileNameIsPath
@@ -149,12 +149,13 @@ FRAMEWORK = {
     400: Problem(400, "body-malformed", "The body can't be read"),
     404: Problem(404, "path-unknown", "There is nothing at this path"),
     405: Problem(405, "method-not-allowed", "This path has no such method"),
+    408: Problem(408, "body-too-slow", "The body is too slow"),
     413: Problem(413, "body-too-large", "The body is too large"),
 }
 UNKNOWN = Problem(500, "internal-error", "Something went wrong here")
 NOT_JSON = Problem(400, "json-malformed", "Not JSON")
 INVALID = Problem(422, "request-invalid", "The request is invalid")
-BEFORE = (Problem(400, *UNREADABLE), Problem(431, *HEAD_TOO_LONG))  # what isn't a request yet
+BEFORE = tuple(Problem(one.status, one.slug, one.title) for one in REFUSALS)  # what isn't a request yet
 ALL_PROBLEMS = (*PROBLEMS.values(), *FRAMEWORK.values(), *BEFORE, UNKNOWN, NOT_JSON, INVALID)
 # What these say is for the log: it names the server's inner addresses and users.
 PRIVATE = {

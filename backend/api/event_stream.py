@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -48,7 +49,11 @@ class Streams:
 
     @contextlib.contextmanager
     def opened(self, who: str) -> Iterator[None]:
-        """Counts a stream while it is open."""
+        """Counts a stream while it is open. Raises TooManyStreams when it is one too many."""
+        if self._open[who] >= STREAMS_OF_ONE:
+            raise TooManyStreams(limit=STREAMS_OF_ONE)
+        if self._open.total() >= STREAMS:
+            raise TooManyStreams(limit=STREAMS)
         self._open[who] += 1
         EVENT_STREAMS.inc()
         try:
@@ -58,13 +63,6 @@ class Streams:
             self._open[who] -= 1
             if not self._open[who]:
                 del self._open[who]
-
-    def check(self, who: str) -> None:
-        """Raises TooManyStreams when one more would be too many."""
-        if self._open[who] >= STREAMS_OF_ONE:
-            raise TooManyStreams(limit=STREAMS_OF_ONE)
-        if self._open.total() >= STREAMS:
-            raise TooManyStreams(limit=STREAMS)
 
 
 class _ClientGone(PegasusError):
@@ -160,8 +158,10 @@ def _written(event: Event) -> bytes:
 
 
 async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    """Returns when the client has gone, or sends a body and doesn't come to its end."""
+    with contextlib.suppress(HTTPException):
+        while (await receive())["type"] != "http.disconnect":
+            pass
 
 
 async def place(feed: Feed, last_event_id: str | None) -> tuple[int, bool]:

@@ -34,9 +34,12 @@ class BodyLimits:
         """Refuses a declared length. Raises UploadTooLarge or BodyTooLarge."""
         text = headers.get("content-length", "")
         declared = int(text) if text.isdecimal() else 0
-        of_bytes = path == self.bytes_path or path.startswith(f"{self.bytes_path}/")
-        if path != self.form_path and not of_bytes:
+        if not self.is_upload(path):
             if declared > self.other_bytes:
                 raise BodyTooLarge(limit=self.other_bytes, received=declared)
-        elif declared > self.file_bytes + (0 if of_bytes else self.form_bytes):
+        elif declared > self.file_bytes + (self.form_bytes if path == self.form_path else 0):
             raise UploadTooLarge(limit=self.file_bytes, received=declared)
+
+    def is_upload(self, path: str) -> bool:
+        """Whether a request to that path brings the bytes of a file."""
+        return path in {self.form_path, self.bytes_path} or path.startswith(f"{self.bytes_path}/")

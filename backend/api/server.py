@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import multiprocess
 
+from api.bursts import SILENCE_SECONDS
 from api.direct import DirectProtocol
 from api.heads import HeadProtocol
 from core.errors import SettingRefused
@@ -47,12 +48,15 @@ def claim_address(settings: Settings) -> socket.socket:
     where = f"{settings.host} port {settings.port}"
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
-        return socket.create_server(found[0][4][:2], family=found[0][0], backlog=2048)
+        listener = socket.create_server(found[0][4][:2], family=found[0][0], backlog=2048)
     except (socket.gaierror, UnicodeError) as error:
         raise SettingRefused("HOST", f"names no address of this machine: {settings.host}") from error
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
         raise SettingRefused("PORT", f"can't be used: {where}: {reason}") from error
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # not on macOS; connections have it from the socket that accepts them
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_SECONDS * 1000)
+    return listener
 
 
 def run(app: ASGIApp, listener: socket.socket, *, drain: Drain) -> None:

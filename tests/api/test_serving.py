@@ -23,6 +23,7 @@ FILE_HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="memo
 END = b"\r\n--b--\r\n"
 WAV = recording("wav")
 LARGE = 60 * 1024 * 1024
+Answer = tuple[int, dict[str, str], bytes]
 ENTERED = b"memo.wav"  # what the statement that enters the row is known by
 
 
@@ -32,6 +33,12 @@ def head(*, length: int | None, expect: bool = False, more: str = "") -> bytes:
     lines.append("Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}")
     lines += ["Expect: 100-continue"] * expect + [more] * bool(more)
     return "\r\n".join([*lines, "", ""]).encode()
+
+
+def _head_of_answer(start: bytes) -> tuple[int, dict[str, str]]:
+    lines = start.decode().split("\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:]) if name}
+    return int(lines[0].split()[1]), headers
 
 
 class Wire:
@@ -47,12 +54,23 @@ class Wire:
             self.writer.write(sent)
             await self.writer.drain()
 
-    async def answer(self) -> tuple[int, dict[str, str], bytes]:
+    async def answer(self) -> Answer:
         """Reads one answer."""
-        lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:]) if name}
-        body = await self._reader.readexactly(int(headers.get("content-length", "0")))
-        return int(lines[0].split()[1]), headers, body
+        status, headers = _head_of_answer(await self._reader.readuntil(b"\r\n\r\n"))
+        return status, headers, await self._reader.readexactly(int(headers.get("content-length", "0")))
+
+    async def answers(self) -> list[Answer]:
+        """Reads until the server ends the connection: nothing but whole answers."""
+        rest, answers = await self._reader.read(), list[Answer]()
+        while rest:
+            start, ended, rest = rest.partition(b"\r\n\r\n")
+            assert ended, start
+            status, headers = _head_of_answer(start)
+            length = int(headers.get("content-length", "0"))
+            assert len(rest) >= length
+            answers.append((status, headers, rest[:length]))
+            rest = rest[length:]
+        return answers
 
     async def read(self, length: int) -> bytes:
         """Reads that many bytes."""
