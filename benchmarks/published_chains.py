@@ -53,7 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--way", action="append", default=[], help="killed, half, used or unversioned; may be given again"
     )
-    parser.add_argument("--every", type=int, default=1, help="only every Nth state")
+    parser.add_argument("--every", type=int, default=1, help="only one state of so many")
     parser.add_argument("--limit", type=int, help="at most so many states of each chain")
     parser.add_argument("--jobs", type=int, default=2, help="chains tried at the same time")
     parser.add_argument("--details", action="store_true", help="also print each state that was refused")

@@ -11,9 +11,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
+from zlib import crc32
 
 from sqlalchemy import Connection, make_url, text
 
@@ -94,7 +95,7 @@ class Trial:
         self.ini, self.databases = ini, databases
         self._chain = chain
         self._order = plain_alembic.order(ini)
-        self._every, self._counter = every, count()
+        self._every = every
         self._unfilled: set[str] = set()
 
     def states(self, *, only: Collection[str] | None, ways: Collection[str]) -> Iterator[State]:
@@ -110,11 +111,13 @@ class Trial:
             self._unfilled = unfilled
             self.databases.reset("after")
             self.databases.keep("before")
-            if (only is None or revision in only) and "unversioned" in ways and self._is_due():
-                yield self._unversioned(revision)
+            whole = State(revision, "unversioned", 0, rows=False)
+            if (only is None or revision in only) and "unversioned" in ways and self._is_due(whole):
+                yield self._unversioned(whole)
 
-    def _is_due(self) -> bool:
-        return next(self._counter) % self._every == 0
+    def _is_due(self, state: State) -> bool:
+        """Whether the state is among those that are tried: always the same, and of every way some."""
+        return crc32(f"{state.revision} {state.way} {state.statement}".encode()) % self._every == 0
 
     def _broken(self, revision: str, executed: list[Executed], ways: Collection[str]) -> Iterator[State]:
         rows = any(statement.touches_rows for statement in executed)
@@ -123,13 +126,13 @@ class Trial:
         self.databases.reset("before")
         before = self.databases.on_live(contents)
         for step in range(1, sum(statement.is_step for statement in executed) + 1):
-            state = State(revision, "half", step, rows)
-            if "killed" in ways and alone and self._is_due():
-                yield from self._killed(replace(state, way="killed"), before, expected)
-            if "half" in ways and self._is_due():
-                yield from self._half(state, before, expected)
-            if "used" in ways:
-                yield from self._used(replace(state, way="used"))
+            half, killed, used = (State(revision, way, step, rows) for way in ("half", "killed", "used"))
+            if "killed" in ways and alone and self._is_due(killed):
+                yield from self._killed(killed, before, expected)
+            if "half" in ways and self._is_due(half):
+                yield from self._half(half, before, expected)
+            if "used" in ways and self._is_due(used):
+                yield from self._used(used)
 
     def _killed(self, state: State, before: Contents, expected: Expected) -> Iterator[State]:
         """Plain Alembic was killed; where it could take back all of the revision, nothing is broken."""
@@ -156,7 +159,7 @@ class Trial:
             self.databases.on_live(self._rows)
 
         self._break_off(state, use)
-        if new and self._is_due():
+        if new:
             expected = Expected(lambda: self._plain_end(state.revision, {state.place: use}))
             try:
                 healed = self._healed(state, expected)
@@ -165,13 +168,12 @@ class Trial:
             except PlainAlembicFailedError as error:  # with rows such as these: nobody's fault
                 print(f"{state.revision} after {state.statement}: {error}", file=sys.stderr, flush=True)
 
-    def _unversioned(self, revision: str) -> State:
-        following = self._order[self._order.index(revision) + 1 :]
+    def _unversioned(self, state: State) -> State:
+        following = self._order[self._order.index(state.revision) + 1 :]
         self.databases.reset("before")
         with self.databases.connection() as connection:
             connection.execute(text("DROP TABLE alembic_version"))
-        expected = Expected(lambda: self._plain_end(following[0] if following else revision))
-        return self._healed(State(revision, "unversioned", 0, rows=False), expected)
+        return self._healed(state, Expected(lambda: self._plain_end(following[0] if following else state.revision)))
 
     def _healed(self, state: State, expected: Expected) -> State:
         before = self.databases.on_live(contents)
@@ -219,7 +221,7 @@ def main() -> None:
     parser.add_argument("results", type=argparse.FileType("w", encoding="utf-8"))
     parser.add_argument("--revision", action="append", help="break this revision alone; may be given again")
     parser.add_argument("--way", choices=WAYS, action="append", help="break in this way alone; may be given again")
-    parser.add_argument("--every", type=int, default=1, help="only every Nth state")
+    parser.add_argument("--every", type=int, default=1, help="only one state of so many")
     parser.add_argument("--limit", type=int, help="at most so many states")
     options = parser.parse_args()
     databases = Databases(options.server, options.chain.package)
