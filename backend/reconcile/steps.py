@@ -115,7 +115,7 @@ def steps_forward(location: Location, tape: Tape, large: frozenset[str]) -> Iter
 
 
 def _said_again(location: Location, tape: Tape) -> Iterator[Statement]:
-    """Comments and grants of revisions that are there and not on record: the schema doesn't show whether they were made.
+    """Comments and grants of revisions that are there and not on record: the schema doesn't show if they were made.
 
     They may be made twice. Without a known claim nobody knows which revision was interrupted.
     """
