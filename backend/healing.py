@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import structlog
 from sqlalchemy import Connection
 
 from core.database import explained, is_pooled, migration_address, open_single_use_engine
-from core.errors import PegasusError
+from core.errors import PegasusError, PrivilegeMissing, quoted
 from core.job_queue import bring_up_queue
 from core.settings import Settings, load_settings
 from core.system_tables import SCHEMA as SYSTEM_SCHEMA
@@ -22,6 +23,7 @@ from reconcile.errors import ReconcileError
 from reconcile.heal import heal
 from reconcile.locate import Verdict
 from reconcile.look import Choices, look
+from reconcile.observe import NoSchemaChosen
 from reconcile.pooler import PoolerBetween, refuse_pooler
 from reconcile.project import Project, open_project
 from reconcile.report import Report
@@ -165,6 +167,10 @@ async def _on_connection(settings: Settings, work: Callable[..., Result], *chain
             async with engine.connect() as connection:
                 return await connection.run_sync(work, *projects)
     except ReconcileError as error:
+        if isinstance(error, NoSchemaChosen):  # PostgreSQL leaves out what the user may not use
+            user = unquote(urlsplit(address).username or "")
+            remedy = f"GRANT USAGE, CREATE ON SCHEMA public TO {quoted(user)};"
+            raise PrivilegeMissing(user, "use the schema public", remedy) from error
         if isinstance(error.__cause__, PegasusError):  # what our own env.py raises
             raise error.__cause__ from None
         raise SchemaUnchecked(error) from error

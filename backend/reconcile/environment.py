@@ -83,7 +83,8 @@ def upgrade(
 
     def revisions(heads: Any, context: MigrationContext) -> Iterable[Any]:
         steps: list[Any] = scripts._upgrade_revs(revision, heads)  # noqa: SLF001 - what `alembic upgrade` does
-        context.impl.memo.setdefault("pg_ENUM", set()).update((None, name) for name in enums)
+        for key in ("pg_enum", "pg_ENUM"):  # as SQLAlchemy has it, and had it
+            context.impl.memo.setdefault(key, set()).update((None, name) for name in enums)
         return watch(steps, context) if watch else steps
 
     _run(config, scripts, connection, fn=revisions, destination_rev=revision)

@@ -79,7 +79,7 @@ def _refusal(location: Location, tape: Tape) -> Refusal | None:
 def _leftover(location: Location) -> str:
     if location.strangers:
         return "-- another chain's: give this one a table of its own, in env.py: context.configure(…, version_table=…)"
-    return f"python -m reconcile heal --assume {location.at}  # a leftover"
+    return f"python -m reconcile heal --assume {location.at}"
 
 
 def _ambiguity(location: Location, unknown: list[str]) -> Refusal:

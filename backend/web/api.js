@@ -64,7 +64,7 @@ const SENTENCES = {
 	"storage-full": () => "The server's disk is full.",
 	"token-missing": () => "Sign in to go on.",
 	"token-invalid": () => "This token isn't valid.",
-	"database-full": () => "The server's database has no room left just now.",
+	"database-full": () => "The database is full.",
 	"database-unavailable": () => "The server can't reach its database just now.",
 }
 

@@ -127,4 +127,4 @@ def test_without_the_table(configured: None, capsys: pytest.CaptureFixture[str])
 async def test_the_settings_name_the_same_database(database: str) -> None:
     """What a start heals is where the commands look."""
     reports = await bring_up_to_date(load_settings(database_url=database))
-    assert [report.tape.schema for report in reports] == ["public", SCHEMA]
+    assert [report.observation.home for report in reports] == ["public", SCHEMA]

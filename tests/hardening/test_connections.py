@@ -26,7 +26,7 @@ def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Buffers of 4 KiB, and a turn of 16 KiB: every edge there is comes often."""
     monkeypatch.setattr("api.bursts.BUFFER_BYTES", BUFFER)
     monkeypatch.setattr("api.bursts.TURN_BYTES", 4 * BUFFER)
-    monkeypatch.setattr("api.bursts._spare_pairs", [])
+    monkeypatch.setattr("api.bursts._spare_buffers", [])
 
 
 def content_of(size: int, *, seed: int) -> bytes:

@@ -43,11 +43,13 @@ def pooled(address: str, *, mode: str = "transaction", size: int = 20) -> Iterat
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     with socket.create_server(("127.0.0.1", 0)) as probe:
         listen = probe.getsockname()[1]
-    # PgBouncer refuses to run as root, and PostgreSQL's socket is its owner's alone: nobody's, where root runs this.
-    account = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+    # PgBouncer refuses to run as root, and PostgreSQL's socket is its owner's alone.
+    owner = Path(query["host"]).stat()
+    account = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+    password = Path(query["passfile"]).read_text(encoding="utf-8").strip().rpartition(":")[2]
     with tempfile.TemporaryDirectory(prefix="pgbouncer-") as folder:
         Path(folder).chmod(0o755)
-        Path(folder, "users.txt").write_text(f'"{parts.username}" ""\n')
+        Path(folder, "users.txt").write_text(f'"{parts.username}" "{password}"\n')
         configuration = Path(folder, "pgbouncer.ini")
         configuration.write_text(CONFIGURATION.format(folder=folder, listen=listen, mode=mode, size=size, **query))
         process = subprocess.Popen(  # type: ignore[call-overload]

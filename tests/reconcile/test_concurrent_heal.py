@@ -315,8 +315,8 @@ async def test_looking_at_a_heal(database: str, raw: asyncpg.Connection, tmp_pat
         found = json.loads(told)
         assert (found["verdict"], found["claimed"]) == ("incomplete", ["001"])
         assert [item["object"] for item in found["missing"]] == [
-            "index ix_audio_files_category",
-            "index ix_audio_files_tag",
+            "index ix_audio_files_category on audio_files",
+            "index ix_audio_files_tag on audio_files",
         ]
     assert healing.returncode is None
     await reading.rollback()

@@ -167,24 +167,6 @@ def test_better_fitting_operators(attacked: Attacked) -> None:
     attacked.check_only_looked()
 
 
-def test_a_path_on_which_ours_come_last(attacked: Attacked) -> None:
-    """Where the database's search path puts others' schema before PostgreSQL's own, equal types don't help either."""
-    names, symbols = attacked.used()
-    with attacked.connection() as connection:
-        functions = connection.execute(FUNCTIONS, (list(names - DRIVERS_OWN),)).fetchall()
-        operators = connection.execute(OPERATORS, (list(symbols),)).fetchall()
-    attacked.run(
-        *(plant(name, arguments=arguments, returns=returns) for name, arguments, returns in functions),
-        *(
-            plant_operator(symbol, left, right, returns=returns, number=number)
-            for number, (symbol, left, right, returns) in enumerate(operators)
-        ),
-    )
-    assert planted(attacked, "pg_proc") > 50
-    attacked.run(f"ALTER DATABASE {attacked.database} SET search_path = public, pg_catalog")
-    attacked.check_only_looked()
-
-
 def test_temporary_tables_of_our_names(attacked: Attacked) -> None:
     """What each session finds under our names in its own temporary schema isn't taken for ours, nor changed."""
     attacked.run(
