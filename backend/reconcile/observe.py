@@ -83,11 +83,12 @@ class VersionTableStrange(ReconcileError):
 class NoSchemaChosen(ReconcileError):
     """No schema on the connection's search path exists: nobody's tables can be looked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, user: str) -> None:
         super().__init__(
-            "None of the schemas on this connection's search_path exists, so there is nowhere to look for tables:"
-            " create one of them, or set the search_path of the role or of the database."
+            f"{user} may use none of the schemas on its search_path, or none of them is there, so there is nowhere to"
+            f" look for tables. An administrator can run: GRANT USAGE, CREATE ON SCHEMA public TO {user};"
         )
+        self.user = user
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def observe(
         PREAMBLE_SQL, {"schema": schema, "version_table": versions.name, "version_schema": versions.schema}
     ).one()
     if home is None:
-        raise NoSchemaChosen
+        raise NoSchemaChosen(connection.scalar(text("SELECT pg_catalog.quote_ident(CAST(current_user AS text))")) or "")
     versions = VersionTable(versions.name, versions.schema or home)
     if kind is not None and (kind not in ("r", "p") or length is None):
         raise VersionTableStrange(versions)

@@ -61,11 +61,11 @@ const SENTENCES = {
 	"upload-length-passed": () => "The file has changed while it was uploaded.",
 	"not-audio": () => "This isn't a recording that can be read.",
 	"quota-passed": () => "There is no room left for your recordings. Delete some, or ask whoever runs the server.",
-	"storage-full": () => "The server's disk is full.",
+	"storage-full": () => "The disk is full.",
 	"token-missing": () => "Sign in to go on.",
 	"token-invalid": () => "This token isn't valid.",
-	"database-full": () => "The database is full.",
-	"database-unavailable": () => "The server can't reach its database just now.",
+	"database-full": () => "The disk is full.",
+	"database-unavailable": () => "The server can't reach its database.",
 }
 
 /** What to tell a person about an error. */
