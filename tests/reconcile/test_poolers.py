@@ -2,17 +2,14 @@
 
 import asyncio
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-import httpx
 import psycopg
 import pytest
 
-from tests.api.test_main import refusal, running
-from tests.audio.samples import recording
+from tests.api.test_main import refusal
 from tests.conftest import RunSql
 
 from .cases.bare import Ran, alone
@@ -114,43 +111,3 @@ def test_pegasus_names_the_setting(tmp_path: Path, database: str) -> None:
     assert code != 0
     assert "MIGRATION_DATABASE_URL" in said
     assert "Traceback" not in said
-
-
-async def test_pegasus_serves_through_a_pooler(tmp_path: Path, database: str) -> None:
-    """Sixty at once, of all kinds, through a few sessions in transaction mode: none is answered with an error."""
-    with (
-        pooled(database, size=5) as address,
-        running(tmp_path, DATABASE_URL=address, MIGRATION_DATABASE_URL=database) as run,
-    ):
-        async with httpx.AsyncClient(base_url=run.url(), timeout=100) as client:
-            first = (await upload(client, 0)).json()["id"]
-            for _ in range(2):  # again, once each session has seen every statement
-                answers = await asyncio.gather(*(ask(client, number, first) for number in range(REQUESTS)))
-                codes = Counter(answer.status_code for answer in answers)
-                assert set(codes) == {200}, {answer.text for answer in answers if answer.status_code != 200}
-            listed = (await client.get("/api/audio/", params={"limit": 1})).json()
-            assert listed["total"] == 1 + 2 * REQUESTS // 6
-        assert run.end(15) == 0
-    assert not [event for event in run.events() if event.get("level") == "error"]
-
-
-async def upload(client: httpx.AsyncClient, number: int) -> httpx.Response:
-    files = {"file": (f"{number}.wav", recording("wav"))}
-    return await client.post("/api/audio/upload", files=files, data={"tag": f"tag {number}", "category": "Pooled"})
-
-
-async def ask(client: httpx.AsyncClient, number: int, first: str) -> httpx.Response:
-    """One of the requests: an upload, a list, a search, a change of labels, a download, the tags."""
-    match number % 6:
-        case 0:
-            return await upload(client, number)
-        case 1:
-            return await client.get("/api/audio/", params={"category": "Pooled", "limit": number, "offset": 1})
-        case 2:
-            return await client.get("/api/audio/", params={"q": f"tag {number}"})
-        case 3:
-            return await client.put(f"/api/audio/{first}/tags", json={"tag": f"tag {number}", "category": "Pooled"})
-        case 4:
-            return await client.get(f"/api/audio/{first}/download")
-        case _:
-            return await client.get("/api/audio/tags")
