@@ -1,5 +1,7 @@
 """`docker-compose up` on a real engine, with the docker-compose of this machine's Debian."""
 
+import time
+
 import pytest
 
 from tests.audio.samples import recording
@@ -55,3 +57,14 @@ def test_nothing_is_killed_by_a_stop(project: Project) -> None:
     project.up()
     project.compose("stop")
     assert {state.rpartition(" ")[0] for state in project.states().values()} == {"exited 0"}
+
+
+def test_recordings_are_decoded_in_a_closed_box(project: Project) -> None:
+    """An engine's own confinement leaves the decoder every layer of its box, and what is decoded gets its waveform."""
+    project.up()
+    uploaded = upload(project)
+    with project.client(8000) as client:
+        assert set(client.get("/health").raise_for_status().json()["decoder"].values()) == {True}
+        while client.get(f"/api/audio/{uploaded}").raise_for_status().json()["processing_status"] == "uploaded":
+            time.sleep(0.2)
+        assert client.get(f"/api/audio/{uploaded}/waveform").status_code == 200
