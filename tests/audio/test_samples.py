@@ -1,6 +1,7 @@
 """A recording as Whisper hears it: decoded in the child, in every format, and for no longer than a day."""
 
 import io
+import os
 from pathlib import Path
 
 import av
@@ -85,3 +86,25 @@ async def test_what_sounds_for_too_long_is_refused(decoder: Decoder, tmp_path: P
                 longest_seconds=3600,
             )
         assert (tmp_path / "samples").stat().st_size <= (3600 + 10) * 2 * SAMPLES_HERTZ
+
+
+@pytest.mark.parametrize("job", ["samples", "transcode", "remux"])
+async def test_a_full_disk_is_no_fault_of_the_recordings(decoder: Decoder, tmp_path: Path, job: str) -> None:
+    """Where there is no room for what is made of it, a recording isn't blamed: it can be tried again."""
+    arguments: dict[str, dict[str, float | str]] = {"samples": {"longest_seconds": 60}, "remux": {"muxer": "ipod"}}
+    path = tmp_path / "recording"
+    path.write_bytes(recording("aac", seconds=60.0))
+    target = os.open("/dev/full", os.O_RDWR)
+    try:
+        async with opened(path) as source:
+            with pytest.raises(OSError, match="No space left on device"):
+                await decoder.run(
+                    job,
+                    source=source,
+                    target=target,
+                    limits=DecodingLimits(),
+                    demuxer="aac",
+                    **arguments.get(job, {}),
+                )
+    finally:
+        os.close(target)

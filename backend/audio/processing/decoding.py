@@ -5,6 +5,7 @@ its own: whoever lets go of it, by being cancelled or killed, ends the child.
 """
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -107,6 +108,7 @@ class Decoder:
         Raises:
             DecodingFailed: it can't be decoded within the limits.
             DecoderUnavailable: nothing could be tried.
+            OSError: there is no room for what it writes.
         """
         limits = limits.for_size(os.fstat(source).st_size)
         request = {"job": job, "limits": asdict(limits), "arguments": arguments}
@@ -157,6 +159,7 @@ class _Answer(BaseModel):
 
     used: Used
     result: dict[str, Any] | None = None
+    disk_full: bool = False
     reason: Annotated[str, AfterValidator(lambda text: _printable(text)[:_REASON_CHARACTERS])] = ""
     trace: Annotated[str, AfterValidator(lambda text: _indented(text[:_TRACE_CHARACTERS]))] = ""
 
@@ -169,6 +172,8 @@ def _result(answer: bytes) -> tuple[dict[str, Any], Used]:
         raise DecoderUnavailable from error
     if said.trace:
         log.error("the decoder stumbled", reason=said.reason, trace=said.trace)
+    if said.disk_full:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if said.result is None:
         raise DecodingFailed(said.reason, used=said.used)
     return said.result, said.used

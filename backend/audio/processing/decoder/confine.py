@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from audio.processing.decoder.box import close_box
 from audio.processing.decoder.jobs import Jobs
 from audio.processing.decoder.libc import prctl
-from audio.processing.decoder.opening import Recording, Refused
+from audio.processing.decoder.opening import DISK_FULL, Recording, Refused
 
 OUT_OF_MEMORY = 3  # the exit code that needs no memory to tell
 _ANSWER, _SOURCE, _TARGET, _END = 1, 3, 4, 5
@@ -48,6 +48,8 @@ def _answer(request: dict[str, Any], jobs: Jobs, recording: Recording, written: 
     except Refused as refused:
         return {"reason": str(refused)}
     except OSError as error:
+        if error.errno in DISK_FULL:
+            return {"disk_full": True}
         if error.errno != errno.EFBIG:
             return _stumbled(error)
         return {"reason": f"what plays would be larger than {request['limits']['output_bytes'] / 1024**2:.0f} MiB"}

@@ -80,7 +80,7 @@ def _outcome(answer: bytes, status: int, *, in_time: bool, limits: dict[str, int
         return {"reason": f"it took more than {limits['wall_seconds']} s"}
     with suppress(ValueError, RecursionError):
         outcome = json.loads(answer)
-        if isinstance(outcome, dict) and ("result" in outcome or "reason" in outcome):
+        if isinstance(outcome, dict) and outcome.keys() & {"result", "reason", "disk_full"}:
             return outcome
     code = os.waitstatus_to_exitcode(status)
     if code == OUT_OF_MEMORY:

@@ -28,6 +28,7 @@ DECODERS = frozenset({
     "pcm_u16be", "pcm_u16le", "pcm_u24be", "pcm_u24le", "pcm_u32be", "pcm_u32le", "pcm_u8",
 })  # fmt: skip
 _READ_BYTES = 64 * 1024
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CLOCK_EVERY = 64  # packets between two looks at the clock, which is a call of the system
 
 File: TypeAlias = RawIOBase | BytesIO
@@ -148,7 +149,8 @@ def damaged(error: FFmpegError) -> Refused:
     """The same in words. Raises what is no damage: no memory left, or no room (and the closing then fails as well)."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno == errno.EFBIG):
+        no_room = isinstance(cause, OSError) and cause.errno in {errno.EFBIG, *DISK_FULL}
+        if no_room or isinstance(cause, MemoryError):
             raise cause
         cause = cause.__context__
     return Refused(f"the file is damaged: {(error.strerror or 'it can not be read').lower()}")
