@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from audio.formats import WAV
-from audio.processing.decoder_process import Box, inspect_box
+from audio.processing.decoder_process import SERVER, Box, inspect_box
 from audio.processing.decoding import Decoder, DecoderUnavailable, DecodingFailed, DecodingLimits, Used
 from audio.processing.demuxers import DEMUXERS
 from audio.processing.opened import new_file, opened
@@ -107,6 +107,17 @@ from audio.processing.decoder import box, libc, seccomp
 libc.prctl(38, 1)
 seccomp.filter_calls()  # as a system that has none of the layers refuses them
 print(json.dumps(box.close_box()))
+"""
+
+BROKEN = """
+import errno, sys
+sys.path.append(sys.argv[1])
+from audio.processing.decoder import box
+
+def fail():
+    raise OSError(errno.ENOMEM, "")
+
+box.restrict_self = fail
 """
 
 
@@ -217,6 +228,13 @@ def test_a_system_without_layers_says_so() -> None:
     """Where the kernel or a container's filter has none of them, that is told, and decoding isn't held up."""
     told = subprocess.run([sys.executable, "-c", WITHOUT, str(BACKEND)], capture_output=True, check=True)
     assert json.loads(told.stdout) == {"no_new_privs": False, "landlock": False, "seccomp": False}
+
+
+async def test_nothing_is_decoded_in_an_open_box(source: int) -> None:
+    """A layer that is there and can't be closed holds decoding up, and is no fault of the recording's."""
+    async with Decoder(program=BROKEN + SERVER) as decoder:
+        with pytest.raises(DecoderUnavailable):
+            await examine(source, audio=WAV, decoder=decoder, limits=LIMITS)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)

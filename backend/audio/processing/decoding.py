@@ -160,6 +160,7 @@ class _Answer(BaseModel):
     used: Used
     result: dict[str, Any] | None = None
     disk_full: bool = False
+    unavailable: bool = False
     reason: Annotated[str, AfterValidator(lambda text: _printable(text)[:_REASON_CHARACTERS])] = ""
     trace: Annotated[str, AfterValidator(lambda text: _indented(text[:_TRACE_CHARACTERS]))] = ""
 
@@ -172,6 +173,9 @@ def _result(answer: bytes) -> tuple[dict[str, Any], Used]:
         raise DecoderUnavailable from error
     if said.trace:
         log.error("the decoder stumbled", reason=said.reason, trace=said.trace)
+    if said.unavailable:
+        log.error("the decoder's box can't be closed, so nothing is decoded")
+        raise DecoderUnavailable
     if said.disk_full:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if said.result is None:

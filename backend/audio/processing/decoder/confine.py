@@ -16,7 +16,7 @@ from audio.processing.decoder.jobs import Jobs
 from audio.processing.decoder.libc import prctl
 from audio.processing.decoder.opening import DISK_FULL, Recording, Refused
 
-OUT_OF_MEMORY = 3  # the exit code that needs no memory to tell
+OUT_OF_MEMORY, NOT_CONFINED = 3, 4  # exit codes: they need no memory to tell
 _ANSWER, _SOURCE, _TARGET, _END = 1, 3, 4, 5
 _FAILED = 1
 _PR_SET_PDEATHSIG = 1
@@ -31,13 +31,21 @@ def be_child(request: dict[str, Any], *, jobs: Jobs, source: int, target: int | 
         _keep_descriptors(source=source, target=target, answer=answer)
         _limit(request["limits"], writes=target is not None)
         with Recording(_SOURCE) as recording, FileIO(_TARGET, "r+") as written:
-            close_box()
+            _confine()
             _write(json.dumps(_answer(request, jobs, recording, written)).encode())
             os._exit(0)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     finally:
         os._exit(_FAILED)
+
+
+def _confine() -> None:
+    """Closes the box, or ends the child: the recording isn't to blame, and isn't read."""
+    try:
+        close_box()
+    except OSError:
+        os._exit(NOT_CONFINED)
 
 
 def _answer(request: dict[str, Any], jobs: Jobs, recording: Recording, written: FileIO) -> dict[str, Any]:

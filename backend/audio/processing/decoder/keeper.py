@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from audio.processing.decoder.confine import OUT_OF_MEMORY, be_child
+from audio.processing.decoder.confine import NOT_CONFINED, OUT_OF_MEMORY, be_child
 from audio.processing.decoder.jobs import Jobs
 
 _REQUEST_LIMIT_BYTES = 64 * 1024
@@ -83,6 +83,8 @@ def _outcome(answer: bytes, status: int, *, in_time: bool, limits: dict[str, int
         if isinstance(outcome, dict) and outcome.keys() & {"result", "reason", "disk_full"}:
             return outcome
     code = os.waitstatus_to_exitcode(status)
+    if code == NOT_CONFINED:
+        return {"unavailable": True}
     if code == OUT_OF_MEMORY:
         return {"reason": f"it needed more than {limits['memory_bytes'] / 1024**2:.0f} MiB of memory"}
     if code == -signal.SIGXCPU:

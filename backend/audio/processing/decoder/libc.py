@@ -10,8 +10,8 @@ import sys
 from typing import Final
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
-# What a kernel that has no such thing answers, or a container's filter in its place.
-UNSUPPORTED: Final = frozenset({errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM})
+# What a kernel that has no such thing answers, or a container's filter or policy in its place.
+UNSUPPORTED: Final = frozenset({errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES})
 
 
 def prctl(option: int, *arguments: int) -> int:
