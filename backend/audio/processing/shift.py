@@ -148,6 +148,8 @@ class Shift:
             for task in (work, enough):
                 task.cancel()
             await asyncio.wait({work, enough})
+            if not work.cancelled():
+                work.exception()  # where it was broken off, nobody else asks how it ended
 
     async def _after(self, error: Exception, queued: Queued, record: Record, recording_id: UUID) -> None:
         """Fails the recording where that was the last try. Raises RetryRequested where it wasn't."""
