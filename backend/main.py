@@ -18,6 +18,7 @@ from access.door import Door
 from access.rate import UploadRate
 from access.static import StaticTokens, static_tokens
 from api import audio, events, form_upload, health, metrics, page, reference, session, transcript, uploads
+from api.connection_limits import ConnectionLimits
 from api.edge import Guard, LingeringAnswer, RequestLog
 from api.errors import answer_problems
 from api.event_stream import Streams
@@ -226,11 +227,13 @@ def serve(settings: Settings) -> int:
     with claim_address(settings) as listener:
         asyncio.run(bring_up(settings))  # here, so that a refusal ends the start and not each of the workers
         drain = Drain(settings.drain_seconds, settings.drain_grace_seconds)
+        limits = ConnectionLimits(in_all=settings.max_connections, per_address=settings.max_connections_per_address)
         if settings.workers == 1:
-            run(create_app(settings), listener, drain=drain)
+            run(create_app(settings), listener, drain=drain, limits=limits)
             return 0
         with shared_between_processes():
-            return 0 if run_workers("main:create_worker", listener, workers=settings.workers, drain=drain) else 1
+            workers = settings.workers
+            return 0 if run_workers("main:create_worker", listener, workers=workers, drain=drain, limits=limits) else 1
 
 
 async def work(settings: Settings) -> None:

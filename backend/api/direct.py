@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -104,7 +105,7 @@ class Connection:
     @contextmanager
     def reading(self, length: int) -> Iterator[Reader]:
         """Lends the connection out to read at most `length` bytes of the body, all that is still unread."""
-        with self._own_socket() as lent:
+        with self.lend() as lent:
             self._protocol.take(length)
             reader = Reader(lent, length)
             try:
@@ -113,21 +114,32 @@ class Connection:
                 reader.give_back()
                 self._protocol.skip(length - reader.unread_bytes)
 
-    async def send_file(self, descriptor: int, *, start: int, count: int) -> bool:
+    def lend(self) -> socket.socket:
+        """The same socket under a number of its own, which nobody else gets should the connection be closed.
+
+        Raises ClientDisconnect, or OSError where no descriptor is left.
+        """
+        if self._protocol.transport.is_closing():
+            raise ClientDisconnect
+        theirs = self._protocol.transport.get_extra_info("socket")
+        own = socket.socket(theirs.family, theirs.type, theirs.proto, fileno=os.dup(theirs.fileno()))
+        own.setblocking(False)
+        return own
+
+    async def send_file(self, lent: socket.socket, descriptor: int, *, start: int, count: int) -> bool:
         """Sends bytes of a file as the next of the answer's body; its head has to be sent, its length declared.
 
         False when the client has gone, or takes nothing any more; then the connection is closed.
         """
         try:
             await self._written()
-            with self._own_socket() as lent:
-                while count:
-                    sent = await in_thread(partial(send_burst, lent, descriptor, start=start, count=count))
-                    start, count = start + sent, count - sent
-                    self._request.expected_content_length -= sent
-                    RESPONSE_BYTES.inc(sent)
-                    if not sent:
-                        await writable(lent)
+            while count:
+                sent = await in_thread(partial(send_burst, lent, descriptor, start=start, count=count))
+                start, count = start + sent, count - sent
+                self._request.expected_content_length -= sent
+                RESPONSE_BYTES.inc(sent)
+                if not sent:
+                    await writable(lent)
         except ConnectionGone:
             self._protocol.transport.abort()
             return False
@@ -146,15 +158,6 @@ class Connection:
     def abort(self) -> None:
         """Ends the connection at once, whatever was yet to be sent."""
         self._protocol.transport.abort()
-
-    def _own_socket(self) -> socket.socket:
-        """The same socket under a number of its own, which nobody else gets should the connection be closed."""
-        if self._protocol.transport.is_closing():
-            raise ConnectionGone
-        theirs = self._protocol.transport.get_extra_info("socket")
-        own = socket.socket(theirs.family, theirs.type, theirs.proto, fileno=os.dup(theirs.fileno()))
-        own.setblocking(False)
-        return own
 
 
 def direct_connection(scope: Scope) -> Connection | None:

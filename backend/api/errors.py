@@ -44,6 +44,7 @@ from audio.uploads.errors import (
     UploadMissing,
 )
 from audio.uploads.turns import UploadBusy, UploadTakenOver
+from core.descriptors import is_exhaustion
 from core.errors import DatabaseFull, DatabaseProblem, PegasusError
 from core.labels import LabelTooLong, LabelUnprintable
 from core.logging import log_failure
@@ -152,11 +153,12 @@ FRAMEWORK = {
     408: Problem(408, "body-too-slow", "The body is too slow"),
     413: Problem(413, "body-too-large", "The body is too large"),
 }
+EXHAUSTED = Problem(503, "server-busy", "The server has too much open", headers=_retry_soon)
 UNKNOWN = Problem(500, "internal-error", "Something went wrong here")
 NOT_JSON = Problem(400, "json-malformed", "Not JSON")
 INVALID = Problem(422, "request-invalid", "The request is invalid")
 BEFORE = tuple(Problem(one.status, one.slug, one.title) for one in REFUSALS)  # what isn't a request yet
-ALL_PROBLEMS = (*PROBLEMS.values(), *FRAMEWORK.values(), *BEFORE, UNKNOWN, NOT_JSON, INVALID)
+ALL_PROBLEMS = (*PROBLEMS.values(), *FRAMEWORK.values(), *BEFORE, EXHAUSTED, UNKNOWN, NOT_JSON, INVALID)
 # What these say is for the log: it names the server's inner addresses and users.
 PRIVATE = {
     DatabaseFull: "The database has no room left right now.",
@@ -171,6 +173,7 @@ def answer_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(ClientDisconnect, _on_client_gone)
+    app.add_exception_handler(OSError, _on_os_error)
     app.add_exception_handler(Exception, _on_unknown_error)
 
 
@@ -232,6 +235,13 @@ def _methods_at(request: Request) -> str:
 
 async def _on_client_gone(_request: Request, _error: Exception) -> Response:
     return Response(status_code=CLIENT_GONE)
+
+
+async def _on_os_error(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, OSError) or not is_exhaustion(error):
+        raise error
+    log.error("request failed", error=type(error).__name__, reason=str(error.strerror))
+    return _answer(EXHAUSTED, detail=f"{EXHAUSTED.title}.", headers=EXHAUSTED.headers(error))
 
 
 async def _on_unknown_error(_request: Request, _error: Exception) -> Response:

@@ -15,8 +15,9 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from api.connection_limits import Leave, OpenConnections
 from api.head_limits import LONGEST_HEAD_BYTES, MOST_FIELDS, HeadLimits
-from api.refusals import HeadTooLong, Refusal, RequestMalformed, TooManyAhead, TransferCodingUnknown
+from api.refusals import HeadTooLong, Refusal, RequestMalformed, TooManyAhead, TooManyConnections, TransferCodingUnknown
 
 HEAD_SECONDS = 30
 _ABSOLUTE = re.compile(rb"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
@@ -32,20 +33,34 @@ class HeadProtocol(HttpToolsProtocol):
     _last_words: bytes | None = None  # what is sent behind the last answer; from then on nothing more is read
     _is_ending = False
     _eof = False
+    _leave: Leave | None = None  # what counts this connection no more
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, *arguments: Any, connections: OpenConnections, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._limits = HeadLimits()
+        self._open_connections = connections
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begins to wait for a head."""
+        """Begins to wait for a head, or refuses a connection that is one too many."""
         super().connection_made(transport)
         self._answers_transport = _AnswersTransport(transport, close=self.end)
-        self._wait()
+        try:
+            self._leave = self._open_connections.enter(self.client)
+        except TooManyConnections as refusal:
+            self._leave = self._open_connections.enter_refused()
+            if self._leave is None:
+                transport.write(refusal.answer())
+                transport.close()
+            else:
+                self._refuse(refusal)
+        else:
+            self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Waits no more, and lets the request that is being answered know: uvicorn tells the last one read alone."""
         self._wait_no_more()
+        if self._leave is not None:
+            self._leave()
         if self._running is not None and not self._running.response_complete:
             _disconnect(self._running)
         super().connection_lost(exc)

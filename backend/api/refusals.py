@@ -4,6 +4,8 @@ import json
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+RETRY_SECONDS = 5
+
 
 class Refusal(Exception):
     """The connection ends, and says why: whatever else it brings isn't read."""
@@ -11,6 +13,7 @@ class Refusal(Exception):
     status: int
     slug: str
     title: str
+    headers: bytes = b""
 
     def __init__(self) -> None:
         super().__init__(self.title)
@@ -25,7 +28,7 @@ class Refusal(Exception):
         }
         body = json.dumps(problem).encode()
         head = b"content-type: application/problem+json\r\ncontent-length: %d\r\nconnection: close\r\n" % len(body)
-        return STATUS_LINE[self.status] + head + b"\r\n" + body
+        return STATUS_LINE[self.status] + head + self.headers + b"\r\n" + body
 
 
 class RequestMalformed(Refusal):
@@ -58,4 +61,11 @@ class TransferCodingUnknown(Refusal):
     status, slug, title = 501, "transfer-coding-unknown", "The body's transfer coding isn't known"
 
 
-REFUSALS = (RequestMalformed, FramingTooLong, TooManyAhead, HeadTooLong, TransferCodingUnknown)
+class TooManyConnections(Refusal):
+    """As many connections are open as may be."""
+
+    status, slug, title = 503, "too-many-connections", "Too many connections are open"
+    headers = b"retry-after: %d\r\n" % RETRY_SECONDS
+
+
+REFUSALS = (RequestMalformed, FramingTooLong, TooManyAhead, HeadTooLong, TransferCodingUnknown, TooManyConnections)

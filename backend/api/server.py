@@ -6,7 +6,9 @@ import signal
 import socket
 import time
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
+from typing import Any
 
 import structlog
 import uvicorn
@@ -14,8 +16,10 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import multiprocess
 
 from api.bursts import SILENCE_SECONDS
+from api.connection_limits import BACKLOG, ConnectionLimits, OpenConnections, backlog_within
 from api.direct import DirectProtocol
 from api.heads import HeadProtocol
+from core.descriptors import are_exhausted, descriptor_limit, raise_descriptor_limit
 from core.errors import SettingRefused
 from core.metrics import process_ended
 from core.settings import Settings
@@ -38,6 +42,8 @@ class Drain:
 
 
 AT_ONCE = Drain()
+USUAL = ConnectionLimits()
+TICKS_A_SECOND = 10
 
 
 def claim_address(settings: Settings) -> socket.socket:
@@ -48,7 +54,7 @@ def claim_address(settings: Settings) -> socket.socket:
     where = f"{settings.host} port {settings.port}"
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
-        listener = socket.create_server(found[0][4][:2], family=found[0][0], backlog=2048)
+        listener = socket.create_server(found[0][4][:2], family=found[0][0], backlog=BACKLOG)
     except (socket.gaierror, UnicodeError) as error:
         raise SettingRefused("HOST", f"names no address of this machine: {settings.host}") from error
     except OSError as error:
@@ -59,25 +65,27 @@ def claim_address(settings: Settings) -> socket.socket:
     return listener
 
 
-def run(app: ASGIApp, listener: socket.socket, *, drain: Drain) -> None:
+def run(app: ASGIApp, listener: socket.socket, *, drain: Drain, limits: ConnectionLimits) -> None:
     """Serves in this process until a signal ends it and all requests are answered."""
-    server_for(app, drain=drain).run(sockets=[listener])
+    server_for(app, drain=drain, limits=limits).run(sockets=[listener])
 
 
-def server_for(app: ASGIApp, *, direct: bool = True, drain: Drain = AT_ONCE) -> uvicorn.Server:
+def server_for(
+    app: ASGIApp, *, direct: bool = True, drain: Drain = AT_ONCE, limits: ConnectionLimits = USUAL
+) -> uvicorn.Server:
     """The server that `run` runs, for whoever has an event loop of their own; not `direct`, it lends no connection."""
-    config = _config(app, drain=drain)
+    config = _config(app, drain=drain, limits=limits)
     if not direct:
         config.http = HeadProtocol
     return _ServerAlone(config)
 
 
-def run_workers(factory: str, listener: socket.socket, *, workers: int, drain: Drain) -> bool:
+def run_workers(factory: str, listener: socket.socket, *, workers: int, drain: Drain, limits: ConnectionLimits) -> bool:
     """Serves in several processes; `factory` names what makes the application in each of them.
 
     False when one of them could not start.
     """
-    config = _config(factory, factory=True, workers=workers, drain=drain)
+    config = _config(factory, factory=True, workers=workers, drain=drain, limits=limits)
     listener.set_inheritable(True)
     supervisor = _Workers(config, sockets=[listener])
     supervisor.run()
@@ -87,10 +95,32 @@ def run_workers(factory: str, listener: socket.socket, *, workers: int, drain: D
 class _Config(uvicorn.Config):
     """uvicorn's, which reaches every server process, with what ours needs."""
 
-    drain: Drain = AT_ONCE
+    drain: Drain
+    limits: ConnectionLimits
+    connections: OpenConnections
+
+    def load(self) -> None:
+        """Makes ready, in each server process, what belongs to it alone."""
+        super().load()
+        raise_descriptor_limit()
+        descriptors = descriptor_limit()
+        limits = self.limits.within(descriptors)
+        if limits != self.limits:
+            log.warning(
+                "MAX_CONNECTIONS is more than the system's limit of descriptors lets be open",
+                descriptors=descriptors,
+                connections=limits.in_all,
+            )
+        self.backlog = backlog_within(descriptors)
+        self.connections = OpenConnections(limits)
+        protocol: Any = self.http_protocol_class
+        made: Any = partial(protocol, connections=self.connections)
+        self.http_protocol_class = made
 
 
-def _config(app: ASGIApp | str, *, drain: Drain, factory: bool = False, workers: int = 1) -> _Config:
+def _config(
+    app: ASGIApp | str, *, drain: Drain, limits: ConnectionLimits, factory: bool = False, workers: int = 1
+) -> _Config:
     config = _Config(
         app,
         http=DirectProtocol,
@@ -106,6 +136,7 @@ def _config(app: ASGIApp | str, *, drain: Drain, factory: bool = False, workers:
         timeout_graceful_shutdown=ceil(drain.seconds),
     )
     config.drain = drain
+    config.limits = limits
     return config
 
 
@@ -116,6 +147,8 @@ class _Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Asked ten times a second whether the time has come to close the sockets."""
         ends = await super().on_tick(counter)
+        if counter % TICKS_A_SECOND == 0 and are_exhausted():  # then the event loop drops connections without a word
+            self.config.connections.report_exhaustion()
         if ends and self._closes_at is None:
             grace = self.config.drain.grace_seconds if self._captured_signals[:1] == [signal.SIGTERM] else 0
             self._closes_at = time.monotonic() + grace

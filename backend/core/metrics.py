@@ -51,6 +51,16 @@ _stages = Histogram(
     registry=REGISTRY,
 )
 RECEIVING, PUBLISHING, ENTERING = (_stages.labels(stage) for stage in ("receive", "publish", "enter"))
+HTTP_CONNECTIONS = Gauge(
+    "pegasus_http_connections_open", "Open connections of clients.", multiprocess_mode="livesum", registry=REGISTRY
+)
+_refused_connections = Counter(
+    "pegasus_http_connections_refused",
+    "Connections that were refused, by the limit that they would have passed: all, address, or descriptors.",
+    ("limit",),
+    registry=REGISTRY,
+)
+HTTP_CONNECTIONS_REFUSED = {limit: _refused_connections.labels(limit) for limit in ("all", "address", "descriptors")}
 EVENT_STREAMS = Gauge(
     "pegasus_event_streams_open", "Open streams of events.", multiprocess_mode="livesum", registry=REGISTRY
 )

@@ -85,6 +85,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     workers: int = Field(default=1, ge=1, le=256)
+    max_connections: int = Field(default=2000, ge=1)
+    max_connections_per_address: int = Field(default=200, ge=0)
     data_path: RootedPath = ROOT / "data"
     database_url: SecretStr | None = None
     migration_database_url: SecretStr | None = None

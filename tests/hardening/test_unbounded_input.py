@@ -13,7 +13,8 @@ import pytest
 
 from tests.api.conftest import Look
 from tests.api.test_main import Run, running
-from tests.api.test_serving import Wire, head, until_kept, wire
+from tests.api.test_serving import WAV, Wire, head, until_kept, wire
+from tests.watching.test_metrics import parsed
 
 MIB = 1024 * 1024
 PIECE_BYTES = 64 * 1024
@@ -191,6 +192,34 @@ async def test_a_body_that_does_not_come_holds_no_connection(
         assert (status, headers["content-type"], headers["connection"]) == (408, "application/problem+json", "close")
         assert json.loads(content)["type"] == "urn:pegasus:problem:body-too-slow"
         assert await client.closed()
+
+
+@pytest.fixture
+def soon_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second of patience with clients that take nothing, instead of sixty."""
+    monkeypatch.setattr("api.server.SILENCE_SECONDS", 1)
+
+
+async def open_connections(client: httpx.AsyncClient) -> float:
+    """How many connections the server says that it has."""
+    return parsed((await client.get("/metrics")).text)["pegasus_http_connections_open"].samples[0].value
+
+
+async def test_a_client_that_reads_nothing_holds_no_connection(
+    soon_given_up: None, server: str, far_client: httpx.AsyncClient
+) -> None:
+    """Answers that nobody takes are given up, and the connection with them."""
+    answer = await far_client.post("/api/audio/upload", files={"file": ("memo.wav", WAV + bytes(900_000))})
+    request = f"GET /api/audio/{answer.json()['id']}/download HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    parts = urlsplit(server)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((parts.hostname, parts.port))
+        client.sendall(request * 10)
+        assert await open_connections(far_client) == 2
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while await open_connections(far_client) == 2:
+                await asyncio.sleep(0.1)
 
 
 async def test_the_log_holds_no_long_path(server: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -121,7 +121,21 @@ async def test_no_label_is_chosen_by_a_client(client: httpx.AsyncClient, upload:
     assert labels(answer.text, "finding") <= FINDINGS
     assert labels(answer.text, "step") <= {"examine", "transcribe", "improve"}
     assert labels(answer.text, "outcome") <= {"done", "failed", "broken off", "completed", "healed", "begun"}
-    known = {"route", "method", "status", "lane", "state", "verdict", "finding", "step", "outcome", "stage", "le"}
+    assert labels(answer.text, "limit") == {"all", "address", "descriptors"}
+    known = {
+        "route",
+        "method",
+        "status",
+        "lane",
+        "state",
+        "verdict",
+        "finding",
+        "step",
+        "outcome",
+        "stage",
+        "le",
+        "limit",
+    }
     assert {name for metric in parsed(answer.text).values() for one in metric.samples for name in one.labels} <= known
 
 
