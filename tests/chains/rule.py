@@ -60,10 +60,10 @@ def healed(stop: Stop, claim: Claim, *, lost_tables: bool) -> bool:
             return stop.at_the_end or (not lost_tables and _can_move_back(stop) and _known(stop))
         case "the parent" if not stop.begun:
             return True
-    return _known(stop, by_its_own_code=True)
+    return _known(stop, by_its_own_code=True, next_has_begun=claim != "the parent" or not stop.index)
 
 
-def _known(stop: Stop, *, by_its_own_code: bool = False) -> bool:
+def _known(stop: Stop, *, by_its_own_code: bool = False, next_has_begun: bool = True) -> bool:
     """Whether the schema alone tells what is still to be run; rows are only moved `by_its_own_code`."""
     marks = stop.marks
     if stop.revision in stop.chain.again and stop.begun:
@@ -71,22 +71,25 @@ def _known(stop: Stop, *, by_its_own_code: bool = False) -> bool:
     if not stop.begun:
         return stop.index == 0 or _end_is_known(stop, stop.index - 1)
     if stop.done == len(marks):
-        return _end_is_known(stop, stop.index)
+        return _end_is_known(stop, stop.index, next_has_begun=next_has_begun)
     if all(mark[0] in COMPLETABLE for mark in marks):
         return True
     plain = all(mark in ("+", "-", ".") for mark in marks[stop.done :])
     return not _beside_rows(marks, stop.done) and (plain or by_its_own_code)
 
 
-def _end_is_known(stop: Stop, index: int) -> bool:
-    """Whether a revision's end can't be taken for a place before rows were moved, or after the next moved some."""
+def _end_is_known(stop: Stop, index: int, *, next_has_begun: bool = True) -> bool:
+    """Whether a revision's end can't be taken for a place before rows were moved, or after the next moved some.
+
+    Where the parent is on record, the next revision can't have begun: Alembic records a revision before that.
+    """
     chain, doubtful = stop.chain, []
     for revision in reversed(stop.order[: index + 1]):
         trail = _leading(reversed(chain.marks(revision)))
         doubtful += [] if revision in chain.again else trail
         if len(trail) < len(chain.marks(revision)):
             break
-    for revision in stop.order[index + 1 :]:
+    for revision in stop.order[index + 1 :] if next_has_begun else ():
         trail = _leading(chain.marks(revision))
         if len(trail) < len(chain.marks(revision)):
             break
