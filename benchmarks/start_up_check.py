@@ -27,7 +27,8 @@ from core.database import open_single_use_engine
 from core.embedded_postgres import join
 from reconcile.__main__ import main as reconcile
 from reconcile.look import look
-from reconcile.project import on_own_connection, open_project
+from reconcile.engine import on_own_connection
+from reconcile.project import open_project
 from reconcile.report import Report
 
 LENGTHS = (2, 35, 500)

@@ -8,8 +8,10 @@ from sqlalchemy import Connection, delete, insert, update
 from audio.models import AudioFile
 
 
-def write_a_recording(connection: Connection) -> None:
+def write_a_recording(connection: Connection) -> str | None:
     """Enters a recording, relabels it and deletes it, in the caller's savepoint.
+
+    Returns what of that didn't happen although PostgreSQL let it: a trigger may drop a write without a word.
 
     Raises:
         DBAPIError: PostgreSQL doesn't let it: somebody's trigger, or a policy that binds this user.
@@ -27,7 +29,12 @@ def write_a_recording(connection: Connection) -> None:
         "created_at": now,
         "updated_at": now,
     }
-    connection.execute(insert(AudioFile).values(row))
-    relabelled = update(AudioFile).where(AudioFile.id == recording).values(tag="probe", category="probe")
-    connection.execute(relabelled)
-    connection.execute(delete(AudioFile).where(AudioFile.id == recording))
+    writes = {
+        "an INSERT": insert(AudioFile).values(row),
+        "an UPDATE": update(AudioFile).where(AudioFile.id == recording).values(tag="probe", category="probe"),
+        "a DELETE": delete(AudioFile).where(AudioFile.id == recording),
+    }
+    for name, write in writes.items():
+        if connection.execute(write).rowcount != 1:
+            return f"{name} of a recording was dropped"
+    return None

@@ -71,11 +71,14 @@ def _renamed(name: str) -> str:
 
 
 def _relabel(name: str, expected: str, found: str) -> str:
+    """The labels renamed first, where it is plain which is which; what then is left takes a type of its own."""
     wanted, present = LABEL.findall(expected), LABEL.findall(found)
+    strange = [label for label in present if label not in wanted]
+    pairs = [(old, new) for old in strange for new in wanted if new not in present and old.lower() == new.lower()]
     if len(wanted) == len(present):
         pairs = [(old, new) for old, new in zip(present, wanted, strict=True) if old != new]
-        if not {old for old, _ in pairs} & set(wanted):
-            return " ".join(f"ALTER TYPE {name} RENAME VALUE {old} TO {new};" for old, new in pairs)
+    if pairs and not {old for old, _ in pairs} & set(wanted):
+        return " ".join(f"ALTER TYPE {name} RENAME VALUE {old} TO {new};" for old, new in pairs)
     return (
         f"ALTER TYPE {name} RENAME TO {_renamed(name)}; CREATE TYPE {name} AS {expected}; "
         f"-- then for each column of it: ALTER TABLE … ALTER COLUMN … TYPE {name} USING …::text::{name};"

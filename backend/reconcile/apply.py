@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from reconcile.engine import as_the_project_does
 from reconcile.environment import upgrade
 from reconcile.observe import Observation, VersionTable
 from reconcile.project import Project
@@ -49,9 +50,10 @@ def apply_alone(step: Step, connection: Connection, project: Project, observatio
             outside.execute(_SET_PATH, {"path": observation.path, "local": False})
             outside.exec_driver_sql(sql)
         case UpgradeAlone(revision):
-            upgrade(project.config, revision, connection, enums=_remembered(observation, project))
+            upgrade(project.config, revision, as_the_project_does(connection), enums=_remembered(observation, project))
         case Resume(revision, done):
-            resume(project.config, revision, connection, done=done, enums=_remembered(observation, project))
+            alone = as_the_project_does(connection)
+            resume(project.config, revision, alone, done=done, enums=_remembered(observation, project))
         case _:
             raise TypeError(step)
 

@@ -10,10 +10,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from reconcile import heal as healing
+from reconcile.engine import as_the_project_does, commits_each_statement, on_own_connection
 from reconcile.errors import ReconcileError
 from reconcile.journal import Journal
 from reconcile.look import Choices, look
-from reconcile.project import Project, chain, configuration, on_own_connection, open_project, tape_path
+from reconcile.project import Project, chain, configuration, open_project, tape_path
+from reconcile.record import RevisionFailed
 from reconcile.record import record as play
 from reconcile.report import Report
 from reconcile.scratch import scratch_database
@@ -70,8 +72,14 @@ def record(options: Namespace) -> int:
     base = options.base.read_text(encoding="utf-8") if options.base else ""
 
     def work(connection: Connection) -> Tape:
+        try:
+            with scratch_database(connection) as scratch:
+                return play(config, scratch, base=base, until=until)
+        except RevisionFailed as error:
+            if not (error.for_its_transaction and commits_each_statement(connection)):
+                raise
         with scratch_database(connection) as scratch:
-            return play(config, scratch, base=base, until=until)
+            return play(config, as_the_project_does(scratch), base=base, until=until)
 
     path = tape_path(config)
     until = read_tape(path).until if options.check and path.is_file() else options.to

@@ -41,6 +41,17 @@ class SeveralTargets(EnvironmentUnfit):
         )
 
 
+class VersionOutOfSight(EnvironmentUnfit):
+    """env.py has the names of a schema translated, and Alembic looks for its version under the name before that."""
+
+    def __init__(self, schema: str) -> None:
+        super().__init__(
+            f"env.py translates names to the schema {schema}, and with them that of the version table, where Alembic"
+            f' then looks for none; give context.configure a version_table_schema="{schema}"'
+        )
+        self.schema = schema
+
+
 class EnvironmentRaised(EnvironmentUnfit):
     """env.py, or what it imports, raised an error."""
 
@@ -78,6 +89,7 @@ def upgrade(
         RevisionRaised: a revision's own code fails, and not because of what PostgreSQL says.
         EnvironmentRaised: env.py fails.
         SeveralTargets: env.py migrates more than one database or schema.
+        VersionOutOfSight: env.py has names translated, and doesn't say where the version lies.
     """
     scripts = scripts or ScriptDirectory.from_config(config)
 
@@ -110,6 +122,9 @@ def _run(config: Config, scripts: ScriptDirectory, connection: Connection, *, fn
         given = kwargs.pop("connection", given)
         if given is not None and given is not connection:
             _take_over_search_path(given, connection)
+            connection.execution_options(schema_translate_map=_translation(given))
+        if kwargs.get("version_table_schema") is None and (schema := _translation(connection).get(None)):
+            raise VersionOutOfSight(schema)
         configure(connection, *args, **kwargs)
 
     vars(environment)["configure"] = configure_ours  # Alembic looks for it on the instance
@@ -125,6 +140,7 @@ def _run(config: Config, scripts: ScriptDirectory, connection: Connection, *, fn
         raise raised_by_project(error, scripts) from error
     finally:
         del config.attributes["connection"]
+        connection.execution_options(schema_translate_map={})
 
 
 def _is_of_the_connection(error: Exception) -> bool:
@@ -187,6 +203,11 @@ def _take_over_search_path(given: Connection, ours: Connection) -> None:
     ours.execute(text("SELECT pg_catalog.set_config('search_path', :path, false)"), {"path": path})
     if outside:
         ours.commit()
+
+
+def _translation(connection: Connection) -> dict[str | None, str | None]:
+    """What schemas' names are translated to before a statement is sent."""
+    return connection.get_execution_options().get("schema_translate_map") or {}
 
 
 @contextmanager

@@ -10,12 +10,12 @@ _NOT_THE_SCHEMA = ("08", "28", "42501", "53", "57", "58", "XX")  # connection, w
 
 def is_busy(error: DBAPIError) -> bool:
     """Whether the same may go well a moment later, because somebody else was using a table."""
-    return _sqlstate(error) in _BUSY
+    return sqlstate_of(error) in _BUSY
 
 
 def refusal_of(error: DBAPIError) -> Refusal | None:
     """What the schema or the rows won't take, as a refusal; None for what isn't reconcile's to explain."""
-    if is_busy(error) or _sqlstate(error).startswith(_NOT_THE_SCHEMA):
+    if is_busy(error) or sqlstate_of(error).startswith(_NOT_THE_SCHEMA):
         return None
     remedy = f"-- make this possible, then heal again: {error.statement};"
     return Refusal(f"PostgreSQL refused a step: {message_of(error)}", (remedy,))
@@ -38,6 +38,7 @@ def message_of(error: DBAPIError) -> str:
     return f"{cause}" + (f" ({detail})" if detail else "")
 
 
-def _sqlstate(error: DBAPIError) -> str:
+def sqlstate_of(error: DBAPIError) -> str:
+    """PostgreSQL's code of an error, whichever the driver."""
     original = error.orig
     return getattr(original, "sqlstate", None) or getattr(original, "pgcode", None) or "XX000"

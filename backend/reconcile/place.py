@@ -315,10 +315,32 @@ def _nearest(ours: Schema, claims: Claims, tape: Tape) -> Place:
             if claims.vouched and claims.applied <= applied - {tip}:
                 return Place(applied - {tip}, pending=(Pending(tip, _there(revision, ours)),))
             return Place(applied, readings=(_before(applied, tape), label(applied, tape)))
+    unmoved = _perhaps_never_run(applied, ours, claims, tape)
+    if unmoved and claims.vouched:
+        ids = {revision.id for revision in unmoved}
+        return Place(applied - ids, pending=tuple(Pending(item.id, _there(item, ours)) for item in unmoved))
+    if unmoved:
+        return Place(applied, readings=(label(applied - {unmoved[0].id}, tape), label(applied, tape)))
     begun = None if claims.vouched else _perhaps_begun(applied, ours, tape)
     if begun is not None:
         return Place(applied, readings=(label(applied, tape), begun.id))
     return _unless_moving_back(Place(applied), claims, tape)
+
+
+def _perhaps_never_run(applied: frozenset[str], ours: Schema, claims: Claims, tape: Tape) -> tuple[Revision, ...]:
+    """Revisions that aren't on record, and miss something that was made together with rows that it moved.
+
+    What is missing could be made by itself; but then nobody would ever move the rows.
+    """
+    end = tape.after(applied)
+    return tuple(
+        revision
+        for revision in tape.revisions
+        if revision.id in applied - claims.applied and not revision.replay_safe
+        for statement in revision.statements
+        if statement.kind in ("data", "opaque")
+        and any(end.get(key) == effect.after != ours.get(key) for key, effect in statement.effects.items())
+    )
 
 
 def _there(revision: Revision, ours: Schema) -> tuple[int, ...]:

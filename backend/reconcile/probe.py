@@ -22,11 +22,12 @@ def probed(location: Location, connection: Connection, project: Project) -> Loca
         return location
     savepoint = connection.begin_nested()
     try:
-        project.probe(connection)
+        reason = project.probe(connection)
     except DBAPIError as error:
-        rejecting = tuple(replace(item, found=f"{item.found} ({message_of(error)})") for item in location.undecided)
-        return replace(location, verdict=Verdict.DRIFTED, rejecting=rejecting, undecided=())
-    else:
-        return replace(location, undecided=())
+        reason = message_of(error)
     finally:
         savepoint.rollback()
+    if not reason:
+        return replace(location, undecided=())
+    rejecting = tuple(replace(item, found=f"{item.found} ({reason})") for item in location.undecided)
+    return replace(location, verdict=Verdict.DRIFTED, rejecting=rejecting, undecided=())

@@ -1,23 +1,17 @@
 """A project as reconcile sees it: its Alembic configuration, its chain of revisions, and the tape of them."""
 
-import asyncio
 import configparser
 import warnings
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
 
 from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection
 
-from reconcile.environment import EnvironmentUnfit, only_once, raised_by_project, without_query
 from reconcile.errors import ReconcileError
 from reconcile.tape import Tape, TapeUnreadable, file_hash, source_hash
 from reconcile.tape_file import read_tape
@@ -29,7 +23,6 @@ _UNREADABLE = (  # what Alembic only warns of; everybody else's warnings at impo
     r"Revision .* referenced from .* is not present",
     r"Revision .* is present more than once",
 )
-Result = TypeVar("Result")
 
 
 class ChainUnreadable(ReconcileError):
@@ -47,13 +40,14 @@ class ChainUnreadable(ReconcileError):
 class Project:
     """A chain of revisions that can be run, and the tape that says what they do.
 
-    `probe` writes as the project's code does, and raises what PostgreSQL says where it isn't let: the catalogs don't
-    tell what somebody else's trigger does. It is called in a savepoint that is taken back.
+    `probe` writes as the project's code does, and raises what PostgreSQL says where it isn't let, or returns what came
+    to nothing without a word: the catalogs don't tell what somebody else's trigger does. It is called in a savepoint
+    that is taken back.
     """
 
     config: Config
     tape: Tape
-    probe: Callable[[Connection], object] | None = None
+    probe: Callable[[Connection], str | None] | None = None
 
 
 def open_project(ini: Path) -> Project:
@@ -74,20 +68,21 @@ def open_project(ini: Path) -> Project:
     return Project(config, tape, _probe(config))
 
 
-def _probe(config: Config) -> Callable[[Connection], object] | None:
+def _probe(config: Config) -> Callable[[Connection], str | None] | None:
     """The project's own probe, where its alembic.ini names one."""
     named = config.get_main_option(PROBE_OPTION)
     if not named:
         return None
     module, _, function = named.partition(":")
 
-    def probe(connection: Connection) -> object:
+    def probe(connection: Connection) -> str | None:
         """Imported when it is called: a healthy database never calls it."""
         try:
             write = getattr(import_module(module), function)
         except (ImportError, AttributeError) as error:
             raise ChainUnreadable(f"{PROBE_OPTION} names {named}, which can't be imported", str(error)) from error
-        return write(connection)
+        reason = write(connection)
+        return str(reason) if reason else None
 
     return probe
 
@@ -192,47 +187,3 @@ def vouched_by_revision(readings: Iterable[str], connection: Connection, project
             if done:
                 return reading
     return None
-
-
-def on_own_connection(config: Config, work: Callable[[Connection], Result]) -> Result:
-    """Calls `work` with a connection made the way the project's own env.py makes its own.
-
-    env.py is run only to learn its engine: nothing may wait, or be healed, inside the transaction that it begins. It is
-    given no revision to go to, by which an env.py that locks what it changes can tell that there is nothing to lock.
-    It may leave a context manager in `config.attributes["explained"]` that turns a driver's errors into CommandError.
-    """
-    engine = _engine_of_env(config)
-    with config.attributes.get("explained", nullcontext)():
-        if not engine.dialect.is_async:
-            with engine.connect() as connection:
-                return work(connection)
-
-        from sqlalchemy.ext.asyncio import AsyncEngine  # noqa: PLC0415 - needs greenlet, which only async projects have
-
-        async def work_on_connection() -> Result:
-            async with AsyncEngine(engine).connect() as connection:
-                return await connection.run_sync(work)
-
-        return asyncio.run(work_on_connection())
-
-
-def _engine_of_env(config: Config) -> Engine:
-    engines: list[Engine] = []
-
-    def visit(_heads: Any, context: Any) -> list[Any]:
-        engines.append(context.connection.engine)
-        return []
-
-    directory = ScriptDirectory.from_config(config)
-    try:
-        environment = EnvironmentContext(config, directory, fn=only_once(visit), dont_mutate=True)
-        without_query(environment)
-        with environment:
-            directory.run_env()
-    except (DBAPIError, ReconcileError, CommandError):
-        raise
-    except Exception as error:
-        raise raised_by_project(error, directory) from error
-    if not engines:
-        raise EnvironmentUnfit("env.py runs no migrations, so it makes no connection that could be used")
-    return engines[0]

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reconcile.environment import RevisionRaised, migration_context, upgrade
 from reconcile.errors import ReconcileError
-from reconcile.failure import message_of
+from reconcile.failure import message_of, sqlstate_of
 from reconcile.observe import VersionTable, observe
 from reconcile.schema import Key, Schema
 from reconcile.sql.split import first_word, split, without_meta_commands
@@ -41,18 +41,33 @@ _COUNTS = text(
     " FROM pg_catalog.pg_stat_xact_user_tables t WHERE t.relname <> CAST(:versions AS text)"
 )
 _UNWATCHED = text((Path(__file__).parent / "unwatched.sql").read_text(encoding="utf-8"))
+_NOT_IN_A_TRANSACTION = ("25001", "55P04")  # CREATE INDEX CONCURRENTLY, say, or an enum's new label before a commit
 _MARK = "reconcile.transaction"  # set for a transaction only: where it is gone, the transaction has ended
 
 
 class RevisionFailed(ReconcileError):
     """A revision doesn't run on PostgreSQL, whoever runs it; what is before it can be recorded without it."""
 
-    def __init__(self, revision: str, reason: str, *, before: tuple[str, ...]) -> None:
+    def __init__(
+        self, revision: str, reason: str, *, before: tuple[str, ...], for_its_transaction: bool = False
+    ) -> None:
         part = f"; what is before it can be recorded: python -m reconcile record --to {before[0]}" if before else ""
         super().__init__(f"Revision {revision} fails on an empty database, {reason}{part}.")
         self.revision = revision
         self.reason = reason
         self.before = before
+        self.for_its_transaction = for_its_transaction
+
+
+class SchemaMissing(ReconcileError):
+    """Alembic keeps its version in a schema that an empty database doesn't have; no revision runs before that."""
+
+    def __init__(self, schema: str) -> None:
+        super().__init__(
+            f"There is no schema {schema} on an empty database, and Alembic needs it before the first revision: give"
+            " record a file that makes it, --base FILE with CREATE SCHEMA in it"
+        )
+        self.schema = schema
 
 
 class BaseFailed(ReconcileError):
@@ -71,10 +86,12 @@ def record(config: Config, connection: Connection, *, base: str = "", until: str
     Raises:
         RevisionFailed: a revision doesn't run.
         BaseFailed: `base` doesn't run.
+        SchemaMissing: neither `base` nor anything else makes the schema where Alembic keeps its version.
     """
     scripts = ScriptDirectory.from_config(config)
     _load(base, connection)
     versions, schema = _version_table(config, connection)
+    _require_schema(versions, connection)
     make_room_for_ids(connection, versions, [script.revision for script in scripts.walk_revisions()])
     connection.commit()
     unwatched_before = set(connection.scalars(_UNWATCHED))
@@ -87,7 +104,13 @@ def record(config: Config, connection: Connection, *, base: str = "", until: str
             script = recorder.script
             if script is None:
                 raise
-            raise RevisionFailed(script.revision, _reason(error), before=_parents(script)) from error
+            state = sqlstate_of(error) if isinstance(error, DBAPIError) else None
+            raise RevisionFailed(
+                script.revision,
+                _reason(error),
+                before=_parents(script),
+                for_its_transaction=state in _NOT_IN_A_TRANSACTION,
+            ) from error
     major = connection.scalar(text("SELECT pg_catalog.current_setting('server_version_num')::int / 10000"))
     return Tape(
         tuple(recorder.revisions),
@@ -132,6 +155,20 @@ def _version_table(config: Config, connection: Connection) -> tuple[VersionTable
     after = connection.scalar(text("SELECT pg_catalog.current_schema()"))
     connection.commit()
     return VersionTable(context.version_table, context.version_table_schema), after if after != before else None
+
+
+def _require_schema(versions: VersionTable, connection: Connection) -> None:
+    chosen, path, there = connection.execute(
+        text(
+            "SELECT coalesce(CAST(:schema AS text), CAST(pg_catalog.current_schema() AS text)),"
+            " pg_catalog.current_setting('search_path'),"
+            " EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = CAST(:schema AS text))"
+        ),
+        {"schema": versions.schema},
+    ).one()
+    connection.commit()
+    if chosen is None or (versions.schema and not there):
+        raise SchemaMissing(versions.schema or path)
 
 
 def _parents(script: Script) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, event, text
 
+from reconcile.engine import engine_like
+
 _NAME_ARGUMENT = {"psycopg": "dbname", "psycopg2": "dbname"}  # asyncpg and pg8000 say `database`
 
 
@@ -36,7 +38,7 @@ def _connecting_to(engine: Engine, name: str) -> Iterator[Engine]:
     def choose(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
         parameters[_NAME_ARGUMENT.get(engine.dialect.driver, "database")] = name
 
-    like = Engine(engine.pool.recreate(), engine.dialect, engine.url)
+    like = engine_like(engine)
     event.listen(engine, "do_connect", choose)  # the dialect's, which both engines share
     try:
         yield like

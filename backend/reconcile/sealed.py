@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
+from reconcile.engine import engine_like
 from reconcile.errors import ReconcileError
 from reconcile.sql.split import split
 from reconcile.sql.statements import read_statement
@@ -49,7 +50,7 @@ class Seal:
 def sealed_connection(engine: Engine) -> Iterator[tuple[Connection, Seal]]:
     """A new connection to an engine's database, with its seal, still open."""
     seal = Seal()
-    like = Engine(engine.pool.recreate(), _sealable(engine.dialect, seal), engine.url)
+    like = engine_like(engine, _sealable(engine.dialect, seal))
     event.listen(like, "before_cursor_execute", partial(_refuse_to_end, seal))
     try:
         with like.connect() as connection:

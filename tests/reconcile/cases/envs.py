@@ -90,8 +90,14 @@ ENVS = {
     "version_schema": TEMPLATE.format(options=', version_table_schema="ours"'),
     "not_transactional": TEMPLATE.format(options=", transactional_ddl=False"),
     "autocommit": TEMPLATE.format(options="").replace("poolclass", 'isolation_level="AUTOCOMMIT", poolclass'),
+    "autocommit on a connection": TEMPLATE.format(options="").replace(
+        "engine.connect()", 'engine.connect().execution_options(isolation_level="AUTOCOMMIT")'
+    ),
     "begun": TEMPLATE.format(options="").replace("engine.connect()", "engine.begin()"),
     "translated": TEMPLATE.format(options="").replace(
+        "engine.connect()", 'engine.connect().execution_options(schema_translate_map={None: "app"})'
+    ),
+    "translated_whole": TEMPLATE.format(options=', version_table_schema="app"').replace(
         "engine.connect()", 'engine.connect().execution_options(schema_translate_map={None: "app"})'
     ),
     "as_a_role": TEMPLATE.format(options="")

@@ -86,6 +86,15 @@ CASES = forms(
         after={},
     ),
     form(
+        "with one too many",
+        sql(MADE.format("'DRAFT', 'SENT', 'READ', 'LOST'")),
+        ROWS,
+        holds="more",
+        right=("refused",),
+        says=("lettersstate",),
+        after={},
+    ),
+    form(
         "two of the chain's own that differ in case alone",
         upgrade("r1"),
         sql("INSERT INTO letters (state) VALUES ('draft'), ('DRAFT')"),

@@ -109,9 +109,10 @@ WHERE = forms(
 
 BROKEN = """
 op.add_column("people", sa.Column("name", sa.Text))
-op.execute("INSERT INTO people (name) VALUES ('made by a revision')")
+op.execute("INSERT INTO people (name, email) VALUES ('made by a revision', 'made@by.it')")
 op.alter_column("people", "email", nullable=False)
 """
+INDEX = 'op.create_index("people_email", "people", ["email"])'  # names in ADD COLUMN, Alembic doesn't translate
 # What the project's connection brings along is what a revision runs with.
 STYLES = forms(
     Case(
@@ -143,16 +144,51 @@ STYLES = forms(
         revisions=(PEOPLE, BROKEN),
         right=("refused", "told"),
         says=("null values",),
-        after={"SELECT count(*) FROM people WHERE email IS NULL": "1"},
+        after={"SELECT count(*) FROM people": "1"},
     ),
     form(
         "a search path that is set as it connects",
-        sql("CREATE SCHEMA app"),
+        base="CREATE SCHEMA app;",
         env="as_a_role",
         holds="any",
         after=lies_in("app"),
     ),
-    form("names that are translated", sql("CREATE SCHEMA app"), env="translated", holds="any", after=lies_in("app")),
+    form(
+        "each statement by itself, with what runs in no transaction",
+        upgrade("r1"),
+        env="autocommit",
+        revisions=(PEOPLE, NAME, 'op.execute("CREATE INDEX CONCURRENTLY people_name ON people (name)")'),
+    ),
+    form(
+        "each statement by itself, on a connection",
+        upgrade("r1"),
+        env="autocommit on a connection",
+    ),
+    form(
+        "names that are translated",
+        base="CREATE SCHEMA app;",
+        env="translated_whole",
+        revisions=(PEOPLE, INDEX),
+        holds="any",
+        after=lies_in("app"),
+    ),
+    form(
+        "names that are translated, from the first revision on",
+        upgrade("r1"),
+        base="CREATE SCHEMA app;",
+        env="translated_whole",
+        revisions=(PEOPLE, INDEX),
+        holds="any",
+        after=lies_in("app"),
+    ),
+    form(
+        "names that are translated, and a version that isn't found again",
+        base="CREATE SCHEMA app;",
+        env="translated",
+        recordable=False,
+        right=("refused",),
+        says=('version_table_schema="app"',),
+    ),
 )
 
 CITEXT = """

@@ -44,6 +44,14 @@ HIDDEN = forms(
     form("dollar quotes", revisions=running(f"DO $$ BEGIN PERFORM ';'; END $$; {UPDATE}")),
     form("dollar quotes in dollar quotes", revisions=running(f"DO $a$ BEGIN PERFORM $b$';$b$; END $a$; {UPDATE}")),
     form("a dollar in a name", revisions=running(f"SELECT 1 AS a$b$; {UPDATE}; SELECT 2 AS a$b$")),
+    form(
+        "a function that is written in SQL",
+        revisions=running(
+            "CREATE FUNCTION one() RETURNS int BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; END;" + UPDATE
+        ),
+        right=("refused", "healed"),
+        never=(),
+    ),
     form("in a common table expression", revisions=running(f"WITH done AS ({UPDATE} RETURNING 1) SELECT * FROM done")),
     form("explained while it runs", revisions=running(f"EXPLAIN (ANALYZE) {UPDATE}")),
     form("prepared first", revisions=running(f"PREPARE p AS {UPDATE}; EXECUTE p; DEALLOCATE p")),
