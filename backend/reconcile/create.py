@@ -86,11 +86,18 @@ def create_statement(key: Key, text: str, *, storage: str = "") -> str | None:
             return f"ALTER TABLE {key.relation} ADD COLUMN {key.name} {text}"
         case "index":
             return _create_index(key, text, storage)
-        case "type" | "domain" | "sequence" | "view" | "materialized_view":
+        case "view":
+            return create_view(key.path, text)
+        case "type" | "domain" | "sequence" | "materialized_view":
             return f"CREATE {kind.upper().replace('_', ' ')} {key.path} AS {text}"
         case "function" | "trigger":
             return None if " enabled=" in text else text
     return None
+
+
+def create_view(name: str, text: str) -> str:
+    """The statement that makes a view; whose rights it has and what it lets in may stand before its query."""
+    return f"CREATE VIEW {name} {text}" if text.startswith("WITH (") else f"CREATE VIEW {name} AS {text}"
 
 
 def _create_index(key: Key, text: str, storage: str) -> str:

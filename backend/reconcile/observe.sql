@@ -191,7 +191,16 @@ WHERE (CAST(:names AS text[]) IS NULL OR r.path = ANY (CAST(:names AS text[]))
 
 UNION ALL
 SELECT CASE r.relkind WHEN 'v'::"char" THEN 'view'::text ELSE 'materialized_view'::text END,
-       r.schema, '', r.name, pg_catalog.pg_get_viewdef(r.oid), 0, ''
+       r.schema, '', r.name,
+       coalesce((SELECT 'WITH ('::text
+                        || pg_catalog.string_agg(
+                               o.option_name || '='::text
+                               || CASE WHEN o.option_name = 'check_option'::text THEN o.option_value ELSE 'true'::text END,
+                               ', '::text ORDER BY o.option_name) || ') AS'::text
+                 FROM pg_catalog.pg_options_to_table(r.reloptions) o
+                 WHERE r.relkind = 'v'::"char"
+                   AND (o.option_name = 'check_option'::text OR CAST(o.option_value AS boolean))), ''::text)
+       || pg_catalog.pg_get_viewdef(r.oid), 0, ''
 FROM relation r
 WHERE r.relkind IN ('v'::"char", 'm'::"char")
   AND (CAST(:names AS text[]) IS NULL OR r.path = ANY (CAST(:names AS text[])))

@@ -1,7 +1,7 @@
 """repair: a difference -> the statements that mend it and lose nothing, or none where only a person may."""
 
 from reconcile.column import Column, alterations
-from reconcile.create import create_statement
+from reconcile.create import create_statement, create_view
 from reconcile.normalize import LABEL
 from reconcile.schema import CONSTRAINTS, Difference, Key
 
@@ -27,6 +27,8 @@ def mend(item: Difference, *, storage: str = "") -> tuple[str, ...] | None:
             return (sql,) if sql else None
         case "type":
             return _mend_enum(item.key.path, item.expected, item.found)
+        case "view" if _query(item.expected) == _query(item.found):
+            return (create_view(item.key.path, item.expected).replace("CREATE", "CREATE OR REPLACE", 1),)
     if item.key.kind in CONSTRAINTS and item.found == f"{item.expected}{_NOT_VALID}":
         return (f"ALTER TABLE {item.key.relation} VALIDATE CONSTRAINT {item.key.name}",)
     return None
@@ -43,6 +45,10 @@ def _mend_enum(name: str, expected: str, found: str) -> tuple[str, ...] | None:
             place = f"AFTER {wanted[position - 1]}" if position else f"BEFORE {present[0]}"
             statements.append(f"ALTER TYPE {name} ADD VALUE {label} {place}")
     return tuple(statements)
+
+
+def _query(view: str) -> str:
+    return view.partition(") AS")[2] if view.startswith("WITH (") else view
 
 
 def altered(key: Key, expected: str, found: str, *, lossless: bool) -> str | None:

@@ -13,6 +13,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from reconcile.create import create_view
 from reconcile.observe import Observation, observe
 from reconcile.schema import INVALID, Key
 from reconcile.sql.older_spellings import older_spellings
@@ -141,7 +142,7 @@ class Speller:
                     f"CREATE POLICY {key.name} ON {table} AS {permissive} FOR {_COMMANDS[rest[:1]]}{conditions}"
                 )
             case "view":
-                return (f"CREATE VIEW {schema}.{key.name} AS {definition}",)
+                return (create_view(f"{schema}.{key.name}", definition),)
             case "materialized_view":
                 return (f"CREATE MATERIALIZED VIEW {schema}.{key.name} AS {definition.rstrip(';')} WITH NO DATA",)
             case "domain":
