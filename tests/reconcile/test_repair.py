@@ -87,6 +87,13 @@ def test_indexes() -> None:
     assert "DROP" not in advice(theirs)
 
 
+def test_a_view_gets_its_rights_back() -> None:
+    """Where the query is the same, whose rights a view has and what it lets in are put right in place."""
+    expected, found = "WITH (security_invoker=true) AS SELECT id FROM t;", " SELECT id FROM t;"
+    assert mend(Difference(parse_key("view v"), expected, found)) == (f"CREATE OR REPLACE VIEW v {expected}",)
+    assert mend(Difference(parse_key("view v"), expected, " SELECT name FROM t;")) is None
+
+
 def test_invalid_index_is_made_anew() -> None:
     """An INVALID index is cleared away first."""
     made = creations([Difference(INDEX, EXPECTED_INDEX, f"{EXPECTED_INDEX} invalid")])
