@@ -14,6 +14,7 @@ from reconcile.steps import BuildBeside, Execute, Resume, Stamp, Step, Upgrade, 
 from reconcile.version_table import ensure_version_table
 
 LOCK_TIMEOUT = "500ms"
+_AS_IT_STANDS = {"no_parameters": True}  # no driver takes a percent sign for its own
 _SET_PATH = text("SELECT pg_catalog.set_config('search_path', :path, :local)")
 
 
@@ -30,7 +31,7 @@ def apply(steps: Iterable[Step], connection: Connection, project: Project, obser
         match step:
             case Execute(sql):
                 connection.execute(_SET_PATH, {"path": observation.path, "local": True})
-                connection.exec_driver_sql(sql)
+                connection.exec_driver_sql(sql, execution_options=_AS_IT_STANDS)
                 connection.execute(_SET_PATH, own_path)
             case Stamp(revisions):
                 stamp(connection, revisions, project, observation.versions)
@@ -48,7 +49,7 @@ def apply_alone(step: Step, connection: Connection, project: Project, observatio
         case BuildBeside(sql):
             outside = connection.execution_options(isolation_level="AUTOCOMMIT")
             outside.execute(_SET_PATH, {"path": observation.path, "local": False})
-            outside.exec_driver_sql(sql)
+            outside.exec_driver_sql(sql, execution_options=_AS_IT_STANDS)
         case UpgradeAlone(revision):
             upgrade(project.config, revision, as_the_project_does(connection), enums=_remembered(observation, project))
         case Resume(revision, done):

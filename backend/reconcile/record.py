@@ -327,7 +327,8 @@ class _Recorder:
     def _is_autocommit(connection: Connection) -> bool:
         return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
 
-    def _hear(self, connection: Connection, _cursor: Any, sql: str, parameters: Any, *_: Any) -> None:
+    def _hear(self, connection: Connection, _cursor: Any, sent: str, parameters: Any, context: Any, *_: Any) -> None:
+        sql = _without_marks(sent, context)
         if self._looking or self.script is None or self._versions.name in sql:
             return
         if connection is not self._connection:
@@ -345,7 +346,7 @@ class _Recorder:
             after = self._look(connection)
             effects = _effects(self.before, after)
             self.before = after
-            query = _Query.asked(connection, sql, parameters) if word in _QUERIES and len(ends) == 1 else None
+            query = _Query.asked(connection, sent, parameters) if word in _QUERIES and len(ends) == 1 else None
             self._counted = {} if self._is_autocommit(connection) else self._counts()
         if word == "SET" and not effects:
             return
@@ -365,6 +366,12 @@ class _Recorder:
         schema = dict(self.before)
         play(schema, statement)
         self.before = schema
+
+
+def _without_marks(sent: str, context: Any) -> str:
+    """The SQL that reaches the server: some drivers have each percent sign doubled, for where parameters may stand."""
+    marked = context.dialect.paramstyle in ("format", "pyformat") and not context.no_parameters
+    return sent.replace("%%", "%") if marked else sent
 
 
 class _Query:

@@ -69,4 +69,5 @@ def _leaving_out(engine: Engine, done: tuple[str, ...]) -> Iterator[Counter[str]
 
 
 def _normal(sql: str) -> str:
-    return " ".join(sql.split())
+    """Whatever its spaces, and whether or not its driver has percent signs doubled."""
+    return " ".join(sql.split()).replace("%%", "%")

@@ -251,4 +251,37 @@ UNKNOWN = forms(
     ),
 )
 
-CASES = (*INSERTS, *COPY, *UPDATES, *UNKNOWN)
+SALES = """
+op.add_column("first", sa.Column("sale", sa.Text, server_default="0%"))
+op.execute("UPDATE first SET sale = '50% off' WHERE name = '50%'")
+op.create_index("first_sale", "first", ["sale"], postgresql_where=sa.text("sale LIKE '5%'"))
+"""
+PERCENT = forms(
+    Case(
+        id="percent-signs",
+        why="Drivers have a percent sign doubled for where parameters may stand; the server never sees it so.",
+        revisions=(FIRST, SALES),
+        steps=(upgrade("r1"), sql("INSERT INTO first (name) VALUES ('50%'), ('50%%')")),
+        right=("healed",),
+        truth="r1",
+        after={"SELECT string_agg(sale, ',' ORDER BY id) FROM first": "50% off,0%"},
+    ),
+    form(
+        "before the UPDATE",
+        sql("ALTER TABLE first ADD COLUMN sale text DEFAULT '0%'"),
+    ),
+    form(
+        "behind the UPDATE",
+        sql("ALTER TABLE first ADD COLUMN sale text DEFAULT '0%'"),
+        sql("UPDATE first SET sale = '50% off' WHERE name = '50%'"),
+        right=("healed", "refused"),
+        truth="",
+    ),
+    form(
+        "made again",
+        upgrade("head"),
+        sql("ALTER TABLE first ALTER sale DROP DEFAULT; DROP INDEX first_sale"),
+    ),
+)
+
+CASES = (*PERCENT, *INSERTS, *COPY, *UPDATES, *UNKNOWN)
