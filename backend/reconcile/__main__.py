@@ -58,7 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("-v", "--verbose", action="store_true", help="also print what Alembic logs")
 
     choosing = argparse.ArgumentParser(add_help=False)
-    choosing.add_argument("--assume", metavar="REVISION", help="where the database is, when it can't be told")
+    choosing.add_argument(
+        "--assume",
+        metavar="REVISION",
+        help="where the database is, when it can't be told; of branches REVISION,REVISION",
+    )
     choosing.add_argument("--row-limit", type=int, default=ROW_LIMIT, help="more rows make a table large")
     choosing.add_argument("--yes", action="store_true", help="also read or rewrite large tables as a whole")
 

@@ -60,9 +60,11 @@ def _coloured(report: Report) -> str:
 
 
 def _choices(options: Namespace, project: Project) -> Choices:
-    if options.assume is not None and options.assume not in project.tape.ids:
-        raise ReconcileError(f"There is no revision {options.assume}; there are {', '.join(project.tape.ids)}.")
-    return Choices(assume=options.assume, row_limit=options.row_limit, consent=options.yes)
+    assume = options.assume and ", ".join(revision.strip() for revision in options.assume.split(","))
+    strange = [revision for revision in (assume or "").split(", ") if revision and revision not in project.tape.ids]
+    if strange:
+        raise ReconcileError(f"There is no revision {strange[0]}; there are {', '.join(project.tape.ids)}.")
+    return Choices(assume=assume, row_limit=options.row_limit, consent=options.yes)
 
 
 def record(options: Namespace) -> int:

@@ -90,20 +90,22 @@ def locate(
     proof: Proof | None = None,
     shared: bool = False,
     missed: frozenset[str] = frozenset(),
+    unproved: tuple[Doubt, ...] = (),
 ) -> Location:
     """Where the observed database is on the tape, with the verdict on it.
 
-    `assume` is a revision that a person vouches for, believed instead of what is on record; `proof` is what the rows
-    say. `words` is the observation in the tape's words, where the server was asked how it spells them. `shared` is set
-    where tables of others lie beside ours: an id that nobody here knows may be theirs. `missed` are revisions whose
-    rows are known not to have been moved, although what they made later is there.
+    `assume` is a place that a person vouches for, as `label` calls it, believed instead of what is on record; `proof`
+    is what the rows say. `words` is the observation in the tape's words, where the server was asked how it spells them.
+    `shared` is set where tables of others lie beside ours: an id that nobody here knows may be theirs. `missed` are
+    revisions whose rows are known not to have been moved, although what they made later is there; `unproved` are
+    statements of such revisions of which nothing tells.
     """
     words = words or normalize(observation, tape)
     believed = observation.claimed or () if assume is None else _vouched(assume)
     claims = Claims.of(believed, tape, vouched=assume is not None)
     ignoring = _ignored(words.ours, claims, tape)
     place = find_place(words.ours, claims, tape, ignoring=ignoring, proof=proof)
-    place = with_presumed(place, claims, tape, missed)
+    place = with_presumed(place, claims, tape, missed=missed, unproved=unproved)
     expected = {key: text for key, text in place.schema(tape).items() if key not in ignoring}
     ours = {key: text for key, text in words.ours.items() if key not in ignoring}
     missing, differing, tolerated = _apart(expected, ours, observation)
@@ -169,8 +171,8 @@ def _length(observation: Observation) -> dict[str, int | None]:
     return {} if observation.claimed is None else {"length": observation.version_length}
 
 
-def _vouched(revision: str) -> tuple[str, ...]:
-    return () if revision == BASE else (revision,)
+def _vouched(place: str) -> tuple[str, ...]:
+    return () if place == BASE else tuple(place.split(", "))
 
 
 def _ignored(ours: Schema, claims: Claims, tape: Tape) -> frozenset[Key]:

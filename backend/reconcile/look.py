@@ -11,7 +11,7 @@ from reconcile.observe import Observation, has_others, observe
 from reconcile.plan import plan
 from reconcile.probe import probed
 from reconcile.project import Project, vouched_by_revision
-from reconcile.proof import missed_revisions, prove
+from reconcile.proof import examine_presumed, prove
 from reconcile.report import Report
 from reconcile.size import large_tables
 from reconcile.spelling import Speller
@@ -23,7 +23,8 @@ ROW_LIMIT = 100_000
 class Choices:
     """What a person chooses, each with the default that is right at a start.
 
-    `assume` is the revision that they vouch for where the schema leaves a choice. Tables of more than `row_limit` rows
+    `assume` is the place that they vouch for where the schema leaves a choice: a revision, or several of branches with
+    ", " between them. Tables of more than `row_limit` rows
     are large: indexes on them are built beside their use, and heavier work on them waits for `consent`.
     """
 
@@ -74,6 +75,7 @@ def _locate(connection: Connection, observation: Observation, project: Project, 
             location = locate(observation, tape, assume=vouched, words=words, shared=shared)
         elif (proof := prove(location, connection, tape)) is not None:
             location = locate(observation, tape, words=words, proof=proof, shared=shared)
-    if choices.assume is None and (missed := missed_revisions(location, connection, tape)):
-        location = locate(observation, tape, words=words, shared=shared, missed=missed)
+    if choices.assume is None and location.presumed:
+        missed, unproved = examine_presumed(location, connection, tape)
+        location = locate(observation, tape, words=words, shared=shared, missed=missed, unproved=unproved)
     return probed(location, connection, project)

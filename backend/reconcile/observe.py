@@ -147,7 +147,7 @@ def observe(
         NoSchemaChosen: the connection's names resolve nowhere.
         VersionTableStrange: what should be Alembic's version table is something else.
     """
-    home, kind, length, given_path, path = connection.execute(
+    home, kind, length, given_path, path, _ = connection.execute(
         PREAMBLE_SQL, {"schema": schema, "version_table": versions.name, "version_schema": versions.schema}
     ).one()
     if home is None:

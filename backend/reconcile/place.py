@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from reconcile.repair import mend
-from reconcile.schema import Key, Schema, difference, tables_in
-from reconcile.tape import BASE, Point, Revision, Statement, Tape, play
+from reconcile.schema import CONSTRAINTS, Key, Schema, difference, tables_in
+from reconcile.tape import BASE, Effect, Point, Revision, Statement, Tape, play
 
 
 @dataclass(frozen=True)
@@ -119,10 +119,13 @@ def find_place(
     return _nearest(ours, claims, tape)
 
 
-def with_presumed(place: Place, claims: Claims, tape: Tape, missed: Collection[str]) -> Place:
+def with_presumed(
+    place: Place, claims: Claims, tape: Tape, *, missed: Collection[str], unproved: Collection[Doubt]
+) -> Place:
     """The place, with what is only presumed to have run of revisions behind a known claim.
 
-    `missed` are those of which the rows say that it has not: they are finished by their own code.
+    `missed` are revisions of which the rows say that it has not: they are finished by their own code. Where there is
+    nothing to presume it by, and the rows say nothing, it is `unproved`.
     """
     if not claims.known or claims.unknown or claims.vouched or place.readings:
         return place
@@ -137,7 +140,28 @@ def with_presumed(place: Place, claims: Claims, tape: Tape, missed: Collection[s
         if statement.traceless
     )
     applied = place.applied - set(missed) if pending else place.applied
+    if unproved and not pending:
+        readings = (label(claims.applied, tape), label(place.applied, tape))
+        return replace(place, readings=readings, doubts=tuple(unproved))
     return replace(place, applied=applied, pending=(*place.pending, *pending), presumed=presumed)
+
+
+def may_be_unordered(doubt: Doubt, tape: Tape) -> bool:
+    """Whether all that stands behind a statement may have been made without it: by `create_all`, when a service began.
+
+    That makes tables with what lies on them, and changes none.
+    """
+    later = tape.revisions[doubt.index].statements[doubt.position :]
+    made = {key.relation for item in later for key, effect in item.effects.items() if _makes_table(key, effect)}
+    return all(
+        effect.before is None and (key.relation in made or key.kind in ("type", "sequence"))
+        for item in later
+        for key, effect in item.effects.items()
+    )
+
+
+def _makes_table(key: Key, effect: Effect) -> bool:
+    return key.kind == "table" and effect.before is None
 
 
 def _through(point: Point, tape: Tape) -> frozenset[str]:
@@ -234,8 +258,9 @@ def _at_revision(
     doubts = [
         doubt
         for doubt in _between(points[0], points[-1], tape)
-        if doubt.statement.kind not in _WITHOUT_DOUBT
-        and (doubt.statement.traceless or any(key not in ignoring for key in doubt.statement.effects))
+        if tape.revisions[doubt.index].id not in claims.applied
+        and doubt.statement.kind not in _WITHOUT_DOUBT
+        and (doubt.statement.traceless or any(_matters(key, ignoring) for key in doubt.statement.effects))
     ]
     readings = tuple(label(applied, tape) for applied in exact)
     if doubts and not claims.vouched and (len(exact) > 1 or any(doubt.statement.traceless for doubt in doubts)):
@@ -250,6 +275,11 @@ def _at_revision(
 
 
 _WITHOUT_DOUBT = ("neutral", "boundary")
+
+
+def _matters(key: Key, ignoring: Collection[Key]) -> bool:
+    """Whether something is lost where an object is dropped and made again."""
+    return key not in ignoring and key.kind != "index" and key.kind not in CONSTRAINTS
 
 
 def _unless_overtaken(place: Place, reach: Point, claims: Claims, tape: Tape, *, proven: bool) -> Place:

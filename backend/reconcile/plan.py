@@ -79,12 +79,16 @@ def _refusal(location: Location, tape: Tape) -> Refusal | None:
 def _leftover(location: Location) -> str:
     if location.strangers:
         return "-- another chain's: give this one a table of its own, in env.py: context.configure(…, version_table=…)"
-    return f"python -m reconcile heal --assume {location.at}"
+    return f"python -m reconcile heal --assume {_argument(location.at)}"
+
+
+def _argument(reading: str) -> str:
+    return reading.replace(", ", ",")
 
 
 def _ambiguity(location: Location, unknown: list[str]) -> Refusal:
     choices = tuple(
-        f"python -m reconcile heal --assume {reading}"
+        f"python -m reconcile heal --assume {_argument(reading)}"
         for reading in location.readings or (location.at,)
         if reading not in unknown
     )
@@ -98,10 +102,14 @@ def _ambiguity(location: Location, unknown: list[str]) -> Refusal:
         return Refusal(reason, choices)
     hanging = "; ".join(dict.fromkeys(_short(doubt.statement.sql) for doubt in location.doubts[:_DOUBTS_NAMED]))
     return Refusal(
-        f"it may honestly be at any of {', '.join(location.readings)}, and the schema can't tell which"
+        f"it may honestly be at any of {', '.join(map(_in_words, location.readings))}, and the schema can't tell which"
         + (f": it doesn't show whether this ran: {hanging}" if hanging else ""),
         choices,
     )
+
+
+def _in_words(reading: str) -> str:
+    return reading.replace(", ", " with ")
 
 
 _DOUBTS_NAMED = 3

@@ -41,5 +41,6 @@ SELECT h.name, v.kind, v.length, pg_catalog.current_setting('search_path'::text)
                                 (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(b.nspname::text), ', '::text
                                                               ORDER BY b.nspname) FROM behind b),
                                 'pg_temp'::text),
-           true) END
+           true) END,
+       pg_catalog.set_config('quote_all_identifiers'::text, 'off'::text, true) -- names are spelled as on the tape
 FROM home h LEFT JOIN versions v ON true

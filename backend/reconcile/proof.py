@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from reconcile.evidence.examine import examine, examine_read
 from reconcile.evidence.finding import Finding
 from reconcile.locate import Location
-from reconcile.place import Doubt, Proof
+from reconcile.place import Doubt, Proof, may_be_unordered
 from reconcile.tape import Point, Revision, Tape
 
 
@@ -21,6 +21,8 @@ def prove(location: Location, connection: Connection, tape: Tape) -> Proof | Non
     if not doubts or location.reach is None:
         return None
     findings = [_finding(doubt, connection, tape) for doubt in doubts]
+    if not any(row in tape.by_id for row in location.believed):  # rows may be gone of a revision that ran years ago
+        findings = [None if finding is None or finding.ran is False else finding for finding in findings]
     ran = max((at for at, finding in enumerate(findings) if finding is not None and finding.ran), default=-1)
     for at in range(ran + 1, len(doubts)):
         finding = findings[at]
@@ -31,13 +33,19 @@ def prove(location: Location, connection: Connection, tape: Tape) -> Proof | Non
     return _proof(location.reach, doubts, findings)
 
 
-def missed_revisions(location: Location, connection: Connection, tape: Tape) -> frozenset[str]:
-    """Revisions behind the claim that moved no rows, as the rows prove, although what they made later is there."""
-    return frozenset(
-        tape.revisions[doubt.index].id
-        for doubt in location.presumed
-        if (finding := _finding(doubt, connection, tape)) is not None and finding.ran is False
+def examine_presumed(
+    location: Location, connection: Connection, tape: Tape
+) -> tuple[frozenset[str], tuple[Doubt, ...]]:
+    """Of what is presumed to have moved rows: the revisions that have not, as the rows prove, and what is unproved.
+
+    What a revision made behind it proves it, unless that may have come to be without the revision.
+    """
+    findings = [(doubt, _finding(doubt, connection, tape)) for doubt in location.presumed]
+    missed = frozenset(
+        tape.revisions[doubt.index].id for doubt, finding in findings if finding and finding.ran is False
     )
+    unproved = (doubt for doubt, finding in findings if finding is None and may_be_unordered(doubt, tape))
+    return missed, tuple(unproved)
 
 
 def _proof(point: Point, doubts: Sequence[Doubt], findings: Sequence[Finding | None]) -> Proof:

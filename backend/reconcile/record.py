@@ -7,7 +7,7 @@ transaction, and which user tables a query reads: all of that is asked of Postgr
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from itertools import groupby
@@ -26,8 +26,10 @@ from reconcile.errors import ReconcileError
 from reconcile.failure import message_of, sqlstate_of
 from reconcile.observe import VersionTable, observe
 from reconcile.schema import Key, Schema
+from reconcile.sql.names import names_in, unquoted
 from reconcile.sql.split import first_word, split, without_meta_commands
 from reconcile.sql.statements import read_statement
+from reconcile.sql.tokens import significant
 from reconcile.tape import Effect, Kind, Revision, Statement, Tape, file_hash, makes_index, play, source_hash
 from reconcile.version_table import make_room_for_ids
 
@@ -35,10 +37,15 @@ _log = logging.getLogger(__name__)
 _QUERIES = {"SELECT", "WITH", "VALUES", "TABLE"}
 _NO_STEP = {"SHOW", "SAVEPOINT", "RELEASE", "BEGIN", "START", "EXPLAIN", "LOCK", "FETCH", "CLOSE", "DISCARD"}
 _OWNERSHIP = re.compile(r"(?:GRANT|REVOKE|ALTER\b.*\bOWNER\s+TO|ALTER\s+DEFAULT\s+PRIVILEGES)\b", re.IGNORECASE)
-_COUNTS = text(
-    "SELECT pg_catalog.quote_ident(t.schemaname::text) || '.'::text || pg_catalog.quote_ident(t.relname::text),"
-    " t.seq_scan + coalesce(t.idx_scan, 0), t.n_tup_ins + t.n_tup_upd + t.n_tup_del"
-    " FROM pg_catalog.pg_stat_xact_user_tables t WHERE t.relname <> CAST(:versions AS text)"
+# Of what is committed the counts reach the shared ones later, unless they are sent for (PostgreSQL 15).
+_FLUSH = text("SELECT pg_catalog.pg_stat_force_next_flush()")
+_COUNTS, _COUNTS_OF_COMMITTED = (
+    text(
+        "SELECT pg_catalog.format('%I.%I'::text, t.schemaname, t.relname),"  # noqa: S608 - two words of ours
+        " coalesce(t.seq_scan, 0) + coalesce(t.idx_scan, 0), t.n_tup_ins + t.n_tup_upd + t.n_tup_del"
+        f" FROM pg_catalog.{view} t WHERE t.relname <> CAST(:versions AS text)"
+    )
+    for view in ("pg_stat_xact_user_tables", "pg_stat_user_tables")
 )
 _UNWATCHED = text((Path(__file__).parent / "unwatched.sql").read_text(encoding="utf-8"))
 _NOT_IN_A_TRANSACTION = ("25001", "55P04")  # CREATE INDEX CONCURRENTLY, say, or an enum's new label before a commit
@@ -200,6 +207,7 @@ class _Recorder:
         self._schema = schema
         self._total = total
         self._looking = False
+        self._tells_at_once = (connection.dialect.server_version_info or (0,)) >= (15,)
         self._mark = ""
         self._counted: dict[str, tuple[int, int]] = {}
         self._statements: list[Statement] = []
@@ -227,8 +235,11 @@ class _Recorder:
         @contextmanager
         def autocommit_block() -> Iterator[None]:
             before = len(self._statements)
+            self._hear_what_went_by(self._connection)
             with block():
+                self._counted = self._counts()
                 yield
+                self._hear_what_went_by(self._connection)
             if len(self._statements) == before:  # what it may do for rows, it did for none
                 self._end_of_transaction("-- autocommit_block()")
             self._set_mark()
@@ -281,25 +292,37 @@ class _Recorder:
 
     def _hear_what_went_by(self, connection: Connection, *_: Any) -> None:
         """What the revision's code did to user tables over the driver itself: PostgreSQL counts that, too."""
-        if self._looking or self.script is None or self._is_autocommit(connection):
+        if self._looking or self.script is None:
             return
         if connection is not self._connection:
             with self._unheard():
                 self._before_elsewhere = self._look(connection)
             return
-        with self._unheard():
-            counts = self._counts()
-        touched = tuple(table for table, count in counts.items() if count > self._counted.get(table, (0, 0)))
+        counted = self._counted
+        touched = self._touched()
         if touched:
-            writes = any(counts[table][1] > self._counted.get(table, (0, 0))[1] for table in touched)
+            writes = any(self._counted[table][1] > counted.get(table, (0, 0))[1] for table in touched)
             kind: Kind = "opaque" if writes else "read"
-            self._statements.append(Statement("-- by the driver itself", kind, {}, tables=touched))
-        self._counted = counts
+            sql = f"-- rows of {' and '.join(touched)}, past SQLAlchemy"
+            alone = self._is_autocommit(connection)
+            self._statements.append(Statement(sql, kind, {}, transactional=not alone, tables=touched))
+
+    def _touched(self) -> tuple[str, ...]:
+        """The user tables that were read or written since this was last asked."""
+        before, self._counted = self._counted, self._counts()
+        return tuple(table for table, counts in self._counted.items() if counts > before.get(table, (0, 0)))
 
     def _counts(self) -> dict[str, tuple[int, int]]:
-        """How often each user table was scanned, and how many rows were written, in this transaction."""
-        rows = self._connection.execute(_COUNTS, {"versions": self._versions.name})
-        return {table: (scans, writes) for table, scans, writes in rows}
+        """How often each user table was scanned, and how many rows were written: in this transaction, or in all."""
+        alone = self._is_autocommit(self._connection)
+        if alone and not self._tells_at_once:
+            return {}
+        with self._unheard():
+            if alone:
+                self._connection.execute(_FLUSH)
+            counts = _COUNTS_OF_COMMITTED if alone else _COUNTS
+            rows = self._connection.execute(counts, {"versions": self._versions.name})
+            return {table: (scans, writes) for table, scans, writes in rows}
 
     def _set_mark(self) -> None:
         self._mark = uuid4().hex
@@ -307,7 +330,7 @@ class _Recorder:
             self._connection.execute(
                 text("SELECT pg_catalog.set_config(:name, :mark, true)"), {"name": _MARK, "mark": self._mark}
             )
-            self._counted = self._counts()
+        self._counted = self._counts()
 
     def _has_left_transaction(self) -> bool:
         with self._unheard():
@@ -329,32 +352,43 @@ class _Recorder:
 
     def _hear(self, connection: Connection, _cursor: Any, sent: str, parameters: Any, context: Any, *_: Any) -> None:
         sql = _without_marks(sent, context)
-        if self._looking or self.script is None or self._versions.name in sql:
+        if self._looking or self.script is None or self._is_of_alembic(sql):
             return
         if connection is not self._connection:
             self._hear_elsewhere(connection, sql)
             return
-        ends = [read_statement(part).ends_transaction for part in split(sql)]
+        parts = [(first_word(part), read_statement(part)) for part in split(sql)]
         left = not self._is_autocommit(connection) and self._has_left_transaction()
         if left:
-            self._end_of_transaction(sql.strip() if any(ends) else "-- the transaction was ended")
+            ends = any(part.ends_transaction for _, part in parts)
+            self._end_of_transaction(sql.strip() if ends else "-- the transaction was ended")
             self._set_mark()
-        word = first_word(sql)
-        if word in _NO_STEP or all(ends):
+        if all(word in _NO_STEP or part.ends_transaction for word, part in parts):
             return
+        touched = self._touched()
+        is_query = len(parts) == 1 and parts[0][0] in _QUERIES
         with self._unheard():
             after = self._look(connection)
             effects = _effects(self.before, after)
             self.before = after
-            query = _Query.asked(connection, sent, parameters) if word in _QUERIES and len(ends) == 1 else None
-            self._counted = {} if self._is_autocommit(connection) else self._counts()
-        if word == "SET" and not effects:
+            query = _Query.asked(connection, sent, parameters) if is_query else None
+        if query is not None:
+            kind = query.kind(sql, effects, functions=_functions(after), touched=touched)
+        elif all(word in ("SET", *_NO_STEP) for word, _ in parts) and not effects:
             return
-        kind = _kind(sql, effects) if query is None else query.kind(sql, effects, functions=_functions(after))
+        else:
+            kind = _kind(sql, effects, touched=touched)
         if kind is not None:
             alone = self._is_autocommit(connection) or left
             tables = query.tables if query is not None and kind == "read" else ()
             self._statements.append(Statement(sql.strip(), kind, effects, transactional=not alone, tables=tables))
+
+    def _is_of_alembic(self, sql: str) -> bool:
+        """Whether it is about the version table."""
+        name = self._versions.name
+        return name in sql and any(
+            unquoted(token) == name for token in significant(sql) if token.kind in ("word", "quoted")
+        )
 
     def _hear_elsewhere(self, connection: Connection, sql: str) -> None:
         """A revision has opened a connection of its own: what it does there is committed by itself."""
@@ -381,6 +415,7 @@ class _Query:
         self._text = json.dumps(plan)
         nodes = list(_nodes(plan))
         self.tables = tuple(sorted({_qualified(node) for node in nodes if _is_user_table(node)}))
+        self._tables_by_name = {names_in(table) for table in self.tables}
         self._reads = plan is None or bool(self.tables)
         self._moves_rows = any(node.get("Node Type") == "ModifyTable" for node in nodes)
 
@@ -403,11 +438,15 @@ class _Query:
             cursor.close()
         return cls(json.loads(plan) if isinstance(plan, str) else plan)
 
-    def kind(self, sql: str, effects: dict[Key, Effect], *, functions: frozenset[str]) -> Kind | None:
+    def kind(
+        self, sql: str, effects: dict[Key, Effect], *, functions: frozenset[str], touched: Collection[str]
+    ) -> Kind | None:
         if read_statement(sql).copies_rows or any(f"{name}(" in self._text for name in functions):
             return "opaque"
         if self._moves_rows:
             return "data"
+        if not self._tables_by_name.issuperset(map(names_in, touched)):
+            return "opaque"  # a function that isn't watched has done it
         if effects:
             return _kind(sql, effects)
         return "read" if self._reads else None
@@ -441,10 +480,16 @@ def _effects(before: Schema, after: Schema) -> dict[Key, Effect]:
     return {key: Effect(before.get(key), after.get(key)) for key in changed}
 
 
-def _kind(sql: str, effects: dict[Key, Effect]) -> Kind:
-    """What a statement is, from its verbs and its effects; of several in one text, all that they may do."""
-    parts = [read_statement(part) for part in split(sql)]
+def _kind(sql: str, effects: dict[Key, Effect], *, touched: Collection[str] = ()) -> Kind:
+    """What a statement is, from its verbs and its effects; of several in one text, all that they may do.
+
+    `touched` are the tables whose rows it read or wrote: of a query among several nobody knows the plan.
+    """
+    texts = split(sql)
+    parts = [read_statement(part) for part in texts]
     if any(part.may_do_anything or part.copies_rows for part in parts):
+        return "opaque"
+    if touched and any(first_word(part) in _QUERIES for part in texts):
         return "opaque"
     if any(part.moves_rows for part in parts):
         return "opaque" if len(parts) > 1 else "data"

@@ -144,6 +144,9 @@ class Report:
                 return f"the revision on record is {claimed}, but the schema is exactly what revision {at} makes."
             case Verdict.AMBIGUOUS:
                 return "it can't be known for sure at which revision the database is."
+        if self.location.pending and not self._differences():
+            begun = " and ".join(item.revision for item in self.location.pending)
+            return f"revision {begun} has begun and isn't finished ({claimed or 'nothing'} is on record)."
         on_record = f"{claimed} is on record" if claimed else "no revision is on record"
         place = "nothing" if at == BASE else f"revision {at}"
         how = "differs from it" if self.verdict is Verdict.DRIFTED else "has parts missing"
