@@ -6,7 +6,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from reconcile.engine import as_the_project_does
-from reconcile.environment import upgrade
+from reconcile.environment import migration_context, upgrade
 from reconcile.observe import Observation, VersionTable
 from reconcile.project import Project
 from reconcile.resume import resume
@@ -15,6 +15,8 @@ from reconcile.version_table import ensure_version_table
 
 LOCK_TIMEOUT = "500ms"
 _AS_IT_STANDS = {"no_parameters": True}  # no driver takes a percent sign for its own
+_ROLE = text("SELECT pg_catalog.current_setting('role')")
+_SET_ROLE = text("SELECT pg_catalog.set_config('role', :role, false)")
 _SET_PATH = text("SELECT pg_catalog.set_config('search_path', :path, :local)")
 
 
@@ -23,6 +25,8 @@ def apply(steps: Iterable[Step], connection: Connection, project: Project, obser
 
     Statements from the tape run on the search path on which they were observed, the project's own code on its own.
     """
+    role = connection.scalar(_ROLE)
+    migration_context(project.config, connection)  # for what env.py sets: whose the objects are, for one
     own_path = {"path": observation.given_path, "local": True}
     connection.execute(_SET_PATH, own_path)
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
@@ -41,6 +45,7 @@ def apply(steps: Iterable[Step], connection: Connection, project: Project, obser
                 resume(project.config, revision, connection, done=done, enums=_remembered(observation, project))
             case BuildBeside() | UpgradeAlone():
                 raise TypeError(step)
+    connection.execute(_SET_ROLE, {"role": role})
 
 
 def apply_alone(step: Step, connection: Connection, project: Project, observation: Observation) -> None:

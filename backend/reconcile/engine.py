@@ -5,8 +5,9 @@ not of that kind; only a revision that can't run in a transaction is run as the 
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
 from typing import Any, TypeVar
 
 from alembic.config import Config
@@ -29,7 +30,13 @@ def on_own_connection(config: Config, work: Callable[[Connection], Result]) -> R
     env.py is run only to learn its engine: nothing may wait, or be healed, inside the transaction that it begins. It is
     given no revision to go to, by which an env.py that locks what it changes can tell that there is nothing to lock.
     It may leave a context manager in `config.attributes["explained"]` that turns a driver's errors into CommandError.
+    What it prints goes where logs go: standard output is for answers.
     """
+    with redirect_stdout(sys.stderr):
+        return _on_own_connection(config, work)
+
+
+def _on_own_connection(config: Config, work: Callable[[Connection], Result]) -> Result:
     engine = _engine_of_env(config)
     with config.attributes.get("explained", nullcontext)():
         if not engine.dialect.is_async:

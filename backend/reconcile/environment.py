@@ -8,6 +8,7 @@ import asyncio
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,11 +17,13 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reconcile.errors import ReconcileError
+from reconcile.sql.tokens import significant
 
+_Sent: TypeAlias = tuple[Connection, str, Any]  # where, and SQL with its parameters as a driver is given them
 # What watches a run: it is given Alembic's steps and the context that they will run in, and answers with the steps.
 Watch: TypeAlias = Callable[[list[Any], MigrationContext], Iterable[Any]]
 
@@ -117,11 +120,12 @@ def migration_context(config: Config, connection: Connection) -> MigrationContex
 def _run(config: Config, scripts: ScriptDirectory, connection: Connection, *, fn: Any, **options: Any) -> None:
     environment = EnvironmentContext(config, scripts, fn=only_once(fn), **options)
     configure = environment.configure
+    settings: list[_Sent] = []
 
     def configure_ours(given: Connection | None = None, *args: Any, **kwargs: Any) -> None:
         given = kwargs.pop("connection", given)
         if given is not None and given is not connection:
-            _take_over_search_path(given, connection)
+            _take_over_settings(given, connection, settings)
             connection.execution_options(schema_translate_map=_translation(given))
         if kwargs.get("version_table_schema") is None and (schema := _translation(connection).get(None)):
             raise VersionOutOfSight(schema)
@@ -130,7 +134,7 @@ def _run(config: Config, scripts: ScriptDirectory, connection: Connection, *, fn
     vars(environment)["configure"] = configure_ours  # Alembic looks for it on the instance
     config.attributes["connection"] = connection
     try:
-        with _running_inside_loop(), environment:
+        with _running_inside_loop(), _hearing(settings, besides=connection), environment:
             scripts.run_env()
     except (DBAPIError, ReconcileError, CommandError):
         raise
@@ -196,10 +200,36 @@ def raised_by_project(error: Exception, scripts: ScriptDirectory) -> RevisionRai
     return RevisionRaised(error, place=place, revision=revision) if revision else EnvironmentRaised(error, place=place)
 
 
-def _take_over_search_path(given: Connection, ours: Connection) -> None:
-    """The one thing that an env.py is used to set on its connection, and that its revisions depend on."""
+@contextmanager
+def _hearing(settings: list[_Sent], *, besides: Connection) -> Iterator[None]:
+    """Notes what is set by SQL on other connections: roles, time zones, paths, settings of the project's own."""
+
+    def hear(connection: Connection, _cursor: Any, sql: str, parameters: Any, *_: Any) -> None:
+        if connection is not besides and _sets(sql):
+            settings.append((connection, sql, parameters))
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
+
+
+def _sets(sql: str) -> bool:
+    """Whether SQL sets something for longer than a transaction."""
+    first, second = ([token.word for token in islice(significant(sql), 2)] + ["", ""])[:2]
+    if first == "SELECT":
+        return "set_config" in sql
+    return first == "SET" and second not in ("LOCAL", "TRANSACTION", "CONSTRAINTS")
+
+
+def _take_over_settings(given: Connection, ours: Connection, settings: Iterable[_Sent]) -> None:
+    """What env.py has set on a connection of its own, and its revisions depend on, is set on ours, too."""
     path = given.scalar(text("SELECT pg_catalog.current_setting('search_path')"))
     outside = not ours.in_transaction()
+    for connection, sql, parameters in settings:
+        if connection is given:
+            ours.exec_driver_sql(sql, parameters)
     ours.execute(text("SELECT pg_catalog.set_config('search_path', :path, false)"), {"path": path})
     if outside:
         ours.commit()

@@ -182,7 +182,7 @@ def _trying(once: Callable[[], Result]) -> Result:
 
 
 def _refused(report: Report | None, error: DBAPIError | ReconcileError) -> Report:
-    refusal = refusal_of(error) if isinstance(error, DBAPIError) else Refusal(str(error).rstrip("."))
+    refusal = refusal_of(error) if isinstance(error, DBAPIError) else _refusal(error)
     if report is None or refusal is None:
         raise error
     return replace(report, plan=replace(report.plan, steps=(), refusal=refusal), applied=False)
@@ -196,5 +196,9 @@ def _failed(
     if said is not None:
         refusal = refusal_of(said) or Refusal(f"PostgreSQL ended a step: {message_of(said)}")
     else:
-        refusal = Refusal(str(error).rstrip("."))
+        refusal = _refusal(error)
     return replace(report, plan=replace(report.plan, steps=(), refusal=refusal), stays=stays, failed=failed)
+
+
+def _refusal(error: SQLAlchemyError | ReconcileError) -> Refusal:
+    return Refusal(str(error).rstrip("."), getattr(error, "remedies", ()))

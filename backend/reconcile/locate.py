@@ -43,7 +43,8 @@ class Location:
     `extra` are objects on our tables that the tape doesn't know; `rejecting` are those of them that surely make a write
     fail, `undecided` those of which the catalogs don't tell. `tolerated` differs and keeps nobody from working, and
     can't be mended without a person. `renamed` pairs a missing column with an extra one that may be it. `readings` are
-    the revisions that an ambiguous database may honestly be at, `doubts` what that hangs on, `proof` what decided it.
+    the revisions that an ambiguous database may honestly be at, `doubts` what that hangs on, `proof` what decided it,
+    `seen` what the rows say of revisions that aren't on record.
     `strangers` are ids on record that are another chain's, and stay there: this chain has nothing here, or a row of its
     own.
     `words` is what was observed in the tape's own words, `storage` the parameters of indexes, by their keys.
@@ -69,6 +70,7 @@ class Location:
     presumed: tuple[Doubt, ...] = ()
     reach: Point | None = None
     proof: Proof | None = None
+    seen: tuple[str, ...] = ()
     words: Normalized = field(default_factory=lambda: Normalized({}))
     storage: Mapping[Key, str] = field(default_factory=dict)
     widening: str | None = None

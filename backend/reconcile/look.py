@@ -75,7 +75,9 @@ def _locate(connection: Connection, observation: Observation, project: Project, 
             location = locate(observation, tape, assume=vouched, words=words, shared=shared)
         elif (proof := prove(location, connection, tape)) is not None:
             location = locate(observation, tape, words=words, proof=proof, shared=shared)
-    if choices.assume is None and location.presumed:
-        missed, unproved = examine_presumed(location, connection, tape)
-        location = locate(observation, tape, words=words, shared=shared, missed=missed, unproved=unproved)
+    if choices.assume is None:
+        rows = examine_presumed(location, connection, tape)
+        if rows.missed or rows.unproved:
+            location = locate(observation, tape, words=words, shared=shared, missed=rows.missed, unproved=rows.unproved)
+        location = replace(location, seen=rows.sentences)
     return probed(location, connection, project)

@@ -5,7 +5,7 @@ is there. Where more than one honest reading is left, the readings are named and
 vouches for one or the rows prove it.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from reconcile.repair import mend
@@ -120,17 +120,21 @@ def find_place(
 
 
 def with_presumed(
-    place: Place, claims: Claims, tape: Tape, *, missed: Collection[str], unproved: Collection[Doubt]
+    place: Place, claims: Claims, tape: Tape, *, missed: Collection[str], unproved: Sequence[Doubt]
 ) -> Place:
-    """The place, with what is only presumed to have run of revisions behind a known claim.
+    """The place, with what is only presumed to have run of revisions that aren't on record.
 
     `missed` are revisions of which the rows say that it has not: they are finished by their own code. Where there is
     nothing to presume it by, and the rows say nothing, it is `unproved`.
     """
-    if not claims.known or claims.unknown or claims.vouched or place.readings:
+    if claims.unknown or claims.vouched or place.readings:
         return place
     begun = [revision for revision in tape.revisions if revision.id in place.applied - claims.applied]
     index = {revision.id: at for at, revision in enumerate(tape.revisions)}
+    if unproved:
+        before = claims.applied if claims.known else place.applied & frozenset(tape.ids[1 : unproved[0].index + 1])
+        readings = (label(before, tape), label(place.applied, tape))
+        return replace(place, readings=readings, doubts=tuple(unproved))
     pending = tuple(Pending(revision.id, _shown(revision)) for revision in begun if revision.id in missed)
     presumed = tuple(
         Doubt(index[revision.id], position, statement)
@@ -140,9 +144,6 @@ def with_presumed(
         if statement.traceless
     )
     applied = place.applied - set(missed) if pending else place.applied
-    if unproved and not pending:
-        readings = (label(claims.applied, tape), label(place.applied, tape))
-        return replace(place, readings=readings, doubts=tuple(unproved))
     return replace(place, applied=applied, pending=(*place.pending, *pending), presumed=presumed)
 
 
@@ -215,8 +216,8 @@ def _vouched(points: tuple[Point, ...], claims: Claims, tape: Tape) -> Place | N
         tape.by_id[item] for item in tape.ids if item in before - claims.applied and tape.by_id[item].moves_rows
     ]
     pending = [Pending(revision.id, _shown(revision)) for revision in rows_to_move]
-    if begun is not None and not begun.completable and not begun.replay_safe:
-        pending.append(Pending(begun.id, _done(first)))
+    if begun is not None and (not begun.completable or begun.has_settings) and not begun.replay_safe:
+        pending.append(Pending(begun.id, _done(first, begun)))
     elif begun is not None:
         return None if not pending else replace(Place(before), pending=tuple(pending))
     if not pending:
@@ -234,8 +235,13 @@ def _shown(revision: Revision) -> tuple[int, ...]:
     return tuple(position for position, item in enumerate(revision.statements) if item.effects)
 
 
-def _done(point: Point) -> tuple[int, ...]:
-    return tuple(position for position in range(point.done) if position not in point.skipped)
+def _done(point: Point, revision: Revision) -> tuple[int, ...]:
+    """What ran before a point and need not run again; what holds for the statements behind it has to."""
+    return tuple(
+        position
+        for position in range(point.done)
+        if position not in point.skipped and not revision.statements[position].is_setting
+    )
 
 
 def _at_revision(
@@ -311,7 +317,7 @@ def _halfway(
     applied = before | {revision.id}
     if revision.replay_safe:
         return _unless_moving_back(Place(before, rerun=True), claims, tape)
-    if revision.completable:
+    if revision.completable and not revision.has_settings:
         return _unless_moving_back(Place(applied), claims, tape)
     remaining = first.remaining(revision)
     read_before = [
@@ -324,10 +330,10 @@ def _halfway(
     known = not doubts and first.index == last.index
     safe = all(item.kind not in ("data", "opaque", "read") and item.transactional for item in remaining)
     ahead = revision.id not in claims.applied or all(item.kind in ("additive", "neutral") for item in remaining)
-    if known and safe and ahead:
+    if known and safe and ahead and not revision.has_settings:
         return _unless_moving_back(Place(applied, remaining=remaining), claims, tape)
     if known and revision.id not in claims.applied:
-        pending = (Pending(revision.id, _done(first)),)
+        pending = (Pending(revision.id, _done(first, revision)),)
         return _unless_overtaken(
             _unless_moving_back(Place(before, pending=pending), claims, tape), first, claims, tape, proven=bool(settled)
         )

@@ -11,8 +11,9 @@ from reconcile.create import creations
 from reconcile.locate import Location, Verdict
 from reconcile.repair import mend
 from reconcile.schema import CONSTRAINTS, Key
+from reconcile.sql.statements import read_statement
 from reconcile.steps import Step, heavy_steps, statements_making, steps_forward
-from reconcile.tape import BASE, Tape
+from reconcile.tape import BASE, Revision, Tape
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,9 @@ def _drift(location: Location) -> Refusal | None:
 def _irreparable(location: Location, tape: Tape) -> Refusal | None:
     """A missing table is made only where its revision may never have got so far; elsewhere its rows are gone."""
     claimed = [row for row in location.believed if row in tape.ids]
+    for pending in location.pending:
+        if unanswerable := _unanswerable(tape.by_id[pending.revision], pending.done):
+            return unanswerable
     if location.remaining or location.rerun or location.pending:
         return None
     begun_last = _made_by(set(tape.tips(location.applied)) - tape.ancestry(claimed), tape)
@@ -185,6 +189,22 @@ def _irreparable(location: Location, tape: Tape) -> Refusal | None:
     return None
 
 
+def _unanswerable(revision: Revision, done: tuple[int, ...]) -> Refusal | None:
+    """A revision can't be finished by its own code where that asks again what a statement returned that has run."""
+    asked = [revision.statements[at].sql for at in done if read_statement(revision.statements[at].sql).returns_rows]
+    if not asked:
+        return None
+    left = [_short(item.sql) for at, item in enumerate(revision.statements) if at not in done and item.kind != "read"]
+    return Refusal(
+        f"revision {revision.id} has begun, and its code asks what {_short(asked[0])} returned, which it can't be told"
+        " a second time",
+        (
+            f"-- have run what is left of {revision.id} by hand: {'; '.join(left)}",
+            f"-- and then: python -m reconcile heal --assume {revision.id}",
+        ),
+    )
+
+
 def _evidence(claimed: list[str]) -> str:
     return f"the version on record, {claimed[-1]}," if claimed else "what stands of later revisions"
 
@@ -201,24 +221,14 @@ def _notes(location: Location, tape: Tape) -> tuple[str, ...]:
         f"{column} comes back empty: if it was dropped, its values are gone" for column in _emptied(location, tape)
     ]
     notes += _made_again(location, tape)
-    notes += [*(location.proof.sentences if location.proof else ())]
+    notes += [*(location.proof.sentences if location.proof else ()), *location.seen]
     notes += [*map(str, location.words.relabellings), *location.words.notes]
     if location.verdict is Verdict.CURRENT:
         notes += [f"{item}; it is renamed before a later revision needs that name" for item in location.words.renamings]
     notes += [f"{item.key} is not ours and stays: {item.found}" for item in location.extra]
     notes += [f"{item}; that keeps nobody from working" for item in location.tolerated]
     notes += [f"it isn't known whether {item.key} lets writes through" for item in location.undecided]
-    notes += _overtaken(location, tape)
     return tuple(notes)
-
-
-def _overtaken(location: Location, tape: Tape) -> list[str]:
-    """Revisions that move rows and are taken to have run, because all that comes after them is there."""
-    if location.verdict is not Verdict.ADOPTED or location.believed or location.proof:
-        return []
-    moving = [revision.id for revision in tape.revisions if revision.id in location.applied and revision.moves_rows]
-    note = f"{', '.join(moving)} should have moved rows: the schema doesn't show that it did, and it isn't done"
-    return [note] if moving else []
 
 
 def _made_again(location: Location, tape: Tape) -> list[str]:

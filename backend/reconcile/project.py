@@ -1,8 +1,10 @@
 """A project as reconcile sees it: its Alembic configuration, its chain of revisions, and the tape of them."""
 
 import configparser
+import sys
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -125,7 +127,7 @@ def chain(config: Config) -> tuple[Script, ...]:
         ChainUnreadable: they don't make one line from one base to one head.
     """
     directory = ScriptDirectory.from_config(config)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), redirect_stdout(sys.stderr):
         for message in _UNREADABLE:
             warnings.filterwarnings("error", message=message)
         try:

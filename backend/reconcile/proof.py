@@ -5,6 +5,7 @@ not, has not. Where a single one in between stays in doubt, nothing is proved an
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -33,19 +34,38 @@ def prove(location: Location, connection: Connection, tape: Tape) -> Proof | Non
     return _proof(location.reach, doubts, findings)
 
 
-def examine_presumed(
-    location: Location, connection: Connection, tape: Tape
-) -> tuple[frozenset[str], tuple[Doubt, ...]]:
-    """Of what is presumed to have moved rows: the revisions that have not, as the rows prove, and what is unproved.
+@dataclass(frozen=True)
+class Presumed:
+    """What the rows say of statements that are presumed to have run.
 
-    What a revision made behind it proves it, unless that may have come to be without the revision.
+    `missed` are the revisions that have not, `unproved` the statements of which neither the rows nor what stands behind
+    them tell, `sentences` what was seen where only that tells.
     """
-    findings = [(doubt, _finding(doubt, connection, tape)) for doubt in location.presumed]
+
+    missed: frozenset[str]
+    unproved: tuple[Doubt, ...]
+    sentences: tuple[str, ...]
+
+
+def examine_presumed(location: Location, connection: Connection, tape: Tape) -> Presumed:
+    """Asks the rows of what is presumed to have run.
+
+    What a revision made behind a statement tells, unless that may have come to be without the revision, as it may where
+    no revision is on record. Without one, rows that are missing may have been there.
+    """
+    on_record = any(row in tape.by_id for row in location.believed)
+    settled = location.proof.settled if location.proof else frozenset()
+    doubts = [item for item in location.presumed if (item.index, item.position) not in settled]
+    findings = [(doubt, _finding(doubt, connection, tape)) for doubt in doubts]
     missed = frozenset(
         tape.revisions[doubt.index].id for doubt, finding in findings if finding and finding.ran is False
     )
-    unproved = (doubt for doubt, finding in findings if finding is None and may_be_unordered(doubt, tape))
-    return missed, tuple(unproved)
+    weak = [(doubt, finding) for doubt, finding in findings if not on_record or may_be_unordered(doubt, tape)]
+    return Presumed(
+        missed=missed if on_record else frozenset(),
+        unproved=tuple(doubt for doubt, finding in weak if finding is None or (finding.ran is False and not on_record)),
+        sentences=tuple(dict.fromkeys(finding.sentence for _, finding in weak if finding is not None)),
+    )
 
 
 def _proof(point: Point, doubts: Sequence[Doubt], findings: Sequence[Finding | None]) -> Proof:

@@ -35,7 +35,19 @@ from reconcile.version_table import make_room_for_ids
 
 _log = logging.getLogger(__name__)
 _QUERIES = {"SELECT", "WITH", "VALUES", "TABLE"}
-_NO_STEP = {"SHOW", "SAVEPOINT", "RELEASE", "BEGIN", "START", "EXPLAIN", "LOCK", "FETCH", "CLOSE", "DISCARD"}
+_NO_STEP = {
+    "SHOW",
+    "SAVEPOINT",
+    "ROLLBACK",
+    "RELEASE",
+    "BEGIN",
+    "START",
+    "EXPLAIN",
+    "LOCK",
+    "FETCH",
+    "CLOSE",
+    "DISCARD",
+}
 _OWNERSHIP = re.compile(r"(?:GRANT|REVOKE|ALTER\b.*\bOWNER\s+TO|ALTER\s+DEFAULT\s+PRIVILEGES)\b", re.IGNORECASE)
 # Of what is committed the counts reach the shared ones later, unless they are sent for (PostgreSQL 15).
 _FLUSH = text("SELECT pg_catalog.pg_stat_force_next_flush()")
@@ -47,6 +59,8 @@ _COUNTS, _COUNTS_OF_COMMITTED = (
     )
     for view in ("pg_stat_xact_user_tables", "pg_stat_user_tables")
 )
+_SCHEMA = text("SELECT pg_catalog.current_schema()")
+_ROLES = text("SELECT pg_catalog.quote_ident(r.rolname::text) FROM pg_catalog.pg_roles r")
 _UNWATCHED = text((Path(__file__).parent / "unwatched.sql").read_text(encoding="utf-8"))
 _NOT_IN_A_TRANSACTION = ("25001", "55P04")  # CREATE INDEX CONCURRENTLY, say, or an enum's new label before a commit
 _MARK = "reconcile.transaction"  # set for a transaction only: where it is gone, the transaction has ended
@@ -104,7 +118,7 @@ def record(config: Config, connection: Connection, *, base: str = "", until: str
     unwatched_before = set(connection.scalars(_UNWATCHED))
     recorder = _Recorder(connection, versions, schema, total=len(_chain(scripts, until)))
     found_at_base = recorder.before if base else {}
-    with recorder.listening():
+    with recorder.listening(), _taking_away_roles(connection, recorder):
         try:
             upgrade(config, until or "heads", connection, scripts=scripts, watch=recorder.watch)
         except (SQLAlchemyError, RevisionRaised) as error:
@@ -128,6 +142,22 @@ def record(config: Config, connection: Connection, *, base: str = "", until: str
         base=found_at_base,
         unwatched=tuple(name for name in connection.scalars(_UNWATCHED) if name not in unwatched_before),
     )
+
+
+@contextmanager
+def _taking_away_roles(connection: Connection, recorder: "_Recorder") -> Iterator[None]:
+    """Roles are the whole server's: those that the chain has made don't go with the database it was recorded in."""
+    before = set(connection.scalars(_ROLES))
+    connection.commit()
+    try:
+        yield
+    finally:
+        if not connection.in_transaction():
+            made = [role for role in connection.scalars(_ROLES) if role not in before and recorder.names(role)]
+            for role in made:
+                connection.exec_driver_sql(f"DROP OWNED BY {role}")
+                connection.exec_driver_sql(f"DROP ROLE {role}")
+            connection.commit()
 
 
 def _chain(scripts: ScriptDirectory, until: str | None) -> list[Script]:
@@ -157,9 +187,9 @@ def _reason(error: SQLAlchemyError | RevisionRaised) -> str:
 
 def _version_table(config: Config, connection: Connection) -> tuple[VersionTable, str | None]:
     """Where the project's env.py tells Alembic to keep the version, and the schema that it chooses for its names."""
-    before = connection.scalar(text("SELECT pg_catalog.current_schema()"))
+    before = connection.scalar(_SCHEMA)
     context = migration_context(config, connection)
-    after = connection.scalar(text("SELECT pg_catalog.current_schema()"))
+    after = connection.scalar(_SCHEMA)
     connection.commit()
     return VersionTable(context.version_table, context.version_table_schema), after if after != before else None
 
@@ -204,13 +234,14 @@ class _Recorder:
     def __init__(self, connection: Connection, versions: VersionTable, schema: str | None, *, total: int) -> None:
         self._connection = connection
         self._versions = versions
-        self._schema = schema
+        self._schema = schema or connection.scalar(_SCHEMA)  # a revision may choose another for its own names
         self._total = total
         self._looking = False
         self._tells_at_once = (connection.dialect.server_version_info or (0,)) >= (15,)
         self._mark = ""
         self._counted: dict[str, tuple[int, int]] = {}
         self._statements: list[Statement] = []
+        self._savepoints: dict[str, int] = {}
         self.revisions: list[Revision] = []
         self.script: Script | None = None
         self.before = self._look(connection)
@@ -252,7 +283,7 @@ class _Recorder:
     def _recorded(self, script: Script, run: Any) -> Any:
         @wraps(run)
         def run_recorded(**options: Any) -> None:
-            self.script, self._statements = script, []
+            self.script, self._statements, self._savepoints = script, [], {}
             _log.info("%d of %d: revision %s", len(self.revisions) + 1, self._total, script.revision)
             self._set_mark()
             run(**options)
@@ -290,9 +321,9 @@ class _Recorder:
         )
         return observation.schema
 
-    def _hear_what_went_by(self, connection: Connection, *_: Any) -> None:
+    def _hear_what_went_by(self, connection: Connection, _cursor: Any = None, sql: str = "", *_: Any) -> None:
         """What the revision's code did to user tables over the driver itself: PostgreSQL counts that, too."""
-        if self._looking or self.script is None:
+        if self._looking or self.script is None or first_word(sql) == "ROLLBACK":  # the transaction may be aborted
             return
         if connection is not self._connection:
             with self._unheard():
@@ -363,6 +394,8 @@ class _Recorder:
             ends = any(part.ends_transaction for _, part in parts)
             self._end_of_transaction(sql.strip() if ends else "-- the transaction was ended")
             self._set_mark()
+        if len(parts) == 1 and parts[0][0] in ("SAVEPOINT", "ROLLBACK") and not left:
+            self._hear_of_savepoint(parts[0][0], names_in(sql)[-1])
         if all(word in _NO_STEP or part.ends_transaction for word, part in parts):
             return
         touched = self._touched()
@@ -374,14 +407,26 @@ class _Recorder:
             query = _Query.asked(connection, sent, parameters) if is_query else None
         if query is not None:
             kind = query.kind(sql, effects, functions=_functions(after), touched=touched)
-        elif all(word in ("SET", *_NO_STEP) for word, _ in parts) and not effects:
-            return
         else:
             kind = _kind(sql, effects, touched=touched)
         if kind is not None:
             alone = self._is_autocommit(connection) or left
             tables = query.tables if query is not None and kind == "read" else ()
             self._statements.append(Statement(sql.strip(), kind, effects, transactional=not alone, tables=tables))
+
+    def _hear_of_savepoint(self, word: str, name: str) -> None:
+        """What is done behind a savepoint, and undone by going back to it, the revision doesn't do; it has read it."""
+        if word == "SAVEPOINT":
+            self._savepoints[name] = len(self._statements)
+        elif (begun := self._savepoints.get(name)) is not None:
+            self._statements[begun:] = [item for item in self._statements[begun:] if item.kind == "read"]
+            with self._unheard():
+                self.before = self._look(self._connection)
+            self._touched()
+
+    def names(self, role: str) -> bool:
+        """Whether some statement of the chain names a role."""
+        return any(role in item.sql for revision in self.revisions for item in revision.statements)
 
     def _is_of_alembic(self, sql: str) -> bool:
         """Whether it is about the version table."""

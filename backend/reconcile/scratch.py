@@ -8,8 +8,20 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine, event, text
 
 from reconcile.engine import engine_like
+from reconcile.errors import ReconcileError
 
 _NAME_ARGUMENT = {"psycopg": "dbname", "psycopg2": "dbname"}  # asyncpg and pg8000 say `database`
+
+
+class OtherDatabase(ReconcileError):
+    """A chain connects to a database that isn't its own: what it does there can't be tried."""
+
+    def __init__(self, database: str) -> None:
+        super().__init__(
+            f"A revision, or env.py, connects to the database {database}, beside the one that it migrates: what it does"
+            " there would be done while the chain is recorded"
+        )
+        self.database = database
 
 
 @contextmanager
@@ -33,15 +45,24 @@ def _run_alone(engine: Engine, statement: str) -> None:
 
 @contextmanager
 def _connecting_to(engine: Engine, name: str) -> Iterator[Engine]:
-    """An engine like another, whose connections go to another database of the same server."""
+    """An engine like another, whose connections go to another database of the same server.
 
-    def choose(_dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
-        parameters[_NAME_ARGUMENT.get(engine.dialect.driver, "database")] = name
+    So do those of any engine that a revision makes for itself, by the address of the project's database: else it would
+    be changed by a recording.
+    """
+    project = engine.url.database or ""
+
+    def choose(dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        argument = _NAME_ARGUMENT.get(dialect.driver, "database")
+        database = parameters.get(argument, project)
+        if database not in (project, name):
+            raise OtherDatabase(database)
+        parameters[argument] = name
 
     like = engine_like(engine)
-    event.listen(engine, "do_connect", choose)  # the dialect's, which both engines share
+    event.listen(Engine, "do_connect", choose)
     try:
         yield like
     finally:
-        event.remove(engine, "do_connect", choose)
+        event.remove(Engine, "do_connect", choose)
         like.dispose()

@@ -25,8 +25,9 @@ class TransactionEnded(ReconcileError):
     def __init__(self, statement: str) -> None:
         super().__init__(
             f"a revision would end the transaction with {' '.join(statement.split())}, which it didn't do when the"
-            " chain was recorded; let `alembic upgrade` run it, outside of a heal"
+            " chain was recorded, and a heal is whole or not at all"
         )
+        self.remedies = ("alembic upgrade head",)
         self.statement = statement
 
 

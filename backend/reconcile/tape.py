@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias
 from reconcile.errors import ReconcileError
 from reconcile.observe import VersionTable, digest_of
 from reconcile.schema import Key, Schema, tables_in, unquoted
+from reconcile.sql.split import first_word
 
 FORMAT = 3
 BASE = "base"
@@ -54,6 +55,11 @@ class Statement:
     tables: tuple[str, ...] = ()
 
     @property
+    def is_setting(self) -> bool:
+        """Whether it only sets what the statements behind it need."""
+        return self.kind == "neutral" and first_word(self.sql) in ("SET", "RESET")
+
+    @property
     def traceless(self) -> bool:
         """Whether the schema alone can't tell that it ran, and running it twice could matter."""
         return self.kind in TRACELESS and not self.effects
@@ -80,6 +86,11 @@ class Revision:
     def reads(self) -> bool:
         """Whether it asks user tables something: then it does what the tape never saw."""
         return any(item.kind == "read" for item in self.statements)
+
+    @property
+    def has_settings(self) -> bool:
+        """Whether its statements need what it sets: a search path, a role."""
+        return any(item.is_setting for item in self.statements)
 
     @property
     def moves_rows(self) -> bool:

@@ -17,12 +17,13 @@ _ENDS = {"COMMIT", "END", "ROLLBACK", "ABORT"}
 class Abilities:
     """What a statement may do. Which functions a query calls, and what they do, can't be read off its text.
 
-    `copies_rows`: it makes a table and fills it from a query.
+    `copies_rows`: it makes a table and fills it from a query. `returns_rows`: it changes rows, and says which.
     """
 
     moves_rows: bool = False
     may_do_anything: bool = False
     copies_rows: bool = False
+    returns_rows: bool = False
     begins_transaction: bool = False
     ends_transaction: bool = False
 
@@ -34,6 +35,7 @@ def read_statement(sql: str) -> Abilities:
         moves_rows=_moves_rows(words),
         may_do_anything=_verb(words) in _MAY_DO_ANYTHING,
         copies_rows=_copies_rows(words),
+        returns_rows=any(token.word == "RETURNING" for token in words),
         begins_transaction=_verb(words) == "BEGIN" or _starts(words, "START", "TRANSACTION"),
         ends_transaction=_ends_transaction(words),
     )

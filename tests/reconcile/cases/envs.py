@@ -86,6 +86,7 @@ TRANSLATED = "connection = connection.execution_options(schema_translate_map={No
 ENVS = {
     "template": TEMPLATE.format(options=""),
     "transaction_per_migration": TEMPLATE.format(options=", transaction_per_migration=True"),
+    "named versions": TEMPLATE.format(options=', version_table="versions"'),
     "own_versions": TEMPLATE.format(options=', version_table="our_versions"'),
     "version_schema": TEMPLATE.format(options=', version_table_schema="ours"'),
     "not_transactional": TEMPLATE.format(options=", transactional_ddl=False"),

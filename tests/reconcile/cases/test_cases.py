@@ -9,6 +9,7 @@ import pytest
 
 from . import (
     evidence,
+    hidden,
     labels,
     looking,
     meaning,
@@ -40,6 +41,7 @@ CASES = tuple(
         labels,
         versions,
         statements,
+        hidden,
     )
     for case in room.CASES
 )
