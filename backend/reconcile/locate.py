@@ -93,6 +93,7 @@ def locate(
     shared: bool = False,
     missed: frozenset[str] = frozenset(),
     unproved: tuple[Doubt, ...] = (),
+    reached: Point | None = None,
 ) -> Location:
     """Where the observed database is on the tape, with the verdict on it.
 
@@ -100,13 +101,13 @@ def locate(
     is what the rows say. `words` is the observation in the tape's words, where the server was asked how it spells them.
     `shared` is set where tables of others lie beside ours: an id that nobody here knows may be theirs. `missed` are
     revisions whose rows are known not to have been moved, although what they made later is there; `unproved` are
-    statements of such revisions of which nothing tells.
+    statements of such revisions of which nothing tells. As the rows prove, it has `reached` a point at least.
     """
     words = words or normalize(observation, tape)
     believed = observation.claimed or () if assume is None else _vouched(assume)
     claims = Claims.of(believed, tape, vouched=assume is not None)
     ignoring = _ignored(words.ours, claims, tape)
-    place = find_place(words.ours, claims, tape, ignoring=ignoring, proof=proof)
+    place = find_place(words.ours, claims, tape, ignoring=ignoring, proof=proof, reached=reached)
     place = with_presumed(place, claims, tape, missed=missed, unproved=unproved)
     expected = {key: text for key, text in place.schema(tape).items() if key not in ignoring}
     ours = {key: text for key, text in words.ours.items() if key not in ignoring}

@@ -1,6 +1,7 @@
 """look: observe -> locate -> plan. Where a database is and what would be done about it; it changes nothing."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -11,7 +12,7 @@ from reconcile.observe import Observation, has_others, observe
 from reconcile.plan import plan
 from reconcile.probe import probed
 from reconcile.project import Project, vouched_by_revision
-from reconcile.proof import examine_presumed, prove
+from reconcile.proof import Findings, examine_doubts, examine_presumed, prove, proved_so_far
 from reconcile.report import Report
 from reconcile.size import large_tables
 from reconcile.spelling import Speller
@@ -68,16 +69,19 @@ def _locate(connection: Connection, observation: Observation, project: Project, 
         words = replace(words, notes=(*words.notes, speller.note))
     strange = any(row not in tape.by_id for row in observation.claimed or ())
     shared = strange and has_others(connection, observation, tape.tables)
-    location = locate(observation, tape, assume=choices.assume, words=words, shared=shared)
-    if location.verdict is Verdict.AMBIGUOUS and choices.assume is None:
+    ask = partial(locate, observation, tape, words=words, shared=shared)
+    location = ask()
+    findings: Findings = ()
+    if location.verdict is Verdict.AMBIGUOUS:
+        findings = examine_doubts(location, connection, tape)
+    reached = proved_so_far(location, findings)
+    if choices.assume is not None:
+        return probed(ask(assume=choices.assume, reached=reached), connection, project)
+    if location.verdict is Verdict.AMBIGUOUS:
         vouched = vouched_by_revision(location.readings, connection, project)
-        if vouched is not None:
-            location = locate(observation, tape, assume=vouched, words=words, shared=shared)
-        elif (proof := prove(location, connection, tape)) is not None:
-            location = locate(observation, tape, words=words, proof=proof, shared=shared)
-    if choices.assume is None:
-        rows = examine_presumed(location, connection, tape)
-        if rows.missed or rows.unproved:
-            location = locate(observation, tape, words=words, shared=shared, missed=rows.missed, unproved=rows.unproved)
-        location = replace(location, seen=rows.sentences)
-    return probed(location, connection, project)
+        proof = prove(location, findings)
+        location = ask(assume=vouched, proof=None if vouched else proof, reached=reached)
+    rows = examine_presumed(location, connection, tape)
+    if rows.missed or rows.unproved:
+        location = ask(missed=rows.missed, unproved=rows.unproved)
+    return probed(replace(location, seen=rows.sentences), connection, project)

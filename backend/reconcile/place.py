@@ -92,26 +92,32 @@ def label(applied: Iterable[str], tape: Tape) -> str:
 
 
 def find_place(
-    ours: Schema, claims: Claims, tape: Tape, *, ignoring: Collection[Key] = frozenset(), proof: Proof | None = None
+    ours: Schema,
+    claims: Claims,
+    tape: Tape,
+    *,
+    ignoring: Collection[Key] = frozenset(),
+    proof: Proof | None = None,
+    reached: Point | None = None,
 ) -> Place:
     """Where a schema lies on the tape, heeding the claims only where it leaves a choice.
 
     A claim whose tables are gone is the exception: then it isn't the claim that is wrong. `ignoring` are objects that
-    make no difference to where it lies.
+    make no difference to where it lies. As the rows prove, it has `reached` a point at least.
     """
     points = _telling(tape.points_at(ours, ignoring=ignoring), claims, tape)
+    if reached is not None:
+        points = tuple(point for point in points if (point.index, point.done) >= (reached.index, reached.done))
     if proof is not None:
         points = (proof.point,)
-    gone = tables_in(tape.after(claims.applied)) - tables_in(ours) - tables_in(ignoring)
-    if gone and not any(claims.applied <= _through(point, tape) for point in points):
-        return Place(claims.applied)  # else a later revision renamed or dropped them
     exact = [_through(point, tape) for point in points if point.done == 0]
     if claims.known and (claims.applied in exact or _fits(ours, claims.applied, tape, ignoring)):
         return Place(claims.applied)
-    if points and claims.vouched:
-        vouched = _vouched(points, claims, tape)
-        if vouched is not None:
-            return vouched
+    if claims.vouched and points and (vouched := _vouched(points, claims, tape)):
+        return vouched
+    gone = tables_in(tape.after(claims.applied)) - tables_in(ours) - tables_in(ignoring)
+    if gone and not any(claims.applied <= _through(point, tape) for point in points):
+        return Place(claims.applied)  # else a later revision renamed or dropped them
     if exact:
         return _at_revision(ours, exact, points, claims, tape, ignoring=ignoring, proven=proof is not None)
     if points and not (claims.vouched and tape.revisions[points[0].index].id in claims.applied):

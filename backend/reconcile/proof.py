@@ -6,6 +6,7 @@ not, has not. Where a single one in between stays in doubt, nothing is proved an
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from sqlalchemy import Connection
 
@@ -15,23 +16,41 @@ from reconcile.locate import Location
 from reconcile.place import Doubt, Proof, may_be_unordered
 from reconcile.tape import Point, Revision, Tape
 
+Findings: TypeAlias = Sequence[Finding | None]  # one of each doubt
 
-def prove(location: Location, connection: Connection, tape: Tape) -> Proof | None:
-    """Where the rows prove an ambiguous database to be, or None where they leave a doubt."""
-    doubts = location.doubts
-    if not doubts or location.reach is None:
-        return None
-    findings = [_finding(doubt, connection, tape) for doubt in doubts]
+
+def examine_doubts(location: Location, connection: Connection, tape: Tape) -> Findings:
+    """What the rows say of each statement that an ambiguous place hangs on."""
+    if location.reach is None:
+        return ()
+    findings = [_finding(doubt, connection, tape, reach=location.reach) for doubt in location.doubts]
     if not any(row in tape.by_id for row in location.believed):  # rows may be gone of a revision that ran years ago
         findings = [None if finding is None or finding.ran is False else finding for finding in findings]
-    ran = max((at for at, finding in enumerate(findings) if finding is not None and finding.ran), default=-1)
-    for at in range(ran + 1, len(doubts)):
+    return findings
+
+
+def prove(location: Location, findings: Findings) -> Proof | None:
+    """Where the rows prove an ambiguous database to be, or None where they leave a doubt."""
+    doubts = location.doubts
+    if not findings or location.reach is None:
+        return None
+    for at in range(_last_that_ran(findings) + 1, len(doubts)):
         finding = findings[at]
         if finding is None:
             return None
         if finding.ran is False:
             return _proof(Point(doubts[at].index, doubts[at].position), doubts, findings)
     return _proof(location.reach, doubts, findings)
+
+
+def proved_so_far(location: Location, findings: Findings) -> Point | None:
+    """The place behind the last statement that ran, as the rows prove; what follows stays in doubt."""
+    ran = _last_that_ran(findings)
+    return Point(location.doubts[ran].index, location.doubts[ran].position + 1) if ran >= 0 else None
+
+
+def _last_that_ran(findings: Findings) -> int:
+    return max((at for at, finding in enumerate(findings) if finding is not None and finding.ran), default=-1)
 
 
 @dataclass(frozen=True)
@@ -74,15 +93,17 @@ def _proof(point: Point, doubts: Sequence[Doubt], findings: Sequence[Finding | N
     return Proof(point, settled, sentences)
 
 
-def _finding(doubt: Doubt, connection: Connection, tape: Tape) -> Finding | None:
+def _finding(doubt: Doubt, connection: Connection, tape: Tape, *, reach: Point | None = None) -> Finding | None:
+    """What the rows say of a statement; nothing behind `reach` has run."""
     statement, revision = doubt.statement, tape.revisions[doubt.index]
+    end = reach.done if reach is not None and reach.index == doubt.index else len(revision.statements)
     if statement.kind == "read":
         return examine_read(connection, statement.tables) if statement.tables else None
     if statement.kind != "data":
         return None
     tables, columns = _made_before(revision, doubt.position)
     earlier = [item.sql for item in revision.statements[: doubt.position]]
-    later = [item.sql for item in revision.statements[doubt.position + 1 :]]
+    later = [item.sql for item in revision.statements[doubt.position + 1 : end]]
     return examine(
         connection, statement.sql, created_tables=tables, added_columns=columns, earlier=earlier, later=later
     )

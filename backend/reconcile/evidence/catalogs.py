@@ -34,6 +34,10 @@ SELECT n.nspname, c.relname, c.oid,
        c.relhasrules OR EXISTS (
            SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'
            AND g.tgtype & 1 = 0
+       ),
+       EXISTS (
+           SELECT FROM pg_constraint k
+           WHERE k.conrelid = ANY (tree.oids) AND k.contype = 'f' AND k.confdeltype NOT IN ('a', 'r')
        )
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -99,7 +103,8 @@ class Table:
     """A table. It `is_readable` where reading it as a whole runs nothing of others and leaves out no rows.
 
     Where triggers or rules lie on it, a change `may_differ` from what its statement says; where they answer to
-    statements, one that meets no rows `may_act` all the same.
+    statements, one that meets no rows `may_act` all the same. It `follows_others` where rows that are deleted elsewhere
+    take rows or values from it.
     """
 
     schema: str
@@ -107,6 +112,7 @@ class Table:
     is_readable: bool
     may_differ: bool
     may_act: bool
+    follows_others: bool
     columns: tuple[Column, ...]
 
     @property
@@ -129,8 +135,8 @@ def tables_named(names: Collection[str], schemas: Collection[str], connection: C
     rows = connection.execute(_TABLES, {"names": sorted(names), "schemas": sorted(schemas)}).all()
     columns = dict(_columns([oid for _, _, oid, *_ in rows], connection))
     return tuple(
-        Table(schema, name, is_readable, has_triggers or may_act, may_act, columns.get(oid, ()))
-        for schema, name, oid, is_readable, has_triggers, may_act in rows
+        Table(schema, name, is_readable, has_triggers or may_act, may_act, follows_others, columns.get(oid, ()))
+        for schema, name, oid, is_readable, has_triggers, may_act, follows_others in rows
     )
 
 

@@ -33,10 +33,25 @@ def examine(
     if change is None:
         return None
     created, added = frozenset(created_tables), frozenset(added_columns)
-    finding = _look(connection, lambda rows: _examine(rows, change, created, added))
+    return _look(
+        connection,
+        lambda rows: _unless_doubtful(_examine(rows, change, created, added), rows, change, (earlier, later)),
+    )
+
+
+def _unless_doubtful(
+    finding: Finding | None, rows: Rows, change: Change, others: tuple[Iterable[str], Iterable[str]]
+) -> Finding | None:
+    """What is found, unless others of the revision's statements may leave the same rows."""
     if finding is None or finding.ran is None or not isinstance(change, Insert | Update):
         return finding
-    is_doubtful = may_imitate(change, earlier) if finding.ran else may_hide(change, later)
+    earlier, later = others
+
+    def cascades_from(name: str) -> bool:
+        table, other = rows.table(change.table), rows.table(name)
+        return table is None or other is None or other.may_differ or table.follows_others
+
+    is_doubtful = may_imitate(change, earlier) if finding.ran else may_hide(change, later, cascades_from=cascades_from)
     return None if is_doubtful else finding
 
 

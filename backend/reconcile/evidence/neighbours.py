@@ -1,6 +1,6 @@
 """neighbours: what the other statements of a revision do to the traces that one of them leaves, by their texts."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from reconcile.sql.changes import Change, Delete, Insert, Truncate, Update, read_change
 from reconcile.sql.expressions import constant_in
@@ -9,21 +9,24 @@ from reconcile.sql.split import split
 from reconcile.sql.statements import read_statement
 
 
-def may_hide(change: Insert | Update, later: Iterable[str]) -> bool:
+def may_hide(change: Insert | Update, later: Iterable[str], *, cascades_from: Callable[[str], bool]) -> bool:
     """Whether later statements may leave rows that look as if a change had not run, though it ran.
 
     They take rows away, or put values into the same columns, or rows into a table whose rows were all updated.
+    `cascades_from` says of another table whether rows that are taken from it may take some from this one with them.
     """
-    return any(_hides(change, statement, sql) for sql, statement in _changes(later))
+    return any(_hides(change, statement, sql, cascades_from) for sql, statement in _changes(later))
 
 
-def _hides(change: Insert | Update, statement: Change | None, sql: str) -> bool:
+def _hides(change: Insert | Update, statement: Change | None, sql: str, cascades_from: Callable[[str], bool]) -> bool:
     match statement:
         case Insert():
             return isinstance(change, Update) and _is_same_table(change, statement)
         case Update():
             return isinstance(change, Update) and bool(_shared(change, statement))
-        case Delete() | Truncate():
+        case Delete():
+            return _names_same_table(change, statement.table) or cascades_from(statement.table)
+        case Truncate():
             return True  # with what cascades from it
         case None:
             return _may_change_rows(sql)
@@ -59,8 +62,12 @@ def _may_change_rows(sql: str) -> bool:
 
 
 def _is_same_table(one: Insert | Update, other: Insert | Update) -> bool:
+    return _names_same_table(one, other.table)
+
+
+def _names_same_table(change: Insert | Update, name: str) -> bool:
     """By the name alone: which schema is meant where none is written isn't known here."""
-    return names_in(one.table)[-1:] == names_in(other.table)[-1:]
+    return names_in(change.table)[-1:] == names_in(name)[-1:]
 
 
 def _inserts_others(one: Insert | Update, other: Insert) -> bool:
