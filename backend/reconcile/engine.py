@@ -63,6 +63,11 @@ def commits_each_statement(connection: Connection) -> bool:
     return bool(connection.get_execution_options().get(_COMMITS_ALONE))
 
 
+def commits_now(connection: Connection) -> bool:
+    """Whether each statement on the connection is committed by itself at the moment."""
+    return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+
+
 def as_the_project_does(connection: Connection) -> Connection:
     """The connection, committing each statement by itself where the project's own would."""
     if commits_each_statement(connection):

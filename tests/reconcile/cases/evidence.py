@@ -284,4 +284,47 @@ PERCENT = forms(
     ),
 )
 
-CASES = (*PERCENT, *INSERTS, *COPY, *UPDATES, *UNKNOWN)
+PETS = 'op.create_table("pets", sa.Column("id", sa.Integer, primary_key=True), sa.Column("kind", sa.Text))'
+SPLIT = """
+for name in ("dogs", "cats"):
+    op.create_table(name, sa.Column("id", sa.Integer, primary_key=True), sa.Column("kind", sa.Text))
+for name in ("dog", "cat"):
+    op.execute(f"INSERT INTO {name}s SELECT id, kind FROM pets WHERE kind = '{name}'")
+op.execute("DELETE FROM pets WHERE kind IN ('dog', 'cat')")
+op.add_column("pets", sa.Column("rest", sa.Text))
+"""
+PLACES = "SELECT string_agg(place, ',' ORDER BY place) FROM ({}) AS places".format(
+    " UNION ALL ".join(f"SELECT '{table}' || id FROM {table}" for table in ("pets", "dogs", "cats"))
+).replace("SELECT 'pets' || id", "SELECT 'pets' || id AS place")
+ONE_BY_ONE = forms(
+    Case(
+        id="split-tables",
+        why="What the rows prove is settled statement by statement; a person is asked about the rest alone.",
+        revisions=(PETS, SPLIT),
+        steps=(
+            upgrade("r1"),
+            sql("INSERT INTO pets VALUES (1, 'dog'), (2, 'cat'), (3, 'cow')"),
+            sql("CREATE TABLE dogs (id serial PRIMARY KEY, kind text)"),
+            sql("CREATE TABLE cats (id serial PRIMARY KEY, kind text)"),
+        ),
+        right=("healed",),
+        truth="r1",
+        after={PLACES: "cats2,dogs1,pets3"},
+    ),
+    form("no rows yet"),
+    form("one table filled", sql("INSERT INTO dogs SELECT * FROM pets WHERE kind = 'dog'")),
+    form(
+        "both tables filled",
+        sql("INSERT INTO dogs SELECT * FROM pets WHERE kind = 'dog'"),
+        sql("INSERT INTO cats SELECT * FROM pets WHERE kind = 'cat'"),
+        right=("healed", "refused"),
+    ),
+    form(
+        "rows taken away",
+        sql("INSERT INTO dogs SELECT * FROM pets WHERE kind = 'dog'"),
+        sql("INSERT INTO cats SELECT * FROM pets WHERE kind = 'cat'; DELETE FROM pets WHERE kind <> 'cow'"),
+        right=("healed", "refused"),
+    ),
+)
+
+CASES = (*ONE_BY_ONE, *PERCENT, *INSERTS, *COPY, *UPDATES, *UNKNOWN)
