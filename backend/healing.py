@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import structlog
 from sqlalchemy import Connection
 
-from core.database import explained, is_pooled, migration_address, open_single_use_engine
+from core.database import explained, migration_address, open_single_use_engine
 from core.errors import PegasusError, PrivilegeMissing, quoted
 from core.job_queue import bring_up_queue
 from core.settings import Settings, load_settings
@@ -78,10 +78,15 @@ async def bring_up_to_date(settings: Settings) -> tuple[Report, ...]:
     Raises:
         JobQueueMissing: the queue isn't there, and MIGRATIONS doesn't allow to make it.
         SchemaRefused: a schema isn't what this code needs, and healing it isn't safe or isn't allowed.
-        SchemaUnchecked: the revisions can't be read, or another process is healing and doesn't end.
+        SchemaUnchecked: the revisions can't be read, another process is healing and doesn't end, or a transaction
+            pooler stands between us and PostgreSQL.
         DatabaseProblem: the database can't be used.
     """
-    reports = () if settings.migrations == "off" else await _chains_up_to_date(settings)
+    reports: tuple[Report, ...] = ()
+    if settings.migrations != "off":
+        reports = await _chains_up_to_date(settings)
+    elif settings.database_url is not None:  # jobs and listening need a session of their own, too
+        await _on_connection(settings, refuse_pooler)
     address = await asyncio.to_thread(migration_address, settings)
     await bring_up_queue(address, may_change=settings.migrations == "heal")
     return reports
@@ -134,7 +139,7 @@ async def on_both_chains(settings: Settings, work: Callable[[Connection, Project
 
     def for_each(connection: Connection, *projects: Project) -> tuple[Report, ...]:
         _check_encoding(connection)
-        if settings.database_url is not None and not is_pooled(settings):
+        if settings.database_url is not None:
             refuse_pooler(connection)
         reports: list[Report] = []
         for project in projects:

@@ -13,7 +13,7 @@ from healing import run_script
 
 async def init_db(settings: Settings) -> int:
     address = await asyncio.to_thread(database_address, settings)
-    engine = open_single_use_engine(address)
+    engine = open_single_use_engine(address, pooled=True)
     try:
         with explained(address):
             async with engine.begin() as connection:

@@ -46,6 +46,7 @@ _KEYED = f"keyed AS ({INTO_KEYS} SELECT {', '.join(_KEY)}, id FROM entered)"  # 
 _ANNOUNCED = f"announced AS ({announced_as('created', source='entered')})"
 _ENTER = enqueue_with(f"{_ENTERED}, {_ANNOUNCED}")
 _ENTER_WITH_KEY = enqueue_with(f"{_ENTERED}, {_ANNOUNCED}, {_KEYED}")
+_NOTHING = text("SELECT")
 _INTO_A_FILE = text("SET LOCAL work_mem = '64kB'")
 _SOME_ROOM = text("SELECT count(*) FROM unnest(array_fill(repeat('x', 8192), ARRAY[128]))")
 
@@ -68,8 +69,9 @@ async def enter(
 
     `origins` are the requests that each of them came with.
 
-    In a session that has not begun a transaction this is one statement, which is its own, and one round trip. Raises
-    RetryKeyTaken; OutcomeUnknown when the answer was lost; with any other error none of the rows is there.
+    In a session that has not begun a transaction this is one statement, which is its own, and one round trip, unless a
+    transaction pooler is there. Raises RetryKeyTaken; OutcomeUnknown when the answer was lost; with any other error
+    none of the rows is there.
     """
     jobs = parameters([Job(one.id, origin) for one, origin in zip(recordings, origins, strict=True)])
     columns = [[getattr(recording, column) for recording in recordings] for column in _BROUGHT]
@@ -113,7 +115,13 @@ async def check_writable(session: AsyncSession) -> None:
 
 
 async def driver_connection(session: AsyncSession) -> DriverConnection:
-    """The driver's own connection of a session, which is in a transaction only once the session has sent something."""
+    """The driver's own connection of a session, which is in a transaction only once the session has sent something.
+
+    Behind a transaction pooler it is in one: the driver asks about types that it meets for the first time, and changes
+    a setting of the session meanwhile.
+    """
+    if session.get_bind().get_execution_options().get(database.POOLED):
+        await session.execute(_NOTHING)
     connection = await (await session.connection()).get_raw_connection()
     return cast("DriverConnection", connection.driver_connection)
 

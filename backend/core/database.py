@@ -21,6 +21,7 @@ from core.metrics import CONNECTIONS_IN_USE, CONNECTIONS_MOST
 from core.settings import Settings, load_settings
 
 POOL_SIZE = 20
+POOLED = "pegasus_pooled"  # an execution option: whether a transaction pooler stands before the database
 Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 _SCHEME = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^:\[\]]*)(?::\d+)?")
@@ -43,10 +44,13 @@ _OTHERS_OPTIONS = {
 }
 _DRIVERS_ERRORS = (exceptions.PostgresError, exceptions.InterfaceError, exceptions.InternalClientError)
 _SPELLINGS = {"ssl": "sslmode"}
+# A statement with a name stays in the session that it was prepared in: behind a pooler it is looked for in another one,
+# where none must be found rather than a stranger's. One without a name is sent whole with each use.
+_TO_POSTGRES: dict[str, object] = {"prepared_statement_name_func": lambda: f"pegasus_{uuid4().hex}"}
 _THROUGH_POOLER: dict[str, object] = {
     "statement_cache_size": 0,
     "prepared_statement_cache_size": 0,
-    "prepared_statement_name_func": lambda: f"pegasus_{uuid4().hex}",
+    "prepared_statement_name_func": lambda: "",
 }
 _NOT_AN_ADDRESS = (
     "is not an address like postgresql://user:password@host:5432/database"
@@ -98,12 +102,14 @@ def open_engine(address: str, *, pooled: bool = False) -> AsyncEngine:
     """An engine for serving: a pool that lends no connection whose end it has heard of.
 
     The driver hears of it at once, so that no question to the server has to go before each statement. Behind a
-    transaction pooler (`pooled`) each transaction may run in another session of PostgreSQL: no statement that was
-    prepared in one is expected in the next, and none bears a name that a stranger's may have there.
+    transaction pooler (`pooled`) each transaction, and each statement outside of one, may run in another session of
+    PostgreSQL: nothing is prepared in one for the next.
     """
+    statements = _THROUGH_POOLER if pooled else _TO_POSTGRES
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        connect_args={"dsn": address, "timeout": CONNECT_TIMEOUT_SECONDS} | (_THROUGH_POOLER if pooled else {}),
+        connect_args={"dsn": address, "timeout": CONNECT_TIMEOUT_SECONDS} | statements,
+        execution_options={POOLED: pooled},
         pool_size=POOL_SIZE,
         max_overflow=0,  # what overflows is opened and closed for each use, just when there is most to do
         hide_parameters=True,  # tags and names stay out of what an unforeseen error tells the log
@@ -134,11 +140,15 @@ def _noted(record: ConnectionPoolEntry) -> dict[str, bool]:
     return cast("dict[str, bool]", record.record_info)  # None only until it is asked for
 
 
-def open_single_use_engine(address: str) -> AsyncEngine:
-    """An engine for migrations and scripts: no pool, and no statement cached that new schemas would break."""
+def open_single_use_engine(address: str, *, pooled: bool = False) -> AsyncEngine:
+    """An engine for migrations and scripts: no pool, and no statement cached that new schemas would break.
+
+    What may go through a transaction pooler (`pooled`) prepares nothing, as in `open_engine`.
+    """
+    statements = _THROUGH_POOLER if pooled else _TO_POSTGRES | {"prepared_statement_cache_size": 0}
     return create_async_engine(
         "postgresql+asyncpg://",
-        connect_args={"dsn": address, "timeout": CONNECT_TIMEOUT_SECONDS, "prepared_statement_cache_size": 0},
+        connect_args={"dsn": address, "timeout": CONNECT_TIMEOUT_SECONDS} | statements,
         poolclass=NullPool,
         hide_parameters=True,
     )
@@ -164,7 +174,7 @@ async def async_session() -> AsyncIterator[AsyncSession]:
         DatabaseProblem: the database can't be used.
     """
     address = database_address(load_settings())
-    engine = open_single_use_engine(address)
+    engine = open_single_use_engine(address, pooled=True)  # whether it is one, not every script is set to know
     try:
         async with AsyncSession(engine, expire_on_commit=False) as session:
             with explained(address):

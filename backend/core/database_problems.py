@@ -19,6 +19,7 @@ from core.errors import (
     DatabaseReadOnly,
     DatabaseUnreachable,
     PasswordRefused,
+    PoolerUnnamed,
     PrivilegeMissing,
     quoted,
 )
@@ -52,6 +53,10 @@ def _busy(case: _Case) -> DatabaseProblem:
     return DatabaseBusy(case.reason)
 
 
+def _pooled(case: _Case) -> DatabaseProblem:
+    return PoolerUnnamed(case.where)
+
+
 def _broken(case: _Case) -> DatabaseProblem:
     return DatabaseFull(case.where) if _NO_SPACE in case.message else DatabaseBroken(case.where, case.reason)
 
@@ -73,11 +78,13 @@ _MEANINGS: Mapping[str, Callable[[_Case], DatabaseProblem | None]] = {
     "25006": lambda case: DatabaseReadOnly(case.where),
     "25P03": _unreachable,  # it has ended the connection of a transaction that was idle
     "25P04": _unreachable,  # or took too long
+    "26000": _pooled,  # a prepared statement isn't there: it is in another session
     "28": lambda case: PasswordRefused(case.user, case.where),
     "3D000": lambda case: DatabaseMissing(case.database, case.where),
     "3F000": _schema_hidden,
     "40": _busy,  # a deadlock, a conflict with another transaction or with a standby's recovery
     "42501": lambda case: _privilege_missing(case.message, user=case.user, database=case.database),
+    "42P05": _pooled,  # a stranger's is there instead
     "53": _busy,  # too many connections, no memory
     "53100": lambda case: DatabaseFull(case.where),
     "54000": _closed,  # it has run out of transaction ids

@@ -9,6 +9,7 @@
     │   ├── DatabaseReadOnly
     │   ├── DatabaseBroken
     │   ├── DatabaseMissing
+    │   ├── PoolerUnnamed
     │   ├── PasswordRefused
     │   └── PrivilegeMissing
     └── EmbeddedPostgresProblem the PostgreSQL that Pegasus runs itself can't run
@@ -84,6 +85,16 @@ class DatabaseMissing(DatabaseProblem):
     def __init__(self, name: str, where: str) -> None:
         super().__init__(f"The server at {where} has no database named {name}: CREATE DATABASE {quoted(name)};")
         self.name = name
+
+
+class PoolerUnnamed(DatabaseProblem):
+    """A transaction pooler answers where PostgreSQL itself was expected."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"A pooler in transaction mode answers at {where}: set MIGRATION_DATABASE_URL to PostgreSQL's own address."
+        )
+        self.where = where
 
 
 class PasswordRefused(DatabaseProblem):

@@ -5,11 +5,14 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
+
+import psycopg
 
 START_SECONDS = 30
 CONFIGURATION = """
@@ -71,3 +74,24 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
                 return
         time.sleep(0.02)
     raise AssertionError("PgBouncer doesn't listen")
+
+
+@contextmanager
+def crowd(address: str) -> Iterator[None]:
+    """Other clients of a pooler, each of which begins one short transaction after the other."""
+    ended = threading.Event()
+
+    def work() -> None:
+        with psycopg.connect(address, autocommit=True, prepare_threshold=None) as connection:
+            while not ended.is_set():
+                connection.execute("SELECT pg_sleep(0.001)")
+
+    threads = [threading.Thread(target=work) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()

@@ -1,21 +1,23 @@
 """Behind a pooler that gives each transaction another session: Pegasus serves there, and nothing is healed there."""
 
 import asyncio
-import threading
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-import psycopg
 import pytest
 
-from tests.api.test_main import refusal
-from tests.conftest import RunSql
+from core.settings import load_settings
+from healing import SchemaUnchecked, bring_up_to_date
+from main import WORKER
+from tests.api.test_main import running
+from tests.conftest import RunSql, fresh_database
 
 from .cases.bare import Ran, alone
 from .cases.case import Case
 from .cases.project import write_project
-from .pgbouncer import pooled
+from .pgbouncer import crowd, pooled
 
 CHAIN = Case(
     id="pooled",
@@ -46,27 +48,6 @@ def project(tmp_path: Path, database: str) -> Path:
     recorded = reconcile(folder, "record", address=database)
     assert recorded.returncode == 0, recorded.stderr
     return folder
-
-
-@contextmanager
-def crowd(address: str) -> Iterator[None]:
-    """Other clients of a pooler, each of which begins one short transaction after the other."""
-    ended = threading.Event()
-
-    def work() -> None:
-        with psycopg.connect(address, autocommit=True, prepare_threshold=None) as connection:
-            while not ended.is_set():
-                connection.execute("SELECT pg_sleep(0.001)")
-
-    threads = [threading.Thread(target=work) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
 
 
 @contextmanager
@@ -104,10 +85,27 @@ async def test_a_pooler_of_sessions_is_none(project: Path, database: str) -> Non
         assert "Verified" in healed.stdout
 
 
-def test_pegasus_names_the_setting(tmp_path: Path, database: str) -> None:
-    """Pegasus doesn't start where it would have to heal through a pooler, and names the setting that goes round it."""
-    with pooled(database) as address:
-        code, said = refusal(tmp_path, DATABASE_URL=address)
+@pytest.mark.parametrize("command", [[], [WORKER]])
+def test_pegasus_names_the_setting(tmp_path: Path, database: str, command: Sequence[str]) -> None:
+    """Where only the pooler is known neither server nor worker starts; each names the setting that goes round it."""
+    with (
+        pooled(database) as address,
+        running(tmp_path, sys.executable, "main.py", *command, DATABASE_URL=address) as run,
+    ):
+        code, said = run.ended(), "".join(run.said)
     assert code != 0
     assert "MIGRATION_DATABASE_URL" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("migrations", ["heal", "verify", "off"])
+async def test_the_way_round_it_must_be_one(healed: str, server_address: str, migrations: str) -> None:
+    """Jobs and listening need sessions of their own, healed or not: the pooler isn't taken for PostgreSQL, ever."""
+    async with fresh_database(server_address, template=healed) as database:
+        with pooled(database) as address:
+            for named in (None, address, None, address):
+                settings = load_settings(database_url=address, migration_database_url=named, migrations=migrations)
+                with pytest.raises(SchemaUnchecked, match="MIGRATION_DATABASE_URL"):
+                    await bring_up_to_date(settings)
+        settings = load_settings(database_url=address, migration_database_url=database, migrations=migrations)
+        await bring_up_to_date(settings)
