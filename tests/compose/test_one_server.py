@@ -24,10 +24,11 @@ def download(project: Project, recording_id: str) -> bytes:
         return client.get(f"/api/audio/{recording_id}/download").raise_for_status().content
 
 
+@pytest.mark.parametrize("command", ["config", "ps"])
 @pytest.mark.parametrize("options", [[], ["--profile", "scale"]])
-def test_the_file_is_taken_as_it_is(project: Project, options: list[str]) -> None:
-    """docker-compose has nothing to say against the file: no error, and no warning of a setting that isn't there."""
-    ran = project.try_compose(*options, "config", "--quiet")
+def test_the_file_is_taken_as_it_is(project: Project, options: list[str], command: str) -> None:
+    """docker-compose has nothing to say against the file: no error, and no warning of what isn't there."""
+    ran = project.try_compose(*options, command, "--quiet")
     assert (ran.returncode, ran.stderr) == (0, "")
 
 

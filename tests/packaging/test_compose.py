@@ -62,9 +62,16 @@ def scaled() -> dict[str, Any]:
     return {name: service for name, service in compose()["services"].items() if service.get("profiles") == ["scale"]}
 
 
+def secrets(service: dict[str, Any]) -> dict[str, str]:
+    """The files that a service reads secrets from, by where it finds them."""
+    mounts = [mount for mount in service.get("volumes", ()) if not isinstance(mount, str)]
+    assert all(mount["read_only"] for mount in mounts)
+    return {mount["target"]: mount["source"] for mount in mounts}
+
+
 def test_docker_compose_1_takes_the_file() -> None:
-    """Nothing stands at its top that the release of Debian 12 and Ubuntu, 1.29, refuses, as it does `name`."""
-    assert set(compose()) == {"services", "volumes", "secrets"}
+    """Nothing stands at its top that 1.29, Debian 12's and Ubuntu's, refuses (`name`) or warns of (`secrets`)."""
+    assert set(compose()) == {"services", "volumes"}
 
 
 def test_the_app_waits_for_a_database_that_answers() -> None:
@@ -154,13 +161,14 @@ def test_settings_reach_the_container() -> None:
 def test_one_command_starts_one_server() -> None:
     """Without the profile there are an app and its database, and no secret has to be there."""
     assert set(services()) == {"app", "database"}
-    assert not any("secrets" in service for service in services().values())
+    assert not any(secrets(service) for service in services().values())
 
 
 def test_scale_is_an_installation_of_its_own() -> None:
     """The profile shares neither volume nor port nor database with the app: both may run at once."""
     assert set(scaled()) == {"scale-database", "objects", "replica-1", "replica-2", "worker", "proxy"}
-    theirs = {volume.partition(":")[0] for service in scaled().values() for volume in service.get("volumes", [])}
+    volumes = [volume for service in scaled().values() for volume in service.get("volumes", ())]
+    theirs = {volume.partition(":")[0] for volume in volumes if isinstance(volume, str)}
     assert theirs == {"scale-database", "objects", "./deploy/nginx.conf"}
     assert set(compose()["volumes"]) == {"database", "recordings", "scale-database", "objects"}
     assert {port for service in scaled().values() for port in service.get("ports", [])} == {"127.0.0.1:8080:8080"}
@@ -195,7 +203,8 @@ def test_replicas_are_equal_and_settings_reach_them() -> None:
     assert all(one["environment"] == equal[0]["environment"] for one in equal)
     settings = {name.upper() for name in Settings.model_fields}
     assert set(equal[0]["environment"]) <= settings | OF_STORAGE
-    assert set(equal[0]["secrets"]) <= {name.lower() for name in settings | OF_STORAGE}
+    assert all(secrets(one) == secrets(equal[0]) for one in equal)
+    assert set(secrets(equal[0])) <= {f"/run/secrets/{name.lower()}" for name in settings | OF_STORAGE}
     assert not {name for name, text in equal[0]["environment"].items() if text and "SECRET" in name}
 
 
@@ -221,7 +230,7 @@ def test_a_container_has_time_to_drain() -> None:
 
 def test_secrets_are_made_once(tmp_path: Path) -> None:
     """`deploy/make-secrets` makes every file that compose wants, and keeps what is there."""
-    named = {(ROOT / secret["file"]).resolve() for secret in compose()["secrets"].values()}
+    named = {(ROOT / source).resolve() for service in scaled().values() for source in secrets(service).values()}
     made = [_secrets(tmp_path) for _ in range(2)]
     assert {ROOT / "secrets" / name for name in made[0]} == named
     assert made[0] == made[1]
@@ -232,8 +241,8 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
 
 
 def test_missing_secrets_name_what_makes_them() -> None:
-    """Compose's own error is the path of the missing file: it says whose work that is."""
-    assert all("make-secrets" in secret["file"] for secret in compose()["secrets"].values())
+    """The engine's own error is the path of the missing file: it says whose work that is."""
+    assert all("make-secrets" in source for service in scaled().values() for source in secrets(service).values())
 
 
 def _secrets(folder: Path) -> dict[str, str]:
