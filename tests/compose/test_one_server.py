@@ -60,6 +60,34 @@ def test_nothing_is_killed_by_a_stop(project: Project) -> None:
     assert {state.rpartition(" ")[0] for state in project.states().values()} == {"exited 0"}
 
 
+def test_the_app_has_no_privileges(project: Project) -> None:
+    """The app is nobody, has no capability, can gain none, and writes nothing beside its code."""
+    project.up()
+    lines = project.compose("exec", "-T", "app", "cat", "/proc/self/status").splitlines()
+    status = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
+    assert status["Uid"] == status["Gid"] == ["65534"] * 4
+    assert {int(status[name][0], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
+    assert status["NoNewPrivs"] == ["1"]
+    refused = project.try_compose("exec", "-T", "app", "touch", "module.py")
+    assert "Read-only file system" in refused.stdout + refused.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python -m access create ada",
+        "python -m reconcile plan",
+        "python -m storage verify",
+        "python verify_migration.py",
+        "python resolve_migration_error.py",
+    ],
+)
+def test_commands_run_beside_the_server(project: Project, command: str) -> None:
+    """What is done with a command is done in the app's container: it finds the database, and writes no code."""
+    project.up()
+    project.compose("exec", "-T", "app", *command.split())
+
+
 def test_recordings_are_decoded_in_a_closed_box(project: Project) -> None:
     """An engine's own confinement leaves the decoder every layer of its box, and what is decoded gets its waveform."""
     project.up()
