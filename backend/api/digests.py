@@ -52,9 +52,12 @@ class DigestCheck:
 
 
 def sent_digests(headers: Mapping[str, str]) -> list[tuple[str, bytes]]:
-    """The digests in both fields of some headers, each as algorithm and value. Raises DigestMalformed."""
-    members = [member for field in FIELDS for member in headers.get(field, "").split(",") if member.strip()]
-    return [_read(member) for member in members]
+    """The digests in both fields of some headers, each as algorithm and value. Raises DigestMalformed.
+
+    Of several of one algorithm the last counts (RFC 8941, 3.2): else a head full of them would be hashed as often.
+    """
+    fields = [dict(_read(member) for member in headers.get(field, "").split(",") if member.strip()) for field in FIELDS]
+    return [digest for field in fields for digest in field.items()]
 
 
 def _read(member: str) -> tuple[str, bytes]:

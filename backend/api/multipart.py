@@ -14,6 +14,7 @@ from core.errors import PegasusError
 from storage.contract import Piece
 
 FILE_FIELD = "file"
+LONGEST_TYPE = 1024
 KEPT_FIELDS = ("tag", "category", "user_id")
 
 
@@ -76,6 +77,8 @@ class Form:
 
     def __init__(self, content_type: str, *, file_limit_bytes: int) -> None:
         """Raises NotAForm or FormMalformed when the type is not that of a form with a boundary."""
+        if len(content_type) > LONGEST_TYPE:
+            raise FormMalformed("its type is too long")
         media_type, options = parse_options_header(content_type)
         if media_type != b"multipart/form-data":
             raise NotAForm

@@ -42,11 +42,13 @@ async def test_a_file_is_compared_with_its_own_digest(client: httpx.AsyncClient,
 
 
 async def test_every_digest_has_to_be_right(client: httpx.AsyncClient) -> None:
-    """Of several digests each is compared; an algorithm that isn't known is ignored."""
+    """Of several digests each is compared; an algorithm that isn't known is ignored, and the last of one counts."""
     for sent, status in (
         (f"{digest(BODY)}, {digest(BODY, 'sha-512')}, unixsum=:AAAA:", 200),
         (f"{digest(BODY)}, {digest(WAV, 'sha-512')}", 400),
         ("md5=:AAAA:", 200),
+        (f"{digest(WAV)}, {digest(BODY)}", 200),
+        (f"{digest(BODY)}, {digest(WAV)}", 400),
     ):
         answer = await client.post(URL, content=BODY, headers=FORM | {"Content-Digest": sent})
         assert answer.status_code == status, sent

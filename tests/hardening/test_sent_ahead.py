@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.api.conftest import Look
+from tests.api.test_main import running
 from tests.api.test_serving import END, FILE_HEAD, WAV, Wire, head, wire
 
 GET = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -159,6 +161,28 @@ async def test_a_transfer_coding_that_is_not_known_is_refused(server: str, kept:
         assert json.loads(body)["type"] == "urn:pegasus:problem:transfer-coding-unknown"
         assert await statuses(client) == []
     assert (await kept()).rows == []
+
+
+async def test_the_event_loop_of_production_keeps_answers_as_well(tmp_path: Path, database: str) -> None:
+    """The real program, on the event loop that it has, answers what is owed and loses nothing to what is behind it."""
+    upload, garbage = head(length=len(UPLOAD)) + UPLOAD, GARBAGE["much"]
+    with running(tmp_path, DATABASE_URL=database, PROCESSING="off") as run:
+        for sent, expected in (
+            (GET + b"\r\n" + garbage, [200, 400]),
+            (GET + b"Connection: close\r\n\r\n" + garbage, [200]),
+            (upload + garbage, [200, 400]),
+            (upload * 3 + GET.replace(b"1.1", b"1.0") + b"\r\n", [200] * 4),
+            (head(length=None) + b"not a size\r\n" + garbage, [400]),
+        ):
+            async with wire(run.url()) as client:
+                await send(client, sent)
+                assert await statuses(client) == expected
+        for sent, expected in ((upload, [200]), (GET + b"\r\n" + upload, [200, 200]), (upload[:-1], [])):
+            async with wire(run.url()) as client:
+                await send(client, sent)
+                client.writer.write_eof()
+                assert await statuses(client) == expected
+    assert [event for event in run.events() if "exception" in event] == []
 
 
 async def test_te_names_what_the_client_reads(server: str) -> None:

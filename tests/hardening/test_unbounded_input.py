@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.api.conftest import Look
+from tests.api.conftest import Look, problem
 from tests.api.test_main import Run, running
-from tests.api.test_serving import WAV, Wire, head, until_kept, wire
+from tests.api.test_serving import END, FILE_HEAD, WAV, Wire, head, until_kept, wire
 from tests.watching.test_metrics import parsed
 
 MIB = 1024 * 1024
@@ -249,3 +249,18 @@ async def test_a_form_holds_no_endless_part(server: str, kept: Look, endless: by
         await client.send(b"a" * 200_000)
         assert (await client.answer())[0] == 400
     await until_kept(kept, files=0)
+
+
+@pytest.mark.parametrize("much", ["; a=b" * 10_000, ";" * 50_000, '; a="' + '\\"' * 20_000])
+async def test_a_form_has_no_endless_type(client: httpx.AsyncClient, much: str) -> None:
+    """A type of fifty thousand characters is refused unread: to find the boundary in it takes a tenth of a second."""
+    headers = {"Content-Type": f"multipart/form-data; boundary=b{much}"}
+    answer = await client.post("/api/audio/upload", content=FILE_HEAD + WAV + END, headers=headers)
+    problem(answer, status=400, slug="form-malformed")
+
+
+async def test_a_body_of_brackets_is_refused(client: httpx.AsyncClient) -> None:
+    """JSON that is nested as deeply as its limit lets it be is no fault of the server."""
+    for brackets in ("[" * 8000, '{"token":' * 800, "[" * 3000 + "]" * 3000):
+        answer = await client.post("/api/session", content=brackets, headers={"Content-Type": "application/json"})
+        assert 400 <= answer.status_code < 500
