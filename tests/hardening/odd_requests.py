@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from tests.audio.samples import recording
@@ -70,7 +71,8 @@ HEADERS = {
         "Connection": ["%s", "close, %s"],
         "Cookie": ["%s", "pegasus_session=%s", 'pegasus_session="%s"', 'pegasus_session="\\%s"', "%s=pegasus_session"],
         "Expect": ["%s"],
-        "Host": ["%s", "127.0.0.1:%s", "[%s]"],
+        "Host": ["%s", "127.0.0.1:%s", "[%s]", "[:%s]"],
+        "If-Modified-Since": ["%s"],
         "Origin": ["%s", "http://%s"],
         "Sec-Fetch-Site": ["%s"],
         "TE": ["%s"],
@@ -90,6 +92,9 @@ HEADERS = {
         ]
     },
     "GET /": {"If-None-Match": ["%s"], "Accept": ["%s"]},
+    "GET /docs": {"If-None-Match": ["%s"], "Host": ["%s", "[:%s]"]},
+    "GET /openapi.json": {"Host": ["%s", "[:%s]"], "X-Forwarded-Prefix": ["%s"]},
+    "HEAD /api/audio/{recording_id}/download": {"If-None-Match": ["%s"], "Range": ["bytes=%s-"]},
     "GET /api/audio/{recording_id}/download": {
         "If-None-Match": ["%s", '"%s"', 'W/"%s", *'],
         "If-Range": ["%s", '"%s"'],
@@ -102,7 +107,12 @@ HEADERS = {
         "Repr-Digest": ["%s", "sha-512=:%s:"],
     },
     "PUT /api/audio/{recording_id}/tags": {"Content-Type": ["%s", "application/json; charset=%s"]},
-    "POST /api/session": {"Content-Type": ["application/json; %s"], "Content-Encoding": ["%s"]},
+    "POST /api/session": {
+        "Content-Encoding": ["%s"],
+        "Content-Type": ["application/json; %s"],
+        "Host": ["%s", "[:%s]"],
+        "Origin": ["https://%s"],
+    },
     "POST /api/uploads": {
         "Upload-Checksum": ["sha1 %s", "%s YQ=="],
         "Upload-Concat": ["%s"],
@@ -110,6 +120,46 @@ HEADERS = {
         "X-HTTP-Method-Override": ["%s"],
     },
 }
+HOSTS = [b"[:::::]", b"[1:2:3:4:5:6:7:8:9]", b"[:.]", b"[::1]:99999", b"[fe80::1%25lo]", b"a..b", b".", b":1", b"a:0:0"]
+# What there is and /openapi.json doesn't describe.
+UNDESCRIBED = (
+    ("GET", "/"),
+    ("HEAD", "/"),
+    ("GET", "/web/app.js"),
+    ("GET", "/docs"),
+    ("GET", "/docs/swagger-ui.css"),
+    ("GET", "/redoc"),
+    ("GET", "/openapi.json"),
+    ("GET", "/api/audio/"),
+    ("HEAD", "/api/audio/{recording_id}/download"),
+)
+CURSORS = [
+    b"null",
+    b"[]",
+    b'["%b", true]',
+    *(
+        b'["%b", true, ' + value + b', "00000000000040008000000000000000"]'
+        for value in (
+            b"null",
+            b"1",
+            b"1.5",
+            b"NaN",
+            b"1e999",
+            b"true",
+            b"[]",
+            b'"a"',
+            b'"0001-01-01"',
+            b"9" * 30,
+            b"9" * 5000,
+        )
+    ),
+    b'["%b", true, "\\u0000", "00000000000040008000000000000000"]',
+    b'["%b", true, "\\ud800", "00000000000040008000000000000000"]',
+    b'["%b", true, null, null]',
+    b'["%b", 1, null, "00000000000040008000000000000000"]',
+    b'[["%b"], {}, null, "x"]',
+    b"[" * 5000,
+]
 METADATA = (b"filename", b"filetype", b"tag", b"category", b"user_id")
 TUS = [(b"Tus-Resumable", b"1.0.0")]
 FORM = b"multipart/form-data; boundary=b"
@@ -121,10 +171,14 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """A method and a path of the API, with the parameters that its description names."""
+    """A method and a path of the API, with the parameters that its description names.
+
+    `token` is what each of its requests bears, should the server ask for one.
+    """
 
     method: str
     path: str
+    token: Headers = ()
     query: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
 
@@ -136,6 +190,9 @@ class Operation:
         return written(self.method.encode(), target, [*headers, *odd], self._right_body() if body is None else body)
 
     def _right_headers(self) -> Headers:
+        return [*self.token, *self._own_headers()]
+
+    def _own_headers(self) -> Headers:
         if "/uploads" in self.path:
             more = {"POST": [(b"Upload-Length", b"100")], "PATCH": [(b"Upload-Offset", b"0")]}.get(self.method, [])
             return [*TUS, *more, (b"Content-Type", BYTES)]
@@ -147,22 +204,28 @@ class Operation:
         if self.path.endswith("/upload"):
             return form()
         if "/uploads" in self.path:
-            return SMALL[:50] if self.method in {"POST", "PATCH"} else b""
+            return SMALL[:50] if self.method == "POST" else b""  # nothing is appended, so each PATCH is at its offset
         return b'{"tag": "a", "token": "b"}' if self.method in {"PUT", "POST"} else b""
 
 
-def operations(description: dict[str, Any], **ids: str) -> list[Operation]:
-    """Every operation of an OpenAPI description, about what has these ids."""
-    return [
+def operations(description: dict[str, Any], *, token: Headers, **ids: str) -> list[Operation]:
+    """Every operation of an OpenAPI description and those that it leaves out, about what has these ids.
+
+    What deletes comes last, or nothing would be there for the others.
+    """
+    described = [
         Operation(
             method=method.upper(),
             path=path.format(**ids),
+            token=token,
             query=tuple(one["name"] for one in told.get("parameters", []) if one["in"] == "query"),
             headers=tuple(one["name"] for one in told.get("parameters", []) if one["in"] == "header"),
         )
         for path, methods in description["paths"].items()
         for method, told in methods.items()
     ]
+    others = [Operation(method=method, path=path.format(**ids), token=token) for method, path in UNDESCRIBED]
+    return sorted(described + others, key=lambda one: one.method == "DELETE")
 
 
 def written(method: bytes, target: bytes, headers: Headers = (), body: bytes = b"") -> bytes:
@@ -194,8 +257,9 @@ def in_paths(all_of_them: list[Operation]) -> Iterator[bytes]:
     for operation in all_of_them:
         folder, _, _ = operation.path.rpartition("/")
         for value in [*map(percent, WORDS[1:-1]), *NUMBERS, *IDS, b"x" * 20_000, b"\xff", b"%2f", b"%ed%a0%80"]:
-            yield written(operation.method.encode(), folder.encode() + b"/" + value, TUS)
-            yield written(operation.method.encode(), operation.path.encode() + b"/" + value, TUS)
+            for path in (folder, operation.path):
+                target = path.encode() + b"/" + value
+                yield written(operation.method.encode(), target, [*operation.token, *TUS])
 
 
 def in_queries(all_of_them: list[Operation]) -> Iterator[bytes]:
@@ -207,20 +271,26 @@ def in_queries(all_of_them: list[Operation]) -> Iterator[bytes]:
                 yield operation.request(query=name.encode() + b"=" + value)
         for query in odd if operation.query else odd[:1]:
             yield operation.request(query=query)
+    page = operation_at("GET /api/audio", all_of_them)
+    for sort in (b"uploaded", b"name", b"size", b"duration"):
+        for cursor in CURSORS:
+            text = base64.urlsafe_b64encode(cursor.replace(b"%b", sort)).rstrip(b"=")
+            yield page.request(query=b"sort=%b&order=desc&cursor=%b" % (sort, text))
 
 
 def in_headers(all_of_them: list[Operation]) -> Iterator[bytes]:
-    """Odd values of each header that is looked at, bare and in the form that is expected."""
+    """Odd values of each header that is looked at, alone and behind another one, bare and in the form expected."""
     for operation in all_of_them:
-        for name in operation.headers:
-            for value in VALUES:
-                yield operation.request((name.encode(), value))
+        for host in HOSTS:
+            yield operation.request((b"Host", host))
+        for field, value in product(map(str.encode, operation.headers), VALUES):
+            yield operation.request((field, value))
+            yield operation.request((field, b"1"), (field, value))
     for known, headers in HEADERS.items():
         operation = operation_at(known, all_of_them)
         for name, templates in headers.items():
-            for template in templates:
-                for value in VALUES:
-                    yield operation.request((name.encode(), template.encode().replace(b"%s", value)))
+            for template, value in product(templates, VALUES):
+                yield operation.request((name.encode(), template.encode().replace(b"%s", value)))
     for value in map(base64.b64encode, VALUES):
         yield operation_at("GET /api/audio", all_of_them).request((b"Cookie", b"pegasus_session=" + value))
         for key in METADATA:
@@ -233,12 +303,17 @@ def operation_at(known: str, all_of_them: list[Operation]) -> Operation:
     before, _, after = path.partition("{recording_id}")
     of_method = (one for one in all_of_them if one.method == method)
     found = (one for one in of_method if one.path.startswith(before) and one.path.endswith(after))
-    return min(found, key=lambda one: len(one.path), default=Operation(method=method, path=path))
+    return min(found, key=lambda one: len(one.path))
 
 
 def in_bodies(all_of_them: list[Operation]) -> Iterator[bytes]:
-    """Odd JSON, odd forms, and each as what it isn't."""
+    """Odd JSON, odd forms, each as what it isn't, and bodies where there should be none."""
     for operation in all_of_them:
+        if operation.method in {"GET", "HEAD", "OPTIONS"}:
+            for body in (b"{}", form(), b"x" * 70_000):
+                yield operation.request((b"Content-Type", FORM), body=body)
+            for chunks in (b"", b"0\r\n\r\n", b"5\r\nabcde\r\n0\r\n\r\n", b"x\r\n"):
+                yield operation.request((b"Transfer-Encoding", b"chunked"), body=b"") + chunks
         if operation.method in {"POST", "PUT", "PATCH"}:
             for body in [*JSON, *WORDS, form(), b"x" * 70_000]:
                 for kind in TYPES:
@@ -266,12 +341,13 @@ def in_first_lines(all_of_them: list[Operation]) -> Iterator[bytes]:
         b"?",
         b"/%",
     ]
+    token = all_of_them[0].token
     for method in (b"FOO", b"TRACE", b"CONNECT", b"PRI", b"get", b"OPTIONS", b"PROPFIND", b"M-SEARCH", b"HEAD"):
         for target in targets:
-            yield written(method, target)
+            yield written(method, target, token)
     for path in sorted({operation.path for operation in all_of_them}):
         for method in (b"FOO", b"TRACE", b"PATCH", b"OPTIONS"):
-            yield written(method, path.encode())
+            yield written(method, path.encode(), token)
 
 
 PLACES = (in_paths, in_queries, in_headers, in_bodies, in_first_lines)
