@@ -104,7 +104,7 @@ format: install-dev ## mend what can be mended by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-soak: install-dev nginx $(BARE_VENV)/bare.stamp $(ORACLE_VENV)/oracle.stamp ## kill, race and restart for as long as it takes
+soak: install-dev nginx $(BARE_VENV)/bare.stamp $(ORACLE_VENV)/oracle.stamp ## kill, race and restart for as long as it takes; SOAK_SECONDS=120 for less of all at once
 	$(BIN)/python -m pytest -m soak
 
 record: install-dev ## play both migration chains and write their tape.json

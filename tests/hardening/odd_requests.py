@@ -63,6 +63,11 @@ JSON = [
     b'{"tag": {"a": ["b"]}, "category": 1e400, "token": 1}',
     b'{"tag": "a", "tag": null, "\\u0000": 1}',
 ]
+DOWNLOAD = {
+    "If-None-Match": ["%s", '"%s"', 'W/"%s", *'],
+    "If-Range": ["%s", '"%s"'],
+    "Range": ["%s", "bytes=%s-", "bytes=-%s", "bytes=0-%s", "bytes=0-1,%s-", "%s=0-1"],
+}
 # Headers that are looked at and not described, where that is, and how their values are written: %s is the odd part.
 HEADERS = {
     "GET /api/audio": {
@@ -95,11 +100,7 @@ HEADERS = {
     "GET /docs": {"If-None-Match": ["%s"], "Host": ["%s", "[:%s]"]},
     "GET /openapi.json": {"Host": ["%s", "[:%s]"], "X-Forwarded-Prefix": ["%s"]},
     "HEAD /api/audio/{recording_id}/download": {"If-None-Match": ["%s"], "Range": ["bytes=%s-"]},
-    "GET /api/audio/{recording_id}/download": {
-        "If-None-Match": ["%s", '"%s"', 'W/"%s", *'],
-        "If-Range": ["%s", '"%s"'],
-        "Range": ["%s", "bytes=%s-", "bytes=-%s", "bytes=0-%s", "bytes=0-1,%s-", "%s=0-1"],
-    },
+    "GET /api/audio/{recording_id}/download": DOWNLOAD,
     "POST /api/audio/upload": {
         "Content-Digest": ["%s", "sha-256=:%s:", "sha-256=%s", "%s=:YQ==:"],
         "Content-Type": ["%s", "multipart/form-data; boundary=%s", 'multipart/form-data; boundary="%s"; charset=%s'],
@@ -287,14 +288,18 @@ def in_headers(all_of_them: list[Operation]) -> Iterator[bytes]:
             yield operation.request((field, value))
             yield operation.request((field, b"1"), (field, value))
     for known, headers in HEADERS.items():
-        operation = operation_at(known, all_of_them)
-        for name, templates in headers.items():
-            for template, value in product(templates, VALUES):
-                yield operation.request((name.encode(), template.encode().replace(b"%s", value)))
+        yield from with_headers(operation_at(known, all_of_them), headers)
     for value in map(base64.b64encode, VALUES):
         yield operation_at("GET /api/audio", all_of_them).request((b"Cookie", b"pegasus_session=" + value))
         for key in METADATA:
             yield operation_at("POST /api/uploads", all_of_them).request((b"Upload-Metadata", key + b" " + value))
+
+
+def with_headers(operation: Operation, headers: dict[str, list[str]]) -> Iterator[bytes]:
+    """Odd values of some headers, each in every form that it has."""
+    for name, templates in headers.items():
+        for template, value in product(templates, VALUES):
+            yield operation.request((name.encode(), template.encode().replace(b"%s", value)))
 
 
 def operation_at(known: str, all_of_them: list[Operation]) -> Operation:

@@ -4,15 +4,19 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice, product
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+from audio.transcription.contract import Transcript
 from core.settings import Settings
+from tests.api.processing import ended, working
+from tests.audio.samples import recording
 from tests.conftest import RunSql
-from tests.hardening.odd_requests import PLACES, SMALL, WORDS, Headers, Operation, operations
+from tests.hardening.odd_requests import DOWNLOAD, PLACES, SMALL, WORDS, Headers, Operation, operations, with_headers
 
 AT_ONCE = 8
 ANSWER_SECONDS = 30
@@ -20,6 +24,11 @@ TUS = {"Tus-Resumable": "1.0.0"}
 SECRET = "odd-but-right-secret"
 # Each seventh, which meets every place and every value, though not each with each.
 STEPS = [pytest.param(7), pytest.param(1, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])]
+MADE = (
+    "/download?variant=playback",
+    "/waveform",
+    *(f"/transcript?format={form}" for form in ("txt", "srt", "vtt", "json")),
+)
 READ = ("", "/download", "/transcript")
 NAMES = [
     b".",
@@ -39,6 +48,19 @@ MANY = """
         timestamp '2026-01-01' + n * interval '1 second', 'completed', CASE WHEN n % 2 = 0 THEN 'a' END
     FROM generate_series(1, 25000) AS n
 """
+
+
+class Deaf:
+    """An engine that hears the same in each recording."""
+
+    name = "deaf"
+
+    async def transcribe(self, audio: Path, *, language: str | None) -> Transcript:
+        """What it hears."""
+        return Transcript("Something \u202e.")
+
+    async def close(self) -> None:
+        """Has nothing to let go of."""
 
 
 @pytest.fixture
@@ -68,41 +90,66 @@ async def status_of(server: str, sent: bytes) -> int:
         writer.transport.abort()
 
 
-async def described(server: str, token: Headers) -> list[Operation]:
-    """Every operation of the server, about a recording and an upload that are there."""
-    async with httpx.AsyncClient(base_url=server, headers=[*token]) as client:
-        kept = await client.post("/api/audio/upload", files={"file": ("memo.amr", SMALL)})
-        begun = await client.post("/api/uploads", headers=TUS | {"Upload-Length": "100"})
-        ids = {"recording_id": kept.json()["id"], "upload_id": begun.headers["location"].rpartition("/")[2]}
-        return operations((await client.get("/openapi.json")).json(), token=token, **ids)
+async def described(client: httpx.AsyncClient, token: Headers) -> list[Operation]:
+    """Every operation of a server, about a recording and an upload that are there."""
+    client.headers.update([*token])
+    kept = await client.post("/api/audio/upload", files={"file": ("memo.amr", SMALL)})
+    begun = await client.post("/api/uploads", headers=TUS | {"Upload-Length": "100"})
+    ids = {"recording_id": kept.json()["id"], "upload_id": begun.headers["location"].rpartition("/")[2]}
+    return operations((await client.get("/openapi.json")).json(), token=token, **ids)
+
+
+async def statuses_of(server: str, requests: Iterator[bytes]) -> Counter[int]:
+    """Sends each request, some at a time, and counts the statuses of the answers, which say what is wrong with it."""
+    statuses, failed = Counter[int](), list[tuple[int, bytes]]()
+
+    async def ask() -> None:
+        for sent in requests:
+            status = await status_of(server, sent)
+            statuses[status] += 1
+            if status >= 500 or not status:
+                failed.append((status, sent[:300]))
+
+    await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
+    assert failed == []
+    return statuses
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
 @pytest.mark.parametrize("step", STEPS)
 async def test_no_request_alone_makes_the_server_fail(
     server: str,
+    far_client: httpx.AsyncClient,
     token: Headers,
     place: Callable[[list[Operation]], Iterator[bytes]],
     step: int,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Whatever is sent, the answer says what is wrong with it, and nothing unforeseen gets into the log."""
-    waiting, statuses = islice(place(await described(server, token)), 0, None, step), Counter[int]()
-    failed = list[tuple[int, bytes]]()
-
-    async def ask() -> None:
-        for sent in waiting:
-            status = await status_of(server, sent)
-            statuses[status] += 1
-            if status >= 500:
-                failed.append((status, sent[:300]))
-
-    await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
-    assert failed == []
+    requests = islice(place(await described(far_client, token)), 0, None, step)
+    statuses = await statuses_of(server, requests)
     assert statuses.total() > 100 / step
-    assert statuses[0] == 0
     assert "Traceback" not in capsys.readouterr().out
     print(place.__name__, sorted(statuses.items()))
+
+
+@pytest.mark.parametrize("way", ["ordinary"], indirect=True)
+@pytest.mark.parametrize("step", STEPS)
+async def test_no_request_for_what_was_made_makes_the_server_fail(
+    server: str, far_client: httpx.AsyncClient, settings: Settings, step: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same of what was made of a recording: its outline, a variant to play, and its transcript in each form."""
+    name = "m\u0300\u202e\ufdfa.webm"
+    taken = (await far_client.post("/api/audio/upload", files={"file": (name, recording("webm live"))})).json()
+    async with working(settings, engine=Deaf()):
+        await ended(far_client, taken)
+    paths = [f"/api/audio/{taken['id']}{path}" for path in MADE]
+    for path in paths:
+        assert (await far_client.get(path)).status_code == 200, path
+    requests = (one for path in paths for one in with_headers(Operation(method="GET", path=path), DOWNLOAD))
+    statuses = {*await statuses_of(server, islice(requests, 0, None, step))}
+    assert {200, 206, 304, 400} <= statuses <= {200, 206, 304, 400, 416}
+    assert "Traceback" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("way", ["ordinary"], indirect=True)

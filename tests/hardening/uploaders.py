@@ -35,10 +35,11 @@ class Promises:
 class Uploader:
     """One client; its uploads bear names that nobody else's do."""
 
-    def __init__(self, number: int, client: httpx.AsyncClient, promises: Promises) -> None:
+    def __init__(self, number: int, client: httpx.AsyncClient, promises: Promises, *, rest_seconds: float = 0) -> None:
         self._number = number
         self._client = client
         self._promises = promises
+        self._rest_seconds = rest_seconds
         self._chance = random.Random(number)
         self._uploads = 0
 
@@ -50,6 +51,7 @@ class Uploader:
             name = f"memo-{self._number}-{self._uploads}.wav"
             content = HEAD + self._chance.randbytes(self._chance.choice([1000, 60_000, 300_000, 900_000]))
             await ways[(self._number + self._uploads) % 3](name, content)
+            await asyncio.sleep(self._rest_seconds)
 
     async def _by_form(self, name: str, content: bytes) -> None:
         """Sent once: when its answer is lost, the recording may be there or not."""
