@@ -26,8 +26,8 @@ from benchmarks.generated_chain import generate_chain
 from core.database import open_single_use_engine
 from core.embedded_postgres import join
 from reconcile.__main__ import main as reconcile
-from reconcile.look import look
 from reconcile.engine import on_own_connection
+from reconcile.look import look
 from reconcile.project import open_project
 from reconcile.report import Report
 

@@ -267,10 +267,12 @@ def _at_revision(
     if claims.known and len(exact) > 1 and len(exact[0] - claims.applied) == 1 and claims.applied < exact[0]:
         exact = exact[:1]
         points = tuple(point for point in points if _through(point, tape) <= exact[0])
+    on_record = claims.applied if claims.applied <= exact[-1] else frozenset()
+    exact = [applied for applied in exact if on_record <= applied]
     doubts = [
         doubt
         for doubt in _between(points[0], points[-1], tape)
-        if tape.revisions[doubt.index].id not in claims.applied
+        if tape.revisions[doubt.index].id not in on_record
         and doubt.statement.kind not in _WITHOUT_DOUBT
         and (doubt.statement.traceless or any(_matters(key, ignoring) for key in doubt.statement.effects))
     ]

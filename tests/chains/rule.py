@@ -60,6 +60,8 @@ def healed(stop: Stop, claim: Claim, *, lost_tables: bool) -> bool:
             return stop.at_the_end or (not lost_tables and _can_move_back(stop) and _known(stop))
         case "the parent" if not stop.begun:
             return True
+        case "nothing" if _has_moved_rows(stop):
+            return False
     return _known(stop, by_its_own_code=True, next_has_begun=claim != "the parent" or not stop.index)
 
 
@@ -95,6 +97,13 @@ def _end_is_known(stop: Stop, index: int, *, next_has_begun: bool = True) -> boo
             break
         doubtful += [] if revision in chain.again else trail
     return not any(mark[0] in "do" for mark in doubtful)
+
+
+def _has_moved_rows(stop: Stop) -> bool:
+    """Whether a revision that is whole, or begun, has moved rows: without a version, what is there doesn't prove it."""
+    chain, end = stop.chain, stop.index + (stop.done == len(stop.marks))
+    whole = [revision for revision in stop.order[:end] if revision not in chain.again]
+    return any(mark[0] in "do" for revision in whole for mark in chain.marks(revision))
 
 
 def _beside_rows(marks: list[str], done: int) -> bool:
