@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("-c", "--config", type=Path, default=Path("alembic.ini"), help="the project's alembic.ini")
+    common.add_argument("-x", action="append", metavar="NAME=VALUE", help="an argument for env.py, as Alembic has it")
     common.add_argument("--json", action="store_true", help="print the answer as JSON")
     common.add_argument("-v", "--verbose", action="store_true", help="also print what Alembic logs")
 

@@ -15,6 +15,7 @@ from reconcile.version_table import ensure_version_table
 
 LOCK_TIMEOUT = "500ms"
 _AS_IT_STANDS = {"no_parameters": True}  # no driver takes a percent sign for its own
+_CHECK_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")  # ALTER TABLE refuses a table with pending checks
 _ROLE = text("SELECT pg_catalog.current_setting('role')")
 _SET_ROLE = text("SELECT pg_catalog.set_config('role', :role, false)")
 _SET_PATH = text("SELECT pg_catalog.set_config('search_path', :path, :local)")
@@ -30,10 +31,10 @@ def apply(steps: Iterable[Step], connection: Connection, project: Project, obser
     own_path = {"path": observation.given_path, "local": True}
     connection.execute(_SET_PATH, own_path)
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
-    connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))  # ALTER TABLE refuses a table with pending checks
     for step in steps:
         match step:
             case Execute(sql):
+                connection.execute(_CHECK_NOW)
                 connection.execute(_SET_PATH, {"path": observation.path, "local": True})
                 connection.exec_driver_sql(sql, execution_options=_AS_IT_STANDS)
                 connection.execute(_SET_PATH, own_path)
@@ -42,7 +43,7 @@ def apply(steps: Iterable[Step], connection: Connection, project: Project, obser
             case Upgrade(revision):
                 upgrade(project.config, revision, connection, enums=_remembered(observation, project))
             case Resume(revision, done):
-                resume(project.config, revision, connection, done=done, enums=_remembered(observation, project))
+                _resume(revision, done, connection, project, observation)
             case BuildBeside() | UpgradeAlone():
                 raise TypeError(step)
     connection.execute(_SET_ROLE, {"role": role})
@@ -58,10 +59,16 @@ def apply_alone(step: Step, connection: Connection, project: Project, observatio
         case UpgradeAlone(revision):
             upgrade(project.config, revision, as_the_project_does(connection), enums=_remembered(observation, project))
         case Resume(revision, done):
-            alone = as_the_project_does(connection)
-            resume(project.config, revision, alone, done=done, enums=_remembered(observation, project))
+            _resume(revision, done, as_the_project_does(connection), project, observation)
         case _:
             raise TypeError(step)
+
+
+def _resume(
+    revision: str, done: tuple[int, ...], connection: Connection, project: Project, observation: Observation
+) -> None:
+    enums = _remembered(observation, project)
+    resume(project.config, project.tape.by_id[revision], connection, done=done, enums=enums)
 
 
 def _remembered(observation: Observation, project: Project) -> frozenset[str]:

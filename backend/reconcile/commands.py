@@ -43,7 +43,7 @@ def heal(options: Namespace) -> int:
 
 
 def _report(options: Namespace, work: Callable[[Connection, Project], Report]) -> int:
-    project = open_project(options.config)
+    project = open_project(options.config, arguments=options.x or ())
     report = on_own_connection(project.config, lambda connection: work(connection, project))
     print(json.dumps(report.as_json(), indent=1) if options.json else _coloured(report))
     return report.exit_code
@@ -69,7 +69,7 @@ def _choices(options: Namespace, project: Project) -> Choices:
 
 def record(options: Namespace) -> int:
     """Replays the chain, and writes its tape or compares it with the one on file."""
-    config = configuration(options.config)
+    config = configuration(options.config, arguments=options.x or ())
     chain(config)
     base = options.base.read_text(encoding="utf-8") if options.base else ""
 
@@ -103,7 +103,7 @@ def record(options: Namespace) -> int:
 
 def history(options: Namespace) -> int:
     """The last heals."""
-    project = open_project(options.config)
+    project = open_project(options.config, arguments=options.x or ())
     rows = on_own_connection(
         project.config, lambda connection: Journal(project).history(connection, limit=options.limit)
     )

@@ -40,7 +40,7 @@ class SeveralTargets(EnvironmentUnfit):
     def __init__(self) -> None:
         super().__init__(
             "env.py runs the migrations more than once, for more than one database or schema; each has to be looked at"
-            " by itself. Let env.py migrate one of them, chosen by a setting or an -x argument, and ask for each"
+            " by itself. Let env.py migrate one of them, chosen by an argument (-x) or a setting, and ask for each"
         )
 
 
@@ -202,10 +202,10 @@ def raised_by_project(error: Exception, scripts: ScriptDirectory) -> RevisionRai
 
 @contextmanager
 def _hearing(settings: list[_Sent], *, besides: Connection) -> Iterator[None]:
-    """Notes what is set by SQL on other connections: roles, time zones, paths, settings of the project's own."""
+    """Notes what is prepared by SQL on other connections: roles, time zones, paths, schemas, extensions."""
 
     def hear(connection: Connection, _cursor: Any, sql: str, parameters: Any, *_: Any) -> None:
-        if connection is not besides and _sets(sql):
+        if connection is not besides and _prepares(sql):
             settings.append((connection, sql, parameters))
 
     event.listen(Engine, "before_cursor_execute", hear)
@@ -215,11 +215,13 @@ def _hearing(settings: list[_Sent], *, besides: Connection) -> Iterator[None]:
         event.remove(Engine, "before_cursor_execute", hear)
 
 
-def _sets(sql: str) -> bool:
-    """Whether SQL sets something for longer than a transaction."""
+def _prepares(sql: str) -> bool:
+    """Whether SQL sets something for longer than a transaction, or makes what has to be there before Alembic begins."""
     first, second = ([token.word for token in islice(significant(sql), 2)] + ["", ""])[:2]
     if first == "SELECT":
         return "set_config" in sql
+    if first == "CREATE":
+        return second in ("SCHEMA", "EXTENSION")
     return first == "SET" and second not in ("LOCAL", "TRANSACTION", "CONSTRAINTS")
 
 

@@ -246,7 +246,9 @@ def _done(point: Point, revision: Revision) -> tuple[int, ...]:
     return tuple(
         position
         for position in range(point.done)
-        if position not in point.skipped and not revision.statements[position].is_setting
+        if position not in point.skipped
+        and not revision.statements[position].is_setting
+        and revision.statements[position].kind != "read"
     )
 
 

@@ -1,23 +1,28 @@
 """A project as reconcile sees it: its Alembic configuration, its chain of revisions, and the tape of them."""
 
 import configparser
+import logging
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from tomllib import TOMLDecodeError
 
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
+from reconcile.environment import raised_by_project
 from reconcile.errors import ReconcileError
 from reconcile.tape import Tape, TapeUnreadable, file_hash, source_hash
 from reconcile.tape_file import read_tape
 
+_log = logging.getLogger(__name__)
 TAPE_FILE = "tape.json"
 RECORD = "python -m reconcile record"
 PROBE_OPTION = "reconcile_probe"  # in the project's alembic.ini: package.module:function
@@ -52,13 +57,13 @@ class Project:
     probe: Callable[[Connection], str | None] | None = None
 
 
-def open_project(ini: Path) -> Project:
+def open_project(ini: Path, *, arguments: Sequence[str] = ()) -> Project:
     """The project of an `alembic.ini`, its chain checked against its tape.
 
     Raises:
         ChainUnreadable: a parent is missing, there are two heads, or a revision isn't what was recorded.
     """
-    config = configuration(ini)
+    config = configuration(ini, arguments=arguments)
     directory = ScriptDirectory.from_config(config)
     try:
         tape = read_tape(Path(directory.dir) / TAPE_FILE)
@@ -97,18 +102,25 @@ def _is_untouched(directory: ScriptDirectory, tape: Tape) -> bool:
     return sorted(map(file_hash, files)) == sorted(revision.file for revision in tape.revisions)
 
 
-def configuration(ini: Path) -> Config:
-    """Alembic's configuration from a file.
+def configuration(ini: Path, *, arguments: Sequence[str] = ()) -> Config:
+    """Alembic's configuration from a file, and from the pyproject.toml beside it.
+
+    `arguments` are for env.py, as after `alembic -x`.
 
     Raises:
         ChainUnreadable: there is no such file, or it names no script location.
     """
-    if not ini.is_file():
+    toml = ini if ini.suffix == ".toml" else ini.parent / "pyproject.toml"
+    if not ini.is_file() and not (ini.name == "alembic.ini" and toml.is_file()):
         raise ChainUnreadable(f"There is no file {ini}", "name your alembic.ini with -c")
-    config = Config(ini)
+    config = Config(
+        ini if ini is not toml and ini.is_file() else None,
+        toml_file=toml if toml.is_file() else None,
+        cmd_opts=Namespace(x=list(arguments)),
+    )
     try:
-        location = config.get_main_option("script_location")
-    except (configparser.Error, CommandError, UnicodeDecodeError):
+        location = config.get_alembic_option("script_location")
+    except (configparser.Error, CommandError, UnicodeDecodeError, TOMLDecodeError):
         location = None
     if not location:
         raise ChainUnreadable(f"{ini} names no script_location", "is it an alembic.ini?")
@@ -178,13 +190,21 @@ def _compare(revisions: Iterable[Script], tape: Tape) -> None:
 
 
 def vouched_by_revision(readings: Iterable[str], connection: Connection, project: Project) -> str | None:
-    """The reading whose own `verify(connection)` says that it has done all that it does to rows, if there is one."""
+    """The reading whose own `verify(connection)` says that it has done all that it does to rows, if there is one.
+
+    One that fails has said nothing: it may ask for what isn't there yet.
+    """
     directory = ScriptDirectory.from_config(project.config)
     for reading in readings:
         revision = project.tape.by_id.get(reading)
         if revision is not None and revision.verifies:
-            with connection.begin_nested() as savepoint:
+            savepoint = connection.begin_nested()
+            try:
                 done = bool(directory.get_revision(reading).module.verify(connection))
+            except Exception as error:  # noqa: BLE001 - it is the project's own code
+                _log.warning("%s", raised_by_project(error, directory))
+                done = False
+            finally:
                 savepoint.rollback()
             if done:
                 return reading

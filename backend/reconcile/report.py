@@ -192,4 +192,4 @@ def _step(step: Step) -> dict[str, str]:
         case UpgradeAlone(revision):
             return {"do": "upgrade alone", "revision": revision}
         case Resume(revision, done):
-            return {"do": "finish", "revision": revision, "sql": "; ".join(done)}
+            return {"do": "finish", "revision": revision, "without": ", ".join(map(str, done))}

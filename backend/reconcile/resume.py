@@ -14,55 +14,69 @@ from sqlalchemy import Connection, Engine, event
 
 from reconcile.environment import upgrade
 from reconcile.errors import ReconcileError
-from reconcile.sql.statements import read_statement
+from reconcile.tape import Revision, Statement
 
 _EXECUTIONS = ("do_execute", "do_executemany", "do_execute_no_params")
 
 
 class ResumeFailed(ReconcileError):
-    """A revision's code didn't repeat what it had done: so it isn't known what it would do the second time."""
+    """A revision's code went another way than when it was recorded, as it does where it looks before it acts."""
 
     def __init__(self, revision: str, statement: str) -> None:
         super().__init__(
-            f"revision {revision} moved rows before, by {statement}, and its code didn't come by that statement again"
+            f"the code of revision {revision} looks at what is there, and this time it didn't come by this statement:"
+            f" {statement}"
+        )
+        self.remedies = (
+            f"-- have done by hand what is left of {revision}, and then: python -m reconcile heal --assume {revision}",
         )
         self.revision = revision
         self.statement = statement
 
 
 def resume(
-    config: Config, revision: str, connection: Connection, *, done: tuple[str, ...], enums: Iterable[str] = ()
+    config: Config,
+    revision: Revision,
+    connection: Connection,
+    *,
+    done: tuple[int, ...],
+    enums: Iterable[str] = (),
 ) -> None:
     """Has Alembic run a revision without the statements that have run.
 
     Raises:
-        ResumeFailed: a statement that moves rows has run, and the code didn't send it again to be left out.
+        ResumeFailed: a statement that moves rows, or reads them, didn't come by: neither to be left out nor to be run.
     """
-    with _leaving_out(connection.engine, done) as waiting:
-        upgrade(config, revision, connection, enums=enums)
-    missed = [sql for sql in waiting if read_statement(sql).moves_rows]
+    left_out = [statement.sql for at, statement in enumerate(revision.statements) if at in done]
+    expected = [statement.sql for statement in revision.statements if _must_come_by(statement)]
+    with _heard(connection.engine, left_out) as heard:
+        upgrade(config, revision.id, connection, enums=enums)
+    missed = Counter(map(_normal, expected)) - heard
     if missed:
-        raise ResumeFailed(revision, missed[0])
+        raise ResumeFailed(revision.id, next(iter(missed)))
+
+
+def _must_come_by(statement: Statement) -> bool:
+    return statement.traceless and not statement.sql.startswith("--")  # nobody hears what goes past SQLAlchemy
 
 
 @contextmanager
-def _leaving_out(engine: Engine, done: tuple[str, ...]) -> Iterator[Counter[str]]:
-    """Keeps each statement from the server as many times as it has run; yields those that have not come by yet."""
-    waiting = Counter(_normal(sql) for sql in done)
+def _heard(engine: Engine, left_out: Iterable[str]) -> Iterator[Counter[str]]:
+    """Yields how often each statement came by; keeps those from the server that are to be left out, as often."""
+    heard, waiting = Counter[str](), Counter(map(_normal, left_out))
 
     def hear(_cursor: Any, sql: str, *_: Any) -> bool:
         normal = _normal(sql)
-        if waiting[normal] <= 0:
+        heard[normal] += 1
+        if not waiting[normal]:
             return False
         waiting[normal] -= 1
-        if not waiting[normal]:
-            del waiting[normal]
         return True
 
     for name in _EXECUTIONS:
         event.listen(engine, name, hear)
     try:
-        yield waiting
+        yield heard
     finally:
         for name in _EXECUTIONS:
             event.remove(engine, name, hear)

@@ -11,6 +11,7 @@ from reconcile.schema import Key, Schema
 from reconcile.sql.names import names_in
 from reconcile.sql.split import first_word, split
 from reconcile.sql.statements import read_statement
+from reconcile.sql.tokens import significant
 from reconcile.tape import Effect, Kind
 
 QUERIES = {"SELECT", "WITH", "VALUES", "TABLE"}
@@ -30,8 +31,16 @@ def kind_of(sql: str, effects: dict[Key, Effect], *, touched: Collection[str] = 
     if any(part.moves_rows for part in parts):
         return "opaque" if len(parts) > 1 else "data"
     if not effects:
-        return "neutral"
+        return "opaque" if any(_makes_unwatched(part) for part in texts) else "neutral"
     return "additive" if all(effect.before is None for effect in effects.values()) else "destructive"
+
+
+def _makes_unwatched(sql: str) -> bool:
+    """Whether a statement makes something of a kind that nobody looks at, or moves a sequence."""
+    words = [token.word for token in significant(sql)]
+    if words[:2] == ["ALTER", "SEQUENCE"]:
+        return "RESTART" in words
+    return words[:1] == ["CREATE"] and words[1:2] != ["EXTENSION"] and "EXISTS" not in words[:6]
 
 
 class Query:

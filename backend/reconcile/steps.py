@@ -66,13 +66,13 @@ class UpgradeAlone:
 
 @dataclass(frozen=True)
 class Resume:
-    """Run the rest of a revision that has begun, by its own code; the statements `done` are left out.
+    """Run the rest of a revision that has begun, by its own code; the statements at the positions `done` are left out.
 
     `alone` is set where it can't run in a transaction.
     """
 
     revision: str
-    done: tuple[str, ...]
+    done: tuple[int, ...]
     alone: bool = False
 
     def __str__(self) -> str:
@@ -115,7 +115,7 @@ def steps_forward(location: Location, tape: Tape, large: frozenset[str]) -> Iter
 
 
 def _said_again(location: Location, tape: Tape) -> Iterator[Statement]:
-    """Comments and grants of revisions that are there and not on record: the schema doesn't show if they were made.
+    """Comments, grants and the like of revisions that are there and not on record: the schema doesn't show them.
 
     They may be made twice. Without a known claim nobody knows which revision was interrupted.
     """
@@ -129,7 +129,7 @@ def _said_again(location: Location, tape: Tape) -> Iterator[Statement]:
 
 
 def _may_be_repeated(statement: Statement) -> bool:
-    return statement.kind == "neutral" and first_word(statement.sql) in ("COMMENT", "GRANT", "REVOKE")
+    return statement.kind == "neutral" and first_word(statement.sql) in ("ALTER", "COMMENT", "GRANT", "REVOKE")
 
 
 def _revisions_forward(location: Location, tape: Tape, large: frozenset[str], stamped: set[str]) -> Iterator[Step]:
@@ -151,8 +151,7 @@ def _revisions_forward(location: Location, tape: Tape, large: frozenset[str], st
         if revision.id in location.applied:
             yield Stamp(tape.tips(stamped))
         elif revision.id in pending:
-            done = tuple(revision.statements[position].sql for position in pending[revision.id])
-            yield Resume(revision.id, done, alone=not revision.transactional)
+            yield Resume(revision.id, pending[revision.id], alone=not revision.transactional)
         elif not revision.transactional:
             yield UpgradeAlone(revision.id)
         else:
