@@ -18,9 +18,8 @@ _ORDER = [
     "unique",
     "check",
     "exclude",
-    "foreign_key",
     "index",
-    "materialized_view",
+    "foreign_key",
     "view",
     "trigger",
 ]
@@ -42,9 +41,10 @@ def creations(
     `storage` are the parameters of indexes that are there, INVALID, and are made anew.
     """
     missing = tuple(missing)
-    if any(item.key.kind not in _ORDER for item in missing):
+    if any(item.key.kind not in (*_ORDER, "materialized_view") for item in missing):
         return None
-    ordered = sorted(missing, key=lambda item: _ORDER.index(item.key.kind))
+    views = {item.key.path for item in missing if item.key.kind == "materialized_view"}
+    ordered = sorted(missing, key=lambda item: _rank(item.key, views))
     tables = tables_in(item.key for item in ordered)
     made: list[Creation] = []
     for item in ordered:
@@ -62,6 +62,15 @@ def creations(
             return None
         made.append(Creation(item, sql))
     return tuple(made)
+
+
+def _rank(key: Key, materialized_views: set[str]) -> int:
+    """Views of both kinds stand on one another in the order in which the chain made them, and indexes on them."""
+    if key.kind == "materialized_view":
+        return _ORDER.index("view")
+    if key.kind == "index" and key.relation in materialized_views:
+        return _ORDER.index("trigger")
+    return _ORDER.index(key.kind)
 
 
 def _create_table(table: Key, parts: Schema) -> str | None:

@@ -89,8 +89,7 @@ def _copies_rows(words: Sequence[Token]) -> bool:
 
 
 def _creates_table(words: Sequence[Token]) -> bool:
-    kinds = [token.word for token in words[1:6]]
-    return _verb(words) == "CREATE" and ("TABLE" in kinds or kinds[:2] == ["MATERIALIZED", "VIEW"])
+    return _verb(words) == "CREATE" and "TABLE" in [token.word for token in words[1:6]]
 
 
 def _has_query(words: Sequence[Token]) -> bool:
