@@ -5,8 +5,10 @@ What isn't ours somebody else lives by: of that only a comment says what stands 
 
 from reconcile.create import create_statement
 from reconcile.normalize import LABEL
-from reconcile.repair import altered, is_elsewhere
+from reconcile.repair import RELATIONS, altered, is_elsewhere
 from reconcile.schema import CONSTRAINTS, Difference, Key
+
+NULL_SOMEWHERE = "NULL in some rows"  # how a column is found that may be NULL again, and is
 
 
 def advice(item: Difference) -> str:
@@ -44,18 +46,32 @@ def _about_ours(item: Difference, expected: str) -> str | None:
     """About an object of ours that is otherwise than it should be, or gone."""
     key = item.key
     match key.kind:
+        case "table" if item.found in RELATIONS.values():
+            return f"-- {key.relation} is {item.found} now: ask whoever made it so, or give the table its name back"
         case "table" if item.found is None:
             return f"-- restore {key.relation} from a backup"
         case "table" if item.found == f"{expected} unlogged":
             return f"ALTER TABLE {key.relation} SET LOGGED;"
+        case "column" if item.found == NULL_SOMEWHERE:
+            return f"-- give each row a value: UPDATE {key.relation} SET {key.name} = … WHERE {key.name} IS NULL"  # noqa: S608 - for a person
         case "column" if item.found is not None:
             sql = altered(key, expected, item.found, lossless=False)
             return f"{sql};" if sql else None
         case "type" if item.found is not None:
             return _relabel(key.path, expected, item.found)
+        case "sequence" if item.found is not None:
+            return _count_again(key.path, expected)
+        case "trigger" if (item.found or "").partition(" enabled=")[0] == expected:
+            return f"ALTER TABLE {key.relation} ENABLE TRIGGER {key.name};"
         case "index":
             return _replace_index(item, expected)
     return f"ALTER TABLE {key.relation} DROP CONSTRAINT {key.name};" if key.kind in CONSTRAINTS and item.found else None
+
+
+def _count_again(name: str, expected: str) -> str:
+    type_, _, options = expected.partition(" start ")
+    cycle = "" if options.endswith(" cycle") else " NO CYCLE"
+    return f"ALTER SEQUENCE {name} AS {type_} START {options.upper()}{cycle};"
 
 
 def _replace_index(item: Difference, expected: str) -> str:

@@ -11,11 +11,15 @@ from enum import StrEnum
 from reconcile.normalize import Normalized, normalize
 from reconcile.observe import Observation
 from reconcile.place import Claims, Doubt, Pending, Proof, find_place, label, with_presumed
-from reconcile.repair import ELSEWHERE, mend
+from reconcile.promotion import Promotion, promotions_of
+from reconcile.repair import ELSEWHERE, RELATIONS, mend
 from reconcile.schema import INVALID, Difference, Key, Schema, tables_in
 from reconcile.severity import Severity, is_undecided, severity_of_others, severity_of_ours
+from reconcile.stand_ins import put_up_with
 from reconcile.tape import BASE, Point, Statement, Tape
 from reconcile.version_table import widening
+
+UNENFORCED_BY_TRIGGERS = "disabled"
 
 
 class Verdict(StrEnum):
@@ -42,9 +46,10 @@ class Location:
     code.
     `extra` are objects on our tables that the tape doesn't know; `rejecting` are those of them that surely make a write
     fail, `undecided` those of which the catalogs don't tell. `tolerated` differs and keeps nobody from working, and
-    can't be mended without a person. `renamed` pairs a missing column with an extra one that may be it. `readings` are
-    the revisions that an ambiguous database may honestly be at, `doubts` what that hangs on, `proof` what decided it,
-    `seen` what the rows say of revisions that aren't on record.
+    can't be mended without a person, or serves as it is. `unenforced` are foreign keys whose triggers are disabled,
+    `promotions` unique indexes of others that become a constraint that is missing. `renamed` pairs a missing column
+    with an extra one that may be it. `readings` are the revisions that an ambiguous database may honestly be at,
+    `doubts` what that hangs on, `proof` what decided it, `seen` what the rows say of revisions that aren't on record.
     `strangers` are ids on record that are another chain's, and stay there: this chain has nothing here, or a row of its
     own.
     `words` is what was observed in the tape's own words, `storage` the parameters of indexes, by their keys.
@@ -64,6 +69,8 @@ class Location:
     rejecting: tuple[Difference, ...] = ()
     undecided: tuple[Difference, ...] = ()
     tolerated: tuple[Difference, ...] = ()
+    unenforced: tuple[Key, ...] = ()
+    promotions: tuple[Promotion, ...] = ()
     renamed: tuple[tuple[Difference, Difference], ...] = ()
     readings: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()
@@ -107,13 +114,17 @@ def locate(
     believed = observation.claimed or () if assume is None else _vouched(assume)
     claims = Claims.of(believed, tape, vouched=assume is not None)
     ignoring = _ignored(words.ours, claims, tape)
+    words, stand_ins = put_up_with(words, observation.schema, claims, tape, ignoring=ignoring)
     place = find_place(words.ours, claims, tape, ignoring=ignoring, proof=proof, reached=reached)
     place = with_presumed(place, claims, tape, missed=missed, unproved=unproved)
     expected = {key: text for key, text in place.schema(tape).items() if key not in ignoring}
     ours = {key: text for key, text in words.ours.items() if key not in ignoring}
-    missing, differing, tolerated = _apart(expected, ours, observation)
+    known = {**tape.end, **expected}
+    missing, differing, tolerated = _apart(expected, ours, observation, known)
     extra = tuple(item for item in _extra(observation, words, tape) if item.key.relation not in tables_in(ignoring))
-    rejecting = tuple(item for item in extra if severity_of_others(item, observation) is Severity.BREAKING)
+    promotions = tuple(promotions_of(missing, extra))
+    extra = tuple(item for item in extra if item.key not in {promotion.index for promotion in promotions})
+    rejecting = tuple(item for item in extra if severity_of_others(item, observation, known) is Severity.BREAKING)
     renamed = _renamed({**tape.after(claims.applied), **expected}, words.ours, extra)
     tips = tuple(sorted(tape.tips(place.applied)))
     strangers = _strangers(observation.claimed or (), place.applied, tape, shared=shared)
@@ -122,7 +133,7 @@ def locate(
         sound = not missing and not differing and not place.pending and not words.relabellings
         if sound and tips == observation.claimed == (tape.head,) and not rejecting and not place.readings:
             return Verdict.CURRENT
-        if len(claims.unknown) == len(claims.rows) == 1 and _has_all(tape.end, words.ours, observation):
+        if len(claims.unknown) == len(claims.rows) == 1 and _has_all(tape.end, words.ours, observation, known):
             return Verdict.AHEAD
         if strangers and assume is not None:
             return Verdict.AMBIGUOUS
@@ -150,8 +161,13 @@ def locate(
         pending=place.pending,
         extra=extra,
         rejecting=rejecting,
-        undecided=tuple(item for item in extra if is_undecided(item, observation)),
-        tolerated=tolerated,
+        undecided=(
+            *(item for item in stand_ins if item.key.kind == "table"),
+            *(item for item in extra if is_undecided(item, observation, known)),
+        ),
+        tolerated=(*stand_ins, *tolerated),
+        unenforced=tuple(key for key in expected if observation.details.get(key) == UNENFORCED_BY_TRIGGERS),
+        promotions=promotions,
         renamed=renamed,
         readings=tuple(dict.fromkeys(place.readings)),
         doubts=place.doubts,
@@ -194,7 +210,7 @@ def _ignored(ours: Schema, claims: Claims, tape: Tape) -> frozenset[Key]:
 
 
 def _apart(
-    expected: Schema, ours: Schema, observation: Observation
+    expected: Schema, ours: Schema, observation: Observation, known: Schema
 ) -> tuple[tuple[Difference, ...], tuple[Difference, ...], tuple[Difference, ...]]:
     """What is missing from a schema, what differs in it, and what differs and is to be put up with.
 
@@ -207,13 +223,26 @@ def _apart(
             continue
         if item.found is None and key.kind == "index":
             item = Difference(key, item.expected, _elsewhere(key, observation))
+        if item.found is None and key.kind == "table":
+            item = Difference(key, item.expected, _in_place_of_table(key, observation))
         if item.found is None or item.found == f"{item.expected}{INVALID}":
             missing.append(item)
-        elif _is_tolerable(item, observation):
+        elif _is_tolerable(item, observation, known):
             tolerated.append(item)
         else:
             differing.append(item)
-    return tuple(missing), tuple(differing), tuple(tolerated)
+    replaced = tables_in(item.key for item in differing if item.found in RELATIONS.values())
+    return (
+        tuple(item for item in missing if item.key.relation not in replaced),
+        tuple(item for item in differing if item.key.relation not in replaced or item.key.kind == "table"),
+        tuple(tolerated),
+    )
+
+
+def _in_place_of_table(key: Key, observation: Observation) -> str | None:
+    """What bears the name of a table that isn't there."""
+    names = (Key(kind, key.schema, "", key.table) for kind in RELATIONS)
+    return next((RELATIONS[other.kind] for other in names if other in observation.schema), None)
 
 
 def _elsewhere(key: Key, observation: Observation) -> str | None:
@@ -224,10 +253,10 @@ def _elsewhere(key: Key, observation: Observation) -> str | None:
     return None
 
 
-def _is_tolerable(item: Difference, observation: Observation) -> bool:
+def _is_tolerable(item: Difference, observation: Observation, known: Schema) -> bool:
     """Whether something differs that keeps nobody from working, and that only a person could mend."""
     if item.expected is None:
-        return severity_of_others(item, observation) is Severity.HARMLESS and item.key.kind in (
+        return severity_of_others(item, observation, known) is Severity.HARMLESS and item.key.kind in (
             "extension",
             "schema",
             "sequence",
@@ -237,15 +266,14 @@ def _is_tolerable(item: Difference, observation: Observation) -> bool:
             "view",
             "function",
         )
-    return (
-        severity_of_ours(item) is Severity.DEGRADED
-        and mend(item) is None
-        and not (item.found or "").startswith(ELSEWHERE)
+    severity = severity_of_ours(item)
+    return severity is Severity.HARMLESS or (
+        severity is Severity.DEGRADED and mend(item) is None and not (item.found or "").startswith(ELSEWHERE)
     )
 
 
-def _has_all(end: Schema, ours: Schema, observation: Observation) -> bool:
-    missing, differing, _ = _apart(end, ours, observation)
+def _has_all(end: Schema, ours: Schema, observation: Observation, known: Schema) -> bool:
+    missing, differing, _ = _apart(end, ours, observation, known)
     return not missing and not differing
 
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from reconcile.observe import Observation
 from reconcile.schema import CONSTRAINTS, INVALID, Key, Schema
+from reconcile.serving import serves
 from reconcile.tape import Tape
 
 LABEL = re.compile(r"'(?:[^']|'')*'")
@@ -82,19 +83,19 @@ def normalize(observation: Observation, tape: Tape, *, spell: Speller | None = N
     relabellings = tuple(_relabellings(schema, tape))
     for relabelling in relabellings:
         _relabel(schema, relabelling, tape)
-    for key, found in _strange(schema, tape).items():
+    for key, found in strange(schema, tape).items():
         recorded = _same_key_in_other_order(key, found, tape)
         if recorded is not None:
             schema[key] = recorded
             notes.append(f"{key} has its columns in another order than the chain's {recorded}; either serves")
-    strange = _strange(schema, tape)
-    if strange and spell is not None:
-        schema |= spell(strange)
+    spelled = {key: text for key, text in strange(schema, tape).items() if not _serves(key, text, tape)}
+    if spelled and spell is not None:
+        schema |= spell(spelled)
     ours = {key: text for key, text in schema.items() if key in tape.keys}
     return Normalized(ours, renamings, relabellings, tuple(notes))
 
 
-def _strange(schema: Schema, tape: Tape) -> dict[Key, str]:
+def strange(schema: Schema, tape: Tape) -> dict[Key, str]:
     """Objects of ours with a text that the tape never gives them."""
     return {
         key: text
@@ -103,6 +104,10 @@ def _strange(schema: Schema, tape: Tape) -> dict[Key, str]:
         and text not in recorded
         and text.removesuffix(INVALID) not in recorded
     }
+
+
+def _serves(key: Key, found: str, tape: Tape) -> bool:
+    return any(serves(key, recorded, found) for recorded in tape.texts[key])
 
 
 def _renamings(schema: Schema, tape: Tape) -> Iterator[Renaming]:
@@ -140,19 +145,20 @@ def _with_recorded_sequences(schema: dict[Key, str], details: Mapping[Key, str],
         if column is None or column not in tape.texts:
             continue
         for expected in tape.keys:
-            text = schema[column].replace(_nextval(found), _nextval(expected))
+            text = schema[column].replace(nextval(found), nextval(expected))
             if expected.kind == "sequence" and expected not in schema and text in tape.texts[column]:
                 schema[expected], schema[column] = schema.pop(found), text
                 yield f"{found}, which numbers {details[found]}, is called {expected.name} by the chain; either serves"
                 break
 
 
-def _nextval(sequence: Key) -> str:
+def nextval(sequence: Key) -> str:
+    """How the default of a column that a sequence numbers is spelled."""
     return "nextval('" + sequence.path.replace("'", "''") + "'::regclass)"
 
 
 def _relabellings(schema: Schema, tape: Tape) -> Iterator[Relabelling]:
-    for key, text in _strange(schema, tape).items():
+    for key, text in strange(schema, tape).items():
         if key.kind != "type" or not text.startswith("enum "):
             continue
         found = LABEL.findall(text)

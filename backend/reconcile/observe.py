@@ -18,6 +18,7 @@ from reconcile.errors import ReconcileError
 from reconcile.schema import Key, Schema, unquoted
 
 PREAMBLE_SQL = text((Path(__file__).parent / "preamble.sql").read_text(encoding="utf-8"))
+_HOLDS_VERSIONS = ("r", "p", "v")  # a view of one table can be changed, too
 VERSION = "coalesce(CAST(version_num AS text), 'NULL')"  # whatever somebody's table of that name may hold
 CATALOG_SQL = (Path(__file__).parent / "observe.sql").read_text(encoding="utf-8")
 
@@ -73,11 +74,12 @@ def digest_of(value: Any) -> str:
 
 
 class VersionTableStrange(ReconcileError):
-    """A table has the name of Alembic's version table, but not its column."""
+    """What has the name of Alembic's version table has no rows that Alembic could change, or not its column."""
 
-    def __init__(self, versions: VersionTable) -> None:
-        super().__init__(f"The table {versions.qualified} isn't Alembic's: it has no column version_num.")
+    def __init__(self, versions: VersionTable, reason: str) -> None:
+        super().__init__(f"{versions.qualified} isn't Alembic's version table: {reason}.")
         self.versions = versions
+        self.reason = reason
 
 
 class NoSchemaChosen(ReconcileError):
@@ -98,7 +100,8 @@ class Observation:
     `home` is the schema that was looked at as ours, and `versions` the version table in it. `path` is the search path
     on which names are spelled as they are here, `given_path` the connection's own. `version_length` is how many
     characters an id on record may have, None where there is no limit. `details` tell more of some objects than is
-    compared: the storage parameters of an index, whose a sequence is, whether row security binds this user.
+    compared: the storage parameters of an index, whose a sequence is, whether row security binds this user, and whether
+    the triggers of a foreign key are disabled.
     """
 
     schema: Schema
@@ -153,8 +156,10 @@ def observe(
     if home is None:
         raise NoSchemaChosen(connection.scalar(text("SELECT pg_catalog.quote_ident(CAST(current_user AS text))")) or "")
     versions = VersionTable(versions.name, versions.schema or home)
-    if kind is not None and (kind not in ("r", "p") or length is None):
-        raise VersionTableStrange(versions)
+    if kind is not None and kind not in _HOLDS_VERSIONS:
+        raise VersionTableStrange(versions, "it is no table")
+    if kind is not None and length is None:
+        raise VersionTableStrange(versions, "it has no column version_num")
     query = CATALOG_SQL
     if kind is not None:
         query += f"\nUNION ALL SELECT 'version', '', '', {VERSION}, '', 0, '' FROM {versions.qualified}"  # noqa: S608 - quoted

@@ -3,6 +3,7 @@
 Printing a plan is the dry run; applying it adds no decisions. A plan with a refusal has no steps.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from reconcile.locate import Location, Verdict
 from reconcile.repair import mend
 from reconcile.schema import CONSTRAINTS, Key
 from reconcile.sql.statements import read_statement
-from reconcile.steps import Step, heavy_steps, statements_making, steps_forward
+from reconcile.steps import Step, heavy_steps, statements_making, steps_forward, to_make
 from reconcile.tape import BASE, Revision, Tape
 
 
@@ -62,10 +63,9 @@ def _refusal(location: Location, tape: Tape) -> Refusal | None:
             return None
         case Verdict.AHEAD:
             return Refusal(
-                f"the version on record, {unknown[0]}, is not known to this code; the schema has all that this code"
-                " needs: either newer code has upgraded the database, or the id is a leftover, of a chain that was"
-                " squashed for one",
-                ("-- newer code: run that", _leftover(location)),
+                f"the version on record, {_id(unknown[0])}, {_unknown(unknown[0])}; the schema has all that this code"
+                " needs" + ("" if _is_no_id(unknown[0]) else _NEWER),
+                (*(() if _is_no_id(unknown[0]) else ("-- newer code: run that",)), _leftover(location)),
             )
         case Verdict.AMBIGUOUS:
             return _ambiguity(location, unknown)
@@ -75,6 +75,24 @@ def _refusal(location: Location, tape: Tape) -> Refusal | None:
                 return drift or _irreparable(location, tape)
             return _ambiguity(location, unknown)
     return _irreparable(location, tape)
+
+
+_NEWER = ": either newer code has upgraded the database, or the id is a leftover, of a chain that was squashed for one"
+_ID = re.compile(r"[^\s']+")
+
+
+def _is_no_id(row: str) -> bool:
+    """Whether a row of the version table can't be any revision's: NULL, nothing, or with space around it."""
+    return row == "NULL" or not _ID.fullmatch(row)
+
+
+def _id(row: str) -> str:
+    """An id as it is, or quoted where one would read over it."""
+    return row if _ID.fullmatch(row) else "'" + row.replace("'", "''") + "'"
+
+
+def _unknown(row: str) -> str:
+    return "is no revision's" if _is_no_id(row) else "is not known to this code"
 
 
 def _leftover(location: Location) -> str:
@@ -97,8 +115,8 @@ def _ambiguity(location: Location, unknown: list[str]) -> Refusal:
         return _shared(location.strangers, alone=location.at == BASE)
     if unknown:
         reason = (
-            f"{' and '.join(unknown)} in the version table is not known to this code: either it is a leftover and the"
-            f" schema is at {location.at}, or other code has changed this database"
+            f"{' and '.join(map(_id, unknown))} in the version table is not known to this code: either it is a leftover"
+            f" and the schema is at {location.at}, or other code has changed this database"
         )
         return Refusal(reason, choices)
     hanging = "; ".join(dict.fromkeys(_short(doubt.statement.sql) for doubt in location.doubts[:_DOUBTS_NAMED]))
@@ -126,8 +144,8 @@ def _shared(unknown: tuple[str, ...], *, alone: bool) -> Refusal:
     """A row of another chain, beside ours or where there is nothing of ours: the row is theirs, and stays."""
     beside = "nothing of this chain is there" if alone else "others have tables or rows beside this chain's"
     return Refusal(
-        f"{' and '.join(unknown)} in the version table is not known to this code, and {beside}: the table is shared"
-        " with another chain",
+        f"{' and '.join(map(_id, unknown))} in the version table is not known to this code, and {beside}: the table is"
+        " shared with another chain",
         (
             "-- give this chain a table of its own, in env.py: context.configure(…, version_table=…); record it again",
             "-- or, if no chain of anybody's has it: delete the row by hand, having asked",
@@ -181,7 +199,7 @@ def _irreparable(location: Location, tape: Tape) -> Refusal | None:
             f"the table {tables} is gone, with its rows, though {_evidence(claimed)} says that it was made",
             (f"-- restore {tables} from a backup", "python -m reconcile heal --assume base"),
         )
-    if not statements_making(location, tape) and creations(location.missing) is None:
+    if not statements_making(location, tape) and creations(to_make(location)) is None:
         return Refusal(
             "; ".join(str(item) for item in location.missing),
             tuple(advice(item) for item in location.missing),
@@ -227,6 +245,12 @@ def _notes(location: Location, tape: Tape) -> tuple[str, ...]:
         notes += [f"{item}; it is renamed before a later revision needs that name" for item in location.words.renamings]
     notes += [f"{item.key} is not ours and stays: {item.found}" for item in location.extra]
     notes += [f"{item}; that keeps nobody from working" for item in location.tolerated]
+    notes += map(str, location.promotions)
+    notes += [
+        f"{key} isn't enforced, as its triggers are disabled; once its rows are looked through:"
+        f" ALTER TABLE {key.relation} ENABLE TRIGGER ALL"
+        for key in location.unenforced
+    ]
     notes += [f"it isn't known whether {item.key} lets writes through" for item in location.undecided]
     return tuple(notes)
 

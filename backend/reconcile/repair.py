@@ -3,10 +3,10 @@
 from reconcile.column import Column, alterations
 from reconcile.create import create_statement, create_view
 from reconcile.normalize import LABEL
-from reconcile.schema import CONSTRAINTS, Difference, Key
+from reconcile.schema import CONSTRAINTS, NOT_VALID, Difference, Key
 
 ELSEWHERE = "on another table, "  # how an index of our name is found that lies on somebody else's table
-_NOT_VALID = " NOT VALID"
+RELATIONS = {"view": "a view", "materialized_view": "a materialized view"}  # how a table is found that isn't one now
 
 
 def mend(item: Difference, *, storage: str = "") -> tuple[str, ...] | None:
@@ -29,7 +29,7 @@ def mend(item: Difference, *, storage: str = "") -> tuple[str, ...] | None:
             return _mend_enum(item.key.path, item.expected, item.found)
         case "view" if _query(item.expected) == _query(item.found):
             return (create_view(item.key.path, item.expected).replace("CREATE", "CREATE OR REPLACE", 1),)
-    if item.key.kind in CONSTRAINTS and item.found == f"{item.expected}{_NOT_VALID}":
+    if item.key.kind in CONSTRAINTS and item.found == f"{item.expected}{NOT_VALID}":
         return (f"ALTER TABLE {item.key.relation} VALIDATE CONSTRAINT {item.key.name}",)
     return None
 

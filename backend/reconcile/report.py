@@ -91,7 +91,8 @@ class Report:
             )
         if self.applied:
             objects = len(self.tape.end)
-            lines.append(f"Verified: all {objects} objects are as revision {self.tape.head} makes them.")
+            but = ", but for those noted, which serve as well" if self.location.tolerated else ""
+            lines.append(f"Verified: all {objects} objects are as revision {self.tape.head} makes them{but}.")
         return "\n".join(lines)
 
     def _what_became(self) -> list[str]:
@@ -131,7 +132,8 @@ class Report:
         claimed = ", ".join(self.location.claimed or ())
         match self.verdict:
             case Verdict.CURRENT:
-                return f"the database is at revision {head}, and its schema is what that revision makes."
+                but = " or serves as well" if self.location.tolerated else ""
+                return f"the database is at revision {head}, and its schema is what that revision makes{but}."
             case Verdict.AHEAD:
                 return f"the revision on record, {claimed}, is not known here; the schema has all of {head}."
             case Verdict.EMPTY:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 INVALID = " invalid"
+NOT_VALID = " NOT VALID"
 CONSTRAINTS = ("primary_key", "unique", "check", "exclude", "foreign_key")
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\s".(]+)'

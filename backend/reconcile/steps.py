@@ -141,6 +141,8 @@ def _revisions_forward(location: Location, tape: Tape, large: frozenset[str], st
             continue
         stamped.add(revision.id)
         beside = _indexes_on(revision, large)
+        if revision.id not in location.applied and revision.id not in pending:
+            pending.update(_begun_by_others(revision, location))
         as_a_whole = revision.id not in location.applied and revision.id not in pending
         if as_a_whole and revision.transactional and not (beside and revision.completable):
             waiting = Upgrade(revision.id)
@@ -161,6 +163,19 @@ def _revisions_forward(location: Location, tape: Tape, large: frozenset[str], st
         yield waiting
 
 
+def _begun_by_others(revision: Revision, location: Location) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """What of a revision an administrator has made beforehand, who alone may: extensions and schemas."""
+    made = tuple(
+        position
+        for position, item in enumerate(revision.statements)
+        if item.kind == "additive"
+        and "IF NOT EXISTS" not in item.sql.upper()
+        and all(key.kind in ("extension", "schema") and key in location.words.ours for key in item.effects)
+    )
+    if made:
+        yield revision.id, made
+
+
 def _repairs(location: Location, tape: Tape, large: frozenset[str]) -> Iterator[Step]:
     """The rest of a half-applied revision where it is known, else what is missing and differing, one by one."""
     if location.remaining or location.rerun:
@@ -172,18 +187,26 @@ def _repairs(location: Location, tape: Tape, large: frozenset[str]) -> Iterator[
             yield from (BuildBeside(beside(sql)) for sql in mended)
         else:
             yield from (Execute(sql) for sql in mended)
+    yield from (Execute(promotion.statement) for promotion in location.promotions)
     recorded = statements_making(location, tape)
     if recorded:
         yield from _played(recorded, tuple(statement for statement in recorded if _indexes(statement, large)))
         return
-    made = creations(location.missing, storage=location.storage) or ()
+    made = creations(to_make(location), storage=location.storage) or ()
     yield from (Execute(creation.sql) for creation in made if not _is_on(creation, large))
     yield from (BuildBeside(beside(creation.sql)) for creation in made if _is_on(creation, large))
 
 
+def to_make(location: Location) -> tuple[Difference, ...]:
+    """What is missing and isn't there under another form."""
+    promoted = {promotion.constraint for promotion in location.promotions}
+    return tuple(item for item in location.missing if item.key not in promoted)
+
+
 def statements_making(location: Location, tape: Tape) -> tuple[Statement, ...]:
     """The recorded statements that make exactly what is missing, where there are such: as their author wrote them."""
-    missing = {item.key: item.expected for item in location.missing if item.found is None}
+    lacking = to_make(location)
+    missing = {item.key: item.expected for item in lacking if item.found is None}
     recorded = tuple(
         statement
         for revision in tape.revisions
@@ -194,7 +217,7 @@ def statements_making(location: Location, tape: Tape) -> tuple[Statement, ...]:
         and all(key in missing and missing[key] == effect.after for key, effect in statement.effects.items())
     )
     made = {key for statement in recorded for key in statement.effects}
-    return recorded if made == {item.key for item in location.missing} else ()
+    return recorded if made == {item.key for item in lacking} else ()
 
 
 def _is_on(creation: Creation, large: frozenset[str]) -> bool:
@@ -241,7 +264,7 @@ def heavy_steps(location: Location, tape: Tape, large: frozenset[str]) -> tuple[
         for table in sorted(large)
         if (what := _weight(statement, table, beside=False))
     ]
-    repaired = [Difference(item.key, item.expected, None) for item in location.missing] + list(location.differing)
+    repaired = [Difference(item.key, item.expected, None) for item in to_make(location)] + list(location.differing)
     sentences += [
         f"mending {item.key} reads the whole table {item.key.relation}, which is large"
         for item in repaired

@@ -1,6 +1,7 @@
 """The ways in which a database in the field may differ from what the chain makes, as data.
 
-`repaired`: healed by reconcile, without a loss. `kept`: healed, with something in place that isn't ours.
+`repaired`: healed by reconcile, without a loss. `kept`: healed, with something in place that isn't ours, or is more
+than ours: what `stays` begins with.
 `refused`: nothing changes; the SQL that the report gives, run as it stands, leads to a heal. `by hand`: refused,
 and `by_hand` is what a person has to do, because only a person can decide about the rows.
 """
@@ -38,7 +39,9 @@ TYPES = (
         name="tag is text",
         broken=_alter("ALTER tag TYPE text"),
         seen="column audio_files.tag is text, not character varying(100)",
-        end="refused",
+        verdict="current",
+        end="kept",
+        stays=("column audio_files.tag ",),
     ),
     Drift(
         name="tag is varchar(50)",
@@ -50,20 +53,25 @@ TYPES = (
         name="tag is varchar(200)",
         broken=_alter("ALTER tag TYPE varchar(200)"),
         seen="column audio_files.tag is character varying(200), not character varying(100)",
-        end="refused",
+        verdict="current",
+        end="kept",
+        stays=("column audio_files.tag ",),
     ),
     Drift(
         name="tag is varchar without a length",
         broken=_alter("ALTER tag TYPE varchar"),
         seen="column audio_files.tag is character varying, not character varying(100)",
-        end="refused",
+        verdict="current",
+        end="kept",
+        stays=("column audio_files.tag ",),
     ),
     Drift(
         name="tag is text and holds more than will fit",
         broken=_alter("ALTER tag TYPE text") + "; UPDATE audio_files SET tag = repeat('x', 150) WHERE tag = 'Work'",
         seen="column audio_files.tag is text, not character varying(100)",
-        end="by hand",
-        by_hand="UPDATE audio_files SET tag = left(tag, 100); ALTER TABLE audio_files ALTER tag TYPE varchar(100)",
+        verdict="current",
+        end="kept",
+        stays=("column audio_files.tag ",),
     ),
     Drift(
         name="file size is an integer",
@@ -106,7 +114,9 @@ TYPES = (
         name="another collation",
         broken=_alter('ALTER tag TYPE varchar(100) COLLATE "C"'),
         seen='column audio_files.tag is character varying(100) collate "C", not character varying(100)',
-        end="refused",
+        verdict="current",
+        end="kept",
+        stays=("column audio_files.tag ",),
     ),
     Drift(
         name="file size is generated",
@@ -223,26 +233,32 @@ NULLS = (
         name="a column that may be empty, and isn't",
         broken=_alter("ALTER filename DROP NOT NULL"),
         seen="column audio_files.filename is character varying(255), not character varying(255) not null",
-        end="repaired",
+        verdict="current",
+        end="kept",
+        stays=("column audio_files.filename ",),
     ),
     Drift(
         name="a column that may be empty, and is",
         broken=_alter("ALTER filename DROP NOT NULL") + "; UPDATE audio_files SET filename = NULL",
-        seen="filename",
+        seen="column audio_files.filename is NULL in some rows, not",
         end="by hand",
         by_hand="UPDATE audio_files SET filename = 'unknown' WHERE filename IS NULL",
+        stays=("column audio_files.filename ",),
     ),
     Drift(
         name="a default",
         broken=_alter("ALTER processing_status SET DEFAULT 'uploaded', ALTER created_at SET DEFAULT now()"),
         seen="default 'uploaded'::processingstatus",
-        end="repaired",
+        verdict="current",
+        end="kept",
+        stays=("column audio_files.processing_status ", "column audio_files.created_at "),
     ),
     Drift(
         name="two things at once in one column",
         broken=_alter("ALTER tag SET DEFAULT 'none', ALTER tag TYPE varchar(99) USING left(tag, 99)"),
         seen="column audio_files.tag is character varying(99) default ",
         end="repaired",
+        stays=("column audio_files.tag character varying(100)",),
     ),
 )
 
@@ -322,6 +338,7 @@ STRANGE_COLUMNS = (
         seen="column audio_files.filename is missing",
         end="by hand",
         by_hand=_alter("ADD filename varchar(255) NOT NULL DEFAULT 'unknown'"),
+        stays=("column audio_files.filename character varying(255)",),
     ),
 )
 

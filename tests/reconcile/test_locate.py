@@ -15,6 +15,7 @@ TAPE = open_project(ALEMBIC_INI).tape
 FIRST, SECOND = dict(TAPE.after({"001"})), dict(TAPE.end)
 TAG, TAG_INDEX = parse_key("column audio_files.tag"), parse_key("index ix_audio_files_tag on audio_files")
 TYPE, EXTRA = parse_key("type processingstatus"), parse_key("column audio_files.x")
+NAME_COLUMN = parse_key("column audio_files.filename")
 UNKNOWN = "9f8e7d6c5b4a"
 
 
@@ -57,8 +58,11 @@ CASES = (
     Case("a newer Pegasus, and more", SECOND | {EXTRA: "text"}, (UNKNOWN,), "ahead"),
     Case("an unknown id on an old schema", FIRST, (UNKNOWN,), "ambiguous", "001"),
     Case("an unknown id beside ours", SECOND, ("002", UNKNOWN), "ambiguous"),
-    Case("another type", SECOND | {TAG: "text"}, ("002",), "drifted"),
-    Case("another type and an unknown id", SECOND | {TAG: "text"}, (UNKNOWN,), "drifted"),
+    Case("another type", SECOND | {TAG: "bytea"}, ("002",), "drifted"),
+    Case("another type and an unknown id", SECOND | {TAG: "bytea"}, (UNKNOWN,), "drifted"),
+    Case("a wider type", SECOND | {TAG: "text"}, ("002",), "current"),
+    Case("a wider type, nothing claimed", SECOND | {TAG: "text"}, None, "adopted"),
+    Case("a wider type, not upgraded yet", FIRST | {NAME_COLUMN: "text not null"}, ("001",), "behind", "001"),
     Case("a column that must be filled", SECOND | {EXTRA: "text not null"}, ("002",), "drifted"),
     Case("a column with a default", SECOND | {EXTRA: "text default '' not null"}, ("002",), "current"),
     Case("a check", SECOND | {parse_key("check c on audio_files"): "CHECK (false)"}, ("002",), "drifted"),
@@ -90,15 +94,15 @@ def test_assume() -> None:
     assert found(SECOND, (UNKNOWN,), assume="002").verdict is Verdict.ADOPTED
     assert found(SECOND, ("002", UNKNOWN), assume="002").verdict is Verdict.AMBIGUOUS  # another chain's row stays
     assert found({}, ("002",), assume="base").verdict is Verdict.EMPTY
-    assert found(SECOND | {TAG: "text"}, ("002",), assume="002").verdict is Verdict.DRIFTED
+    assert found(SECOND | {TAG: "bytea"}, ("002",), assume="002").verdict is Verdict.DRIFTED
     assert found(FIRST, ("001",), assume="002").at == "001"
 
 
 def test_differences() -> None:
     """What is missing, differs, is strange or renamed is told apart, each by its own name."""
-    location = found(without(SECOND, TAG_INDEX) | {TAG: "text", EXTRA: "text"}, ("002",))
+    location = found(without(SECOND, TAG_INDEX) | {TAG: "bytea", EXTRA: "text"}, ("002",))
     assert [item.key for item in location.missing] == [TAG_INDEX]
-    assert [(item.key, item.found, item.expected) for item in location.differing] == [(TAG, "text", SECOND[TAG])]
+    assert [(item.key, item.found, item.expected) for item in location.differing] == [(TAG, "bytea", SECOND[TAG])]
     assert [item.key for item in location.extra] == [EXTRA]
     assert location.rejecting == ()
 

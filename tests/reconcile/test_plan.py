@@ -14,6 +14,7 @@ from reconcile.observe import Observation
 from reconcile.plan import plan
 from reconcile.project import open_project
 from reconcile.schema import Key, Schema, parse_key
+from reconcile.serving import serves
 from reconcile.steps import BuildBeside, Execute, Stamp, Step, Upgrade
 from reconcile.tape import Effect, Revision, Statement, Tape, play
 
@@ -63,6 +64,12 @@ def schemas(draw: st.DrawFn) -> Schema:
 
 def _strange(names: Iterable[str]) -> dict[Key, str]:
     return {parse_key(name): STRANGE[name] for name in names}
+
+
+def as_chain_makes(ours: Schema) -> dict[Key, str]:
+    """A schema in which what takes all that the chain's own takes is called by that; each was checked by itself."""
+    served = {key for key, text in TAPE.end.items() if key in ours and serves(key, text, ours[key])}
+    return {key: TAPE.end[key] if key in served else text for key, text in ours.items()}
 
 
 def located(schema: Schema, claimed: tuple[str, ...] | None, assume: str | None = None) -> Location:
@@ -174,7 +181,7 @@ def test_end_or_refusal(schema: Schema, claimed: tuple[str, ...] | None) -> None
     statements = [step.sql for step in decided.steps if isinstance(step, Execute | BuildBeside)]
     assert not [sql for sql in statements if LOSES.search(sql)]
     held, version = simulated(schema, decided.steps, location)
-    assert {key: text for key, text in held.items() if key in TAPE.keys} == dict(TAPE.end)
+    assert as_chain_makes({key: text for key, text in held.items() if key in TAPE.keys}) == dict(TAPE.end)
     assert version == ("002",)
     assert {key: text for key, text in held.items() if key not in TAPE.keys} == {
         key: text for key, text in schema.items() if key not in TAPE.keys
@@ -206,7 +213,7 @@ def test_only_the_end_is_current(schema: Schema, claimed: tuple[str, ...] | None
     location = located(schema, claimed)
     ours = {key: text for key, text in schema.items() if key in TAPE.keys}
     if location.verdict is Verdict.CURRENT:
-        assert (ours, claimed) == (dict(TAPE.end), ("002",))
+        assert (as_chain_makes(ours), claimed) == (dict(TAPE.end), ("002",))
         assert location.rejecting == ()
 
 
