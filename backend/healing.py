@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection
 
 from core.database import explained, migration_address, open_single_use_engine
-from core.errors import PegasusError, PrivilegeMissing, quoted
+from core.errors import PegasusError, PrivilegeMissing
 from core.job_queue import bring_up_queue
 from core.settings import Settings, load_settings
 from core.system_tables import SCHEMA as SYSTEM_SCHEMA
@@ -174,8 +174,7 @@ async def _on_connection(settings: Settings, work: Callable[..., Result], *chain
     except ReconcileError as error:
         if isinstance(error, NoSchemaChosen):  # PostgreSQL leaves out what the user may not use
             user = unquote(urlsplit(address).username or "")
-            remedy = f"GRANT USAGE, CREATE ON SCHEMA public TO {quoted(user)};"
-            raise PrivilegeMissing(user, "use the schema public", remedy) from error
+            raise PrivilegeMissing(user, "use a schema on its search_path", error.remedy) from error
         if isinstance(error.__cause__, PegasusError):  # what our own env.py raises
             raise error.__cause__ from None
         raise SchemaUnchecked(error) from error

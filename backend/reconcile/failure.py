@@ -17,8 +17,8 @@ def refusal_of(error: DBAPIError) -> Refusal | None:
     """What the schema or the rows won't take, as a refusal; None for what isn't reconcile's to explain."""
     if is_busy(error) or sqlstate_of(error).startswith(_NOT_THE_SCHEMA):
         return None
-    remedy = f"-- make this possible, then heal again: {error.statement};"
-    return Refusal(f"PostgreSQL refused a step: {message_of(error)}", (remedy,))
+    remedy = f"-- make this possible, then heal again: {' '.join((error.statement or '').split())};"
+    return Refusal(f"PostgreSQL refused a step: {message_of(error)}", () if error.params else (remedy,))
 
 
 def first_failure(error: BaseException) -> DBAPIError | None:

@@ -25,7 +25,7 @@ from reconcile.locate import Verdict
 from reconcile.lock import locked, locked_session
 from reconcile.look import DEFAULTS, Choices, look, look_within
 from reconcile.observe import Observation
-from reconcile.plan import Refusal, plan
+from reconcile.plan import Plan, Refusal, plan
 from reconcile.pooler import refuse_pooler
 from reconcile.project import Project
 from reconcile.report import Report
@@ -65,7 +65,19 @@ def heal(connection: Connection, project: Project, choices: Choices = DEFAULTS) 
     refuse_pooler(connection)
     start = time.monotonic()
     way = _in_one_transaction if _is_whole(report) else _in_segments
-    return replace(way(connection.engine, project, choices), seconds=time.monotonic() - start)
+    report = replace(way(connection.engine, project, choices), seconds=time.monotonic() - start)
+    if report.plan.refusal is None or choices.assume is None:
+        return report
+    return replace(report, plan=_with_other_readings(report.plan, look(connection, project), assumed=choices.assume))
+
+
+def _with_other_readings(plan: Plan, unassumed: Report, *, assumed: str) -> Plan:
+    """A refusal that also names what else could be vouched for, where that which was leads nowhere."""
+    refusal = unassumed.plan.refusal
+    if plan.refusal is None or refusal is None:
+        return plan
+    others = tuple(one for one in refusal.remedies if "--assume" in one and not one.endswith(f" {assumed}"))
+    return replace(plan, refusal=replace(plan.refusal, remedies=(*plan.refusal.remedies, *others)))
 
 
 def stamp_only(connection: Connection, project: Project) -> Report:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reconcile.namesakes import Namesake, namesakes
 from reconcile.normalize import Normalized, normalize
 from reconcile.observe import Observation
 from reconcile.place import Claims, Doubt, Pending, Proof, find_place, label, with_presumed
@@ -51,7 +52,7 @@ class Location:
     with an extra one that may be it. `readings` are the revisions that an ambiguous database may honestly be at,
     `doubts` what that hangs on, `proof` what decided it, `seen` what the rows say of revisions that aren't on record.
     `strangers` are ids on record that are another chain's, and stay there: this chain has nothing here, or a row of its
-    own.
+    own. `namesakes` are others' tables that bear the names of ours.
     `words` is what was observed in the tape's own words, `storage` the parameters of indexes, by their keys.
     """
 
@@ -82,6 +83,7 @@ class Location:
     storage: Mapping[Key, str] = field(default_factory=dict)
     widening: str | None = None
     strangers: tuple[str, ...] = ()
+    namesakes: tuple[Namesake, ...] = ()
 
     @property
     def breaking(self) -> tuple[Difference, ...]:
@@ -127,6 +129,7 @@ def locate(
     rejecting = tuple(item for item in extra if severity_of_others(item, observation, known) is Severity.BREAKING)
     renamed = _renamed({**tape.after(claims.applied), **expected}, words.ours, extra)
     tips = tuple(sorted(tape.tips(place.applied)))
+    others = tuple(namesakes(observation.schema, claims, tape))
     strangers = _strangers(observation.claimed or (), place.applied, tape, shared=shared)
 
     def judge() -> Verdict:
@@ -138,7 +141,7 @@ def locate(
         if strangers and assume is not None:
             return Verdict.AMBIGUOUS
         begun = place.remaining or place.rerun or place.pending or place.readings
-        if rejecting or renamed or (differing and not begun):
+        if others or rejecting or renamed or (differing and not begun):
             return Verdict.DRIFTED
         if claims.unknown or strangers or place.readings:
             return Verdict.AMBIGUOUS
@@ -177,6 +180,7 @@ def locate(
         words=words,
         storage=observation.details,
         strangers=strangers,
+        namesakes=others,
         widening=widening(observation.versions, tape.ids, **_length(observation)),
     )
 

@@ -31,6 +31,15 @@ _OTHERS = text(
 )
 
 
+_CHOICE = text(
+    "SELECT pg_catalog.quote_ident(CAST(current_user AS text)), pg_catalog.current_setting('search_path'),"
+    " (SELECT pg_catalog.quote_ident(CAST(n.nspname AS text)) FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY ("
+    " pg_catalog.string_to_array(pg_catalog.replace(pg_catalog.replace(pg_catalog.current_setting('search_path'),"
+    " '\"$user\"', CAST(current_user AS text)), ' ', ''), ','))"
+    " AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE') LIMIT 1)"
+)
+
+
 @dataclass(frozen=True)
 class VersionTable:
     """Where Alembic keeps its version: the table's name and schema; None is where the connection's names resolve."""
@@ -83,14 +92,22 @@ class VersionTableStrange(ReconcileError):
 
 
 class NoSchemaChosen(ReconcileError):
-    """No schema on the connection's search path exists: nobody's tables can be looked for."""
+    """No schema on the connection's search path can be used: nobody's tables can be looked for.
 
-    def __init__(self, user: str) -> None:
+    `closed` is one that is there, which the user may not use.
+    """
+
+    def __init__(self, user: str, *, path: str, closed: str | None) -> None:
+        if closed:
+            remedy = f"GRANT USAGE, CREATE ON SCHEMA {closed} TO {user};"
+        else:
+            remedy = f"ALTER ROLE {user} SET search_path = public;"
         super().__init__(
-            f"{user} may use none of the schemas on its search_path, or none of them is there, so there is nowhere to"
-            f" look for tables. An administrator can run: GRANT USAGE, CREATE ON SCHEMA public TO {user};"
+            f"{user} may use no schema on its search_path, which is {path or 'empty'}, so there is nowhere to look for"
+            f" tables. An administrator can run: {remedy}"
         )
         self.user = user
+        self.remedy = remedy
 
 
 @dataclass(frozen=True)
@@ -154,7 +171,8 @@ def observe(
         PREAMBLE_SQL, {"schema": schema, "version_table": versions.name, "version_schema": versions.schema}
     ).one()
     if home is None:
-        raise NoSchemaChosen(connection.scalar(text("SELECT pg_catalog.quote_ident(CAST(current_user AS text))")) or "")
+        user, path, closed = connection.execute(_CHOICE).one()
+        raise NoSchemaChosen(user, path=path, closed=closed)
     versions = VersionTable(versions.name, versions.schema or home)
     if kind is not None and kind not in _HOLDS_VERSIONS:
         raise VersionTableStrange(versions, "it is no table")

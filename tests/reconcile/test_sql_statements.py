@@ -26,7 +26,10 @@ from reconcile.sql.statements import read_statement
             {"moves_rows"},
         ),
         ("WITH a AS MATERIALIZED (DELETE FROM t RETURNING *) SELECT * FROM a", {"moves_rows", "returns_rows"}),
-        ("WITH a AS (WITH b AS (SELECT 1) UPDATE t SET c = 1 RETURNING c) SELECT * FROM a", {"moves_rows", "returns_rows"}),
+        (
+            "WITH a AS (WITH b AS (SELECT 1) UPDATE t SET c = 1 RETURNING c) SELECT * FROM a",
+            {"moves_rows", "returns_rows"},
+        ),
         ("WITH a AS (SELECT 1) SELECT * FROM a FOR UPDATE", set()),
         ("WITH a AS (SELECT update, delete FROM t) SELECT update FROM a", set()),
         ("WITH a AS (SELECT 'x') SELECT '(UPDATE t SET a = 1)' FROM a", set()),

@@ -285,4 +285,141 @@ TALK = forms(
     form("assumed as it is", heal("--assume", "r3")),
 )
 
-CASES = (*MOVED, *UNORDERED, *RECORDED, *PAIRS, *ASKED, *TALK)
+GUARDED = """
+if "title" not in [column["name"] for column in sa.inspect(op.get_bind()).get_columns("notes")]:
+    op.add_column("notes", sa.Column("title", sa.Text))
+    op.execute("UPDATE notes SET title = upper(text)")
+"""
+BRANCHING = forms(
+    Case(
+        id="code-that-looks-first",
+        why="Code that looks before it acts may go another way the second time: then it isn't finished by it.",
+        revisions=(NOTES, GUARDED, INDEX),
+        steps=(upgrade("r1"), ROWS, COLUMN),
+        right=("refused",),
+        never=("Verified",),
+        truth="r1",
+    ),
+    form("a column"),
+    form(
+        "a table",
+        steps=(upgrade("r1"), sql("CREATE TABLE kinds (id serial PRIMARY KEY, name text)")),
+        revisions=(
+            NOTES,
+            """
+if not sa.inspect(op.get_bind()).has_table("kinds"):
+    kinds = op.create_table("kinds", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))
+    op.bulk_insert(kinds, [{"name": "song"}])
+""",
+        ),
+    ),
+    form(
+        "a loop",
+        revisions=(
+            NOTES,
+            """
+if "title" in [column["name"] for column in sa.inspect(op.get_bind()).get_columns("notes")]:
+    return
+op.add_column("notes", sa.Column("title", sa.Text))
+for id, text in op.get_bind().execute(sa.text("SELECT id, text FROM notes")).all():
+    op.get_bind().execute(sa.text("UPDATE notes SET title = :t WHERE id = :i"), {"t": text.upper(), "i": id})
+""",
+            INDEX,
+        ),
+    ),
+)
+
+SEQUENCE = 'op.execute("ALTER SEQUENCE notes_id_seq RESTART WITH 1000")'
+UNSEEN = forms(
+    Case(
+        id="what-no-schema-shows",
+        why="What a revision does that no look shows is done again where that is harmless, and else in doubt.",
+        revisions=(NOTES, TITLE + '\nop.execute("ALTER TABLE notes REPLICA IDENTITY FULL")'),
+        steps=(upgrade("r1"), COLUMN),
+        right=("healed",),
+        truth="r1",
+        after={"SELECT relreplident FROM pg_class WHERE relname = 'notes'": "f"},
+    ),
+    form("done again"),
+    form(
+        "done again, with an index to come",
+        revisions=(NOTES, f'op.execute("ALTER TABLE notes REPLICA IDENTITY FULL")\n{TITLE}\n{INDEX}'),
+    ),
+    form(
+        "a sequence that begins anew",
+        revisions=(NOTES, f"{TITLE}\n{SEQUENCE}"),
+        right=("refused",),
+        never=("Verified",),
+        after={"SELECT nextval('notes_id_seq')": "1000"},
+    ),
+    form(
+        "statistics",
+        revisions=(NOTES, f'{TITLE}\nop.execute("CREATE STATISTICS both ON text, title FROM notes")'),
+        right=("refused",),
+        never=("Verified",),
+        after={"SELECT count(*) FROM pg_statistic_ext": "1"},
+    ),
+)
+
+STATS = 'op.create_table("stats", sa.Column("id", sa.Integer, primary_key=True), sa.Column("n", sa.Integer))'
+NAMESAKES = forms(
+    Case(
+        id="somebody-elses-table",
+        why="A table that bears the name of ours and was never ours is left alone, whatever the chain would make.",
+        revisions=(NOTES, STATS),
+        steps=(upgrade("r1"), sql("CREATE TABLE stats (day date, hits bigint); INSERT INTO stats VALUES (now(), 1)")),
+        right=("refused",),
+        says=("stats", "another's has the name"),
+        never=("Verified", "DROP", "ALTER"),
+        holds="any",
+    ),
+    form("of other columns"),
+    form(
+        "with a key of its own",
+        steps=(upgrade("r1"), sql("CREATE TABLE stats (uid uuid PRIMARY KEY, payload jsonb NOT NULL)")),
+    ),
+    form(
+        "nothing on record",
+        steps=(sql("CREATE TABLE stats (uid uuid PRIMARY KEY, payload jsonb NOT NULL)"),),
+    ),
+)
+
+DEFERRED = """
+op.add_column("nodes", sa.Column("name", sa.Text))
+op.execute("INSERT INTO nodes (id, next) VALUES (1, 2)")
+op.execute("INSERT INTO nodes (id, next) VALUES (2, 1)")
+"""
+RUNS = forms(
+    Case(
+        id="runs-as-alembic-runs-it",
+        why="A chain that plain Alembic runs on a database that is behind, a heal runs as well.",
+        revisions=(NOTES, TITLE),
+        steps=(upgrade("r1"),),
+        right=("healed",),
+    ),
+    form(
+        "keys that are checked at the end",
+        revisions=(
+            'op.execute("CREATE TABLE nodes (id int PRIMARY KEY, next int REFERENCES nodes DEFERRABLE INITIALLY DEFERRED)")',
+            DEFERRED,
+        ),
+    ),
+    form(
+        "a verify() that fails",
+        sql("INSERT INTO notes (text) VALUES ('x')"),
+        COLUMN,
+        revisions=(NOTES, f"{TITLE}\nop.execute(\"UPDATE notes SET title = upper(text) WHERE text <> md5('a')\")"),
+        head="def verify(connection):\n    raise ValueError('not yet')\n\n\n",
+        right=("healed", "refused"),
+        truth="r1",
+    ),
+    form(
+        "a schema that env.py makes",
+        steps=(),
+        env="makes its schema",
+        holds="any",
+        after={"SELECT count(*) FROM pg_tables WHERE tablename = 'alembic_version' AND schemaname = 'app'": "1"},
+    ),
+)
+
+CASES = (*MOVED, *UNORDERED, *RECORDED, *PAIRS, *ASKED, *TALK, *BRANCHING, *UNSEEN, *NAMESAKES, *RUNS)
