@@ -354,7 +354,7 @@ UNSEEN = forms(
     ),
     form(
         "statistics",
-        revisions=(NOTES, f'{TITLE}\nop.execute("CREATE STATISTICS both ON text, title FROM notes")'),
+        revisions=(NOTES, f'{TITLE}\nop.execute("CREATE STATISTICS pair ON text, title FROM notes")'),
         right=("refused",),
         never=("Verified",),
         after={"SELECT count(*) FROM pg_statistic_ext": "1"},
@@ -400,7 +400,9 @@ RUNS = forms(
     form(
         "keys that are checked at the end",
         revisions=(
-            'op.execute("CREATE TABLE nodes (id int PRIMARY KEY, next int REFERENCES nodes DEFERRABLE INITIALLY DEFERRED)")',
+            """
+op.execute("CREATE TABLE nodes (id int PRIMARY KEY, next int REFERENCES nodes DEFERRABLE INITIALLY DEFERRED)")
+""",
             DEFERRED,
         ),
     ),
@@ -415,7 +417,7 @@ RUNS = forms(
     ),
     form(
         "a schema that env.py makes",
-        steps=(),
+        steps=(sql("CREATE SCHEMA app"),),
         env="makes its schema",
         holds="any",
         after={"SELECT count(*) FROM pg_tables WHERE tablename = 'alembic_version' AND schemaname = 'app'": "1"},
