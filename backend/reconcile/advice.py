@@ -25,7 +25,7 @@ def _about_others(item: Difference) -> str | None:
             return f"ALTER TABLE {key.relation} ALTER COLUMN {key.name} DROP NOT NULL;"
         case "row_security":
             return f"-- give the role that connects here a policy on {key.relation} that lets it read and write"
-    return f"-- ask whoever made {key} whether {key.relation} can do without it: {item.found}"
+    return f"-- ask whoever made {key} whether {key.relation} can do without it: {' '.join((item.found or '').split())}"
 
 
 def about_left_over(key: Key) -> str | None:
@@ -42,7 +42,7 @@ def about_left_over(key: Key) -> str | None:
     return None
 
 
-def _about_ours(item: Difference, expected: str) -> str | None:
+def _about_ours(item: Difference, expected: str) -> str | None:  # noqa: C901 - a table of cases
     """About an object of ours that is otherwise than it should be, or gone."""
     key = item.key
     match key.kind:
@@ -57,6 +57,8 @@ def _about_ours(item: Difference, expected: str) -> str | None:
         case "column" if item.found is not None:
             sql = altered(key, expected, item.found, lossless=False)
             return f"{sql};" if sql else None
+        case "function" if item.found is not None:
+            return f"{expected};"
         case "type" if item.found is not None:
             return _relabel(key.path, expected, item.found)
         case "sequence" if item.found is not None:

@@ -14,7 +14,7 @@ from reconcile.observe import Observation
 from reconcile.place import Claims, Doubt, Pending, Proof, find_place, label, with_presumed
 from reconcile.promotion import Promotion, promotions_of
 from reconcile.repair import ELSEWHERE, RELATIONS, mend
-from reconcile.schema import INVALID, Difference, Key, Schema, tables_in
+from reconcile.schema import INVALID, Difference, Key, Schema, table_key, tables_in
 from reconcile.severity import Severity, is_undecided, severity_of_others, severity_of_ours
 from reconcile.stand_ins import put_up_with
 from reconcile.tape import BASE, Point, Statement, Tape
@@ -122,7 +122,8 @@ def locate(
     expected = {key: text for key, text in place.schema(tape).items() if key not in ignoring}
     ours = {key: text for key, text in words.ours.items() if key not in ignoring}
     known = {**tape.end, **expected}
-    missing, differing, tolerated = _apart(expected, ours, observation, known)
+    ended = place.applied <= claims.applied  # what the chain once made, and is there, somebody else has put there
+    missing, differing, tolerated = _apart(expected, ours, observation, known, ended=ended)
     extra = tuple(item for item in _extra(observation, words, tape) if item.key.relation not in tables_in(ignoring))
     promotions = tuple(promotions_of(missing, extra))
     extra = tuple(item for item in extra if item.key not in {promotion.index for promotion in promotions})
@@ -214,7 +215,7 @@ def _ignored(ours: Schema, claims: Claims, tape: Tape) -> frozenset[Key]:
 
 
 def _apart(
-    expected: Schema, ours: Schema, observation: Observation, known: Schema
+    expected: Schema, ours: Schema, observation: Observation, known: Schema, *, ended: bool = True
 ) -> tuple[tuple[Difference, ...], tuple[Difference, ...], tuple[Difference, ...]]:
     """What is missing from a schema, what differs in it, and what differs and is to be put up with.
 
@@ -231,7 +232,7 @@ def _apart(
             item = Difference(key, item.expected, _in_place_of_table(key, observation))
         if item.found is None or item.found == f"{item.expected}{INVALID}":
             missing.append(item)
-        elif _is_tolerable(item, observation, known):
+        elif _is_tolerable(item, observation, known) or (ended and _is_left_alone(item, expected, observation, known)):
             tolerated.append(item)
         else:
             differing.append(item)
@@ -274,6 +275,15 @@ def _is_tolerable(item: Difference, observation: Observation, known: Schema) -> 
     return severity is Severity.HARMLESS or (
         severity is Severity.DEGRADED and mend(item) is None and not (item.found or "").startswith(ELSEWHERE)
     )
+
+
+def _is_left_alone(item: Difference, expected: Schema, observation: Observation, known: Schema) -> bool:
+    """Whether something is there again that the chain has dropped, and none of our writes meets it."""
+    if item.expected is not None:
+        return False
+    if table_key(item.key) not in expected and item.key.table:
+        return True
+    return item.key.kind == "column" and severity_of_others(item, observation, known) is Severity.HARMLESS
 
 
 def _has_all(end: Schema, ours: Schema, observation: Observation, known: Schema) -> bool:

@@ -284,5 +284,13 @@ def _emptied(location: Location, tape: Tape) -> list[str]:
     absent = {key for key in promised if key not in present} | {item.key for item in location.missing}
     whole = {item.key.relation for item in location.missing if item.key.kind == "table"}
     renamed_to = {key for statement in location.remaining for key in statement.effects}
-    columns = {key for key in absent & made - renamed_to if key.kind == "column" and key.relation not in whole}
+    columns = {
+        key
+        for key in absent & made - renamed_to
+        if key.kind == "column" and key.relation not in whole and not _is_computed(promised.get(key) or "")
+    }
     return sorted(f"{key.relation}.{key.name}" for key in columns)
+
+
+def _is_computed(column: str) -> bool:
+    return " generated always as (" in column

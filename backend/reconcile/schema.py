@@ -98,11 +98,13 @@ class Difference:
     found: str | None
 
     def __str__(self) -> str:
-        if self.found is None:
+        """In a line: what it is, and what it should be."""
+        found, expected = (None if text is None else " ".join(text.split()) for text in (self.found, self.expected))
+        if found is None:
             return f"{self.key} is missing"
-        if self.expected is None:
-            return f"{self.key} is not ours: {self.found}"
-        return f"{self.key} is {self.found}, not {self.expected}"
+        if expected is None:
+            return f"{self.key} is not ours: {found}"
+        return f"{self.key} is {found}, not {expected}"
 
 
 def difference(expected: Schema, found: Schema) -> tuple[Difference, ...]:

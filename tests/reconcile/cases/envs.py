@@ -81,16 +81,11 @@ finally:
 """
 IN_SCHEMA = """connection.execute(text(f'SET search_path TO "{name}"'))
         connection.commit()"""
-MAKES_SCHEMA = """connection.execute(text("CREATE SCHEMA IF NOT EXISTS app"))
-        connection.commit()"""
 TRANSLATED = "connection = connection.execution_options(schema_translate_map={None: name})"
 
 ENVS = {
     "template": TEMPLATE.format(options=""),
     "transaction_per_migration": TEMPLATE.format(options=", transaction_per_migration=True"),
-    "makes its schema": TEMPLATE.format(options=', version_table_schema="app"')
-    .replace("        context.configure(connection", f"        {MAKES_SCHEMA}\n        context.configure(connection")
-    .replace("engine_from_config, pool", "engine_from_config, pool, text"),
     "named versions": TEMPLATE.format(options=', version_table="versions"'),
     "own_versions": TEMPLATE.format(options=', version_table="our_versions"'),
     "version_schema": TEMPLATE.format(options=', version_table_schema="ours"'),

@@ -415,13 +415,34 @@ op.execute("CREATE TABLE nodes (id int PRIMARY KEY, next int REFERENCES nodes DE
         right=("healed", "refused"),
         truth="r1",
     ),
-    form(
-        "a schema that env.py makes",
-        steps=(sql("CREATE SCHEMA app"),),
-        env="makes its schema",
+)
+
+MAIL = 'op.alter_column("users", "email", new_column_name="mail")'
+AGAIN = forms(
+    Case(
+        id="there-again",
+        why="What the chain has dropped, and somebody has put there again, rejects nothing of ours and stays.",
+        revisions=(USERS, MAIL),
+        steps=(upgrade("head"), sql("INSERT INTO users (mail) VALUES ('a')")),
+        right=("current",),
         holds="any",
-        after={"SELECT count(*) FROM pg_tables WHERE tablename = 'alembic_version' AND schemaname = 'app'": "1"},
+    ),
+    form("a column", sql("ALTER TABLE users ADD COLUMN email text")),
+    form("a column that is computed", sql("ALTER TABLE users ADD COLUMN email text GENERATED ALWAYS AS (mail) STORED")),
+    form(
+        "a column that has to be given",
+        sql("ALTER TABLE users ADD COLUMN email text; UPDATE users SET email = mail"),
+        sql("ALTER TABLE users ALTER email SET NOT NULL"),
+        right=("refused",),
+    ),
+    form(
+        "a table",
+        revisions=(USERS, 'op.rename_table("users", "people")'),
+        steps=(
+            upgrade("head"),
+            sql("CREATE TABLE users AS SELECT * FROM people; ALTER TABLE users ADD PRIMARY KEY (id)"),
+        ),
     ),
 )
 
-CASES = (*MOVED, *UNORDERED, *RECORDED, *PAIRS, *ASKED, *TALK, *BRANCHING, *UNSEEN, *NAMESAKES, *RUNS)
+CASES = (*MOVED, *UNORDERED, *RECORDED, *PAIRS, *ASKED, *TALK, *BRANCHING, *UNSEEN, *NAMESAKES, *RUNS, *AGAIN)
