@@ -10,7 +10,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ class House:
     folder: Path
     settings: dict[str, str] = field(init=False)
     kills: Counter[str] = field(default_factory=Counter)
+    memory_mib: list[int] = field(default_factory=list)  # of the steady server, at each kill
 
     def __post_init__(self) -> None:
         limits = {"MAX_CONNECTIONS": "200", "OPEN_UPLOADS": "100000", "MAX_FILE_SIZE_MB": "1"}
@@ -81,10 +82,13 @@ class House:
                 program.kill()
                 program.start()
             case "decoder":
-                for pid in decoders(process_id(self.worker))[:1]:
-                    os.kill(pid, signal.SIGKILL)
+                try:
+                    os.kill(random.choice(decoders(process_id(self.worker))), signal.SIGKILL)
+                except (OSError, IndexError):  # it has ended by itself, or none is there yet
+                    return
             case "database":
-                kill(self.folder, "server")
+                with suppress(ProcessLookupError):  # the others end with the first
+                    kill(self.folder, "server")
                 join(self.folder)
         self.kills[what] += 1
 
@@ -94,6 +98,7 @@ class House:
         while time.monotonic() < latest:
             await asyncio.sleep(dice.uniform(1, 9))
             await asyncio.to_thread(self.kill, dice.choice(["server", "worker", "decoder", "database"]))
+            self.memory_mib.append(memory_bytes(self.steady) // MIB)
 
     async def run_sql(self, statement: str) -> list[Any]:
         """The rows that a statement returns; a database that is away is waited for."""
@@ -114,15 +119,19 @@ def process_id(program: Replica) -> int:
     return program._run.process.pid
 
 
+def memory_bytes(program: Replica) -> int:
+    """What it has in memory."""
+    lines = Path(f"/proc/{process_id(program)}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+
+
 def decoders(pid: int) -> list[int]:
-    """The processes below a worker that decode, or fork those that do, in any order."""
-    found = [one for one in descendants(pid) if b"decoder.server" in Path(f"/proc/{one}/cmdline").read_bytes()]
-    random.shuffle(found)
-    return found
+    """The processes below a worker that decode, or fork those that do. Raises OSError when one ends meanwhile."""
+    return [one for one in descendants(pid) if b"decoder.server" in Path(f"/proc/{one}/cmdline").read_bytes()]
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """All processes below one."""
+    """All processes below one. Raises OSError when one ends meanwhile."""
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in map(int, children.read_text().split()):
             yield child
@@ -142,7 +151,6 @@ async def usage(server: Replica) -> Usage:
     async with httpx.AsyncClient(base_url=server.url, headers=TOKEN, timeout=60) as client:
         for answer in await asyncio.gather(*(client.get("/api/audio") for _ in range(AT_ONCE))):
             assert answer.status_code == 200
-    pid = process_id(server)
     async with httpx.AsyncClient(base_url=server.url, headers=TOKEN, timeout=60) as client:
         while True:
             told = parsed((await client.get("/metrics")).text)
@@ -150,9 +158,8 @@ async def usage(server: Replica) -> Usage:
             if [*busy, value(told, "pegasus_http_connections_open")] == [0, 0, 1]:
                 break
             await asyncio.sleep(0.2)
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-        resident = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
-        return Usage(memory_bytes=resident, descriptors=len([*Path(f"/proc/{pid}/fd").iterdir()]))
+        descriptors = len([*Path(f"/proc/{process_id(server)}/fd").iterdir()])
+        return Usage(memory_bytes=memory_bytes(server), descriptors=descriptors)
 
 
 @dataclass
@@ -210,7 +217,7 @@ async def test_everything_at_once(folder: Path) -> None:
             await house.kill_at_random(SECONDS)
         after = await usage(house.steady)
         print(house.kills, crowd.attackers.counts, crowd.attackers.statuses)
-        print(before, after)
+        print(before, after, house.memory_mib)
         await check(house, crowd)
     assert after.memory_bytes - before.memory_bytes < GROWTH_BYTES
     assert after.descriptors - before.descriptors <= GROWTH_DESCRIPTORS
