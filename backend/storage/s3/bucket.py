@@ -3,6 +3,7 @@
 The bytes of each request bear their SHA-256, which the object store compares: see docs/decisions/0009.
 """
 
+import atexit
 import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -187,5 +188,7 @@ def _tag(told_tag: str | None) -> str:
 
 @cache
 def _client() -> httpx.Client:
-    """One for the process: it may be used by all threads, and keeps connections open."""
-    return httpx.Client(trust_env=False, timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS))
+    """One for the process: it may be used by all threads, and keeps connections open until the process ends."""
+    client = httpx.Client(trust_env=False, timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS))
+    atexit.register(client.close)
+    return client
