@@ -46,7 +46,8 @@ class Case:
     that nothing may say. In the end the database holds the "same" as plain Alembic makes, "more", or "any" thing else.
     `ways` is how many ways on a refusal must name at least; each that it names is followed.
     `role` is what the project connects as: the superuser, the owner of the database, who is none, or a guest in it.
-    `names` are the revisions' ids, where they aren't r1, r2, …
+    `names` are the revisions' ids, where they aren't r1, r2, …; `parents` are those that one follows, where it isn't
+    the one before it.
     """
 
     id: str
@@ -68,11 +69,12 @@ class Case:
     encoding: str = "UTF8"
     holds: Literal["same", "more", "any"] = "same"
     names: tuple[str, ...] = ()
+    parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def chain(self) -> tuple[object, ...]:
         """What a recording depends on."""
-        return self.revisions, self.names, self.env, self.head, self.base, self.ini
+        return self.revisions, self.names, tuple(self.parents.items()), self.env, self.head, self.base, self.ini
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -327,4 +327,27 @@ ONE_BY_ONE = forms(
     ),
 )
 
-CASES = (*ONE_BY_ONE, *PERCENT, *INSERTS, *COPY, *UPDATES, *UNKNOWN)
+SECURED = """
+op.execute("CREATE TABLE kinds (id serial PRIMARY KEY, name text)")
+op.execute("ALTER TABLE kinds ENABLE ROW LEVEL SECURITY")
+op.execute("ALTER TABLE kinds FORCE ROW LEVEL SECURITY")
+op.execute("CREATE POLICY own ON kinds USING (name = current_user) WITH CHECK (true)")
+op.execute("INSERT INTO kinds (name) VALUES ('song')")
+"""
+UNSEEN = forms(
+    Case(
+        id="rows-unseen",
+        why="A table in which whoever looks may see no row isn't empty for that.",
+        revisions=(FIRST, f"{SECURED}\n{INDEX}"),
+        steps=(upgrade("r1"),),
+        right=("refused",),
+        never=("is empty",),
+        role="owner",
+    ),
+    form(
+        "by row security",
+        *(sql(line.removeprefix('op.execute("').removesuffix('")')) for line in SECURED.strip().splitlines()),
+    ),
+)
+
+CASES = (*ONE_BY_ONE, *PERCENT, *INSERTS, *COPY, *UPDATES, *UNKNOWN, *UNSEEN)

@@ -78,6 +78,40 @@ CASES = forms(
         after={"SELECT string_agg(state::text, ',' ORDER BY id) FROM letters": "sent,draft"},
     ),
     form(
+        "in a default, an array, a check and a view",
+        sql(
+            UPPER + "ALTER TABLE letters ALTER state SET DEFAULT 'DRAFT', ADD COLUMN states lettersstate[],"
+            " ADD CONSTRAINT sent CHECK (state <> 'SENT' OR id > 0);"
+            " CREATE VIEW unread AS SELECT id FROM letters WHERE state = 'SENT'"
+        ),
+        sql("INSERT INTO letters (state, states) VALUES ('SENT', '{DRAFT,SENT}'), ('DRAFT', NULL)"),
+        revisions=(
+            LETTERS
+            + """
+op.execute(
+    "ALTER TABLE letters ALTER state SET DEFAULT 'draft', ADD COLUMN states lettersstate[],"
+    " ADD CONSTRAINT sent CHECK (state <> 'sent' OR id > 0)"
+)
+op.execute("CREATE VIEW unread AS SELECT id FROM letters WHERE state = 'sent'")
+""",
+        ),
+        after=STATES | {"SELECT states FROM letters WHERE id = 1": "{draft,sent}"},
+    ),
+    form(
+        "and a label to come",
+        sql(UPPER),
+        ROWS,
+        revisions=(
+            LETTERS,
+            "with op.get_context().autocommit_block():\n    op.execute(\"ALTER TYPE lettersstate ADD VALUE 'lost'\")",
+            'op.add_column("letters", sa.Column("text", sa.Text))',
+        ),
+        after={
+            "SELECT string_agg(state::text, ',' ORDER BY id) FROM letters": "sent,draft",
+            "SELECT string_agg(enumlabel, ',' ORDER BY enumsortorder) FROM pg_enum": "draft,sent,read,lost",
+        },
+    ),
+    form(
         "in another order",
         sql(MADE.format("'SENT', 'DRAFT', 'READ'")),
         ROWS,

@@ -100,6 +100,28 @@ WHERE = forms(
         right=("refused", "current"),
     ),
     form(
+        "beside a table of the same name",
+        sql("CREATE TABLE people (uid uuid PRIMARY KEY, mail text)"),
+        sql("CREATE SCHEMA app; ALTER DATABASE {database} SET search_path = app, public"),
+        upgrade("r1"),
+        sql("ALTER TABLE app.people ADD COLUMN name text"),
+        revisions=(PEOPLE, NAME + '\nop.create_index("people_name", "people", ["name"])'),
+        right=("healed",),
+        holds="any",
+        after={
+            "SELECT string_agg(attname, ',' ORDER BY attnum) FROM pg_attribute"
+            " WHERE attrelid = 'public.people'::regclass AND attnum > 0": "uid,mail",
+            "SELECT string_agg(schemaname, ',') FROM pg_indexes WHERE indexname = 'people_name'": "app",
+        },
+    ),
+    form(
+        "of the version table, beside another's of its name",
+        sql("CREATE TABLE alembic_version (version_num varchar(32)); INSERT INTO alembic_version VALUES ('cafe01')"),
+        upgrade("r1"),
+        base="CREATE SCHEMA ours;",
+        env="version_schema",
+    ),
+    form(
         "of the version table alone",
         upgrade("r1"),
         base="CREATE SCHEMA ours;",

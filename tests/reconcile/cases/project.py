@@ -15,7 +15,7 @@ REVISION = """{head}import sqlalchemy as sa
 from alembic import op
 
 revision = "{id}"
-down_revision = {parent!r}
+down_revision = {parents!r}
 
 
 def upgrade(**_names):
@@ -30,12 +30,14 @@ def write_project(case: Case, folder: Path, *, url: str) -> Path:
     ini.write_text(INI.format(url=url.replace("%", "%%")) + case.ini)
     (folder / "env.py").write_text(ENVS.get(case.env, case.env))
     (folder / "base.sql").write_text(case.base)
-    parent = None
+    before: tuple[str, ...] = ()
     for name, body in zip(case.ids, case.revisions, strict=True):
         (folder / "versions" / f"{name}.py").write_text(
-            REVISION.format(head=case.head, id=name, parent=parent, body=_indented(body))
+            REVISION.format(
+                head=case.head, id=name, parents=case.parents.get(name, before) or None, body=_indented(body)
+            )
         )
-        parent = name
+        before = (name,)
     return ini
 
 

@@ -1,6 +1,6 @@
 """A revision is all that it does to rows, also where an empty database has none to do anything about."""
 
-from .case import Case, form, forms, heal, sql, upgrade
+from .case import Case, admin, form, forms, heal, sql, upgrade
 
 NOTES = 'op.create_table("notes", sa.Column("id", sa.Integer, primary_key=True), sa.Column("text", sa.Text))'
 INDEX = 'op.create_index("notes_title", "notes", ["title"])'
@@ -82,6 +82,55 @@ with connection.connection.cursor().copy("COPY notes (id, text) TO STDOUT") as c
     ),
     form("by the statement TABLE", revisions=querying("SELECT id, text FROM (TABLE notes) AS n")),
     form("with a lock", revisions=querying("SELECT id, text FROM notes FOR UPDATE")),
+    form("in parentheses", revisions=querying("(SELECT id, text FROM notes ORDER BY id LIMIT 100)")),
+    form(
+        "by a union of limited queries",
+        revisions=reading(
+            "connection.execute(sa.union_all(notes.limit(1), notes.offset(1))).all()",
+            setup="""
+columns = sa.column("id"), sa.column("text")
+notes = sa.select(*columns).select_from(sa.table("notes", *columns)).order_by("id")
+""",
+        ),
+    ),
+    form(
+        "by a prepared query",
+        revisions=reading(
+            'connection.execute(sa.text("EXECUTE written")).all()',
+            setup='op.execute("PREPARE written AS SELECT id, text FROM notes")',
+        ),
+    ),
+    form(
+        "by a cursor of the server",
+        revisions=reading(
+            "rows",
+            setup="""
+op.execute("DECLARE written CURSOR FOR SELECT id, text FROM notes")
+rows = connection.execute(sa.text("FETCH ALL FROM written")).all()
+op.execute("CLOSE written")
+""",
+        ),
+    ),
+    form(
+        "in a stream",
+        revisions=reading(
+            "rows",
+            setup="""
+query, options = sa.text("SELECT id, text FROM notes"), {"stream_results": True}
+rows = connection.execute(query, execution_options=options).all()
+""",
+        ),
+    ),
+    form(
+        "over a temporary copy",
+        revisions=reading(
+            'connection.execute(sa.text("SELECT id, text FROM copied")).all()',
+            setup="""
+op.execute("CREATE TEMPORARY TABLE copied (id int, text text) ON COMMIT DROP")
+op.execute("INSERT INTO copied SELECT id, text FROM notes")
+""",
+        ),
+    ),
     form("with a comment between", revisions=querying('SELECT id, text FROM/**/ONLY public."notes" AS "where"')),
     form("in a common table expression", revisions=querying("WITH n AS (TABLE notes) SELECT id, text FROM n")),
     form(
@@ -303,6 +352,30 @@ with op.get_context().autocommit_block():
     ),
 )
 
+BESIDE = """
+with op.get_context().autocommit_block():
+    op.create_index("notes_text", "notes", ["text"], postgresql_concurrently=True)
+    op.create_index("notes_once", "notes", [sa.text("lower(text)")], unique=True, postgresql_concurrently=True)
+"""
+HALVES = forms(
+    Case(
+        id="autocommit-in-part",
+        why="What an autocommit_block has made stays when it is killed: it is finished, in whatever order it was made.",
+        env="transaction_per_migration",
+        revisions=(NOTES, BESIDE, MORE),
+        steps=(upgrade("r1"), sql("INSERT INTO notes (text) VALUES ('low')")),
+        right=("healed",),
+        after={"SELECT count(*) FROM pg_index WHERE indexrelid = 'notes_once'::regclass AND indisvalid": "1"},
+    ),
+    form("the first", sql("CREATE INDEX notes_text ON notes (text)")),
+    form("the second", sql("CREATE UNIQUE INDEX notes_once ON notes (lower(text))")),
+    form(
+        "the second, as its build was killed",
+        sql("CREATE INDEX notes_text ON notes (text); CREATE UNIQUE INDEX notes_once ON notes (lower(text))"),
+        admin("UPDATE pg_index SET indisvalid = false, indisready = false WHERE indexrelid = 'notes_once'::regclass"),
+    ),
+)
+
 STATES = """
 op.execute("CREATE TYPE state AS ENUM ('new')")
 op.create_table(
@@ -496,4 +569,4 @@ KEYWORDS = forms(
     form("like a catalog's columns", revisions=(tables("relname", "oid"), asking("SELECT relname, oid FROM pg_class"))),
 )
 
-CASES = (*LOOPS, *CHOSEN, *ALONE, *AUTOCOMMIT, *COMMITS, *ERRORS, *KEYWORDS)
+CASES = (*LOOPS, *CHOSEN, *ALONE, *AUTOCOMMIT, *HALVES, *COMMITS, *ERRORS, *KEYWORDS)

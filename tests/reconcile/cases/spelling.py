@@ -1,6 +1,6 @@
 """Two definitions are the same when this server says so, however an older one or a person has spelled them."""
 
-from .case import Case, form, forms, sql, upgrade
+from .case import Case, admin, form, forms, sql, upgrade
 
 BILLS = 'op.execute("CREATE TABLE bills (id int, state varchar(9), at timestamptz, due date, price numeric, n int)")'
 
@@ -139,5 +139,25 @@ CASES = forms(
         ),
         right=("refused", "healed"),
         holds="any",
+    ),
+    form(
+        "as this database writes dates, times and bytes",
+        admin("ALTER DATABASE {database} SET DateStyle = 'German, DMY'"),
+        admin("ALTER DATABASE {database} SET IntervalStyle = 'sql_standard'"),
+        admin("ALTER DATABASE {database} SET TimeZone = 'Asia/Kolkata'"),
+        admin("ALTER DATABASE {database} SET bytea_output = 'escape'"),
+        admin("ALTER DATABASE {database} SET extra_float_digits = -5"),
+        upgrade("r2"),
+        revisions=(
+            BILLS,
+            """
+op.execute(
+    "ALTER TABLE bills ADD sent date DEFAULT '2020-01-02', ADD late interval DEFAULT '1 day 2 hours',"
+    " ADD paid timestamptz DEFAULT '2020-01-02 03:04:05+00', ADD rate float8 DEFAULT 0.1,"
+    " ADD mark bytea DEFAULT decode('00ff', 'hex'), ADD CHECK (late < '9 days 01:00'::interval)"
+)
+op.execute("CREATE INDEX bills_sent ON bills (sent) WHERE sent > '2020-03-04'")
+""",
+        ),
     ),
 )

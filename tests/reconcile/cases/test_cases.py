@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from . import (
+    branches,
     evidence,
     hidden,
     labels,
@@ -31,6 +32,7 @@ CASES = tuple(
     case
     for room in (
         objects,
+        branches,
         rows,
         evidence,
         recording,
