@@ -18,7 +18,7 @@ from reconcile.errors import ReconcileError
 from reconcile.schema import Key, Schema, unquoted
 
 PREAMBLE_SQL = text((Path(__file__).parent / "preamble.sql").read_text(encoding="utf-8"))
-_HOLDS_VERSIONS = ("r", "p", "v")  # a view of one table can be changed, too
+_HOLDS_VERSIONS = ("r", "p")  # to read a view runs what it calls, whoever made it
 VERSION = "coalesce(CAST(version_num AS text), 'NULL')"  # whatever somebody's table of that name may hold
 CATALOG_SQL = (Path(__file__).parent / "observe.sql").read_text(encoding="utf-8")
 
@@ -175,7 +175,7 @@ def observe(
         raise NoSchemaChosen(user, path=path, closed=closed)
     versions = VersionTable(versions.name, versions.schema or home)
     if kind is not None and kind not in _HOLDS_VERSIONS:
-        raise VersionTableStrange(versions, "it is no table")
+        raise VersionTableStrange(versions, "it is a view, or something else that only looks like a table")
     if kind is not None and length is None:
         raise VersionTableStrange(versions, "it has no column version_num")
     query = CATALOG_SQL

@@ -137,6 +137,7 @@ def with_presumed(
         return place
     begun = [revision for revision in tape.revisions if revision.id in place.applied - claims.applied]
     index = {revision.id: at for at, revision in enumerate(tape.revisions)}
+    tips = tape.tips(place.applied)
     if unproved:
         before = claims.applied if claims.known else place.applied & frozenset(tape.ids[1 : unproved[0].index + 1])
         readings = (label(before, tape), label(place.applied, tape))
@@ -145,7 +146,7 @@ def with_presumed(
     presumed = tuple(
         Doubt(index[revision.id], position, statement)
         for revision in begun
-        if revision.id not in missed and not revision.replay_safe and not place.remaining
+        if revision.id not in missed and not revision.replay_safe and not (place.remaining and revision.id in tips)
         for position, statement in enumerate(revision.statements)
         if statement.traceless
     )

@@ -14,6 +14,26 @@ from reconcile.sql.statements import read_statement
 from reconcile.sql.tokens import significant
 from reconcile.tape import Effect, Kind
 
+_UNWATCHED = {
+    "ACCESS",
+    "AGGREGATE",
+    "CAST",
+    "COLLATION",
+    "CONVERSION",
+    "EVENT",
+    "FOREIGN",
+    "GROUP",
+    "LANGUAGE",
+    "OPERATOR",
+    "PUBLICATION",
+    "ROLE",
+    "SERVER",
+    "STATISTICS",
+    "SUBSCRIPTION",
+    "TEXT",
+    "TRANSFORM",
+    "USER",
+}
 QUERIES = {"SELECT", "WITH", "VALUES", "TABLE"}
 
 
@@ -40,7 +60,7 @@ def _makes_unwatched(sql: str) -> bool:
     words = [token.word for token in significant(sql)]
     if words[:2] == ["ALTER", "SEQUENCE"]:
         return "RESTART" in words
-    return words[:1] == ["CREATE"] and words[1:2] != ["EXTENSION"] and "EXISTS" not in words[:6]
+    return words[:1] == ["CREATE"] and not _UNWATCHED.isdisjoint(words[1:2])
 
 
 class Query:

@@ -70,10 +70,10 @@ def test_verdicts(verdict: str, database: str) -> None:
 def test_drifted(database: str) -> None:
     """Drift exits with its code, and says what differs and which SQL would mend it."""
     asked(database, partial(build, parts=OF_002, claim=("002",)))
-    asked(database, lambda connection: connection.execute("ALTER TABLE audio_files ALTER tag TYPE text"))
+    asked(database, lambda connection: connection.execute("ALTER TABLE audio_files ALTER tag TYPE bytea USING ''"))
     ran = reconcile("heal", database=database)
     assert ran.returncode == 20
-    assert "column audio_files.tag is text, not character varying(100)" in ran.stdout
+    assert "column audio_files.tag is bytea, not character varying(100)" in ran.stdout
     assert "ALTER TABLE audio_files ALTER COLUMN tag TYPE character varying(100)" in ran.stdout
 
 
