@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from audio.processing.shift import KILLED
+from core.database import POOL_SIZE
 from core.embedded_postgres import join
 from tests.api.test_killed_workers import AWAY
 from tests.core.conftest import folder, kill
@@ -37,7 +38,7 @@ WARM_SECONDS = 20
 END_SECONDS = 600
 UPLOADERS, REST_SECONDS = 3, 1.0  # of each server; what comes in has to be examined meanwhile
 AT_ONCE = 40
-GROWTH_BYTES, GROWTH_DESCRIPTORS = 32 * MIB, 4
+GROWTH_BYTES, GROWTH_DESCRIPTORS = 32 * MIB, POOL_SIZE  # how much of the pool is open before is up to the load
 CRASHED = "The recording can't be decoded: decoding it crashed (SIGKILL)."  # a child that was killed while it decoded
 HEARD = {"created": 1, "examined": 1, "progressed": 1}
 
