@@ -3,6 +3,7 @@
 Each case says what happened and what is right; checks.py says what that means.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -51,12 +52,23 @@ CASES = tuple(
 )
 
 
+OF_EACH_KIND, ONE_OF_THE_OTHERS_IN = 5, 3
+
+
 def grouped() -> Iterator[object]:
-    """The cases, those of a chain for one worker: it has recorded it."""
+    """The cases, those of a chain for one worker: it has recorded it.
+
+    Of each kind the first forms and always the same part of the others are tried in every run, all of them in a soak.
+    """
     chains: dict[object, str] = {}
+    forms = Counter[str]()
     for case in CASES:
-        group = chains.setdefault(case.chain, f"chain {len(chains)}")
-        yield pytest.param(case, id=case.id, marks=pytest.mark.xdist_group(group))
+        marks = [pytest.mark.xdist_group(chains.setdefault(case.chain, f"chain {len(chains)}"))]
+        kind = case.id.partition(",")[0]
+        if forms[kind] >= OF_EACH_KIND and forms[kind] % ONE_OF_THE_OTHERS_IN:
+            marks.append(pytest.mark.soak)
+        forms[kind] += 1
+        yield pytest.param(case, id=case.id, marks=marks)
 
 
 @pytest.mark.parametrize("case", list(grouped()))
