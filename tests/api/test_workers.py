@@ -2,18 +2,24 @@
 
 import asyncio
 import json
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
 
 import asyncpg
 import httpx
 import pytest
 
+from audio.processing.shift import KILLED
 from core.errors import PrivilegeMissing
 from core.job_queue import JobQueueMissing, bring_up_queue
 from core.settings import Settings
 from tests.api.conftest import Upload
 from tests.api.processing import ended, jobs, no_jobs, worker, working
-from tests.audio.samples import recording
+from tests.audio.samples import recording, repeat
 from tests.conftest import RunSql, fresh_database
+from tests.hardening.test_mixed_soak import decoders
 from tests.transcription.service import speaking
 
 
@@ -36,8 +42,37 @@ async def test_a_recording_that_kills_its_worker_fails(
     [failed] = await ended(client, poisonous)
     assert deaths == 3
     assert failed["processing_status"] == "failed"
-    assert "ended its worker 3 times" in failed["error_message"]
+    assert "was killed 3 times" in failed["error_message"]
     assert {one["processing_status"] for one in await ended(client, *before, *after)} == {"completed"}
+
+
+async def kill_children(count: int) -> None:
+    """Kills so many children of this process's decoder, each as soon as it is there."""
+    killed: set[int] = set()
+    while len(killed) < count:
+        with suppress(OSError):  # one has ended meanwhile
+            server_keeper_child = decoders(os.getpid())
+            if len(server_keeper_child) == 3 and (child := server_keeper_child[-1]) not in killed:
+                os.kill(child, signal.SIGKILL)
+                killed.add(child)
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(("kills", "end"), [(2, "completed"), (3, "failed")])
+async def test_a_recording_whose_decoding_is_killed_is_tried_again(
+    client: httpx.AsyncClient, settings: Settings, run_sql: RunSql, tmp_path: Path, kills: int, end: str
+) -> None:
+    """A child that somebody kills says nothing of its recording, until it was killed three times."""
+    path = tmp_path / "call.amr"
+    repeat("amr", path, hours=0.05)
+    answer = await client.post("/api/audio/upload", files={"file": ("call.amr", path.read_bytes())})
+    async with working(settings):
+        killing = asyncio.create_task(kill_children(kills))
+        [found] = await ended(client, answer.json())
+        await no_jobs(run_sql)
+    killing.cancel()
+    assert found["processing_status"] == end
+    assert found["error_message"] == (None if end == "completed" else KILLED.format(times=kills))
 
 
 async def test_a_worker_that_is_told_to_stop_gives_its_jobs_back(

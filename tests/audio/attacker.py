@@ -150,6 +150,18 @@ def say(_source: object, _target: object, *, answer: str) -> NoReturn:
     os._exit(0)
 
 
+def spin_on(_source: object, _target: object) -> NoReturn:
+    """Comes to no end, and doesn't hear that its processor time is over."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGXCPU])
+    spin(None, None)
+
+
+def talk(_source: object, _target: object) -> NoReturn:
+    """Answers without an end."""
+    while True:
+        os.write(1, bytes(65536))
+
+
 def watched(job: str) -> Callable[..., dict[str, Any]]:
     """A job of the real server's, which tells what it tried to import."""
 
@@ -166,6 +178,8 @@ OURS: dict[str, Callable[..., dict[str, Any]]] = {
     "attack": attack,
     "look around": look_around,
     "spin": spin,
+    "spin on": spin_on,
+    "talk": talk,
     "say": say,
 }
 serve(int(sys.argv[2]), niceness=int(sys.argv[3]), jobs=OURS | {f"watched {job}": watched(job) for job in JOBS})

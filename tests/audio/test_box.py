@@ -261,6 +261,19 @@ async def test_a_job_imports_nothing(attacked: Decoder, sample: Sample, tmp_path
             assert answer == {"imports": []}
 
 
+STUBBORN: dict[str, tuple[str, str]] = {
+    "computing": ("spin on", "it took more than 1 s of processor time"),
+    "answering": ("talk", "its answer is too long"),
+}
+
+
+@pytest.mark.parametrize(("job", "reason"), STUBBORN.values(), ids=STUBBORN)
+async def test_what_has_to_be_killed_has_failed(attacked: Decoder, source: int, job: str, reason: str) -> None:
+    """A child that only SIGKILL keeps within its limits was killed by no stranger: another try would end alike."""
+    with pytest.raises(DecodingFailed, match=reason):
+        await attacked.run(job, source=source, limits=DecodingLimits(cpu_seconds=1, cpu_seconds_per_mib=0))
+
+
 LIES: dict[str, tuple[object, type[Exception], str]] = {
     "no answer": ({}, DecodingFailed, "status 0"),
     "a list": ([], DecodingFailed, "status 0"),

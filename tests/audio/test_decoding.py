@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from audio.formats import FLAC, WAV
-from audio.processing.decoding import Decoder, DecoderUnavailable, DecodingFailed, DecodingLimits
+from audio.processing.decoding import Decoder, DecoderKilled, DecodingFailed, DecodingLimits
 from audio.processing.probing import examine
 from tests.audio.samples import recording
 
@@ -133,16 +133,17 @@ async def test_a_killed_server_is_started_anew(own_decoder: Decoder, endless: Pa
         await running
 
 
-async def test_a_killed_keeper_is_no_verdict(own_decoder: Decoder, endless: Path) -> None:
-    """When the machine kills what it likes, the recording isn't blamed."""
+@pytest.mark.parametrize("which", [0, 1], ids=["the keeper", "the child"])
+async def test_what_is_killed_is_no_verdict(own_decoder: Decoder, endless: Path, which: int) -> None:
+    """When the machine kills what it likes, as where memory runs out, the recording isn't blamed."""
     job = asyncio.create_task(examine(endless, audio=WAV, decoder=own_decoder, limits=LIMITS))
     await until(lambda: own_decoder._server and len(children(server_of(own_decoder))) == 2)
-    os.kill(children(server_of(own_decoder))[0], signal.SIGKILL)
-    with pytest.raises(DecoderUnavailable):
+    os.kill(children(server_of(own_decoder))[which], signal.SIGKILL)
+    with pytest.raises(DecoderKilled):
         await job
 
 
-async def test_a_killed_child_is_told(own_decoder: Decoder, endless: Path) -> None:
+async def test_a_crashed_child_is_told(own_decoder: Decoder, endless: Path) -> None:
     """A child that crashes takes nobody with it."""
     job = asyncio.create_task(examine(endless, audio=WAV, decoder=own_decoder, limits=LIMITS))
     await until(lambda: own_decoder._server and len(children(server_of(own_decoder))) == 2)

@@ -24,6 +24,7 @@ from core.errors import PegasusError
 log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 10
+_BEGUN = b"+"
 _ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
 _PIECE_BYTES = 256 * 1024
 _REASON_CHARACTERS, _TRACE_CHARACTERS = 300, 20_000
@@ -69,10 +70,17 @@ class DecodingFailed(PegasusError):
 
 
 class DecoderUnavailable(PegasusError):
-    """The decoder itself doesn't run, or was killed from outside: the recording isn't to blame, and may be retried."""
+    """The decoder itself doesn't run: the recording isn't to blame, and may be retried."""
 
     def __init__(self) -> None:
-        super().__init__("The decoder doesn't run on this machine, or was killed: see the log.")
+        super().__init__("The decoder doesn't run on this machine: see the log.")
+
+
+class DecoderKilled(PegasusError):
+    """A job's processes were killed from outside, as where memory runs out: the recording may not be to blame."""
+
+    def __init__(self) -> None:
+        super().__init__("The process that decoded the recording was killed.")
 
 
 class Decoder:
@@ -108,6 +116,7 @@ class Decoder:
         Raises:
             DecodingFailed: it can't be decoded within the limits.
             DecoderUnavailable: nothing could be tried.
+            DecoderKilled: somebody ended the job before it had an answer.
             OSError: there is no room for what it writes.
         """
         limits = limits.for_size(os.fstat(source).st_size)
@@ -161,14 +170,17 @@ class _Answer(BaseModel):
     result: dict[str, Any] | None = None
     disk_full: bool = False
     unavailable: bool = False
+    killed: bool = False
     reason: Annotated[str, AfterValidator(lambda text: _printable(text)[:_REASON_CHARACTERS])] = ""
     trace: Annotated[str, AfterValidator(lambda text: _indented(text[:_TRACE_CHARACTERS]))] = ""
 
 
 def _result(answer: bytes) -> tuple[dict[str, Any], Used]:
     """The answer begins with a + when a child was begun, and goes on with JSON when that has ended."""
+    if answer == _BEGUN:  # nobody was left to say how it ended
+        raise DecoderKilled
     try:
-        said = _Answer.model_validate_json(answer[1:])
+        said = _Answer.model_validate_json(answer.removeprefix(_BEGUN))
     except ValidationError as error:
         raise DecoderUnavailable from error
     if said.trace:
@@ -176,6 +188,8 @@ def _result(answer: bytes) -> tuple[dict[str, Any], Used]:
     if said.unavailable:
         log.error("the decoder's box can't be closed, so nothing is decoded")
         raise DecoderUnavailable
+    if said.killed:
+        raise DecoderKilled
     if said.disk_full:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if said.result is None:

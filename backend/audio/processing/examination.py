@@ -42,7 +42,8 @@ class Examination:
     async def found(self, recording: AudioFile, *, is_all: bool) -> Found:
         """What a recording is; it is decoded only where that isn't known yet. Where that `is_all`, it is completed.
 
-        Raises NotAudio, DecodingFailed, DecoderUnavailable, BytesMissing, Gone, or what another try may overcome.
+        Raises NotAudio, DecodingFailed, DecoderUnavailable, DecoderKilled, BytesMissing, Gone, or what another try may
+        overcome.
         """
         manifest = await read_manifest(self.storage, recording.file_path)
         found = manifest.found

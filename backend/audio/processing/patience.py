@@ -8,9 +8,9 @@ from datetime import timedelta
 class Patience:
     """How a worker waits. Database and storage are waited for without end.
 
-    `kills` is how often a job may have ended its worker, `tries` how often one may fail in a way that nobody foresaw,
-    `engine_tries` how often an engine may be busy or away. A worker that was silent for `heartbeat` counts as dead;
-    one that stops gives its jobs `drain_seconds` to end.
+    `kills` is how often a job's worker or decoder may be killed, `tries` how often one may fail in a way that nobody
+    foresaw, `engine_tries` how often an engine may be busy or away. A worker that was silent for `heartbeat` counts as
+    dead; one that stops gives its jobs `drain_seconds` to end.
     """
 
     kills: int = 3

@@ -66,7 +66,7 @@ async def make_playback(
 
     Raises:
         DecodingFailed: it can't be made within the limits, and why; `target` isn't there then.
-        DecoderUnavailable, OSError: it wasn't tried.
+        DecoderUnavailable, DecoderKilled, OSError: it wasn't tried.
     """
     job, arguments = ("remux", {"muxer": variant.muxer}) if variant.muxer else ("transcode", {})
     async with opened(file) as source, new_file(target) as written:

@@ -68,7 +68,7 @@ async def examine(file: Path | int, *, audio: AudioFormat, decoder: Decoder, lim
 
     Raises:
         DecodingFailed: it can't be decoded within the limits, and why.
-        DecoderUnavailable, OSError: it wasn't tried.
+        DecoderUnavailable, DecoderKilled, OSError: it wasn't tried.
     """
     async with opened(file) as source:
         cpu_seconds = limits.for_size(os.fstat(source).st_size).cpu_seconds * _FULL_LOOK

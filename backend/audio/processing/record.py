@@ -11,7 +11,7 @@ from core.origin import UNKNOWN, Origin
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """How often a job has ended its worker, whether it is under way, and how often it was tried in another lane.
+    """How often a job's worker or decoder was killed, whether it is under way, and how often another lane tried it.
 
     And the request that it comes from.
     """

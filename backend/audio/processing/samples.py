@@ -29,7 +29,7 @@ class SampleFiles:
     async def of(self, recording: Path) -> AsyncIterator[Path]:
         """A file of samples as the engines' contract describes them, which goes with the block.
 
-        Raises NotAudio, DecodingFailed, DecoderUnavailable, OSError.
+        Raises NotAudio, DecodingFailed, DecoderUnavailable, DecoderKilled, OSError.
         """
         with tempfile.TemporaryDirectory(prefix="samples-", dir=self.scratch) as folder:
             samples = Path(folder) / "samples"

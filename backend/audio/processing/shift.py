@@ -1,7 +1,8 @@
 """A worker's time on one connection: what becomes of each job that PgQueuer hands to it.
 
 PgQueuer gives a killed worker's jobs to others once its heartbeat has failed, and doesn't count how often that
-happened. So the job's record keeps it: what ends its worker every time ends as failed, and meanwhile runs alone.
+happened. So the job's record keeps it, and how often the decoder alone was killed: what is killed every time ends as
+failed, and meanwhile runs alone.
 
 A job goes from lane to lane as one row, so that there is never more than one for a recording.
 """
@@ -18,6 +19,7 @@ from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Job as Queued
 
+from audio.processing.decoding import DecoderKilled
 from audio.processing.jobs import Job, Lane
 from audio.processing.patience import Patience
 from audio.processing.record import Record
@@ -32,7 +34,7 @@ from storage.contract import StorageError
 log = structlog.get_logger(__name__)
 BATCH = 4
 UNFORESEEN = "Processing failed for a reason that nobody foresaw; the server's log has more."
-KILLED = "Processing this recording has ended its worker {times} times, so it isn't tried again."
+KILLED = "Processing this recording was killed {times} times, so it isn't tried again."
 _NOTE = f"UPDATE {JOBS} SET headers = $2, entrypoint = $4 WHERE id = $1 AND queue_manager_id = $3 RETURNING id"  # noqa: S608
 
 
@@ -123,6 +125,8 @@ class Shift:
             await self._note(queued, record)
             raise RetryRequested(reason="the worker stops") from None
         except Exception as error:  # noqa: BLE001 - whatever it is, the job goes on
+            if isinstance(error, DecoderKilled):
+                record = replace(record, killed=record.killed + 1)
             await self._note(queued, record)
             await self._after(error, queued, record, recording_id)
             return
@@ -173,5 +177,6 @@ class Shift:
         kinds: Sequence[tuple[tuple[type[Exception], ...], float]] = (
             ((EngineBusy, EngineUnreachable), patience.engine_tries),
             ((DatabaseProblem, StorageError, OSError), float("inf")),
+            ((DecoderKilled,), float("inf")),  # the record counts these
         )
         return next((tries for kind, tries in kinds if isinstance(error, kind)), patience.tries)

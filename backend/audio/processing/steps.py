@@ -44,7 +44,7 @@ class Processing:
 
         Where none does, it is completed, or failed with a reason. One that was deleted meanwhile, or is at its end,
         is left alone. Raises whatever another try may overcome: EngineBusy, EngineUnreachable, DecoderUnavailable,
-        DatabaseProblem, StorageError, OSError.
+        DecoderKilled, DatabaseProblem, StorageError, OSError.
         """
         async with self.sessions() as session:
             recording = await repository.find(session, recording_id, owner=None)

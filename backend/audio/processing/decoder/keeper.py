@@ -36,9 +36,10 @@ def keep(connection_descriptor: int, *, jobs: Jobs, source: int, target: int | N
         answer, in_time = _wait_for(child, pipe, connection, seconds=request["limits"]["wall_seconds"])
         _kill(child)
         _, status, usage = os.wait4(child, 0)
-        outcome = _outcome(answer, status, in_time=in_time, limits=request["limits"])
+        used = _used(usage)
+        outcome = _outcome(answer, status, used, in_time=in_time, limits=request["limits"])
         with suppress(OSError):  # nobody may wait any more
-            connection.sendall(json.dumps(outcome | {"used": _used(usage)}).encode())
+            connection.sendall(json.dumps(outcome | {"used": used}).encode())
 
 
 def _line(connection: socket.socket) -> bytes:
@@ -74,10 +75,14 @@ def _kill(child: int) -> None:
             kill(child, signal.SIGKILL)
 
 
-def _outcome(answer: bytes, status: int, *, in_time: bool, limits: dict[str, int]) -> dict[str, Any]:
+def _outcome(
+    answer: bytes, status: int, used: dict[str, float], *, in_time: bool, limits: dict[str, int]
+) -> dict[str, Any]:
     """What the child has answered, which may be anything that is JSON, or what it died of."""
     if not in_time:
         return {"reason": f"it took more than {limits['wall_seconds']} s"}
+    if len(answer) >= _ANSWER_LIMIT_BYTES:
+        return {"reason": "its answer is too long"}
     with suppress(ValueError, RecursionError):
         outcome = json.loads(answer)
         if isinstance(outcome, dict) and outcome.keys() & {"result", "reason", "disk_full"}:
@@ -87,8 +92,11 @@ def _outcome(answer: bytes, status: int, *, in_time: bool, limits: dict[str, int
         return {"unavailable": True}
     if code == OUT_OF_MEMORY:
         return {"reason": f"it needed more than {limits['memory_bytes'] / 1024**2:.0f} MiB of memory"}
-    if code == -signal.SIGXCPU:
+    # One that doesn't heed SIGXCPU is killed by the kernel a second later.
+    if code == -signal.SIGXCPU or (code == -signal.SIGKILL and used["cpu_seconds"] >= limits["cpu_seconds"]):
         return {"reason": f"it took more than {limits['cpu_seconds']} s of processor time"}
+    if code == -signal.SIGKILL:  # by a person, or by the kernel where memory runs out: no limit of ours does so
+        return {"killed": True}
     return {"reason": f"decoding it crashed ({signal.Signals(-code).name if code < 0 else f'status {code}'})"}
 
 
