@@ -17,6 +17,7 @@ from audio.processing.patience import Patience
 from audio.transcription.contract import Engine
 from core.database import open_engine, sessions_on
 from core.settings import ROOT, Settings
+from storage.contract import Storage
 from storage.opening import open_storage
 from tests.conftest import RunSql
 from tests.stored import storage_environment
@@ -47,7 +48,11 @@ CREATE TRIGGER walk AFTER UPDATE ON audio_files FOR EACH ROW
 
 @asynccontextmanager
 async def working(
-    settings: Settings, *, engine: Engine | None = None, patience: Patience = IMPATIENT
+    settings: Settings,
+    *,
+    storage: Storage | None = None,
+    engine: Engine | None = None,
+    patience: Patience = IMPATIENT,
 ) -> AsyncIterator[None]:
     """A worker in this process, until the block ends."""
     assert settings.database_url is not None
@@ -56,7 +61,7 @@ async def working(
     async with open_worker(
         settings,
         sessions=sessions_on(pool, address),
-        storage=open_storage(settings),
+        storage=storage or open_storage(settings),
         decoding=2,
         engine=engine,
         patience=patience,

@@ -6,18 +6,25 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from storage.blocking import in_thread
-from storage.contract import PIECE_BYTES, OpensLocally, Storage
+from storage.contract import PIECE_BYTES, BytesMissing, OpensLocally, Storage
 
 
 @asynccontextmanager
 async def stored_file(storage: Storage, name: str, *, scratch: Path | None) -> AsyncIterator[Path]:
     """A file with the bytes under `name`, for reading: the stored one where it lies on this machine, or a copy.
 
-    The copy lies in the folder `scratch`, or the system's for such files, and goes with the block. Raises StorageError.
+    The copy lies in the folder `scratch`, or the system's for such files, and goes with the block. Raises StorageError,
+    and BytesMissing where the stored one is deleted before the block has opened it.
     """
     if isinstance(storage, OpensLocally):
         with await storage.open_locally(name) as file:
-            yield Path(str(file.name))
+            path = Path(str(file.name))
+            try:
+                yield path
+            except FileNotFoundError as error:
+                if await in_thread(path.exists):
+                    raise
+                raise BytesMissing from error
         return
     with tempfile.TemporaryDirectory(prefix="pegasus-", dir=scratch) as folder:
         copy = Path(folder) / "recording"
