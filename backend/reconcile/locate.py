@@ -221,7 +221,7 @@ def _apart(
 
     An INVALID index counts as missing: it serves nobody.
     """
-    missing, differing, tolerated = [], [], []
+    missing, differing, tolerated, left_alone = [], [], [], []
     for key in {**expected, **ours}:
         item = Difference(key, expected.get(key), ours.get(key))
         if item.expected == item.found:
@@ -232,10 +232,15 @@ def _apart(
             item = Difference(key, item.expected, _in_place_of_table(key, observation))
         if item.found is None or item.found == f"{item.expected}{INVALID}":
             missing.append(item)
-        elif _is_tolerable(item, observation, known) or (ended and _is_left_alone(item, expected, observation, known)):
+        elif _is_tolerable(item, observation, known):
             tolerated.append(item)
+        elif ended and _is_left_alone(item, expected, observation, known):
+            left_alone.append(item)
         else:
             differing.append(item)
+    (differing if missing or differing else tolerated).extend(
+        left_alone
+    )  # else it may be the chain's, and not yet gone
     replaced = tables_in(item.key for item in differing if item.found in RELATIONS.values())
     return (
         tuple(item for item in missing if item.key.relation not in replaced),
