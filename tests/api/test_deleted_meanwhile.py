@@ -18,7 +18,8 @@ from tests.api.conftest import Look, Upload
 from tests.api.processing import no_jobs, working
 from tests.conftest import RunSql
 
-KINDS = ("wav", "amr", "webm live")  # played as it is, transcoded, remuxed
+# Transcoded for playback; as it is; remuxed. The first has the moments of the others.
+KINDS = ("amr", *(pytest.param(kind, marks=pytest.mark.soak) for kind in ("wav", "webm live")))
 
 
 class Moments:
