@@ -121,13 +121,13 @@ def locate(
     place = with_presumed(place, claims, tape, missed=missed, unproved=unproved)
     expected = {key: text for key, text in place.schema(tape).items() if key not in ignoring}
     ours = {key: text for key, text in words.ours.items() if key not in ignoring}
-    known = {**tape.end, **expected}
+    recorded = {**tape.end, **expected}
     ended = place.applied <= claims.applied  # what the chain once made, and is there, somebody else has put there
-    missing, differing, tolerated = _apart(expected, ours, observation, known, ended=ended)
+    missing, differing, tolerated = _apart(expected, ours, observation, recorded, ended=ended)
     extra = tuple(item for item in _extra(observation, words, tape) if item.key.relation not in tables_in(ignoring))
     promotions = tuple(promotions_of(missing, extra))
     extra = tuple(item for item in extra if item.key not in {promotion.index for promotion in promotions})
-    rejecting = tuple(item for item in extra if severity_of_others(item, observation, known) is Severity.BREAKING)
+    rejecting = tuple(item for item in extra if severity_of_others(item, observation, recorded) is Severity.BREAKING)
     renamed = _renamed({**tape.after(claims.applied), **expected}, words.ours, extra)
     tips = tuple(sorted(tape.tips(place.applied)))
     others = tuple(namesakes(observation.schema, claims, tape))
@@ -137,7 +137,7 @@ def locate(
         sound = not missing and not differing and not place.pending and not words.relabellings
         if sound and tips == observation.claimed == (tape.head,) and not rejecting and not place.readings:
             return Verdict.CURRENT
-        if len(claims.unknown) == len(claims.rows) == 1 and _has_all(tape.end, words.ours, observation, known):
+        if len(claims.unknown) == len(claims.rows) == 1 and _has_all(tape.end, words.ours, observation, recorded):
             return Verdict.AHEAD
         if strangers and assume is not None:
             return Verdict.AMBIGUOUS
@@ -167,7 +167,7 @@ def locate(
         rejecting=rejecting,
         undecided=(
             *(item for item in stand_ins if item.key.kind == "table"),
-            *(item for item in extra if is_undecided(item, observation, known)),
+            *(item for item in extra if is_undecided(item, observation, recorded)),
         ),
         tolerated=(*stand_ins, *tolerated),
         unenforced=tuple(key for key in expected if observation.details.get(key) == UNENFORCED_BY_TRIGGERS),
@@ -215,7 +215,7 @@ def _ignored(ours: Schema, claims: Claims, tape: Tape) -> frozenset[Key]:
 
 
 def _apart(
-    expected: Schema, ours: Schema, observation: Observation, known: Schema, *, ended: bool = True
+    expected: Schema, ours: Schema, observation: Observation, recorded: Schema, *, ended: bool = True
 ) -> tuple[tuple[Difference, ...], tuple[Difference, ...], tuple[Difference, ...]]:
     """What is missing from a schema, what differs in it, and what differs and is to be put up with.
 
@@ -232,9 +232,9 @@ def _apart(
             item = Difference(key, item.expected, _in_place_of_table(key, observation))
         if item.found is None or item.found == f"{item.expected}{INVALID}":
             missing.append(item)
-        elif _is_tolerable(item, observation, known):
+        elif _is_tolerable(item, observation, recorded):
             tolerated.append(item)
-        elif ended and _is_left_alone(item, expected, observation, known):
+        elif ended and _is_left_alone(item, expected, observation, recorded):
             left_alone.append(item)
         else:
             differing.append(item)
@@ -263,10 +263,10 @@ def _elsewhere(key: Key, observation: Observation) -> str | None:
     return None
 
 
-def _is_tolerable(item: Difference, observation: Observation, known: Schema) -> bool:
+def _is_tolerable(item: Difference, observation: Observation, recorded: Schema) -> bool:
     """Whether something differs that keeps nobody from working, and that only a person could mend."""
     if item.expected is None:
-        return severity_of_others(item, observation, known) is Severity.HARMLESS and item.key.kind in (
+        return severity_of_others(item, observation, recorded) is Severity.HARMLESS and item.key.kind in (
             "extension",
             "schema",
             "sequence",
@@ -282,17 +282,17 @@ def _is_tolerable(item: Difference, observation: Observation, known: Schema) -> 
     )
 
 
-def _is_left_alone(item: Difference, expected: Schema, observation: Observation, known: Schema) -> bool:
+def _is_left_alone(item: Difference, expected: Schema, observation: Observation, recorded: Schema) -> bool:
     """Whether something is there again that the chain has dropped, and none of our writes meets it."""
     if item.expected is not None:
         return False
     if table_key(item.key) not in expected and item.key.table:
         return True
-    return item.key.kind == "column" and severity_of_others(item, observation, known) is Severity.HARMLESS
+    return item.key.kind == "column" and severity_of_others(item, observation, recorded) is Severity.HARMLESS
 
 
-def _has_all(end: Schema, ours: Schema, observation: Observation, known: Schema) -> bool:
-    missing, differing, _ = _apart(end, ours, observation, known)
+def _has_all(end: Schema, ours: Schema, observation: Observation, recorded: Schema) -> bool:
+    missing, differing, _ = _apart(end, ours, observation, recorded)
     return not missing and not differing
 
 

@@ -74,12 +74,12 @@ def _locate(connection: Connection, observation: Observation, project: Project, 
     findings: Findings = ()
     if location.verdict is Verdict.AMBIGUOUS:
         findings = examine_doubts(location, connection, tape)
-    reached = proved_so_far(location, findings)
+    reached = proved_so_far(location, findings, tape)
     if choices.assume is not None:
         return probed(ask(assume=choices.assume, reached=reached), connection, project)
     if location.verdict is Verdict.AMBIGUOUS:
         vouched = vouched_by_revision(location.readings, connection, project)
-        proof = prove(location, findings)
+        proof = prove(location, findings, tape)
         location = ask(assume=vouched, proof=None if vouched else proof, reached=reached)
     rows = examine_presumed(location, connection, tape)
     if rows.missed or rows.unproved:

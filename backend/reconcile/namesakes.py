@@ -29,26 +29,26 @@ class Namesake:
         )
 
 
-def namesakes(found: Schema, claims: Claims, tape: Tape) -> Iterator[Namesake]:
+def namesakes(observed: Schema, claims: Claims, tape: Tape) -> Iterator[Namesake]:
     """The tables in a schema that aren't ours, though they bear the name of one that has yet to be made."""
     for revision in tape.revisions:
         if revision.id in claims.applied:
             continue
-        for table, columns in _made_in(revision.statements, found):
-            lacking = tuple(key.name for key in columns if key not in found)
+        for table, columns in _made_in(revision.statements, observed):
+            lacking = tuple(key.name for key in columns if key not in observed)
             strange = tuple(
                 key.name
-                for key in found
+                for key in observed
                 if key.kind == "column" and key.relation == table.relation and key not in tape.keys
             )
             if strange and 2 * len(lacking) > len(columns):
                 yield Namesake(table.relation, revision.id, lacking, strange)
 
 
-def _made_in(statements: tuple[Statement, ...], found: Schema) -> Iterator[tuple[Key, tuple[Key, ...]]]:
+def _made_in(statements: tuple[Statement, ...], observed: Schema) -> Iterator[tuple[Key, tuple[Key, ...]]]:
     """The tables made by some statements that bear the name of one that is there, with the columns they begin with."""
     for statement in statements:
         made = [key for key, effect in statement.effects.items() if effect.before is None]
         for table in made:
-            if table.kind == "table" and table in found:
+            if table.kind == "table" and table in observed:
                 yield table, tuple(key for key in made if key.kind == "column" and key.relation == table.relation)

@@ -4,8 +4,9 @@ Behind one, each transaction may run in another session: a lock that is held by 
 never given back. Two clients that are connected at once and are answered by one backend prove it.
 """
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 
+from reconcile.engine import engine_like
 from reconcile.errors import ReconcileError
 
 _TRIES = 3
@@ -29,8 +30,7 @@ def refuse_pooler(connection: Connection) -> None:
     Raises:
         PoolerBetween: it isn't.
     """
-    engine = connection.engine
-    beside = Engine(engine.pool.recreate(), engine.dialect, engine.url)
+    beside = engine_like(connection.engine)
     try:
         with beside.connect() as other:
             for _ in range(_TRIES):

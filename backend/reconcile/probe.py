@@ -55,9 +55,9 @@ def _is_null_somewhere(item: Difference, connection: Connection) -> bool:
     try:
         connection.execute(_SEARCH_TIMEOUT)
         sql = f"SELECT EXISTS (SELECT FROM {item.key.relation} t WHERE t.{item.key.name} IS NULL)"  # noqa: S608 - quoted
-        found = connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).scalar()
+        is_null = connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).scalar()
     except DBAPIError:
         return False
     finally:
         savepoint.rollback()
-    return bool(found)
+    return bool(is_null)

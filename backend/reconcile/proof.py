@@ -29,12 +29,12 @@ def examine_doubts(location: Location, connection: Connection, tape: Tape) -> Fi
     return findings
 
 
-def prove(location: Location, findings: Findings) -> Proof | None:
+def prove(location: Location, findings: Findings, tape: Tape) -> Proof | None:
     """Where the rows prove an ambiguous database to be, or None where they leave a doubt."""
     doubts = location.doubts
     if not findings or location.reach is None:
         return None
-    for at in range(_last_that_ran(findings) + 1, len(doubts)):
+    for at in range(_last_that_ran(location, findings, tape) + 1, len(doubts)):
         finding = findings[at]
         if finding is None:
             return None
@@ -43,14 +43,25 @@ def prove(location: Location, findings: Findings) -> Proof | None:
     return _proof(location.reach, doubts, findings)
 
 
-def proved_so_far(location: Location, findings: Findings) -> Point | None:
+def proved_so_far(location: Location, findings: Findings, tape: Tape) -> Point | None:
     """The place behind the last statement that ran, as the rows prove; what follows stays in doubt."""
-    ran = _last_that_ran(findings)
+    ran = _last_that_ran(location, findings, tape) if findings else -1
     return Point(location.doubts[ran].index, location.doubts[ran].position + 1) if ran >= 0 else None
 
 
-def _last_that_ran(findings: Findings) -> int:
-    return max((at for at, finding in enumerate(findings) if finding is not None and finding.ran), default=-1)
+def _last_that_ran(location: Location, findings: Findings, tape: Tape) -> int:
+    """The last statement that the rows prove to have run, and with it all before it; -1 where there is none.
+
+    Somebody else may have put the same rows into a table that `create_all` made. So behind a statement that neither its
+    own rows nor the schema tell of, rows alone prove nothing.
+    """
+    last = -1
+    for at, (doubt, finding) in enumerate(zip(location.doubts, findings, strict=True)):
+        if finding is not None and finding.ran:
+            last = at
+        elif finding is None and may_be_unordered(doubt, tape):
+            break
+    return last
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ class _Writes:
 
     def _is_strict(self, tokens: Sequence[Token]) -> bool:
         """Whether a condition over NULL alone is NULL, so that it neither holds nor is broken; each part names one."""
-        known = all(
+        all_strict = all(
             token.kind in {"string", "number"}
             or token.text in {"(", ")", ",", "[", "]"}
             or (token.kind == "operator" and token.text in _STRICT)
@@ -160,7 +160,7 @@ class _Writes:
             for before, token in pairwise([Token("space", ""), *tokens])
         )
         parts = [list(part) for of_words, part in groupby(tokens, key=_joins) if not of_words]
-        return known and all(any(token.text in self._observed for token in part) for part in parts)
+        return all_strict and all(any(token.text in self._observed for token in part) for part in parts)
 
 
 def _joins(token: Token) -> bool:

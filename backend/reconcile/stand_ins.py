@@ -48,8 +48,8 @@ def _keys_as_constraints(ours: Schema, observed: Schema, promised: Schema | None
     for constraint, text in observed.items():
         index = constraint._replace(kind="index")
         expected = f"UNIQUE USING btree {text.removeprefix('UNIQUE ')}"
-        known = tape.texts.get(index, ()) if promised is None else {promised.get(index)}
-        if constraint.kind == "unique" and index not in ours and expected in known:
+        texts = tape.texts.get(index, ()) if promised is None else {promised.get(index)}
+        if constraint.kind == "unique" and index not in ours and expected in texts:
             yield Difference(index, expected, f"a constraint, {text}")
 
 

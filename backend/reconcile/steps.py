@@ -9,7 +9,8 @@ from reconcile.create import Creation, creations
 from reconcile.locate import Location
 from reconcile.normalize import rename_statements
 from reconcile.repair import mend
-from reconcile.schema import Difference
+from reconcile.schema import Difference, unquoted
+from reconcile.sql.names import names_in
 from reconcile.sql.split import first_word
 from reconcile.tape import BASE, Revision, Statement, Tape
 
@@ -123,9 +124,21 @@ def _said_again(location: Location, tape: Tape) -> Iterator[Statement]:
     if not claimed or location.remaining or location.rerun:
         return
     on_record = tape.ancestry(claimed)
-    for revision in tape.revisions:
-        if revision.id in location.applied - on_record:
-            yield from (item for item in revision.statements if item.transactional and _may_be_repeated(item))
+    said = [item for one in tape.revisions if one.id in location.applied - on_record for item in one.statements]
+    for at, item in enumerate(said):
+        if item.transactional and _may_be_repeated(item) and not _is_about_dropped(item, said[at + 1 :]):
+            yield item
+
+
+def _is_about_dropped(statement: Statement, later: Iterable[Statement]) -> bool:
+    """Whether a statement names a table, or else an object, that a later one drops or calls otherwise."""
+    dropped = {
+        unquoted(key.table or key.name)
+        for item in later
+        for key, effect in item.effects.items()
+        if effect.after is None and key.kind in ("table", "column", "view", "sequence", "function", "schema", "type")
+    }
+    return not dropped.isdisjoint(names_in(statement.sql))
 
 
 def _may_be_repeated(statement: Statement) -> bool:

@@ -119,6 +119,25 @@ UNORDERED = forms(
         after={},
     ),
     form(
+        "rows that the service has made as well",
+        revisions=(
+            USERS,
+            f"""
+op.create_table("roles", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))
+{LOWER}
+op.execute("INSERT INTO roles (name) VALUES ('admin')")
+""",
+        ),
+        steps=(
+            upgrade("r1"),
+            sql("INSERT INTO users (email) VALUES ('A'), ('B')"),
+            sql("CREATE TABLE roles (id serial PRIMARY KEY, name text); INSERT INTO roles (name) VALUES ('admin')"),
+        ),
+        right=("refused",),
+        truth="",
+        after={},
+    ),
+    form(
         "nothing on record",
         steps=(sql("CREATE TABLE users (id serial PRIMARY KEY, email text)"), MADE),
         revisions=(USERS, ROOT, LOGINS),
@@ -344,6 +363,21 @@ UNSEEN = forms(
     form(
         "done again, with an index to come",
         revisions=(NOTES, f'op.execute("ALTER TABLE notes REPLICA IDENTITY FULL")\n{TITLE}\n{INDEX}'),
+    ),
+    form(
+        "about what was dropped since",
+        steps=(upgrade("r2"), sql("UPDATE alembic_version SET version_num = 'r1'")),
+        revisions=(
+            NOTES,
+            """
+op.create_table("drafts", sa.Column("id", sa.Integer, primary_key=True))
+op.execute("COMMENT ON TABLE drafts IS 'not yet'")
+op.execute("ALTER TABLE drafts REPLICA IDENTITY FULL")
+op.drop_table("drafts")
+op.add_column("notes", sa.Column("title", sa.Text))
+""",
+        ),
+        after={},
     ),
     form(
         "a sequence that begins anew",
