@@ -124,11 +124,11 @@ if MOUNTS:
             while not await self.is_ready():
                 await asyncio.sleep(0.05)
 
-    async def end_postgres(database: str) -> None:
-        """Lets PostgreSQL want more room for its log, without which it ends."""
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            admin = await asyncpg.connect(database)
-            await admin.execute("SELECT pg_logical_emit_message(true, '', repeat('x', 20000000))")
+    async def end_postgres(admin: asyncpg.Connection) -> None:
+        """Lets PostgreSQL want more and more room for its log, until it ends because there is none."""
+        while not admin.is_closed():
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await admin.execute("SELECT pg_logical_emit_message(true, '', repeat('x', 20000000))")
 
     async def test_the_databases_disk_is_full(
         client: httpx.AsyncClient, server: Run, disk: Path, database: str, run_sql: RunSql, tmp_path: Path
@@ -136,6 +136,7 @@ if MOUNTS:
         """Every request is answered that the database can't now, nothing that was acknowledged is lost, and in place
         all goes on once there is room: where rows find none, and where PostgreSQL can't even run.
         """
+        admin = await asyncpg.connect(database)
         traffic = Traffic(client)
         await traffic.go_on()
         assert (traffic.refused, await traffic.is_ready()) == (set(), True)
@@ -143,7 +144,7 @@ if MOUNTS:
             filling = fill(disk)
             traffic.refused.clear()
             if ended:
-                await asyncio.gather(end_postgres(database), *(traffic.go_on() for _ in range(3)))
+                await asyncio.gather(end_postgres(admin), *(traffic.go_on() for _ in range(3)))
             for _ in range(8):
                 await traffic.go_on()
                 assert not await traffic.is_ready()
