@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
+from multiprocessing import parent_process
 from typing import Any
 
 import structlog
@@ -168,11 +169,19 @@ class _ServerAlone(_Server):
             _announce(listener)
 
 
+class _ServerOfSeveral(_Server):
+    async def on_tick(self, counter: int) -> bool:
+        supervisor = parent_process()
+        if supervisor is not None and not supervisor.is_alive():  # nobody else could end this process any more
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
 class _Process(multiprocess.Process):
     @property
     def server(self) -> uvicorn.Server:
         if self._server is None:
-            self._server = _Server(self.config)
+            self._server = _ServerOfSeveral(self.config)
         return self._server
 
 

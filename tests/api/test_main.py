@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -109,6 +110,19 @@ def test_it_serves_until_it_is_told_to_end(tmp_path: Path, database: str, signal
     assert all("exception" not in event for event in run.events())
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
+
+
+def test_server_processes_end_with_their_supervisor(tmp_path: Path, database: str) -> None:
+    """A supervisor that is killed leaves no process behind that would go on serving, and hold the port."""
+    with running(tmp_path, DATABASE_URL=database, WORKERS="2") as run:
+        port = int(run.url().rpartition(":")[2])
+        run.process.kill()
+        while True:  # the test's own timeout says when one never ends
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) != 0:
+                    break
+            time.sleep(0.05)
+    assert all("exception" not in event for event in run.events())
 
 
 async def test_old_code_serves_beside_new_code(tmp_path: Path, database: str, run_sql: RunSql) -> None:

@@ -11,7 +11,10 @@ import asyncpg
 import httpx
 import pytest
 
+from audio.processing.decoding import DecoderUnavailable
+from audio.processing.examination import VARIANT_TRIES
 from audio.processing.shift import KILLED
+from audio.transcription.contract import EngineUnreachable, Transcript
 from core.errors import PrivilegeMissing
 from core.job_queue import JobQueueMissing, bring_up_queue
 from core.settings import Settings
@@ -46,15 +49,16 @@ async def test_a_recording_that_kills_its_worker_fails(
     assert {one["processing_status"] for one in await ended(client, *before, *after)} == {"completed"}
 
 
-async def kill_children(count: int) -> None:
-    """Kills so many children of this process's decoder, each as soon as it is there."""
-    killed: set[int] = set()
-    while len(killed) < count:
+async def kill_children(count: int, *, spared: int = 0) -> None:
+    """Kills so many children of this process's decoder, each as soon as it is there; the first ones are spared."""
+    seen: set[int] = set()
+    while len(seen) < spared + count:
         with suppress(OSError):  # one has ended meanwhile
             server_keeper_child = decoders(os.getpid())
-            if len(server_keeper_child) == 3 and (child := server_keeper_child[-1]) not in killed:
-                os.kill(child, signal.SIGKILL)
-                killed.add(child)
+            if len(server_keeper_child) == 3 and (child := server_keeper_child[-1]) not in seen:
+                if len(seen) >= spared:
+                    os.kill(child, signal.SIGKILL)
+                seen.add(child)
         await asyncio.sleep(0.01)
 
 
@@ -73,6 +77,55 @@ async def test_a_recording_whose_decoding_is_killed_is_tried_again(
     killing.cancel()
     assert found["processing_status"] == end
     assert found["error_message"] == (None if end == "completed" else KILLED.format(times=kills))
+
+
+async def test_a_variant_that_is_killed_costs_the_variant_alone(
+    client: httpx.AsyncClient, settings: Settings, run_sql: RunSql, tmp_path: Path
+) -> None:
+    """A recording whose playback variant can't be made, as its child is killed each time, is as good as it came."""
+    path = tmp_path / "call.amr"
+    repeat("amr", path, hours=0.05)
+    answer = await client.post("/api/audio/upload", files={"file": ("call.amr", path.read_bytes())})
+    async with working(settings):
+        killing = asyncio.create_task(kill_children(VARIANT_TRIES, spared=1))
+        [recorded] = await ended(client, answer.json())
+        await no_jobs(run_sql)
+        await killing
+    assert (recorded["processing_status"], recorded["error_message"]) == ("completed", None)
+    assert recorded["duration_seconds"] == pytest.approx(180, rel=0.01)
+    whole = await client.get(f"/api/audio/{recorded['id']}/download")
+    assert whole.content == path.read_bytes()
+
+
+class FailingEngine:
+    """Fails in each of the given ways, one after the other, and then hears something."""
+
+    name = "failing"
+
+    def __init__(self, *failures: Exception) -> None:
+        self._failures = list(failures)
+
+    async def transcribe(self, audio: Path, *, language: str | None) -> Transcript:
+        """The same for every recording."""
+        if self._failures:
+            raise self._failures.pop(0)
+        return Transcript("Something.")
+
+    async def close(self) -> None:
+        """Has nothing to let go of."""
+
+
+@pytest.mark.parametrize(("bugs", "end"), [(2, "completed"), (3, "failed")])
+async def test_what_is_nobodys_fault_uses_up_no_try(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload, bugs: int, end: str
+) -> None:
+    """An engine that is away and a decoder that doesn't run use up none of the three tries of what nobody foresaw."""
+    away = EngineUnreachable("failing", "it is away")
+    failures = [away, DecoderUnavailable(), away, DecoderUnavailable(), *[ValueError("a bug")] * bugs]
+    uploaded = await upload()
+    async with working(settings, engine=FailingEngine(*failures)):
+        [recorded] = await ended(client, uploaded)
+    assert recorded["processing_status"] == end
 
 
 async def test_a_worker_that_is_told_to_stop_gives_its_jobs_back(

@@ -15,7 +15,7 @@ from audio.formats import HEAD_BYTES, AudioFormat, recognise
 from audio.incoming import NotAudio
 from audio.manifest import Found, follow_row, read_manifest
 from audio.models import AudioFile, ProcessingStatus
-from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits
+from audio.processing.decoding import Decoder, DecoderKilled, DecodingFailed, DecodingLimits
 from audio.processing.playback import Variant, make_playback, variant_due
 from audio.processing.probing import Examined, examine
 from audio.processing.progress import UNDER_WAY, Gone, commit_lazily, take_further
@@ -26,6 +26,7 @@ from storage.blocking import in_thread
 from storage.contract import Storage
 
 log = structlog.get_logger(__name__)
+VARIANT_TRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,12 +100,17 @@ class Examination:
         name = playback_name(path, extension=variant.audio.extension)
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             target = Path(folder) / f"playback.{variant.audio.extension}"
-            try:
-                await make_playback(
-                    file, target, audio=audio, variant=variant, decoder=self.decoder, limits=self.limits
-                )
-            except DecodingFailed as failure:
-                log.warning("no playback variant", name=name, reason=failure.reason)
+            make = partial(make_playback, audio=audio, variant=variant, decoder=self.decoder, limits=self.limits)
+            for _ in range(VARIANT_TRIES):
+                try:
+                    await make(file, target)
+                    break
+                except DecodingFailed as failure:
+                    log.warning("no playback variant", name=name, reason=failure.reason)
+                    return None
+                except DecoderKilled:
+                    log.warning("the process that made a playback variant was killed", name=name)
+            else:
                 return None
             await self.storage.delete(name)  # what an earlier try may have left, perhaps half of it
             await in_thread(partial(store, target, self.storage, name))

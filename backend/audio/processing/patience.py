@@ -6,7 +6,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How a worker waits. Database and storage are waited for without end.
+    """How a worker waits. Database, storage and decoder are waited for without end.
 
     `kills` is how often a job's worker or decoder may be killed, `tries` how often one may fail in a way that nobody
     foresaw, `engine_tries` how often an engine may be busy or away. A worker that was silent for `heartbeat` counts as

@@ -19,7 +19,7 @@ from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Job as Queued
 
-from audio.processing.decoding import DecoderKilled
+from audio.processing.decoding import DecoderKilled, DecoderUnavailable
 from audio.processing.jobs import Job, Lane
 from audio.processing.patience import Patience
 from audio.processing.record import Record
@@ -36,6 +36,10 @@ BATCH = 4
 UNFORESEEN = "Processing failed for a reason that nobody foresaw; the server's log has more."
 KILLED = "Processing this recording was killed {times} times, so it isn't tried again."
 _NOTE = f"UPDATE {JOBS} SET headers = $2, entrypoint = $4 WHERE id = $1 AND queue_manager_id = $3 RETURNING id"  # noqa: S608
+
+
+OUTAGES = (DecoderUnavailable, DatabaseProblem, StorageError, OSError)  # no recording is to blame: never counted
+ENGINE_FAILURES = (EngineBusy, EngineUnreachable)
 
 
 class _BrokenOff(Exception):
@@ -125,8 +129,7 @@ class Shift:
             await self._note(queued, record)
             raise RetryRequested(reason="the worker stops") from None
         except Exception as error:  # noqa: BLE001 - whatever it is, the job goes on
-            if isinstance(error, DecoderKilled):
-                record = replace(record, killed=record.killed + 1)
+            record = _counted(record, error)
             await self._note(queued, record)
             await self._after(error, queued, record, recording_id)
             return
@@ -158,8 +161,7 @@ class Shift:
     async def _after(self, error: Exception, queued: Queued, record: Record, recording_id: UUID) -> None:
         """Fails the recording where that was the last try. Raises RetryRequested where it wasn't."""
         reason = str(error) if isinstance(error, PegasusError) else UNFORESEEN
-        attempts = max(0, queued.attempts - record.earlier)
-        if attempts + 1 >= self._most_tries(error):
+        if record.failed >= self._patience.tries or record.unanswered >= self._patience.engine_tries:
             await self._processing.fail(recording_id, reason)
             return
         log.warning(
@@ -169,14 +171,17 @@ class Shift:
             exc_info=None if isinstance(error, PegasusError) else error,
         )
         asked = error.retry_after_seconds if isinstance(error, EngineBusy) else None
+        attempts = max(0, queued.attempts - record.earlier)
         delay = self._patience.delay(attempts) if asked is None else timedelta(seconds=asked)
         raise RetryRequested(min(delay, self._patience.longest_delay), reason=type(error).__name__)
 
-    def _most_tries(self, error: Exception) -> float:
-        patience = self._patience
-        kinds: Sequence[tuple[tuple[type[Exception], ...], float]] = (
-            ((EngineBusy, EngineUnreachable), patience.engine_tries),
-            ((DatabaseProblem, StorageError, OSError), float("inf")),
-            ((DecoderKilled,), float("inf")),  # the record counts these
-        )
-        return next((tries for kind, tries in kinds if isinstance(error, kind)), patience.tries)
+
+def _counted(record: Record, error: Exception) -> Record:
+    """The record with what went wrong, which counts by its kind: an outage between two tries is none of them."""
+    if isinstance(error, OUTAGES):
+        return record
+    if isinstance(error, DecoderKilled):
+        return replace(record, killed=record.killed + 1)
+    if isinstance(error, ENGINE_FAILURES):
+        return replace(record, unanswered=record.unanswered + 1)
+    return replace(record, failed=record.failed + 1)
