@@ -2,8 +2,8 @@
 
 import argparse
 
+from app.schema_healing import heal_database, on_database, run_script
 from core.settings import Settings
-from healing import heal_database, on_database, run_script
 from reconcile.heal import stamp_only
 
 

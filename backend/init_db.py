@@ -5,10 +5,10 @@ Nothing needs this: the server makes and heals its tables by itself. A database 
 
 import asyncio
 
-from audio.models import Base
-from core.database import database_address, explained, open_single_use_engine
+from app.schema_healing import run_script
+from audio.model.audio_file import Base
+from core.database.engine import database_address, explained, open_single_use_engine
 from core.settings import Settings
-from healing import run_script
 
 
 async def init_db(settings: Settings) -> int:

@@ -14,43 +14,54 @@ from fastapi.middleware import Middleware
 from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from access.door import Door
-from access.rate import UploadRate
-from access.static import StaticTokens, static_tokens
-from api import audio, events, form_upload, health, metrics, page, reference, session, transcript, uploads
-from api.connection_limits import ConnectionLimits
-from api.edge import Guard, LingeringAnswer, RequestLog
+from access.authenticator import Door
+from access.static_tokens import StaticTokens, static_tokens
+from access.upload_rate import UploadRate
 from api.errors import answer_problems
-from api.event_stream import Streams
-from api.facts import Watched
-from api.health import Health
-from api.limits import BodyLimits
-from api.multipart import LIMITS
-from api.origin import own_hosts
+from api.guards.body_limits import BodyLimits
+from api.guards.request_origin import own_hosts
+from api.health_checks import Health
+from api.http1.connection_limits import ConnectionLimits
+from api.http1.server import Drain, claim_address, run, run_workers
+from api.middleware import Guard, LingeringAnswer, RequestLog
+from api.protocols.event_stream import Streams
+from api.protocols.multipart import LIMITS
+from api.protocols.tus import UPLOADS_PATH, TusEdge
+from api.routes import (
+    events,
+    form_upload,
+    health,
+    metrics,
+    page,
+    recordings,
+    reference,
+    resumable_uploads,
+    session,
+    transcripts,
+)
 from api.schemas import PROBLEMS
-from api.server import Drain, claim_address, run, run_workers
+from api.scrape_gauges import Watched
 from api.state import State
-from api.tus import UPLOADS_PATH, TusEdge
-from audio.entrance import Entrance
-from audio.ingest import Ingest
+from app.last_heal import last_heal
+from app.notifications import telling, webhook_endpoints
+from app.schema_healing import bring_up_to_date
+from app.worker_process import inline_worker, tell_metrics, work_alone
+from audio.intake.batch_inserter import Entrance
+from audio.intake.ingest import Ingest
+from audio.intake.quota import Quota
+from audio.intake.resumable.resumable_uploads import Uploads
+from audio.library.recordings import Recordings
 from audio.processing.decoder_process import inspect_box
-from audio.quota import Quota
-from audio.recordings import Recordings
-from audio.upkeep.manifests import Manifests
+from audio.upkeep.manifest_repair import Manifests
 from audio.upkeep.schedule import Schedule
 from audio.upkeep.sweeper import Sweeper
-from audio.uploads.uploads import Uploads
-from core import tracing
-from core.database import database_address, is_pooled, open_engine, sessions_on
+from core.database.engine import database_address, is_pooled, open_engine, sessions_on
 from core.errors import PegasusError
-from core.logging import configure_logging
-from core.metrics import shared_between_processes
+from core.observability import tracing
+from core.observability.logging import configure_logging
+from core.observability.metrics import shared_between_processes
 from core.settings import Settings, load_settings
-from healed import last_heal
-from healing import bring_up_to_date
 from storage.opening import open_storage, prepare_storage
-from telling import telling, webhook_endpoints
-from working import inline_worker, tell_metrics, work_alone
 
 WORKER = "worker"
 SPANS_ALONE: TelemetryConfig = {"metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
@@ -66,7 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Pegasus",
         summary="Takes in audio recordings, and heals the database it keeps them in.",
         version=_version(),
-        docs_url=None,  # api/reference.py has them, from this server alone
+        docs_url=None,  # api/routes/reference.py has them, from this server alone
         redoc_url=None,
         lifespan=partial(lifespan, settings=settings),
         middleware=_surroundings(settings),
@@ -76,9 +87,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.include_router(form_upload.router)
     app.include_router(events.router)
-    app.include_router(audio.router)
-    app.include_router(uploads.router)
-    app.include_router(transcript.router)
+    app.include_router(recordings.router)
+    app.include_router(resumable_uploads.router)
+    app.include_router(transcripts.router)
     app.include_router(session.router)
     app.include_router(health.router)
     app.include_router(metrics.router)
@@ -95,7 +106,7 @@ def _surroundings(settings: Settings) -> list[Middleware]:
         bytes_path=UPLOADS_PATH,
         file_bytes=settings.max_file_size_bytes,
         form_bytes=LIMITS.overhead_bytes,
-        other_bytes=audio.JSON_BODY_BYTES,
+        other_bytes=recordings.JSON_BODY_BYTES,
     )
     return [
         Middleware(PlainRefusal),

@@ -3,8 +3,8 @@
 It does what every start of the server does, and says what it found, what it did, and that the result was compared.
 """
 
+from app.schema_healing import heal_database, run_script
 from core.settings import Settings
-from healing import heal_database, run_script
 
 
 async def resolve(settings: Settings) -> int:

@@ -4,8 +4,8 @@ import argparse
 
 from sqlalchemy import Connection
 
+from app.schema_healing import on_database, run_script
 from core.settings import Settings
-from healing import on_database, run_script
 from reconcile.look import look
 from reconcile.observe import Observation, observe
 from reconcile.project import Project

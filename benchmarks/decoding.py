@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from audio.formats import HEAD_BYTES, AudioFormat, recognise
+from audio.model.formats import HEAD_BYTES, AudioFormat, recognise
 from audio.processing.decoding import Decoder, DecodingLimits
 from audio.processing.probing import examine
 from tests.audio.samples import recording

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import asyncpg
 
-from core.embedded_postgres import join
+from core.postgres.embedded import join
 
 ROOT = Path(__file__).parent.parent
 FILL = """

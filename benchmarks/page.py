@@ -16,10 +16,10 @@ from pathlib import Path
 import psycopg
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from app.schema_healing import bring_up_to_date
 from benchmarks.processing import running
-from core.embedded_postgres import join
+from core.postgres.embedded import join
 from core.settings import load_settings
-from healing import bring_up_to_date
 
 ROW = """
 INSERT INTO audio_files (id, filename, original_filename, file_path, file_size_bytes, duration_seconds, mime_type,

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from core.embedded_postgres import join
+from core.postgres.embedded import join
 
 ROOT = Path(__file__).parent.parent
 PYTHON = ROOT / ".venv-chains" / "bin" / "python"

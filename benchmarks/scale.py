@@ -21,12 +21,12 @@ from uuid import UUID
 import asyncpg
 import httpx
 
-from audio.cursor import Cursor
-from audio.wanted import NEWEST_FIRST
+from app.schema_healing import bring_up_to_date
+from audio.library.cursor import Cursor
+from audio.library.filters import NEWEST_FIRST
 from benchmarks.processing import running, until_ready
-from core.embedded_postgres import join
+from core.postgres.embedded import join
 from core.settings import load_settings
-from healing import bring_up_to_date
 
 SMALL = 20_000
 MEMORY = Path("/dev/shm")

@@ -23,8 +23,8 @@ from alembic.config import Config
 from sqlalchemy import Connection, event
 
 from benchmarks.generated_chain import generate_chain
-from core.database import open_single_use_engine
-from core.embedded_postgres import join
+from core.database.engine import open_single_use_engine
+from core.postgres.embedded import join
 from reconcile.__main__ import main as reconcile
 from reconcile.engine import on_own_connection
 from reconcile.look import look

@@ -15,10 +15,10 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from core.database import open_single_use_engine
-from core.embedded_postgres import join
+from app.schema_healing import bring_up_to_date
+from core.database.engine import open_single_use_engine
+from core.postgres.embedded import join
 from core.settings import Settings, load_settings
-from healing import bring_up_to_date
 from tests.object_store import ObjectStore
 
 OTHERS_PREFIXES = ("PG", "COMPOSE_", "POSTGRES_")

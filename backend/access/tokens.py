@@ -14,10 +14,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import Row, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from core.database.system_tables import tokens
 from core.errors import PegasusError
 from core.labels import label as checked_label
 from core.labels import user_label
-from core.system_tables import tokens
 
 PREFIX = "pegasus_"  # lets scanners of logs and repositories find a secret that got lost
 SECRET_BYTES = 32

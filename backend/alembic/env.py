@@ -1,12 +1,12 @@
-"""Alembic's way into the chain of `audio_files`; migrating.py knows how it reaches the database."""
+"""Alembic's way into the chain of `audio_files`; app/alembic_env.py knows how it reaches the database."""
 
 import logging
 from typing import Any
 
 from alembic import context
 
-from audio.models import Base
-from migrating import run
+from app.alembic_env import run
+from audio.model.audio_file import Base
 
 
 def configure(**how: Any) -> None:

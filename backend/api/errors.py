@@ -13,29 +13,25 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from access.door import TokenInvalid, TokenMissing
-from access.guesses import TooManyGuesses
-from access.rate import TooManyUploads
-from api.body import UploadTooSlow
-from api.cookie import OriginUnknown
-from api.digests import DigestMalformed, DigestMismatch
-from api.event_stream import TooManyStreams
-from api.limits import BodyTooLarge
-from api.metrics import AdminNeeded
-from api.multipart import FileMissing, FormLimitPassed, FormMalformed, NotAForm
-from api.origin import ForeignHost, ForeignOrigin, HostMalformed, ProxiedRequest
-from api.ranges import RangeNotSatisfiable
-from api.refusals import REFUSALS
-from api.tus import VERSION, HeaderRefused, NotUploadBytes, ProtocolVersionUnknown
-from audio.cursor import CursorRefused
-from audio.file_names import FileNameIsPath
-from audio.incoming import NotAudio, UploadEmpty, UploadTooLarge
-from audio.processing.results import PlaybackNotReady, TranscriptNotReady, WaveformNotReady
-from audio.quota import QuotaPassed
-from audio.recordings import RecordingMissing, RetryRefused
-from audio.repository import OutcomeUnknown
-from audio.retries import RetryKeyMalformed, RetryKeyTaken
-from audio.uploads.errors import (
+from access.authenticator import TokenInvalid, TokenMissing
+from access.guess_limit import TooManyGuesses
+from access.upload_rate import TooManyUploads
+from api.guards.authentication import AdminNeeded
+from api.guards.body_limits import BodyTooLarge
+from api.guards.request_origin import ForeignHost, ForeignOrigin, HostMalformed, ProxiedRequest
+from api.guards.session_cookie import OriginUnknown
+from api.http1.refusals import REFUSALS
+from api.http1.request_body import UploadTooSlow
+from api.protocols.digests import DigestMalformed, DigestMismatch
+from api.protocols.event_stream import TooManyStreams
+from api.protocols.multipart import FileMissing, FormLimitPassed, FormMalformed, NotAForm
+from api.protocols.ranges import RangeNotSatisfiable
+from api.protocols.tus import VERSION, HeaderRefused, NotUploadBytes, ProtocolVersionUnknown
+from audio.intake.idempotency_keys import RetryKeyMalformed, RetryKeyTaken
+from audio.intake.incoming_upload import UploadEmpty, UploadTooLarge
+from audio.intake.insert import OutcomeUnknown
+from audio.intake.quota import QuotaPassed
+from audio.intake.resumable.errors import (
     ChecksumWrong,
     LengthPassed,
     LengthRefused,
@@ -43,11 +39,16 @@ from audio.uploads.errors import (
     TooManyOpenUploads,
     UploadMissing,
 )
-from audio.uploads.turns import UploadBusy, UploadTakenOver
+from audio.intake.resumable.upload_locks import UploadBusy, UploadTakenOver
+from audio.library.cursor import CursorRefused
+from audio.library.recordings import RecordingMissing, RetryRefused
+from audio.model.file_names import FileNameIsPath
+from audio.model.formats import NotAudio
+from audio.processing.results import PlaybackNotReady, TranscriptNotReady, WaveformNotReady
 from core.descriptors import is_exhaustion
 from core.errors import DatabaseFull, DatabaseProblem, PegasusError
 from core.labels import LabelTooLong, LabelUnprintable
-from core.logging import log_failure
+from core.observability.logging import log_failure
 from storage.contract import BytesMissing, StorageError, StorageFull
 
 log = structlog.get_logger(__name__)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from audio.models import ProcessingStatus
+from audio.model.audio_file import ProcessingStatus
 
 Timestamp = Annotated[datetime, AfterValidator(lambda naive: naive.replace(tzinfo=UTC))]
 

@@ -5,15 +5,15 @@ from typing import Annotated, TypedDict, cast
 
 from fastapi import Depends, Request
 
-from access.door import Door
-from access.rate import UploadRate
-from api.event_stream import Streams
-from api.facts import Watched
-from api.health import Health
+from access.authenticator import Door
+from access.upload_rate import UploadRate
+from api.health_checks import Health
+from api.protocols.event_stream import Streams
+from api.scrape_gauges import Watched
 from audio.events.feed import Feed
-from audio.ingest import Ingest
-from audio.recordings import Recordings
-from audio.uploads.uploads import Uploads
+from audio.intake.ingest import Ingest
+from audio.intake.resumable.resumable_uploads import Uploads
+from audio.library.recordings import Recordings
 
 
 class State(TypedDict):

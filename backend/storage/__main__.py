@@ -22,12 +22,12 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from audio.upkeep import pairing, places
-from audio.upkeep.manifests import Manifests
+from audio.upkeep import pairing, row_paths
+from audio.upkeep.manifest_repair import Manifests
 from audio.upkeep.rebuild import NotRebuilt, Rebuild, RebuildTally
 from audio.upkeep.sweeper import Sweeper
 from audio.upkeep.verification import Tally, Verification, Wrong
-from core.database import Sessions, database_address, is_pooled, open_engine, sessions_on
+from core.database.engine import Sessions, database_address, is_pooled, open_engine, sessions_on
 from core.errors import PegasusError
 from core.settings import Settings, load_settings
 from storage.copy_command import copy
@@ -74,7 +74,7 @@ async def verify(options: argparse.Namespace, storage: Opened, sessions: Session
     """Says of each recording that isn't as it came in what is wrong with it."""
     upkeep = storage.upkeep()
     await pairing.make_sure(sessions, upkeep, dry_run=True)
-    with _progress((await places.extent(sessions))[1]) as progress:
+    with _progress((await row_paths.extent(sessions))[1]) as progress:
         verification = Verification(sessions=sessions, storage=storage, upkeep=upkeep, progress=progress)
         async with aclosing(verification.wrong()) as found:
             async for wrong in found:
@@ -150,7 +150,7 @@ async def rebuild(options: argparse.Namespace, storage: Opened, sessions: Sessio
     """Enters a row for each recording in storage that has none, and says of which it can't."""
     upkeep = storage.upkeep()
     await pairing.take_back(sessions, upkeep)
-    with _counting(await places.stored(upkeep)) as progress:
+    with _counting(await row_paths.stored(upkeep)) as progress:
         work = Rebuild(sessions=sessions, storage=storage, upkeep=upkeep, progress=progress, verify=options.verify)
         async with aclosing(work.run()) as found:
             async for not_rebuilt in found:

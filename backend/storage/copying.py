@@ -8,9 +8,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 
-from storage.blocking import in_thread
 from storage.contract import BytesMissing, NameRefused, NameTaken, Storage, StorageError
 from storage.hashing import sha256_of
+from storage.threads import in_thread
 from storage.upkeep import Upkeep
 
 REPLACED = ".json"  # what a recording's changes are written into: a later copy brings the newer one

@@ -11,8 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from functools import cache, partial
 
-from storage.blocking import in_thread
 from storage.contract import Piece
+from storage.threads import in_thread
 
 ASIDE_BYTES = 256 * 1024
 ASIDE_THREADS = max(1, (os.cpu_count() or 1) // 2)  # where all processors have enough to do, there is no beside

@@ -5,9 +5,9 @@ from typing import Any
 from alembic import context
 from sqlalchemy import Connection, text
 
+from app.alembic_env import run
+from core.database.system_tables import SCHEMA
 from core.errors import PegasusError, PrivilegeMissing, quoted
-from core.system_tables import SCHEMA
-from migrating import run
 from reconcile.observe import VersionTable
 
 VERSIONS = VersionTable("system_version", SCHEMA)

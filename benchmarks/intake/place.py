@@ -12,7 +12,7 @@ from benchmarks.intake import usage
 from benchmarks.intake.servers import ServerMissing, start
 from benchmarks.intake.trial import Contestant, NothingTaken, load
 from benchmarks.live_table import run_sql
-from core.embedded_postgres import join
+from core.postgres.embedded import join
 
 WARM_UP_REQUESTS = 16
 WARM_UP_CONNECTIONS = 4

@@ -17,7 +17,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 
-from audio.models import AudioFile, Base
+from audio.model.audio_file import AudioFile, Base
 
 FOLDER = Path(os.environ["FOLDER"])
 FSYNC = os.environ.get("FSYNC") == "1"

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from app.schema_healing import bring_up_to_date
 from core.settings import load_settings
-from healing import bring_up_to_date
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from access.caller import NOBODY, Caller
-from access.rate import TooManyUploads, UploadRate
+from access.upload_rate import TooManyUploads, UploadRate
 
 ADA = Caller(user_id="ada", token_id=UUID(int=1))
 ROOT = Caller(user_id="root", admin=True, token_id=UUID(int=2))

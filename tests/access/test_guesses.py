@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from access.caller import NOBODY, Caller
-from access.guesses import PER_MINUTE, REMEMBERED, Guesses, TooManyGuesses
+from access.guess_limit import PER_MINUTE, REMEMBERED, Guesses, TooManyGuesses
 
 ADA = Caller(user_id="ada")
 HERE, ELSEWHERE = "192.0.2.1", "192.0.2.2"

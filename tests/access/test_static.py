@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from access.caller import Caller
-from access.static import static_tokens
+from access.static_tokens import static_tokens
 from core.errors import SettingRefused
 
 SECRET = "correct-horse-battery"

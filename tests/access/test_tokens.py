@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from access import tokens
 from access.__main__ import main
 from access.tokens import TokenUnknown, TokenWithoutUser
+from app.schema_healing import bring_up_to_date
+from core.database.system_tables import SCHEMA
 from core.labels import LabelRefused
 from core.settings import load_settings
-from core.system_tables import SCHEMA
-from healing import bring_up_to_date
 from reconcile.__main__ import main as reconcile
 from tests.conftest import RunSql
 from tests.programs import ran

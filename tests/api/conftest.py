@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from starlette.types import Receive, Scope, Send
 
 from access import tokens
-from api.server import claim_address, server_for
+from api.http1.server import claim_address, server_for
 from core.settings import Settings, load_settings
 from main import create_app
 from tests.audio.samples import recording
@@ -79,8 +79,8 @@ async def client(app: Started) -> AsyncIterator[httpx.AsyncClient]:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The way that bytes take between socket and file: through the event loop, or directly, even the fewest."""
     if request.param == "direct":
-        monkeypatch.setattr("api.body.GATHERED_BYTES", 1)
-        monkeypatch.setattr("api.body.DIRECT_BYTES", 1)
+        monkeypatch.setattr("api.http1.request_body.GATHERED_BYTES", 1)
+        monkeypatch.setattr("api.http1.request_body.DIRECT_BYTES", 1)
     return str(request.param)
 
 

@@ -18,9 +18,9 @@ import pytest
 from fastapi import FastAPI
 
 from access import tokens
-from access.door import REMEMBERED_SECONDS
-from access.guesses import PER_MINUTE
-from audio.uploads.uploads import OF_AN_ADDRESS
+from access.authenticator import REMEMBERED_SECONDS
+from access.guess_limit import PER_MINUTE
+from audio.intake.resumable.resumable_uploads import OF_AN_ADDRESS
 from core.settings import ROOT, Settings
 from main import create_app
 from tests.api.conftest import MakeToken, Revoke, Serve, problem

@@ -4,8 +4,8 @@ import httpx
 import pytest
 from starlette.datastructures import Headers
 
-from api.download import content_disposition
-from api.ranges import RangeNotSatisfiable, Span, asked_span, is_current
+from api.protocols.download import content_disposition
+from api.protocols.ranges import RangeNotSatisfiable, Span, asked_span, is_current
 from core.settings import Settings
 from tests.api.conftest import Look, Upload, problem
 from tests.audio.samples import recording

@@ -18,10 +18,10 @@ import uvicorn
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from api.server import claim_address, server_for
+from api.http1.server import claim_address, server_for
 from audio.events.announcements import announced_as, announcing
-from audio.events.numbering import Events
-from audio.models import AudioFile, ProcessingStatus
+from audio.events.event_log import Events
+from audio.model.audio_file import AudioFile, ProcessingStatus
 from core.settings import Settings
 from main import create_app
 from tests.api.conftest import problem
@@ -220,7 +220,7 @@ async def test_a_revoked_token_hears_no_more(
     settings: Settings, run_sql: RunSql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stream ends when its token is revoked, before the next event."""
-    monkeypatch.setattr("api.event_stream.LETTING_IN_SECONDS", 0)
+    monkeypatch.setattr("api.protocols.event_stream.LETTING_IN_SECONDS", 0)
     async with serving(settings, auth="tokens", auth_tokens=STATIC) as served:
         made = (
             "INSERT INTO pegasus_system.tokens (id, user_id, admin, secret_sha256) VALUES ($1, 'eve', true, sha256($2))"
@@ -255,8 +255,8 @@ async def test_what_isnt_kept_is_admitted(settings: Settings, run_sql: RunSql) -
 
 async def test_who_doesnt_read_is_let_go(settings: Settings, run_sql: RunSql, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that takes nothing is let go once the way to it is full, and nobody else waits for it."""
-    monkeypatch.setattr("api.event_stream.SENDING_SECONDS", 2)
-    monkeypatch.setattr("api.event_stream.HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr("api.protocols.event_stream.SENDING_SECONDS", 2)
+    monkeypatch.setattr("api.protocols.event_stream.HEARTBEAT_SECONDS", 0.2)
     async with serving(settings) as served:
         address, streams = httpx.URL(served.url), served.server.lifespan.state["streams"]
         with socket.socket() as client:

@@ -16,8 +16,8 @@ import asyncpg
 import httpx
 import pytest
 
-from audio.companions import companions
-from core.embedded_postgres import join
+from audio.model.artifacts import companions
+from core.postgres.embedded import join
 from core.settings import Settings, load_settings
 from main import create_app
 from tests.api.conftest import Started

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.multipart import Form, FormRefused
-from audio.incoming import UploadTooLarge
-from audio.ingest import Details
+from api.protocols.multipart import Form, FormRefused
+from audio.intake.incoming_upload import UploadTooLarge
+from audio.intake.ingest import Details
 
 BOUNDARY = "----b"
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.datastructures import Headers
 
-from api.origin import (
+from api.guards.request_origin import (
     ForeignHost,
     ForeignOrigin,
     HostMalformed,
@@ -19,7 +19,7 @@ from api.origin import (
     check_unproxied,
     own_hosts,
 )
-from api.server import claim_address, server_for
+from api.http1.server import claim_address, server_for
 from core.errors import SettingRefused
 from core.settings import Settings, load_settings
 from main import create_app

@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 
-from api.page import WEB
+from api.routes.page import WEB
 
 ASSETS = sorted(path.name for path in WEB.iterdir())
 

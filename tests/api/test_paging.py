@@ -49,8 +49,8 @@ async def walked(client: httpx.AsyncClient, **asked: Any) -> list[str]:
 @pytest.fixture(params=["all gathered", "walked in part", "walked"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The way in which the table is read: a list is the same on each."""
-    monkeypatch.setattr("audio.paging.GATHERED_ROWS", 1000 if request.param == "all gathered" else 0)
-    monkeypatch.setattr("audio.paging.WALKED_ROWS", 6 if request.param == "walked in part" else 1000)
+    monkeypatch.setattr("audio.library.pagination.GATHERED_ROWS", 1000 if request.param == "all gathered" else 0)
+    monkeypatch.setattr("audio.library.pagination.WALKED_ROWS", 6 if request.param == "walked in part" else 1000)
     return str(request.param)
 
 

@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from audio import labels, paging, repository
-from audio.cursor import Cursor
-from audio.models import ProcessingStatus
-from audio.wanted import NEWEST_FIRST, Wanted
-from core.database import open_single_use_engine
+from audio.library import label_index, pagination, removal
+from audio.library.cursor import Cursor
+from audio.library.filters import NEWEST_FIRST, Wanted
+from audio.model.audio_file import ProcessingStatus
+from core.database.engine import open_single_use_engine
 from tests.conftest import fresh_database
 
 pytestmark = pytest.mark.xdist_group("plans")
@@ -128,7 +128,7 @@ LISTS = {
     "a status that none has": (Wanted(status=ProcessingStatus.UPLOADED), 0),
     "a category": (Wanted(category="Category 3"), 16_000),
     "a tag": (Wanted(tag="Tag 7"), 4 * 1000),
-    "a tag of long ago": (Wanted(tag="Old"), paging.WALKED_ROWS + 4 * 4000),
+    "a tag of long ago": (Wanted(tag="Old"), pagination.WALKED_ROWS + 4 * 4000),
     "a user": (Wanted(user_id="user 5"), 4 * 2000),
     "a user of long ago": (Wanted(user_id="early"), 4 * 2000),
     "a tag and a category": (Wanted(tag="Tag 7", category="Category 3"), 40_000),
@@ -148,7 +148,7 @@ async def test_a_list_reads_what_it_shows(large: str, name: str) -> None:
     for _ in range(2):
         watching = Watching(large)
         async with watching.session() as session:
-            found = await paging.page(session, wanted, sorting=NEWEST_FIRST, limit=PAGE, offset=0, after=after)
+            found = await pagination.page(session, wanted, sorting=NEWEST_FIRST, limit=PAGE, offset=0, after=after)
         read = await watching.read()
         assert not read.in_full
         assert read.rows <= most, read
@@ -160,7 +160,7 @@ async def test_a_list_reads_what_it_shows(large: str, name: str) -> None:
 async def test_a_deep_page_costs_what_the_first_does(large: str) -> None:
     """Behind a cursor a page deep in the list, and the last one, read no more than the first."""
     async with Watching(large).session() as session:
-        deep = await paging.page(
+        deep = await pagination.page(
             session, Wanted(), sorting=NEWEST_FIRST, limit=PAGE, offset=ROWS - 2 * PAGE, after=None
         )
     assert deep.total == ROWS
@@ -169,7 +169,7 @@ async def test_a_deep_page_costs_what_the_first_does(large: str) -> None:
         for wanted in (Wanted(), Wanted(status=ProcessingStatus.COMPLETED)):
             watching = Watching(large)
             async with watching.session() as session:
-                found = await paging.page(session, wanted, sorting=NEWEST_FIRST, limit=PAGE, offset=0, after=after)
+                found = await pagination.page(session, wanted, sorting=NEWEST_FIRST, limit=PAGE, offset=0, after=after)
             read = await watching.read()
             assert (not read.in_full, read.rows <= 10 * PAGE) == (True, True), read
             if wanted == Wanted():
@@ -186,14 +186,16 @@ async def test_many_are_estimated_and_few_are_counted(large: str) -> None:
         (Wanted(status=ProcessingStatus.FAILED), ROWS * 0.005, True),
     ):
         async with Watching(large).session() as session:
-            found = await paging.page(session, wanted, sorting=NEWEST_FIRST, limit=PAGE, offset=0, after=None)
+            found = await pagination.page(session, wanted, sorting=NEWEST_FIRST, limit=PAGE, offset=0, after=None)
             assert found.total == (about if is_exact else pytest.approx(about, rel=0.05))
             assert found.total_is_exact is is_exact
-            last = await paging.page(
+            last = await pagination.page(
                 session, wanted, sorting=NEWEST_FIRST, limit=PAGE, offset=int(about) - 5, after=None
             )
             assert (last.total, last.total_is_exact, last.after) == (about, True, None)
-            behind = await paging.page(session, wanted, sorting=NEWEST_FIRST, limit=PAGE, offset=2 * ROWS, after=None)
+            behind = await pagination.page(
+                session, wanted, sorting=NEWEST_FIRST, limit=PAGE, offset=2 * ROWS, after=None
+            )
             assert (behind.total, behind.total_is_exact, behind.items) == (about, True, [])
 
 
@@ -202,7 +204,7 @@ async def test_tags_are_not_read_from_every_recording(large: str, user_id: str |
     """The tags in use cost as many steps as there are tags, or one user's recordings."""
     watching = Watching(large)
     async with watching.session() as session:
-        tags, categories = await labels.labels_in_use(session, user_id)
+        tags, categories = await label_index.labels_in_use(session, user_id)
     assert tags == sorted(tags)
     assert (len(tags), len(categories)) == (129, 8)
     read = await watching.read()
@@ -213,8 +215,8 @@ async def test_a_delete_touches_one_recording(large: str) -> None:
     """A recording is removed by its id, however many there are."""
     watching = Watching(large)
     async with watching.session() as session:
-        [item] = (await paging.page(session, Wanted(), sorting=NEWEST_FIRST, limit=1, offset=9, after=None)).items
+        [item] = (await pagination.page(session, Wanted(), sorting=NEWEST_FIRST, limit=1, offset=9, after=None)).items
         watching._sent.clear()
-        assert await repository.remove(session, UUID(str(item.id)), owner=item.user_id) == item.file_path
+        assert await removal.remove(session, UUID(str(item.id)), owner=item.user_id) == item.file_path
     read = await watching.read()
     assert (read.in_full, read.rows <= 3) == (frozenset(), True), read

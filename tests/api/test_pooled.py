@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from access.__main__ import main as access
-from core.database import open_engine, sessions_on
+from core.database.engine import open_engine, sessions_on
 from core.errors import PoolerUnnamed
 from core.settings import Settings
 from main import WORKER

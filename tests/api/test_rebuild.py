@@ -14,9 +14,9 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from audio.upkeep.manifests import Manifests
+from audio.upkeep.manifest_repair import Manifests
 from audio.upkeep.sweeper import Sweeper
-from core.database import open_engine, sessions_on
+from core.database.engine import open_engine, sessions_on
 from core.settings import ROOT, Settings
 from storage.opening import open_storage
 from tests.api.conftest import Serve, Upload

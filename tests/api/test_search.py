@@ -12,7 +12,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from audio.events.announcements import announcing
-from audio.models import AudioFile
+from audio.model.audio_file import AudioFile
 from audio.search.index import MOST_BYTES, Entry, SearchIndex, matching
 from core.settings import Settings
 from tests.api.conftest import Started, Upload

@@ -6,7 +6,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from access.door import LONGEST_SECRET
+from access.authenticator import LONGEST_SECRET
 from tests.api.conftest import MakeToken, Revoke, Serve, problem
 from tests.api.test_auth import ADMIN_SECRET, SECRET, STATIC, UNKNOWN, bearing, put_row
 from tests.conftest import RunSql

@@ -8,9 +8,9 @@ import asyncpg
 import httpx
 import pytest
 
-from audio.upkeep.sweep import Sweep
+from audio.upkeep.sweep_report import Sweep
 from audio.upkeep.sweeper import Sweeper, SweepUnderWay
-from core.database import open_engine, sessions_on
+from core.database.engine import open_engine, sessions_on
 from core.settings import Settings
 from main import create_app
 from storage.local.upkeep import file_system_time

@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from api.multipart import LIMITS
+from api.protocols.multipart import LIMITS
 from core.settings import Settings
 from tests.api.conftest import Look, Upload, problem
 from tests.audio.samples import SAMPLES, Sample, recording

@@ -14,12 +14,12 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from audio.models import ProcessingStatus
+from app.notifications import webhook_endpoints
+from audio.model.audio_file import ProcessingStatus
 from core.errors import SettingRefused
-from core.outbound import AddressRefused, NotReached, Outbound, is_public
+from core.outbound_http import AddressRefused, NotReached, Outbound, is_public
 from core.settings import Settings, load_settings
 from main import create_app
-from telling import webhook_endpoints
 from tests.api.conftest import Started
 from tests.api.test_events import progress
 from tests.audio.samples import recording
@@ -115,7 +115,7 @@ async def test_it_is_sent_until_it_is_taken(
     """What isn't taken is sent again under the same id, a restart in between or not; no redirect is followed."""
     monkeypatch.setattr("audio.events.webhooks.PAUSES", (0.05,) * 5)
     # Short, since the first may be stopped before it notes the answer.
-    monkeypatch.setattr("audio.events.deliveries.LEASE_SECONDS", 0.5)
+    monkeypatch.setattr("audio.events.webhook_deliveries.LEASE_SECONDS", 0.5)
     elsewhere = b"302 Found\r\nLocation: http://127.0.0.1:9/"
     async with receiving(b"500 Internal Server Error", elsewhere) as receiver:
         async with telling(settings, receiver.url) as client:
@@ -170,7 +170,7 @@ async def test_what_passes_loses_no_webhook(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A disk that is full while a delivery is to be entered puts it off; once there is room it is sent."""
-    monkeypatch.setattr("core.logging.FAILURE_SECONDS", 0)  # whatever failed for another test
+    monkeypatch.setattr("core.observability.logging.FAILURE_SECONDS", 0)  # whatever failed for another test
     async with receiving() as receiver, telling(settings, receiver.url) as client:
         recording_id = await upload(client)
         await run_sql(NO_ROOM)

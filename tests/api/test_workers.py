@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from audio.processing.decoding import DecoderUnavailable
-from audio.processing.examination import VARIANT_TRIES
-from audio.processing.shift import KILLED
+from audio.processing.examination_step import VARIANT_TRIES
+from audio.processing.queue_session import KILLED
 from audio.transcription.contract import EngineUnreachable, Transcript
+from core.database.job_queue import JobQueueMissing, bring_up_queue
 from core.errors import PrivilegeMissing
-from core.job_queue import JobQueueMissing, bring_up_queue
 from core.settings import Settings
 from tests.api.conftest import Upload
 from tests.api.processing import ended, jobs, no_jobs, worker, working

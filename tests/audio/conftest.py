@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pytest
 
-from audio.formats import HEAD_BYTES, AudioFormat, recognise
+from audio.model.formats import HEAD_BYTES, AudioFormat, recognise
 from audio.processing.decoding import Decoder, DecodingLimits
 from audio.processing.probing import Examined, examine
 from tests.api.conftest import database

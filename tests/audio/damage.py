@@ -8,7 +8,7 @@ from functools import cache
 
 import av
 
-from audio.formats import AIFF, CAF, FLAC, M4A, MP3, MP4, OGG, QUICKTIME, WAV, WEBM, WMA, AudioFormat
+from audio.model.formats import AIFF, CAF, FLAC, M4A, MP3, MP4, OGG, QUICKTIME, WAV, WEBM, WMA, AudioFormat
 from tests.audio.conftest import format_of
 from tests.audio.samples import SAMPLES, recording
 

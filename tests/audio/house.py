@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from audio.entrance import Entrance
-from audio.ingest import Details, Ingest
-from audio.models import AudioFile
-from audio.quota import Quota
-from audio.upkeep.sweep import Sweep
+from app.schema_healing import bring_up_to_date
+from audio.intake.batch_inserter import Entrance
+from audio.intake.ingest import Details, Ingest
+from audio.intake.quota import Quota
+from audio.model.audio_file import AudioFile
+from audio.upkeep.sweep_report import Sweep
 from audio.upkeep.sweeper import Sweeper
-from core.database import Sessions, open_engine, sessions_on
+from core.database.engine import Sessions, open_engine, sessions_on
 from core.settings import Settings, load_settings
-from healing import bring_up_to_date
 from storage.__main__ import main
 from storage.local.storage import LocalStorage
 from storage.local.upkeep import file_system_time

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from audio.formats import WAV
+from audio.model.demuxers import DEMUXERS
+from audio.model.formats import WAV
 from audio.processing.decoder_process import SERVER, Box, inspect_box
 from audio.processing.decoding import Decoder, DecoderUnavailable, DecodingFailed, DecodingLimits, Used
-from audio.processing.demuxers import DEMUXERS
-from audio.processing.opened import new_file, opened
+from audio.processing.open_files import new_file, opened
 from audio.processing.probing import examine
 from tests.audio.conftest import format_of
 from tests.audio.samples import SAMPLES, Sample, recording

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from audio.formats import FLAC, WAV, AudioFormat
+from audio.model.formats import FLAC, WAV, AudioFormat
 from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits
 from audio.processing.playback import make_playback, variant_due
 from audio.processing.probing import examine

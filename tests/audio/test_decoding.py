@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from audio.formats import FLAC, WAV
+from audio.model.formats import FLAC, WAV
 from audio.processing.decoding import Decoder, DecoderKilled, DecodingFailed, DecodingLimits
 from audio.processing.probing import examine
 from tests.audio.samples import recording
@@ -26,7 +26,7 @@ import asyncio, sys
 from pathlib import Path
 sys.path.append(sys.argv[1])
 from audio.processing.decoding import Decoder, DecodingLimits
-from audio.formats import WAV
+from audio.model.formats import WAV
 from audio.processing.probing import examine
 
 async def main():

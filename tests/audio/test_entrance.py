@@ -9,11 +9,11 @@ import asyncpg
 import pytest
 from sqlalchemy import func, select, text
 
-from audio.entrance import AT_ONCE, Entrance
-from audio.models import AudioFile, ProcessingStatus, utc_now
-from audio.repository import OutcomeUnknown
-from core.job_queue import JOBS
-from core.system_tables import announcements, events
+from audio.intake.batch_inserter import AT_ONCE, Entrance
+from audio.intake.insert import OutcomeUnknown
+from audio.model.audio_file import AudioFile, ProcessingStatus, utc_now
+from core.database.job_queue import JOBS
+from core.database.system_tables import announcements, events
 from tests.audio.house import House, open_house
 
 MANY = 3 * AT_ONCE

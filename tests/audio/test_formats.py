@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audio.formats import HEAD_BYTES, recognise
+from audio.model.formats import HEAD_BYTES, recognise
 from tests.audio.samples import SAMPLES, Sample, recording
 
 ID3_WITH_PICTURE = b"ID3\x04\x00\x00\x00\x02\x00\x00" + b"APIC" + bytes(32764)

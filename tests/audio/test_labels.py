@@ -2,7 +2,7 @@
 
 import pytest
 
-from audio.file_names import FileNameIsPath, file_name
+from audio.model.file_names import FileNameIsPath, file_name
 from core.labels import LabelRefused, LabelTooLong, LabelUnprintable, label, user_label
 
 

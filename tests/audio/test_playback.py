@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from audio.formats import FLAC, M4A, WEBM
+from audio.model.formats import FLAC, M4A, WEBM
 from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits
 from audio.processing.playback import Variant, make_playback, variant_due
 from tests.audio.conftest import Examine, format_of

@@ -7,10 +7,10 @@ from pathlib import Path
 import av
 import pytest
 
-from audio.formats import AMR_WB, M4A
+from audio.model.demuxers import DEMUXERS
+from audio.model.formats import AMR_WB, M4A
 from audio.processing.decoding import Decoder, DecodingLimits
-from audio.processing.demuxers import DEMUXERS
-from audio.processing.opened import opened
+from audio.processing.open_files import opened
 from audio.processing.waveform import Waveform
 from tests.audio.conftest import Examine, format_of
 from tests.audio.samples import SAMPLES, Sample, recording

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from audio.models import AudioFile, Base
-from audio.quota import Quota, QuotaPassed, check_quota
+from audio.intake.quota import Quota, QuotaPassed, check_quota
+from audio.model.audio_file import AudioFile, Base
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import av
 import numpy as np
 import pytest
 
-from audio.incoming import NotAudio
+from audio.model.demuxers import DEMUXERS
+from audio.model.formats import NotAudio
 from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits
-from audio.processing.demuxers import DEMUXERS
-from audio.processing.opened import new_file, opened
-from audio.processing.samples import SampleFiles
+from audio.processing.open_files import new_file, opened
+from audio.processing.speech_samples import SampleFiles
 from audio.transcription.contract import SAMPLES_HERTZ
 from tests.audio.conftest import format_of
 from tests.audio.damage import silent_hours

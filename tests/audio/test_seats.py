@@ -3,8 +3,8 @@
 import asyncio
 from contextlib import AsyncExitStack
 
+from audio.processing.concurrency_limit import Seats
 from audio.processing.jobs import Lane
-from audio.processing.seats import Seats
 
 
 async def took(seats: Seats, lane: Lane, *, alone: bool) -> AsyncExitStack:

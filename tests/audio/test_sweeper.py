@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from audio.manifest import manifest_name
+from audio.model.manifest import manifest_name
 from audio.upkeep.sweeper import Sweeper, SweepUnderWay
-from storage.local.staging import StagedFile
+from storage.local.staged_file import StagedFile
 from tests.audio.house import LATER, House, open_house
 from tests.audio.samples import recording
 from tests.conftest import RunSql

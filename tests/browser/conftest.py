@@ -16,8 +16,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from app.schema_healing import bring_up_to_date
 from core.settings import load_settings
-from healing import bring_up_to_date
 from tests.api.test_main import Run, running
 from tests.browser.said import ANSWER
 from tests.transcription.service import KEY, replying, speaking

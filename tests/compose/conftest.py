@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.postgres_binaries import find_binaries
+from core.postgres.binaries import find_binaries
 from core.settings import ROOT
 from tests.checkout import copy_checkout
 from tests.compose.engine import FILES, Engine, running_engine

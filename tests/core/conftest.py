@@ -15,23 +15,23 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from core.postgres_account import ENVIRONMENT, account_of
-from core.postgres_binaries import find_binaries
-from core.postgres_cluster import make_cluster, ready_socket_folder, serving_command
+from core.postgres.account import ENVIRONMENT, account_of
+from core.postgres.binaries import find_binaries
+from core.postgres.cluster import make_cluster, ready_socket_folder, serving_command
 
 collect_ignore = [] if os.geteuid() == 0 else ["test_postgres_account.py"]  # only root can be another user
 BACKEND = Path(__file__).parents[2] / "backend"
 USE = """
 import sys
 from pathlib import Path
-from core.embedded_postgres import join
+from core.postgres.embedded import join
 print(join(Path(sys.argv[1])).address, flush=True)
 sys.stdin.read()
 """
 
 ONE_LINER = """
 import asyncio
-from core.database import async_session
+from core.database.engine import async_session
 async def test():
     async with async_session() as session:
         print('✅ Database connection works!')

@@ -14,11 +14,11 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import pytest
 
-from core.embedded_postgres import join
 from core.errors import EmbeddedPostgresProblem
-from core.postgres_account import ENVIRONMENT, account_of
-from core.postgres_binaries import find_binaries
-from core.postgres_cluster import ready_socket_folder, serving_command
+from core.postgres.account import ENVIRONMENT, account_of
+from core.postgres.binaries import find_binaries
+from core.postgres.cluster import ready_socket_folder, serving_command
+from core.postgres.embedded import join
 
 from .conftest import BACKEND, ONE_LINER, User, eventually, kill, running_in
 
@@ -307,7 +307,7 @@ def test_forked_child(folder: Path) -> None:
     script = """
 import os, sys
 from pathlib import Path
-from core.embedded_postgres import join
+from core.postgres.embedded import join
 server = join(Path(sys.argv[1]))
 for joins in (False, True):
     child = os.fork()

@@ -11,8 +11,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from core.embedded_postgres import join
 from core.errors import EmbeddedPostgresProblem
+from core.postgres.embedded import join
 
 from .conftest import eventually
 

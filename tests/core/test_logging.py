@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from core.errors import DatabaseFull
-from core.logging import log_failure
+from core.observability.logging import log_failure
 
 
 def test_what_fails_again_and_again_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,6 +20,6 @@ def test_what_fails_again_and_again_is_told_once(monkeypatch: pytest.MonkeyPatch
     for failure in (here, here, there, here):
         log_failure(write, "request failed", failure, error="DatabaseFull")
     assert said == [("request failed", {"reason": str(each), "error": "DatabaseFull"}) for each in (here, there)]
-    monkeypatch.setattr("core.logging.FAILURE_SECONDS", 0)
+    monkeypatch.setattr("core.observability.logging.FAILURE_SECONDS", 0)
     log_failure(write, "request failed", here)
     assert said[2:] == [("request failed", {"reason": str(here), "times": 3})]

@@ -21,8 +21,8 @@ import pytest
 import yaml
 
 from audio.events.announcements import Change
-from audio.events.endpoint import signature
-from core.postgres_binaries import find_binaries
+from audio.events.webhook_endpoint import signature
+from core.postgres.binaries import find_binaries
 from core.settings import ROOT
 from tests.api.test_main import running
 from tests.audio.samples import recording

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from audio.models import utc_now
+from audio.model.audio_file import utc_now
 from core.settings import Settings
 from tests.api.conftest import Look, Upload, problem
 from tests.api.test_serving import END, FILE_HEAD, WAV, head, until_kept, wire
@@ -26,7 +26,7 @@ def jumping_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     def now() -> datetime:
         return utc_now() + next(jumps)
 
-    monkeypatch.setattr("audio.ingest.utc_now", now)
+    monkeypatch.setattr("audio.intake.ingest.utc_now", now)
 
 
 async def test_the_clock_may_jump(upload: Upload, kept: Look, settings: Settings, jumping_clock: None) -> None:
@@ -41,7 +41,7 @@ async def test_the_clock_may_jump(upload: Upload, kept: Look, settings: Settings
 async def test_many_in_one_second(upload: Upload, kept: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty recordings of one name at one moment, to the microsecond, are twenty."""
     moment = utc_now()
-    monkeypatch.setattr("audio.ingest.utc_now", lambda: moment)
+    monkeypatch.setattr("audio.intake.ingest.utc_now", lambda: moment)
     await asyncio.gather(*(upload() for _ in range(20)))
     now = await kept()
     assert (len(now.rows), len(now.files)) == (20, 40)

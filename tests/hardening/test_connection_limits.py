@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from api.connection_limits import ConnectionLimits
-from api.server import claim_address, server_for
+from api.http1.connection_limits import ConnectionLimits
+from api.http1.server import claim_address, server_for
 from core.settings import Settings
 from main import create_app
 from tests.api.conftest import Look, problem

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.database import POOL_SIZE
+from core.database.engine import POOL_SIZE
 from core.settings import Settings
 from tests.api.conftest import Look
 from tests.api.test_serving import END, FILE_HEAD, WAV, Wire, head, until_kept, wire
@@ -24,9 +24,9 @@ BUFFER = 4096
 @pytest.fixture
 def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Buffers of 4 KiB, and a turn of 16 KiB: every edge there is comes often."""
-    monkeypatch.setattr("api.bursts.BUFFER_BYTES", BUFFER)
-    monkeypatch.setattr("api.bursts.TURN_BYTES", 4 * BUFFER)
-    monkeypatch.setattr("api.bursts._spare_buffers", [])
+    monkeypatch.setattr("api.http1.socket_transfer.BUFFER_BYTES", BUFFER)
+    monkeypatch.setattr("api.http1.socket_transfer.TURN_BYTES", 4 * BUFFER)
+    monkeypatch.setattr("api.http1.socket_transfer._spare_buffers", [])
 
 
 def content_of(size: int, *, seed: int) -> bytes:
@@ -144,7 +144,7 @@ async def test_a_head_without_an_end_is_refused(server: str) -> None:
 @pytest.mark.parametrize("sent", [b"", b"GET /health/live HTTP/1.1\r\nHo", LIVE + b"\r\n"])
 async def test_a_connection_is_not_held_by_silence(server: str, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
     """A client that connects and says nothing, or half of a head, is left; so is one that only ends lines."""
-    monkeypatch.setattr("api.heads.HEAD_SECONDS", 0.5)
+    monkeypatch.setattr("api.http1.http_protocol.HEAD_SECONDS", 0.5)
     async with wire(server) as client:
         await client.send(sent)
         if LIVE in sent:
@@ -191,8 +191,8 @@ async def break_off(server: str, body: bytes, *, sent: int, ending: str) -> None
 @pytest.fixture
 def soon_too_slow(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second of patience instead of thirty; on both ways as much is gathered as in production."""
-    monkeypatch.setattr("api.body.PACE_SECONDS", 1)
-    monkeypatch.setattr("api.body.GATHERED_BYTES", 128 * 1024)
+    monkeypatch.setattr("api.http1.request_body.PACE_SECONDS", 1)
+    monkeypatch.setattr("api.http1.request_body.GATHERED_BYTES", 128 * 1024)
 
 
 async def test_a_client_that_drips_is_sent_away(

@@ -19,7 +19,7 @@ import asyncpg
 import httpx
 import pytest
 
-from core.embedded_postgres import EmbeddedPostgres, join
+from core.postgres.embedded import EmbeddedPostgres, join
 from tests.api.test_main import Run, running
 from tests.api.test_tus import BYTES, TUS, b64
 from tests.audio.samples import recording

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.embedded_postgres import EmbeddedPostgres, join
+from core.postgres.embedded import EmbeddedPostgres, join
 from core.settings import Settings, load_settings
 from tests.api.conftest import Look
 from tests.api.test_serving import END, FILE_HEAD, WAV, head, wire

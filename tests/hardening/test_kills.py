@@ -19,8 +19,8 @@ import asyncpg
 import httpx
 import pytest
 
-from core.embedded_postgres import join
-from core.job_queue import JOBS
+from core.database.job_queue import JOBS
+from core.postgres.embedded import join
 from core.settings import ROOT
 from tests.api.test_main import running
 from tests.conftest import fresh_database

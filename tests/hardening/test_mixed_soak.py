@@ -19,9 +19,9 @@ import asyncpg
 import httpx
 import pytest
 
-from audio.processing.shift import KILLED
-from core.database import POOL_SIZE
-from core.embedded_postgres import join
+from audio.processing.queue_session import KILLED
+from core.database.engine import POOL_SIZE
+from core.postgres.embedded import join
 from tests.api.test_killed_workers import AWAY
 from tests.core.conftest import folder, kill
 from tests.hardening.soak_clients import Attackers, Downloader, Listener

@@ -116,7 +116,7 @@ async def test_a_stream_ends_with_its_client_whatever_was_sent_ahead(
     server: str, far_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that asks for events, sends a request ahead and goes leaves no stream open."""
-    monkeypatch.setattr("api.event_stream.HEARTBEAT_SECONDS", 0.2)  # it is noticed when something is sent
+    monkeypatch.setattr("api.protocols.event_stream.HEARTBEAT_SECONDS", 0.2)  # it is noticed when something is sent
 
     async def streams() -> str:
         lines = (await far_client.get("/metrics")).text.splitlines()

@@ -182,8 +182,8 @@ async def test_a_body_that_does_not_come_holds_no_connection(
     server: str, monkeypatch: pytest.MonkeyPatch, method: str, body: bytes
 ) -> None:
     """A client that begins a small body and drips, or falls silent, is sent away."""
-    monkeypatch.setattr("api.edge.BODY_SECONDS", 0.5)
-    monkeypatch.setattr("api.edge.SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr("api.middleware.BODY_SECONDS", 0.5)
+    monkeypatch.setattr("api.middleware.SILENCE_SECONDS", 0.5)
     framing = b"Transfer-Encoding: chunked" if body[:1] == b"1" else b"Content-Length: 9"
     start = f"{method} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n".encode()
     async with wire(server) as client, asyncio.timeout(ANSWER_SECONDS):
@@ -197,7 +197,7 @@ async def test_a_body_that_does_not_come_holds_no_connection(
 @pytest.fixture
 def soon_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second of patience with clients that take nothing, instead of sixty."""
-    monkeypatch.setattr("api.server.SILENCE_SECONDS", 1)
+    monkeypatch.setattr("api.http1.server.SILENCE_SECONDS", 1)
 
 
 async def open_connections(client: httpx.AsyncClient) -> float:

@@ -14,8 +14,8 @@ import asyncpg
 import pytest
 from compose_spec import PyCompose
 
-from access.static import static_tokens
-from core.postgres_binaries import find_binaries
+from access.static_tokens import static_tokens
+from core.postgres.binaries import find_binaries
 from core.settings import Settings, load_settings
 from tests.core.conftest import guarded_server
 

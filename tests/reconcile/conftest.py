@@ -9,8 +9,8 @@ from alembic import command
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core.database import open_single_use_engine
-from healing import ALEMBIC_INI
+from app.schema_healing import ALEMBIC_INI
+from core.database.engine import open_single_use_engine
 from reconcile.project import Project, open_project
 
 from .ours import RESET, seen

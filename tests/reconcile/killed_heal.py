@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from core.database import open_single_use_engine
-from healing import ALEMBIC_INI
+from app.schema_healing import ALEMBIC_INI
+from core.database.engine import open_single_use_engine
 from reconcile.heal import heal
 from reconcile.project import open_project
 

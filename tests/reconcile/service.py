@@ -12,10 +12,10 @@ import httpx
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from core.database import open_single_use_engine
-from core.job_queue import bring_up_queue
+from app.schema_healing import SYSTEM_INI
+from core.database.engine import open_single_use_engine
+from core.database.job_queue import bring_up_queue
 from core.settings import load_settings
-from healing import SYSTEM_INI
 from main import create_app
 from reconcile.heal import heal
 from reconcile.project import open_project

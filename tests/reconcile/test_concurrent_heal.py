@@ -21,7 +21,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only
 
-from core.database import open_single_use_engine
+from core.database.engine import open_single_use_engine
 from reconcile.apply import LOCK_TIMEOUT
 from reconcile.heal import heal
 from reconcile.project import Project

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from healing import ALEMBIC_INI
+from app.schema_healing import ALEMBIC_INI
 from reconcile.locate import Location, Verdict, locate
 from reconcile.observe import Observation
 from reconcile.project import open_project

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from healing import ALEMBIC_INI
+from app.schema_healing import ALEMBIC_INI
 from reconcile.locate import Location, Verdict, locate
 from reconcile.observe import Observation
 from reconcile.plan import plan

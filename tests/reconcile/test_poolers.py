@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from app.schema_healing import SchemaUnchecked, bring_up_to_date
 from core.settings import load_settings
-from healing import SchemaUnchecked, bring_up_to_date
 from main import WORKER
 from tests.api.test_main import running
 from tests.conftest import RunSql, fresh_database

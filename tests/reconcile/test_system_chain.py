@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core import job_queue
+from app.schema_healing import SYSTEM_INI, SchemaRefused, bring_up_to_date
+from core.database import job_queue
+from core.database.job_queue import JobQueueMissing
+from core.database.system_tables import SCHEMA, system_metadata
 from core.errors import PrivilegeMissing
-from core.job_queue import JobQueueMissing
 from core.settings import Settings, load_settings
-from core.system_tables import SCHEMA, system_metadata
-from healing import SYSTEM_INI, SchemaRefused, bring_up_to_date
 from reconcile.heal import heal
 from reconcile.journal import Journal
 from reconcile.look import look

@@ -17,9 +17,9 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audio.models import Base
-from core.postgres_account import ENVIRONMENT, account_of
-from core.postgres_cluster import DATABASE, PORT, USER, make_cluster, ready_socket_folder, serving_command
+from audio.model.audio_file import Base
+from core.postgres.account import ENVIRONMENT, account_of
+from core.postgres.cluster import DATABASE, PORT, USER, make_cluster, ready_socket_folder, serving_command
 from reconcile import tape
 from reconcile.tape import source_hash
 from reconcile.tape_file import read_tape

@@ -17,7 +17,7 @@ import asyncpg
 import pytest
 from alembic.config import main as alembic
 
-from core.embedded_postgres import join
+from core.postgres.embedded import join
 from reconcile.__main__ import main as reconcile
 from tests.core.conftest import guarded_server
 from tests.programs import ran, script

@@ -10,12 +10,12 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import delete, select
 
-from audio.companions import companions
-from audio.manifest import manifest_name, manifest_of
-from audio.models import AudioFile, ProcessingStatus, utc_now
+from audio.model.artifacts import companions
+from audio.model.audio_file import AudioFile, ProcessingStatus, utc_now
+from audio.model.manifest import manifest_name, manifest_of
 from audio.upkeep.rebuild import Rebuild
 from audio.upkeep.verification import Verification
-from core.database import Sessions
+from core.database.engine import Sessions
 from storage.contract import PIECE_BYTES
 from storage.copying import Copying
 from storage.hashing import ASIDE_BYTES

@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 
-from storage.blocking import in_thread
 from storage.contract import PIECE_BYTES, BytesMissing, NameRefused, NameTaken
+from storage.threads import in_thread
 from tests.storage.conftest import Driver
 
 NAME = "2026/11/23/audio_20261123_100000_abc.wav"

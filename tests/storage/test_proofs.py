@@ -13,7 +13,7 @@ from typing import cast
 import pytest
 
 from audio.upkeep.sweeper import Sweeper
-from core.database import Sessions, open_engine, sessions_on
+from core.database.engine import Sessions, open_engine, sessions_on
 from storage.contract import PIECE_BYTES, Staged
 from storage.local.storage import LocalStorage
 from storage.opening import Opened

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from storage.blocking import in_thread
 from storage.contract import PIECE_BYTES, BytesMissing, InUse, NameRefused, Resumed, Resumes
 from storage.local.storage import LocalStorage
+from storage.threads import in_thread
 from tests.storage.conftest import Driver, LocalDriver
 from tests.storage.test_contract import CONTENT, NAME, everything
 

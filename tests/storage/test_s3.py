@@ -1,4 +1,4 @@
-"""What only an object store does: chunks and parts, keys and holds, links, and going away in the middle."""
+"""What only an object store does: chunks and parts, keys and leases, links, and going away in the middle."""
 
 import asyncio
 import multiprocessing
@@ -12,15 +12,15 @@ from functools import partial
 import httpx
 import pytest
 
-from storage.blocking import in_thread
 from storage.contract import PIECE_BYTES, InUse, NameTaken, StorageUnavailable
-from storage.s3 import holds
+from storage.s3 import leases
 from storage.s3.bucket import Bucket
 from storage.s3.chunks import CHUNK_BYTES
 from storage.s3.multipart import unfinished
 from storage.s3.signature import Signer
 from storage.s3.storage import S3Storage
 from storage.s3.upkeep import S3Upkeep
+from storage.threads import in_thread
 from tests.object_store import ObjectStore, names_in
 from tests.storage.conftest import S3Driver
 from tests.storage.test_contract import NAME, everything
@@ -141,8 +141,8 @@ def test_a_key_has_one_holder_among_machines(bucket: Bucket) -> None:
 
 def test_who_was_asleep_overwrites_nothing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """A holder that was stopped for too long loses its key, and what it still writes then is refused."""
-    monkeypatch.setattr(holds, "HELD_SECONDS", 0.2)
-    monkeypatch.setattr(holds, "RENEWED_SECONDS", 1000.0)  # it sleeps
+    monkeypatch.setattr(leases, "HELD_SECONDS", 0.2)
+    monkeypatch.setattr(leases, "RENEWED_SECONDS", 1000.0)  # it sleeps
     one, other = S3Storage(bucket), S3Storage(bucket)
     asleep = one.resume(KEY)
     asleep.write(b"old")
@@ -174,7 +174,7 @@ def hold(bucket: Bucket, ready: "multiprocessing.synchronize.Event") -> None:
 
 def test_a_hold_ends_after_its_process(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that dies loses its keys once it has surely stopped renewing them; what it had stored stays."""
-    monkeypatch.setattr(holds, "HELD_SECONDS", 3.0)
+    monkeypatch.setattr(leases, "HELD_SECONDS", 3.0)
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
     process = context.Process(target=hold, args=(bucket, ready), daemon=True)

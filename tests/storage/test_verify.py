@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from audio.manifest import manifest_name
-from audio.models import AudioFile
+from audio.model.audio_file import AudioFile
+from audio.model.manifest import manifest_name
 from core.settings import ROOT
 from tests.audio.house import House, open_house
 from tests.audio.samples import recording

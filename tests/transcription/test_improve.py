@@ -8,9 +8,9 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from audio.transcription.contract import EngineBusy, EngineRefused, EngineUnreachable, Segment, Transcript
-from audio.transcription.improve import PART_CHARACTERS, Improved, Improver
-from audio.transcription.parts import parts
-from audio.transcription.same_words import same_words
+from audio.transcription.improvement.improver import PART_CHARACTERS, Improved, Improver
+from audio.transcription.improvement.same_words import same_words
+from audio.transcription.improvement.text_chunks import parts
 from tests.transcription.service import KEY, Answer, Asked, Speaker, replying
 
 SAID = "so we meet on friday at 3 and he don't bring the report i think that is all"

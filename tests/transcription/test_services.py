@@ -25,10 +25,10 @@ from audio.transcription.contract import (
     Transcript,
     Word,
 )
-from audio.transcription.deepgram import Deepgram
-from audio.transcription.openai import OpenAI
-from audio.transcription.service import Patience, retry_after_seconds
-from core.logging import configure_logging
+from audio.transcription.engines.deepgram import Deepgram
+from audio.transcription.engines.http_service import Patience, retry_after_seconds
+from audio.transcription.engines.openai import OpenAI
+from core.observability.logging import configure_logging
 from core.settings import load_settings
 from tests.transcription.service import KEY, OPENAI_ANSWER, SAID, Asked, Connection, Speaker, breaking_off, replying
 

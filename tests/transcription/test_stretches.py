@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from audio.transcription.contract import SAMPLES_HERTZ
-from audio.transcription.stretches import QUIET_SECONDS, SEARCH_SECONDS, STRETCH_SECONDS, stretches
+from audio.transcription.engines.audio_chunks import QUIET_SECONDS, SEARCH_SECONDS, STRETCH_SECONDS, stretches
 
 
 def written(folder: Path, samples: np.ndarray) -> Path:

@@ -14,9 +14,9 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from audio.census import STATES
 from audio.processing.jobs import Lane
-from core.metrics import METHODS, STATUSES, UNMATCHED
+from audio.upkeep.gauges import STATES
+from core.observability.metrics import METHODS, STATUSES, UNMATCHED
 from core.settings import Settings
 from reconcile.locate import Verdict
 from tests.api.conftest import MakeToken, Serve, Started, Upload, problem

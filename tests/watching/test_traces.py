@@ -12,7 +12,7 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from core.tracing import job_span, span, traceparent
+from core.observability.tracing import job_span, span, traceparent
 from tests.api.test_main import Run, running
 from tests.audio.samples import recording
 from tests.watching.test_request_ids import heard

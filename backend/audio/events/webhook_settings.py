@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from audio.events.endpoint import Endpoint
+from audio.events.webhook_endpoint import Endpoint
 from core.errors import SettingRefused
-from core.outbound import is_public
+from core.outbound_http import is_public
 
 PREFIX = "whsec_"
 SECRET_BYTES = range(24, 65)

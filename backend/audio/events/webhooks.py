@@ -15,14 +15,14 @@ from datetime import UTC
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from audio.events.deliveries import LOOK_SECONDS, Deliveries, Delivery, enter
-from audio.events.endpoint import Endpoint, headers_of
-from audio.events.numbering import Event
-from audio.models import ProcessingStatus
-from core.database import Sessions
+from audio.events.event_log import Event
+from audio.events.webhook_deliveries import LOOK_SECONDS, Deliveries, Delivery, enter
+from audio.events.webhook_endpoint import Endpoint, headers_of
+from audio.model.audio_file import ProcessingStatus
+from core.database.engine import Sessions
 from core.errors import DatabaseProblem
-from core.logging import log_failure
-from core.outbound import NotReached, Outbound
+from core.observability.logging import log_failure
+from core.outbound_http import NotReached, Outbound
 
 log = structlog.get_logger(__name__)
 ENDS = {ProcessingStatus.COMPLETED, ProcessingStatus.FAILED}

@@ -28,7 +28,7 @@ serve(int(sys.argv[2]), niceness=int(sys.argv[3]))
 _REPORT = """
 import sys
 sys.path.append(sys.argv[1])
-from audio.processing.decoder.box import report
+from audio.processing.decoder.sandbox import report
 report()
 """
 

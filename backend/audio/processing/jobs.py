@@ -9,8 +9,8 @@ from uuid import UUID
 
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
 
-from core.job_queue import NAMES
-from core.origin import UNKNOWN, Origin
+from core.database.job_queue import NAMES
+from core.observability.trace_context import UNKNOWN, Origin
 
 
 class Lane(StrEnum):

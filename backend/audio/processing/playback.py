@@ -7,10 +7,10 @@ and "Web audio codec guide"; Ogg in Safari since 18.4).
 from dataclasses import dataclass
 from pathlib import Path
 
-from audio.formats import FLAC, M4A, MP3, WEBM, AudioFormat
+from audio.model.demuxers import DEMUXERS
+from audio.model.formats import FLAC, M4A, MP3, WEBM, AudioFormat
 from audio.processing.decoding import Decoder, DecodingLimits, Used
-from audio.processing.demuxers import DEMUXERS
-from audio.processing.opened import new_file, opened
+from audio.processing.open_files import new_file, opened
 from audio.processing.probing import Probe
 
 _PCM = frozenset({"pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_f32le", "pcm_alaw", "pcm_mulaw"})

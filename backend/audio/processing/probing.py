@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from audio.formats import AudioFormat
+from audio.model.demuxers import DEMUXERS
+from audio.model.formats import AudioFormat
 from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits, Used
-from audio.processing.demuxers import DEMUXERS
-from audio.processing.opened import opened
+from audio.processing.open_files import opened
 from audio.processing.waveform import Waveform
 
 _FULL_LOOK = 0.5  # of the processor time; the rest is for a coarser one

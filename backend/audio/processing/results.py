@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from audio.companions import playback_name, waveform_name
-from audio.manifest import read_manifest
-from audio.models import AudioFile
-from audio.processing.progress import UNDER_WAY
+from audio.model.artifacts import playback_name, waveform_name
+from audio.model.audio_file import AudioFile
+from audio.model.manifest import read_manifest
+from audio.processing.status import UNDER_WAY
 from audio.processing.waveform import LARGEST_BYTES
 from audio.transcription.document import TranscriptDocument, read_document
 from core.errors import PegasusError

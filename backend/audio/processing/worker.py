@@ -10,14 +10,14 @@ from uuid import UUID
 import structlog
 from pgqueuer.domain.errors import PgqException
 
+from audio.processing.concurrency_limit import Seats
 from audio.processing.jobs import Lane
-from audio.processing.patience import Patience
-from audio.processing.seats import Seats
-from audio.processing.shift import Shift
-from audio.processing.steps import Processing
+from audio.processing.pipeline import Processing
+from audio.processing.queue_session import Shift
+from audio.processing.retry_policy import Patience
+from core.database.job_queue import JOBS, LOG, DriverConnection, queue_connection
 from core.errors import DatabaseProblem
-from core.job_queue import JOBS, LOG, DriverConnection, queue_connection
-from core.logging import log_failure
+from core.observability.logging import log_failure
 
 log = structlog.get_logger(__name__)
 SLOW_SEATS = 4  # an engine that is busy says so, or takes one after the other

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from audio.models import AudioFile
+from audio.model.audio_file import AudioFile
 from audio.search.words import find, text_pattern, word_pattern
 
 NAMES = ("original_filename", "tag", "category")

@@ -32,13 +32,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from audio.events.numbering import Event, alone
-from audio.models import AudioFile
+from audio.events.event_log import Event, alone
+from audio.model.audio_file import AudioFile
 from audio.search.highlights import NAMES, TRANSCRIPTS
 from audio.search.words import asked_for, fold, grams, words
-from core.database import Sessions
+from core.database.engine import Sessions
+from core.database.system_tables import search
 from core.errors import DatabaseProblem
-from core.system_tables import search
 
 log = structlog.get_logger(__name__)
 MOST_BYTES = 512 * 1024  # of all that one recording is found by; PostgreSQL takes 1 MiB, and long words are rare

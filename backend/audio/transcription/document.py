@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from audio.companions import TRANSCRIPT
+from audio.model.artifacts import TRANSCRIPT
 from audio.transcription.contract import Segment, Transcript, Word
 from storage.contract import Storage
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
 from audio.transcription.contract import Transcript, Word
-from audio.transcription.subtitle_words import spoken, width
+from audio.transcription.word_timing import spoken, width
 
 LINE_WIDTH = 42
 LONGEST_SECONDS = 7.0

@@ -12,10 +12,10 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from audio.upkeep import places
-from core.database import Sessions
+from audio.upkeep import row_paths
+from core.database.engine import Sessions
+from core.database.system_tables import storage_identity
 from core.errors import PegasusError
-from core.system_tables import storage_identity
 from storage.upkeep import Upkeep
 
 SAMPLE = 100
@@ -117,7 +117,7 @@ async def take_back(sessions: Sessions, upkeep: Upkeep) -> None:
 
 async def meet(sessions: Sessions, upkeep: Upkeep) -> Meeting:
     """What there is on both sides."""
-    rows = await places.sample(sessions, SAMPLE)
+    rows = await row_paths.sample(sessions, SAMPLE)
     located = await upkeep.locate([row.path for row in rows])
     any_files = False
     walk = upkeep.walk()

@@ -16,15 +16,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from audio.models import AudioFile
-from audio.names import is_recording
+from audio.model.audio_file import AudioFile
+from audio.model.object_names import is_recording
 from audio.processing.jobs import ENQUEUE, Job, parameters
-from audio.processing.progress import UNDER_WAY
-from audio.repository import driver_connection
+from audio.processing.status import UNDER_WAY
 from audio.search.index import SearchIndex
-from audio.upkeep import places
-from audio.upkeep.remembered import NotRemembered, Obstacle, Remembered, Row
-from core.database import Sessions
+from audio.upkeep import row_paths
+from audio.upkeep.manifest_rows import NotRemembered, Obstacle, Remembered, Row
+from core.database.engine import Sessions, driver_connection
 from storage.contract import Storage
 from storage.upkeep import Upkeep
 
@@ -69,7 +68,7 @@ class Rebuild:
         async with aclosing(self.upkeep.walk()) as batches:
             async for batch in batches:
                 names = sorted(found.name for found in batch if is_recording(found.name))
-                there = await places.named(self.sessions, names) if names else set()
+                there = await row_paths.named(self.sessions, names) if names else set()
                 self.tally.recordings += len(names)
                 self.tally.already_there += len(there)
                 for obstacle in await self._rebuilt([name for name in names if name not in there]):
@@ -105,7 +104,7 @@ class Rebuild:
             return [each for row in rows for each in await self._enter([row])]
         await SearchIndex(sessions=self.sessions).renew(sorted(entered))
         left = [row["file_path"] for row in rows if row["id"] not in entered]
-        named = await places.named(self.sessions, left) if left else set()  # by a server that works meanwhile
+        named = await row_paths.named(self.sessions, left) if left else set()  # by a server that works meanwhile
         self.tally.already_there += len(named)
         return [NotRebuilt(Obstacle.ID_TAKEN, path) for path in left if path not in named]
 

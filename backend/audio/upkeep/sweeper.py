@@ -12,17 +12,17 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
-from audio.companions import companions
-from audio.manifest import manifest_name
-from audio.models import utc_now
-from audio.names import is_companion, is_recording, named_by
-from audio.upkeep import places
-from audio.upkeep.manifests import Manifests
+from audio.model.artifacts import companions
+from audio.model.audio_file import utc_now
+from audio.model.manifest import manifest_name
+from audio.model.object_names import is_companion, is_recording, named_by
+from audio.upkeep import row_paths
+from audio.upkeep.manifest_repair import Manifests
 from audio.upkeep.pairing import make_sure
-from audio.upkeep.places import Place
-from audio.upkeep.spellings import Spellings
-from audio.upkeep.sweep import TOLD, Sweep
-from core.database import Sessions
+from audio.upkeep.path_aliases import Spellings
+from audio.upkeep.row_paths import Place
+from audio.upkeep.sweep_report import TOLD, Sweep
+from core.database.engine import Sessions
 from core.errors import PegasusError
 from storage.upkeep import Found, Upkeep
 
@@ -96,7 +96,7 @@ class Sweeper:
     async def _compare_rows(
         self, sweep: Sweep, spellings: Spellings, *, dry_run: bool, changed_since: datetime
     ) -> None:
-        async with aclosing(places.places(self.sessions)) as batches:
+        async with aclosing(row_paths.places(self.sessions)) as batches:
             async for batch in batches:
                 names = await self.upkeep.locate([place.path for place in batch])
                 with_bytes = [(place.path, name) for place, name in zip(batch, names, strict=True) if name is not None]
@@ -114,7 +114,7 @@ class Sweeper:
 
     async def _missing(self, sweep: Sweep, missing: Sequence[Place], *, dry_run: bool) -> None:
         """A delete removes the row first, so a row that is still there had no bytes."""
-        there = await places.still_there(self.sessions, [place.recording_id for place in missing])
+        there = await row_paths.still_there(self.sessions, [place.recording_id for place in missing])
         missing = [place for place in missing if place.recording_id in there]
         if not dry_run:
             paths = {place.path for place in missing}

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
-from audio.manifest import Manifest, read_manifest
-from audio.names import is_recording
-from audio.upkeep import places
-from audio.upkeep.places import Place
-from audio.upkeep.spellings import Spellings
-from core.database import Sessions
+from audio.model.manifest import Manifest, read_manifest
+from audio.model.object_names import is_recording
+from audio.upkeep import row_paths
+from audio.upkeep.path_aliases import Spellings
+from audio.upkeep.row_paths import Place
+from core.database.engine import Sessions
 from storage.contract import BytesMissing, Storage, StorageError
 from storage.hashing import sha256_of
 from storage.upkeep import Upkeep
@@ -64,7 +64,7 @@ class Verification:
     async def wrong(self) -> AsyncGenerator[Wrong]:
         """Everything that is wrong, as it is found, in the order of the paths; then what has no row."""
         spellings = Spellings()
-        async with aclosing(places.places(self.sessions)) as batches:
+        async with aclosing(row_paths.places(self.sessions)) as batches:
             async for batch in batches:
                 names = await self.upkeep.locate([place.path for place in batch])
                 for place, name in zip(batch, names, strict=True):
@@ -82,7 +82,7 @@ class Verification:
         """What is wrong with a recording that has a row; one that is deleted meanwhile is no recording any more."""
         self.tally.recordings += 1
         fault = await self._compared(place.path, row=place)
-        if fault is None or await places.still_there(self.sessions, [place.recording_id]):
+        if fault is None or await row_paths.still_there(self.sessions, [place.recording_id]):
             return fault
         self.tally.recordings -= 1
         return None

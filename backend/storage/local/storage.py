@@ -12,7 +12,6 @@ from io import FileIO
 from pathlib import Path
 from typing import TypeVar
 
-from storage.blocking import in_thread
 from storage.contract import (
     PIECE_BYTES,
     BytesMissing,
@@ -24,11 +23,12 @@ from storage.contract import (
     StorageFull,
     StorageUnavailable,
 )
-from storage.local.meaning import meant
-from storage.local.resumed import UPLOADS, ResumedFile
-from storage.local.staging import PRIVATE_FOLDER, FolderElsewhere, Folders, StagedFile
+from storage.local.error_mapping import meant
+from storage.local.resumable_file import UPLOADS, ResumedFile
+from storage.local.staged_file import PRIVATE_FOLDER, FolderElsewhere, Folders, StagedFile
 from storage.local.upkeep import LocalUpkeep, file_system_time
-from storage.names import OWN, QUARANTINE, STAGING, checked_key, checked_name
+from storage.object_names import OWN, QUARANTINE, STAGING, checked_key, checked_name
+from storage.threads import in_thread
 from storage.upkeep import Upkeep
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from storage.contract import BytesMissing
-from storage.local.staging import PRIVATE_FILE, PRIVATE_FOLDER, FolderElsewhere, Folders, StagedFile, sync_folder
-from storage.names import OWN, QUARANTINE, is_plain
+from storage.local.staged_file import PRIVATE_FILE, PRIVATE_FOLDER, FolderElsewhere, Folders, StagedFile, sync_folder
+from storage.object_names import OWN, QUARANTINE, is_plain
 from storage.upkeep import Found, IdentityUnreadable
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from obstore.exceptions import GenericError
 from obstore.store import S3Store
 
 from storage.contract import PIECE_BYTES, BytesMissing, InUse, StorageUnavailable
-from storage.s3.meaning import SILENT, check_answer, meant
+from storage.s3.error_mapping import SILENT, check_answer, meant
 from storage.s3.signature import Signer, query_string, quoted
 
 ANSWER_SECONDS = 30

@@ -4,14 +4,14 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
 from functools import partial
 
-from storage.blocking import in_thread
 from storage.contract import BytesMissing, Resumed, Staged
-from storage.names import OWN, checked_key, checked_name, is_plain
+from storage.object_names import OWN, checked_key, checked_name, is_plain
 from storage.s3.bucket import Bucket
-from storage.s3.holds import Holds
-from storage.s3.resumed import ResumedObject
-from storage.s3.staged import StagedObject
+from storage.s3.leases import Holds
+from storage.s3.resumable_object import ResumedObject
+from storage.s3.staged_object import StagedObject
 from storage.s3.upkeep import S3Upkeep
+from storage.threads import in_thread
 from storage.upkeep import Upkeep
 
 LINK_SECONDS = 15 * 60

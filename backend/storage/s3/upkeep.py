@@ -9,13 +9,13 @@ from uuid import UUID
 
 import obstore
 
-from storage.blocking import in_thread
 from storage.contract import BytesMissing
-from storage.names import OWN, QUARANTINE, STAGING, is_plain
+from storage.object_names import OWN, QUARANTINE, STAGING, is_plain
 from storage.s3.bucket import Bucket
-from storage.s3.holds import HOLDS
+from storage.s3.leases import HOLDS
 from storage.s3.multipart import abort, unfinished
-from storage.s3.resumed import UPLOADS
+from storage.s3.resumable_object import UPLOADS
+from storage.threads import in_thread
 from storage.upkeep import Found, IdentityUnreadable
 
 ASKED_AT_ONCE = 16

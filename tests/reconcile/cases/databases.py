@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import psycopg
 
-from core.postgres_binaries import find_binaries
+from core.postgres.binaries import find_binaries
 
 # Every catalog in which something lies that a person has made, but for what PostgreSQL itself counts in it.
 CATALOGS = (

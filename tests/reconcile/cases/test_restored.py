@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from core.postgres_binaries import find_binaries
+from core.postgres.binaries import find_binaries
 from tests.chains.test_older_server import FOUND, server, wait_for
 
 from .case import Case

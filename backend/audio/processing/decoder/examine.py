@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from av.audio.frame import AudioFrame
 
-from audio.processing.decoder.glimpses import Glimpses
 from audio.processing.decoder.opening import File, Frames, OutOfTime, Refused, open_recording, sound_of
 from audio.processing.decoder.peaks import Peaks
 from audio.processing.decoder.seeking import can_seek
-from audio.processing.decoder.steady import Steady
+from audio.processing.decoder.sparse_decoding import Glimpses
+from audio.processing.decoder.uniform_frames import Steady
 
 
 def examine(source: File, _target: File | None = None, *, demuxer: str, cpu_seconds: float) -> dict[str, Any]:

@@ -5,10 +5,10 @@ import os
 import signal
 import socket
 
-from audio.processing.decoder.box import hide
 from audio.processing.decoder.jobs import JOBS, Jobs, warm_up
-from audio.processing.decoder.keeper import keep
 from audio.processing.decoder.privileges import drop_privileges
+from audio.processing.decoder.sandbox import hide
+from audio.processing.decoder.supervisor import keep
 
 _DESCRIPTORS = 3  # the job's socket, what is decoded, what is written
 

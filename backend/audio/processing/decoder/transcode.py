@@ -10,7 +10,7 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 
 from audio.processing.decoder.opening import File, Frames, Refused, damaged, open_recording, sound_of
-from audio.processing.decoder.steady import Steady
+from audio.processing.decoder.uniform_frames import Steady
 
 _BLOCK_SAMPLES = 4096
 _WIDE_FORMATS = {"s32", "s32p", "s64", "dbl"}

@@ -1,0 +1,45 @@
+"""How much a request may say that it brings, known before a byte of its body is read."""
+
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+
+from audio.intake.incoming_upload import UploadTooLarge
+from core.errors import PegasusError
+
+
+class BodyTooLarge(PegasusError):
+    """A request that is no upload says that it has a large body."""
+
+    def __init__(self, *, limit: int, received: int) -> None:
+        super().__init__(f"The body has {received} bytes, and at most {limit} are read.")
+        self.limit = limit
+        self.received = received
+
+
+@dataclass(frozen=True, kw_only=True)
+class BodyLimits:
+    """The largest bodies in bytes: of a file, of what a form adds to it on `form_path`, and of any other request.
+
+    `bytes_path` and what lies below it take the bytes of a file alone.
+    """
+
+    form_path: str
+    bytes_path: str
+    file_bytes: int
+    form_bytes: int
+    other_bytes: int
+
+    def check(self, path: str, headers: Headers) -> None:
+        """Refuses a declared length. Raises UploadTooLarge or BodyTooLarge."""
+        text = headers.get("content-length", "")
+        declared = int(text) if text.isdecimal() else 0
+        if not self.is_upload(path):
+            if declared > self.other_bytes:
+                raise BodyTooLarge(limit=self.other_bytes, received=declared)
+        elif declared > self.file_bytes + (self.form_bytes if path == self.form_path else 0):
+            raise UploadTooLarge(limit=self.file_bytes, received=declared)
+
+    def is_upload(self, path: str) -> bool:
+        """Whether a request to that path brings the bytes of a file."""
+        return path in {self.form_path, self.bytes_path} or path.startswith(f"{self.bytes_path}/")

@@ -1,0 +1,66 @@
+"""Whether the parts that a recording needs answer right now."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import structlog
+from pydantic import BaseModel
+
+from audio.model import repository
+from audio.processing.decoder_process import Box
+from core.database.engine import Sessions
+from core.observability.logging import log_failure
+from storage.contract import Storage
+
+ANSWER_SECONDS = 5
+Wellness = Literal["well", "not well", "not checked"]
+
+log = structlog.get_logger(__name__)
+
+
+class LastHeal(BaseModel):
+    """The last thing that was done to the database's schema: when, in a sentence, and as the journal has it."""
+
+    at: datetime
+    sentence: str
+    verdict: str
+    outcome: str
+    seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """Asks the parts that a recording needs; of the schema it knows whether it was verified at the start."""
+
+    sessions: Sessions
+    storage: Storage
+    schema_verified: bool
+    last_heal: LastHeal | None = None
+    decoder: Box | None = None
+
+    async def parts(self) -> Mapping[str, Wellness]:
+        """How each part is now."""
+        database, storage = await asyncio.gather(
+            _answers("database", self._ask_database()), _answers("storage", self.storage.check())
+        )
+        return {
+            "schema": "well" if self.schema_verified else "not checked",
+            "database": "well" if database else "not well",
+            "storage": "well" if storage else "not well",
+        }
+
+    async def _ask_database(self) -> None:
+        async with self.sessions() as session:
+            await repository.check_writable(session)
+
+
+async def _answers(part: str, question: Awaitable[None]) -> bool:
+    try:
+        await asyncio.wait_for(question, ANSWER_SECONDS)
+    except Exception as error:  # noqa: BLE001  # whatever is wrong with a part, the answer is that it isn't well
+        log_failure(log.warning, "not ready", error, part=part)
+        return False
+    return True

@@ -1,0 +1,59 @@
+"""How much a request may bring besides the bytes of its body: head, trailer fields, and what frames its chunks."""
+
+from api.http1.refusals import FramingTooLong, HeadTooLong
+
+LONGEST_HEAD_BYTES = 64 * 1024
+MOST_FIELDS = 100
+LONGEST_FRAMING_BYTES = 64 * 1024
+READ_PER_BODY_BYTE = 16  # a chunk of one byte takes six
+
+
+class HeadLimits:
+    """Counts what one connection brings, request by request.
+
+    The parser hands over whole lines, and keeps one that hasn't ended: so besides lines the bytes of reads are counted.
+    Of a read in which a head or a body ends it isn't known what belongs to which; no read is large enough to matter.
+    """
+
+    __slots__ = ("_crossed", "_framing_bytes", "_measured_bytes", "_read_bytes", "_trailers", "body_bytes", "in_head")
+
+    def __init__(self) -> None:
+        self._crossed = False
+        self.begin()
+
+    def begin(self) -> None:
+        """A head begins."""
+        self.in_head = True
+        self.body_bytes = self._measured_bytes = self._read_bytes = self._framing_bytes = self._trailers = 0
+
+    def begin_body(self) -> None:
+        """The head has ended."""
+        self.in_head = False
+        self._crossed = True
+
+    def end(self) -> None:
+        """The request has ended; what comes is the next head, or what precedes it."""
+        self.in_head = True
+        self._read_bytes = 0
+        self._crossed = True
+
+    def count_trailer(self) -> None:
+        """Counts a field behind the body. Raises HeadTooLong."""
+        self._trailers += 1
+        if self._trailers > MOST_FIELDS:
+            raise HeadTooLong
+
+    def count_read(self, size_bytes: int) -> None:
+        """Counts what was read at once, when all of it has been parsed. Raises HeadTooLong or FramingTooLong."""
+        if self._crossed:
+            self._crossed = False
+        elif self.in_head:
+            self._read_bytes += size_bytes
+            if self._read_bytes > LONGEST_HEAD_BYTES:
+                raise HeadTooLong
+        else:
+            grown = self.body_bytes - self._measured_bytes
+            self._framing_bytes = max(0, self._framing_bytes + size_bytes - READ_PER_BODY_BYTE * grown)
+            if self._framing_bytes > LONGEST_FRAMING_BYTES:
+                raise FramingTooLong
+        self._measured_bytes = self.body_bytes

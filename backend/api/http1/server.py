@@ -1,0 +1,209 @@
+"""Runs the application in uvicorn: one process, or several that share one socket."""
+
+import logging
+import os
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from functools import partial
+from math import ceil
+from multiprocessing import parent_process
+from typing import Any
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.supervisors import multiprocess
+
+from api.http1.connection_limits import BACKLOG, ConnectionLimits, OpenConnections, backlog_within
+from api.http1.direct_connection import DirectProtocol
+from api.http1.http_protocol import HeadProtocol
+from api.http1.socket_transfer import SILENCE_SECONDS
+from core.descriptors import are_exhausted, descriptor_limit, raise_descriptor_limit
+from core.errors import SettingRefused
+from core.observability.metrics import process_ended
+from core.settings import Settings
+
+WORKERS_START_SECONDS = 120
+
+log = structlog.get_logger("pegasus")
+
+
+@dataclass(frozen=True)
+class Drain:
+    """How a server stops that is told to by SIGTERM.
+
+    For `grace_seconds` it still takes requests and says that it isn't ready, so that whoever shares requests out sends
+    no more; then what is under way has `seconds` to end. Ctrl-C on a terminal leaves the grace out.
+    """
+
+    seconds: float = 30
+    grace_seconds: float = 0
+
+
+AT_ONCE = Drain()
+USUAL = ConnectionLimits()
+TICKS_A_SECOND = 10
+
+
+def claim_address(settings: Settings) -> socket.socket:
+    """Listens on HOST and PORT; clients that come too early wait until the application is ready.
+
+    Raises SettingRefused when the host is unknown or the port is taken.
+    """
+    where = f"{settings.host} port {settings.port}"
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        listener = socket.create_server(found[0][4][:2], family=found[0][0], backlog=BACKLOG)
+    except (socket.gaierror, UnicodeError) as error:
+        raise SettingRefused("HOST", f"names no address of this machine: {settings.host}") from error
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise SettingRefused("PORT", f"can't be used: {where}: {reason}") from error
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # not on macOS; connections have it from the socket that accepts them
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_SECONDS * 1000)
+    return listener
+
+
+def run(app: ASGIApp, listener: socket.socket, *, drain: Drain, limits: ConnectionLimits) -> None:
+    """Serves in this process until a signal ends it and all requests are answered."""
+    server_for(app, drain=drain, limits=limits).run(sockets=[listener])
+
+
+def server_for(
+    app: ASGIApp, *, direct: bool = True, drain: Drain = AT_ONCE, limits: ConnectionLimits = USUAL
+) -> uvicorn.Server:
+    """The server that `run` runs, for whoever has an event loop of their own; not `direct`, it lends no connection."""
+    config = _config(app, drain=drain, limits=limits)
+    if not direct:
+        config.http = HeadProtocol
+    return _ServerAlone(config)
+
+
+def run_workers(factory: str, listener: socket.socket, *, workers: int, drain: Drain, limits: ConnectionLimits) -> bool:
+    """Serves in several processes; `factory` names what makes the application in each of them.
+
+    False when one of them could not start.
+    """
+    config = _config(factory, factory=True, workers=workers, drain=drain, limits=limits)
+    listener.set_inheritable(True)
+    supervisor = _Workers(config, sockets=[listener])
+    supervisor.run()
+    return all(process.exitcode != uvicorn.config.STARTUP_FAILURE for process in supervisor.processes)
+
+
+class _Config(uvicorn.Config):
+    """uvicorn's, which reaches every server process, with what ours needs."""
+
+    drain: Drain
+    limits: ConnectionLimits
+    connections: OpenConnections
+
+    def load(self) -> None:
+        """Makes ready, in each server process, what belongs to it alone."""
+        super().load()
+        raise_descriptor_limit()
+        descriptors = descriptor_limit()
+        limits = self.limits.within(descriptors)
+        if limits != self.limits:
+            log.warning(
+                "MAX_CONNECTIONS is more than the system's limit of descriptors lets be open",
+                descriptors=descriptors,
+                connections=limits.in_all,
+            )
+        self.backlog = backlog_within(descriptors)
+        self.connections = OpenConnections(limits)
+        protocol: Any = self.http_protocol_class
+        made: Any = partial(protocol, connections=self.connections)
+        self.http_protocol_class = made
+
+
+def _config(
+    app: ASGIApp | str, *, drain: Drain, limits: ConnectionLimits, factory: bool = False, workers: int = 1
+) -> _Config:
+    config = _Config(
+        app,
+        http=DirectProtocol,
+        factory=factory,
+        workers=workers,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        log_level=logging.WARNING,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=ceil(drain.seconds),
+    )
+    config.drain = drain
+    config.limits = limits
+    return config
+
+
+class _Server(uvicorn.Server):
+    config: _Config
+    _closes_at: float | None = None
+
+    async def on_tick(self, counter: int) -> bool:
+        """Asked ten times a second whether the time has come to close the sockets."""
+        ends = await super().on_tick(counter)
+        if counter % TICKS_A_SECOND == 0 and are_exhausted():  # then the event loop drops connections without a word
+            self.config.connections.report_exhaustion()
+        if ends and self._closes_at is None:
+            grace = self.config.drain.grace_seconds if self._captured_signals[:1] == [signal.SIGTERM] else 0
+            self._closes_at = time.monotonic() + grace
+            self.lifespan.state["stopping"].set()  # not ready from now on, and streams end
+            log.info("Pegasus drains: it isn't ready any more", grace_seconds=grace)
+        return ends and (self.force_exit or time.monotonic() >= (self._closes_at or 0))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        log.info("Pegasus stops: it takes no more requests and finishes those that it has")
+        await super().shutdown(sockets)
+
+
+class _ServerAlone(_Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            _announce(listener)
+
+
+class _ServerOfSeveral(_Server):
+    async def on_tick(self, counter: int) -> bool:
+        supervisor = parent_process()
+        if supervisor is not None and not supervisor.is_alive():  # nobody else could end this process any more
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+class _Process(multiprocess.Process):
+    @property
+    def server(self) -> uvicorn.Server:
+        if self._server is None:
+            self._server = _ServerOfSeveral(self.config)
+        return self._server
+
+
+class _Workers(multiprocess.Multiprocess):
+    _known: frozenset[int] = frozenset()
+
+    def init_processes(self) -> None:
+        super().init_processes()
+        if all(process.wait_until_ready(WORKERS_START_SECONDS) for process in self.processes):
+            _announce(self.sockets[0], workers=len(self.processes))
+
+    def keep_subprocess_alive(self) -> None:
+        super().keep_subprocess_alive()
+        there = frozenset(process.pid for process in self.processes if process.pid is not None)
+        for gone in self._known - there:
+            process_ended(gone)
+        self._known = there
+
+
+def _announce(listener: socket.socket, **more: object) -> None:
+    host, port = listener.getsockname()[:2]
+    log.info("Pegasus serves", at=f"http://{f'[{host}]' if ':' in host else host}:{port}", **more)
+
+
+multiprocess.Process = _Process  # type: ignore[misc]  # there is no other way to name the server of its processes

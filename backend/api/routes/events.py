@@ -1,0 +1,58 @@
+"""/api/audio/events: what happens to recordings, as it happens."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+
+from api.guards.authentication import Asking, address_of, sent_secret
+from api.protocols.event_stream import EventStream, place
+from api.state import Current
+from core.labels import user_label
+
+router = APIRouter(prefix="/api/audio", tags=["audio"])
+EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer"},
+    },
+}
+SHOWN: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": EVENT}}, "description": "Server-sent events, each as described"}
+}
+
+
+@router.get("/events", response_class=Response, responses=SHOWN)
+async def events(
+    request: Request,
+    state: Current,
+    caller: Asking,
+    last_event_id: Annotated[str | None, Header()] = None,
+    user_id: str | None = None,
+) -> Response:
+    """Tells each change of a recording, as server-sent events: created, examined,
+    progressed, relabelled, deleted.
+
+    With `Last-Event-ID`, as browsers send it by themselves, it begins with what came after that. The event `reset`
+    says that some of it isn't kept any more: then lists have to be loaded anew.
+    """
+    owner = caller.asking_for(user_label(user_id))
+    address = address_of(request)
+    who = caller.counted_as(address)
+    secret, door = sent_secret(request.headers), state["door"]
+
+    async def let_in() -> None:
+        await door.admit(secret, address=address)
+
+    number, lost = await place(state["feed"], last_event_id)
+    return EventStream(
+        state["feed"],
+        number=number,
+        lost=lost,
+        owner=owner,
+        let_in=let_in,
+        stopping=state["stopping"],
+        counted=state["streams"].opened(who),
+    )

@@ -1,0 +1,192 @@
+"""/api/audio: recordings listed, labelled, downloaded, deleted. How they come in is told in form_upload.py."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from access.caller import Caller
+from api.guards.authentication import Asking
+from api.protocols.download import Sent, download, original, playable, redirection
+from api.schemas import (
+    FoundIn,
+    FoundRecording,
+    LabelsInUse,
+    Message,
+    NewLabels,
+    Recording,
+    RecordingPage,
+)
+from api.state import Current, State
+from audio.library.cursor import LONGEST as LONGEST_CURSOR
+from audio.library.cursor import Cursor
+from audio.library.filters import SortedBy, Sorting, Wanted
+from audio.model.audio_file import AudioFile, ProcessingStatus
+from audio.processing.results import waveform_of
+from audio.search.highlights import highlights
+from core.labels import label, user_label
+
+JSON_BODY_BYTES = 64 * 1024
+LARGEST_PAGE = 1000
+LARGEST_OFFSET = 2**31
+LONGEST_SEARCH = 200
+WITHOUT_TRANSCRIPTS = {"original_transcript": None, "improved_transcript": None}
+Variant = Literal["original", "playback"]
+
+router = APIRouter(prefix="/api/audio", tags=["audio"])
+
+
+async def _wanted(
+    caller: Asking,
+    *,
+    user_id: str | None = None,
+    status: ProcessingStatus | None = None,
+    tag: str | None = None,
+    category: str | None = None,
+    q: str | None = None,
+) -> Wanted:
+    """The filters of a list, in the form in which the table keeps them. Raises LabelRefused."""
+    return Wanted(
+        user_id=caller.asking_for(user_label(user_id)),
+        status=status,
+        tag=label("tag", tag),
+        category=label("category", category),
+        text=label("q", q, limit=LONGEST_SEARCH),
+    )
+
+
+async def _sorting(*, sort: SortedBy = "uploaded", order: Literal["asc", "desc"] = "desc") -> Sorting:
+    return Sorting(by=sort, descending=order == "desc")
+
+
+@router.get("")
+@router.get("/", include_in_schema=False)
+async def page(
+    state: Current,
+    wanted: Annotated[Wanted, Depends(_wanted)],
+    sorting: Annotated[Sorting, Depends(_sorting)],
+    *,
+    transcripts: bool = True,
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 20,
+    offset: Annotated[int, Query(ge=0, le=LARGEST_OFFSET)] = 0,
+    cursor: Annotated[str | None, Query(max_length=LONGEST_CURSOR)] = None,
+) -> RecordingPage:
+    """Lists recordings, the newest first unless `sort` and `order` say otherwise.
+
+    `next_cursor`, as `cursor`, asks for the page behind this one, in the same order; it is null on the last page. Such
+    a page costs the same wherever it is, and what comes or goes meanwhile shifts nothing, unlike with `offset`.
+    `total` is exact up to ten thousand recordings; of more it may be an estimate, which `total_is_exact` says.
+
+    `q` finds all of its words, each also as the beginning of a longer one, in names, tags, categories and transcripts,
+    or itself as any part of a name, a tag or a category. `transcripts=false` leaves the transcripts out, which are most
+    of a long list.
+    """
+    after = None if cursor is None else Cursor.of(cursor, sorting=sorting)
+    found = await state["recordings"].page(wanted, sorting=sorting, limit=limit, offset=offset, after=after)
+    shown = [Recording.model_validate(item) for item in found.items]
+    if wanted.text is not None:
+        shown = await asyncio.to_thread(_found, found.items, wanted.text)
+    if not transcripts:
+        shown = [recording.model_copy(update=WITHOUT_TRANSCRIPTS) for recording in shown]
+    return RecordingPage(
+        items=shown,
+        total=found.total,
+        total_is_exact=found.total_is_exact,
+        limit=limit,
+        offset=offset,
+        next_cursor=None if found.after is None else str(found.after),
+    )
+
+
+def _found(items: Sequence[AudioFile], query: str) -> list[Recording]:
+    """The recordings with what matches in each. It may read through long transcripts: not in the event loop."""
+    return [
+        FoundRecording(
+            **Recording.model_validate(item).model_dump(),
+            highlights=[FoundIn.model_validate(found) for found in highlights(item, query)],
+        )
+        for item in items
+    ]
+
+
+@router.get("/tags")
+async def labels_in_use(state: Current, caller: Asking, user_id: str | None = None) -> LabelsInUse:
+    """Lists every tag and category in use."""
+    tags, categories = await state["recordings"].labels_in_use(caller.asking_for(user_label(user_id)))
+    return LabelsInUse(tags=list(tags), categories=list(categories))
+
+
+@router.get("/{recording_id:uuid}")
+async def find(recording_id: UUID, state: Current, caller: Asking) -> Recording:
+    """Shows a recording."""
+    return Recording.model_validate(await state["recordings"].find(recording_id, owner=caller.owner))
+
+
+@router.delete("/{recording_id:uuid}")
+async def remove(recording_id: UUID, state: Current, caller: Asking) -> Message:
+    """Deletes a recording with its bytes."""
+    await state["recordings"].remove(recording_id, owner=caller.owner)
+    return Message(message="File deleted successfully")
+
+
+@router.put("/{recording_id:uuid}/tags", max_body_size=JSON_BODY_BYTES)
+async def relabel(recording_id: UUID, labels: NewLabels, state: Current, caller: Asking) -> Recording:
+    """Gives a recording another tag, category or both."""
+    changes = labels.model_dump(include=labels.model_fields_set)
+    changed = await state["recordings"].relabel(recording_id, changes, owner=caller.owner)
+    return Recording.model_validate(changed)
+
+
+@router.get("/{recording_id:uuid}/download", response_class=Response)
+async def get_bytes(
+    recording_id: UUID,
+    request: Request,
+    state: Current,
+    caller: Asking,
+    *,
+    variant: Variant = "original",
+    redirect: bool = False,
+) -> Response:
+    """Sends a recording's bytes, or the single range of them that is asked for.
+
+    The variant `playback` is what browsers can play and jump about in: the original, where they can do that with it.
+    With `redirect` the answer may be 307 and a link to the object store, good for 15 minutes for whoever has it.
+    """
+    sent = await _sent(recording_id, variant, state, caller)
+    elsewhere = await redirection(sent, state["recordings"].storage) if redirect else None
+    if elsewhere is not None:
+        return elsewhere
+    return await download(sent, state["recordings"].storage, request=request.headers, with_body=True)
+
+
+@router.head("/{recording_id:uuid}/download", include_in_schema=False)
+async def head_bytes(
+    recording_id: UUID, request: Request, state: Current, caller: Asking, variant: Variant = "original"
+) -> Response:
+    """Says what a GET would send."""
+    sent = await _sent(recording_id, variant, state, caller)
+    return await download(sent, state["recordings"].storage, request=request.headers, with_body=False)
+
+
+async def _sent(recording_id: UUID, variant: Variant, state: State, caller: Caller) -> Sent:
+    recordings = state["recordings"]
+    recording = await recordings.find(recording_id, owner=caller.owner)
+    chosen = playable if variant == "playback" else original
+    return await chosen(recording, recordings.storage)
+
+
+@router.get("/{recording_id:uuid}/waveform", response_class=Response)
+async def waveform(recording_id: UUID, state: Current, caller: Asking) -> Response:
+    """Sends a recording's outline in audiowaveform's JSON format, version 2, as peaks.js reads it."""
+    recordings = state["recordings"]
+    recording = await recordings.find(recording_id, owner=caller.owner)
+    content = await waveform_of(recording, recordings.storage)
+    return Response(content, media_type="application/json", headers={"Cache-Control": "private, no-cache"})
+
+
+@router.post("/{recording_id:uuid}/retry", status_code=202)
+async def retry(recording_id: UUID, state: Current, caller: Asking) -> Recording:
+    """Has a recording processed again that failed, or that has no transcript. What was found before is kept."""
+    return Recording.model_validate(await state["recordings"].retry(recording_id, owner=caller.owner))

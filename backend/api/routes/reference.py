@@ -1,0 +1,98 @@
+"""/docs and /redoc: what /openapi.json says, to read and to try out, by Swagger UI and ReDoc.
+
+Both come with the package fastapi-offline, of which only these files are used, so that a browser loads nothing from
+elsewhere: their policy lets it load and ask this server alone.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from starlette.exceptions import HTTPException
+
+from api.routes.assets import NOTHING_ELSE, Asset, page_headers
+
+BUNDLED = ("swagger-ui-bundle.js", "swagger-ui.css", "redoc.standalone.js")
+SWAGGER = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Pegasus: the API</title>
+<link rel="icon" href="web/icon.svg">
+<link rel="stylesheet" href="docs/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/swagger-start.js"></script>
+</body>
+</html>
+"""
+START = """SwaggerUIBundle({ url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null });
+"""
+REDOC = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Pegasus: the API</title>
+<link rel="icon" href="web/icon.svg">
+</head>
+<body>
+<redoc spec-url="openapi.json"></redoc>
+<script src="docs/redoc.standalone.js"></script>
+</body>
+</html>
+"""
+# The one thing that ReDoc would load from its maker, and the policy forbids: with an empty picture nobody is asked.
+ELSEWHERE = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
+EMPTY = b"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E"
+POLICY = NOTHING_ELSE | {
+    "style-src": "'self' 'unsafe-inline'",  # both make their styles as they go
+    "img-src": "'self' data:",
+    "worker-src": "blob:",  # ReDoc's search
+    "form-action": "'none'",
+}
+HEADERS = page_headers(POLICY)
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.api_route("/docs", methods=["GET", "HEAD"])
+async def swagger(request: Request) -> Response:
+    """The API in Swagger UI."""
+    return _assets()["swagger.html"].response(request, HEADERS)
+
+
+@router.api_route("/redoc", methods=["GET", "HEAD"])
+async def redoc(request: Request) -> Response:
+    """The API in ReDoc."""
+    return _assets()["redoc.html"].response(request, HEADERS)
+
+
+@router.api_route("/docs/{name}", methods=["GET", "HEAD"])
+async def asset(name: str, request: Request) -> Response:
+    """A file that one of the two loads."""
+    found = _assets().get(name)
+    if found is None:
+        raise HTTPException(404)
+    return found.response(request, HEADERS)
+
+
+@cache
+def _assets() -> Mapping[str, Asset]:
+    own = {"swagger.html": SWAGGER, "swagger-start.js": START, "redoc.html": REDOC}
+    contents = {name: text.encode() for name, text in own.items()}
+    contents |= {name: (_bundle() / name).read_bytes().replace(ELSEWHERE, EMPTY) for name in BUNDLED}
+    return {name: Asset.of(content, suffix=Path(name).suffix) for name, content in contents.items()}
+
+
+def _bundle() -> Path:
+    """Where the package's files lie: it isn't imported, because its code isn't needed."""
+    package = find_spec("fastapi_offline")
+    if package is None or package.origin is None:
+        raise HTTPException(404)
+    return Path(package.origin).parent / "static"

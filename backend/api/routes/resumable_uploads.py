@@ -1,0 +1,110 @@
+"""/api/uploads: uploads that go on where they broke off, by tus 1.0."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.datastructures import Headers
+
+from api.guards.authentication import Asking, address_of
+from api.http1.request_body import Body
+from api.protocols.tus import (
+    UPLOADS_PATH,
+    capabilities,
+    check_type,
+    check_version,
+    description,
+    new_length,
+    progress,
+    sent_checks,
+    sent_length,
+    sent_metadata,
+    sent_offset,
+)
+from api.routes.resumable_upload_docs import APPEND, BEGIN, END, OPTIONS, STATE
+from api.state import Current
+from audio.intake.ingest import Details
+from audio.intake.resumable.repository import Holder
+
+
+async def _speaks_tus(request: Request) -> None:
+    if request.method != "OPTIONS":
+        check_version(request.headers)
+
+
+router = APIRouter(prefix=UPLOADS_PATH, tags=["uploads"], dependencies=[Depends(_speaks_tus)])
+
+
+@router.options("", status_code=204, response_class=Response, openapi_extra=OPTIONS)
+async def options(state: Current) -> Response:
+    """Says what of tus is offered."""
+    return Response(status_code=204, headers=capabilities(state["uploads"].limit_bytes))
+
+
+@router.options("/{upload_id}", status_code=204, response_class=Response, openapi_extra=OPTIONS)
+async def options_of(upload_id: str, state: Current) -> Response:
+    """Says the same of an upload, whether there is one or not."""
+    return await options(state)
+
+
+@router.post("", status_code=201, response_class=Response, openapi_extra=BEGIN)
+async def begin(request: Request, state: Current, caller: Asking) -> Response:
+    """Begins an upload, with its first bytes where the body brings some. What is wrong with it is said at once."""
+    uploads, headers, body = state["uploads"], request.headers, Body(request.scope, request.receive)
+    who = caller.counted_as(address_of(request))
+    state["rate"].check(who)
+    length, said = new_length(headers), sent_metadata(headers)
+    details = Details(
+        original_filename=said.file_name,
+        user_id=caller.writing_for(said.user_id),
+        tag=said.tag,
+        category=said.category,
+    )
+    known: dict[str, Any] = {
+        "file_type": said.file_type,
+        "length_bytes": length,
+        "holder": Holder(address=who, user_id=caller.user_id, token_id=caller.token_id),
+    }
+    if not _has_body(headers):
+        upload, offset = await uploads.begin(details, **known), 0
+    else:
+        check_type(headers)
+        upload, offset = await uploads.begin_with(
+            body.pump, details, declared_bytes=body.declared_bytes, checks=sent_checks(headers), **known
+        )
+    return Response(status_code=201, headers={"Location": f"{UPLOADS_PATH}/{upload.id}"} | progress(upload, offset))
+
+
+@router.head("/{upload_id}", response_class=Response, openapi_extra=STATE)
+async def state_of(upload_id: UUID, state: Current, caller: Asking) -> Response:
+    """Says from which byte an upload goes on, and which recording it has become."""
+    upload, offset = await state["uploads"].offset(upload_id, owner=caller.owner)
+    return Response(headers=progress(upload, offset) | description(upload))
+
+
+@router.patch("/{upload_id}", status_code=204, response_class=Response, openapi_extra=APPEND)
+async def append(upload_id: UUID, request: Request, state: Current, caller: Asking) -> Response:
+    """Appends bytes to an upload. The answer comes when they are durable; with the last one it is a recording."""
+    headers, body = request.headers, Body(request.scope, request.receive)
+    check_type(headers)
+    upload, offset = await state["uploads"].append(
+        upload_id,
+        body.pump,
+        owner=caller.owner,
+        offset=sent_offset(headers),
+        declared_bytes=body.declared_bytes,
+        length_bytes=sent_length(headers),
+        checks=sent_checks(headers),
+    )
+    return Response(status_code=204, headers=progress(upload, offset))
+
+
+@router.delete("/{upload_id}", status_code=204, response_class=Response, openapi_extra=END)
+async def end(upload_id: UUID, state: Current, caller: Asking) -> Response:
+    """Ends an upload and removes what came of it; a recording that it has become stays."""
+    await state["uploads"].end(upload_id, owner=caller.owner)
+    return Response(status_code=204)
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"

@@ -1,0 +1,68 @@
+"""/api/session: signing in and out, for a page that can't keep a token where scripts could read it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from access.authenticator import LONGEST_SECRET, TokenInvalid
+from access.caller import NOBODY, Caller
+from api.guards.authentication import SESSION_PATH, address_of, sent_secret
+from api.guards.session_cookie import forget_secret, keep_secret
+from api.state import Current
+
+BODY_BYTES = 8 * 1024
+router = APIRouter(prefix=SESSION_PATH, tags=["session"])
+
+
+class SignIn(BaseModel):
+    """A token, to be kept by the browser."""
+
+    token: Annotated[str, Field(min_length=1, max_length=LONGEST_SECRET)]
+
+
+class Session(BaseModel):
+    """Whether this server asks for a token, and who is asking."""
+
+    needs_token: bool
+    signed_in: bool
+    user_id: str | None = None
+    admin: bool = False
+
+
+@router.get("")
+async def session(request: Request, response: Response, state: Current) -> Session:
+    """Says whether a token is needed, and whose was sent. A cookie that isn't good any more is forgotten."""
+    door = state["door"]
+    try:
+        secret = sent_secret(request.headers)
+        caller = NOBODY if secret is None else await door.admit(secret, address=address_of(request))
+    except TokenInvalid:
+        secret, caller = None, NOBODY
+        forget_secret(response)
+    return _told(caller, needs_token=await door.needs_token(), signed_in=secret is not None)
+
+
+@router.post("", max_body_size=BODY_BYTES)
+async def sign_in(sent: SignIn, request: Request, response: Response, state: Current) -> Session:
+    """Lets the browser keep a token, in a cookie that no script can read. 401 when it isn't valid."""
+    secret = sent.token.strip()
+    caller = await state["door"].admit(secret, address=address_of(request))
+    keep_secret(response, secret, secure=_is_encrypted(request))
+    return _told(caller, needs_token=await state["door"].needs_token(), signed_in=True)
+
+
+@router.delete("")
+async def sign_out(request: Request, response: Response, state: Current) -> Session:
+    """Lets the browser forget the token. The token itself stays valid."""
+    forget_secret(response)
+    return _told(NOBODY, needs_token=await state["door"].needs_token(), signed_in=False)
+
+
+def _told(caller: Caller, *, needs_token: bool, signed_in: bool) -> Session:
+    return Session(needs_token=needs_token, signed_in=signed_in, user_id=caller.user_id, admin=caller.admin)
+
+
+def _is_encrypted(request: Request) -> bool:
+    """Whether the browser came by https: no forwarded header is believed, but it says so itself in its Origin."""
+    return request.url.scheme == "https" or request.headers.get("origin", "").lower().startswith("https://")

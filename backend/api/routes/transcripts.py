@@ -1,0 +1,76 @@
+"""/api/audio/{id}/transcript: what was said, to read or to show beside the sound."""
+
+from collections.abc import Callable
+from typing import Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from api.guards.authentication import Asking
+from api.protocols.download import content_disposition
+from api.schemas import Transcript
+from api.state import Current
+from audio.model.audio_file import AudioFile, ProcessingStatus
+from audio.processing.results import transcript_of
+from audio.transcription import subtitles
+from audio.transcription.document import TranscriptDocument
+
+Format = Literal["txt", "srt", "vtt", "json"]
+FORMATS: dict[Format, tuple[str, Callable[[TranscriptDocument], str]]] = {
+    "txt": ("text/plain; charset=utf-8", lambda document: subtitles.txt(document.transcript())),
+    "srt": ("application/x-subrip; charset=utf-8", lambda document: subtitles.srt(document.transcript())),
+    "vtt": ("text/vtt; charset=utf-8", lambda document: subtitles.vtt(document.transcript())),
+    "json": ("application/json", lambda document: document.model_dump_json(exclude={"improved"})),
+}
+
+router = APIRouter(prefix="/api/audio", tags=["audio"])
+
+
+@router.get("/{recording_id:uuid}/transcript", response_model=Transcript)
+async def transcript(
+    recording_id: UUID,
+    state: Current,
+    caller: Asking,
+    *,
+    improved: bool = True,
+    format: Format | None = None,  # noqa: A002 - what it is called in the address
+) -> Transcript | Response:
+    """Shows what was said, in the improved wording where there is one and it is wanted.
+
+    In a `format` it is a file: `txt`; `srt` or `vtt` for a player, always in the words that were heard, since only
+    these have their times; `json` with the language and the time of each word.
+    """
+    recordings = state["recordings"]
+    recording = await recordings.find(recording_id, owner=caller.owner)
+    if format is not None:
+        document = await transcript_of(recording, recordings.storage)
+        return _file(recording, document, form=format, improved=improved)
+    text = recording.improved_transcript if improved else None
+    return Transcript(
+        status=recording.processing_status,
+        transcript=text if text is not None else recording.original_transcript,
+        is_improved=text is not None,
+        transcription_engine=recording.transcription_engine,
+        message=_progress(recording),
+        error=recording.error_message,
+    )
+
+
+def _file(recording: AudioFile, document: TranscriptDocument, *, form: Format, improved: bool) -> Response:
+    media_type, write = FORMATS[form]
+    text = f"{recording.improved_transcript}\n" if improved and recording.improved_transcript is not None else None
+    base = (recording.original_filename or recording.filename).rpartition(".")[0] or "transcript"
+    headers = {"Content-Disposition": content_disposition(f"{base}.{form}"), "X-Content-Type-Options": "nosniff"}
+    content = text if form == "txt" and text is not None else write(document)
+    return Response(content, media_type=media_type, headers=headers)
+
+
+def _progress(recording: AudioFile) -> str:
+    if recording.original_transcript is not None:
+        return "Transcript available"
+    match recording.processing_status:
+        case ProcessingStatus.FAILED:
+            return "Processing failed"
+        case ProcessingStatus.COMPLETED:
+            return "This recording has no transcript"
+    return "The transcript isn't ready yet"

@@ -1,0 +1,55 @@
+"""What the journal of heals says last, in a sentence for whoever looks after this server."""
+
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.health_checks import LastHeal
+from app.schema_healing import on_database
+from core.errors import PegasusError
+from core.settings import Settings
+from reconcile.journal import Journal
+from reconcile.locate import Verdict
+from reconcile.project import Project
+
+log = structlog.get_logger(__name__)
+LOOKED_THROUGH = 50
+SENTENCES = {
+    Verdict.EMPTY: "The tables were made.",
+    Verdict.BEHIND: "The schema was brought up to date.",
+    Verdict.ADOPTED: "The schema was right and its version on record wasn't: that was put right.",
+    Verdict.INCOMPLETE: "Parts of the schema were missing and were added.",
+    Verdict.DRIFTED: "Parts of the schema differed and were put right.",
+}
+
+
+async def last_heal(settings: Settings) -> LastHeal | None:
+    """The last heal on record; None without one, or where the journal can't be read: nobody is held up by that."""
+    try:
+        rows = await on_database(settings, _read)
+    except (PegasusError, SQLAlchemyError) as error:
+        log.warning("the journal of heals can't be read", reason=str(error))
+        return None
+    return _told(rows)
+
+
+def _read(connection: Connection, project: Project) -> list[dict[str, Any]]:
+    return Journal(project).history(connection, limit=LOOKED_THROUGH)
+
+
+def _told(rows: list[dict[str, Any]]) -> LastHeal | None:
+    """The newest is told; but what made tables in an empty database only where nothing was ever healed."""
+    healed = [row for row in rows if row["verdict"] != Verdict.EMPTY]
+    row = next(iter(healed or rows), None)
+    if row is None:
+        return None
+    told = {name: row[name] for name in ("verdict", "outcome", "seconds")}
+    return LastHeal(at=row["started_at"], sentence=_sentence(row), **told)
+
+
+def _sentence(row: dict[str, Any]) -> str:
+    if row["outcome"] != "healed":
+        return "A heal has begun and isn't finished." if row["outcome"] == "begun" else "The last heal failed."
+    return SENTENCES.get(Verdict(row["verdict"]), "The schema was healed.")

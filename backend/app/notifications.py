@@ -1,0 +1,72 @@
+"""What goes on beside the requests: listening to the database, and telling what happens to recordings."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from audio.events import announcements, webhook_deliveries, webhook_settings
+from audio.events.event_log import Events
+from audio.events.feed import Feed
+from audio.events.webhook_endpoint import Endpoint
+from audio.events.webhooks import Webhooks
+from audio.search.index import SearchIndex
+from core.database.engine import Sessions, migration_address
+from core.database.listener import Listening
+from core.outbound_http import Outbound
+from core.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Telling:
+    """What has happened, what happens, and what is found."""
+
+    events: Events
+    feed: Feed
+    index: SearchIndex
+
+
+@asynccontextmanager
+async def telling(settings: Settings, *, sessions: Sessions) -> AsyncIterator[Telling]:
+    """Events, search index and webhooks, kept up for as long as the block lasts.
+
+    Raises SettingRefused or DatabaseProblem.
+    """
+    outbound = Outbound(allow_private=settings.webhook_allow_private)
+    hooks = Webhooks(sessions=sessions, outbound=outbound, endpoints=webhook_endpoints(settings), secret=_key(settings))
+    index = SearchIndex(sessions=sessions)
+    events = Events(sessions=sessions, followers=(index, hooks))
+    feed = Feed(events)
+    await feed.start()
+    listening = Listening(await asyncio.to_thread(migration_address, settings))  # a pooler wouldn't let it listen
+    listening.on(announcements.CHANNEL, feed.wake)
+    listening.on(webhook_deliveries.CHANNEL, hooks.wake)
+    tasks = [asyncio.create_task(part.run()) for part in (listening, feed, index, hooks)]
+    try:
+        yield Telling(events=events, feed=feed, index=index)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await outbound.close()
+
+
+def webhook_endpoints(settings: Settings) -> Sequence[Endpoint]:
+    """Where webhooks go; none unless it is configured. Raises SettingRefused."""
+    found = webhook_settings.endpoints(_plain(settings.webhook_urls), allow_private=settings.webhook_allow_private)
+    if found:
+        _key(settings)
+    return found
+
+
+def _key(settings: Settings) -> bytes:
+    """Raises SettingRefused. Without an address nothing is signed, and no key needed."""
+    if settings.webhook_urls is None and settings.webhook_secret is None:
+        return b""
+    return webhook_settings.secret(_plain(settings.webhook_secret))
+
+
+def _plain(hidden: SecretStr | None) -> str | None:
+    return None if hidden is None else hidden.get_secret_value()

@@ -1,0 +1,54 @@
+"""Which recording a retried upload already is: the keys under which clients send an upload again."""
+
+import re
+from dataclasses import dataclass
+
+from sqlalchemy import delete, exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from audio.model.audio_file import AudioFile
+from core.database.system_tables import SCHEMA, idempotency_keys
+from core.errors import PegasusError
+
+LONGEST_KEY = 255
+_KEY = re.compile(rf"[!-~]{{1,{LONGEST_KEY}}}")
+INTO_KEYS = f"INSERT INTO {SCHEMA}.idempotency_keys (user_id, key, recording_id)"
+
+
+class RetryKeyMalformed(PegasusError):
+    """A key isn't one that is kept."""
+
+    def __init__(self) -> None:
+        super().__init__(f"An Idempotency-Key has 1 to {LONGEST_KEY} visible ASCII characters.")
+
+
+class RetryKeyTaken(PegasusError):
+    """Another upload under the same key came first."""
+
+    def __init__(self) -> None:
+        super().__init__("An upload with this Idempotency-Key came first.")
+
+
+@dataclass(frozen=True)
+class RetryKey:
+    """A key that a client chose for one upload, among the keys of that client's user ('' is nobody)."""
+
+    user_id: str
+    key: str
+
+    def __post_init__(self) -> None:
+        """Raises RetryKeyMalformed."""
+        if not _KEY.fullmatch(self.key):
+            raise RetryKeyMalformed
+
+
+async def find(session: AsyncSession, key: RetryKey) -> AudioFile | None:
+    """The recording that came under a key. A key whose recording was deleted since is free again."""
+    same = (idempotency_keys.c.user_id == key.user_id, idempotency_keys.c.key == key.key)
+    query = select(AudioFile).join(idempotency_keys, idempotency_keys.c.recording_id == AudioFile.id).where(*same)
+    recording = await session.scalar(query)
+    if recording is None:
+        gone = ~exists().where(AudioFile.id == idempotency_keys.c.recording_id)
+        await session.execute(delete(idempotency_keys).where(*same, gone))
+        await session.commit()
+    return recording

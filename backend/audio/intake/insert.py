@@ -1,0 +1,94 @@
+"""Inserts the rows of new recordings, with their jobs, announcements and idempotency keys, in one statement."""
+
+from collections.abc import Sequence
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from audio.events.announcements import announced_as
+from audio.intake.idempotency_keys import INTO_KEYS, RetryKey, RetryKeyTaken
+from audio.model.audio_file import AudioFile
+from audio.processing.jobs import PARAMETERS, Job, enqueue_with, parameters
+from core.database.engine import driver_connection
+from core.database.system_tables import idempotency_keys
+from core.errors import PegasusError
+from core.observability.trace_context import Origin
+
+# What an upload brings, as PostgreSQL takes many of it at once. A text that is too long is refused, as varchar[] isn't.
+_BROUGHT = {
+    "id": "uuid",
+    "filename": "text",
+    "original_filename": "text",
+    "file_path": "text",
+    "file_size_bytes": "bigint",
+    "mime_type": "text",
+    "user_id": "text",
+    "tag": "text",
+    "category": "text",
+    "processing_status": "processingstatus",
+    "upload_timestamp": "timestamp",
+    "created_at": "timestamp",
+    "updated_at": "timestamp",
+}
+_ARRAYS = [f"${PARAMETERS + position}::{type_}[]" for position, type_ in enumerate(_BROUGHT.values(), 1)]
+_KEY = [f"${PARAMETERS + len(_BROUGHT) + position}" for position in (1, 2)]
+_ENTERED = (
+    f"entered AS (INSERT INTO audio_files ({', '.join(_BROUGHT)}) SELECT * FROM UNNEST({', '.join(_ARRAYS)})"  # noqa: S608 - names of ours
+    " ON CONFLICT (id) DO NOTHING RETURNING *)"  # only a resumed upload is ever entered again, and it is the same then
+)
+_KEYED = f"keyed AS ({INTO_KEYS} SELECT {', '.join(_KEY)}, id FROM entered)"  # noqa: S608 - as above
+_ANNOUNCED = f"announced AS ({announced_as('created', source='entered')})"
+_ENTER = enqueue_with(f"{_ENTERED}, {_ANNOUNCED}")
+_ENTER_WITH_KEY = enqueue_with(f"{_ENTERED}, {_ANNOUNCED}, {_KEYED}")
+
+
+class OutcomeUnknown(PegasusError):
+    """The database went away between a statement and its answer: the recording may be there or not."""
+
+    def __init__(self) -> None:
+        super().__init__("The database went away while the recording was being entered; it may be there or not.")
+
+
+async def enter(
+    session: AsyncSession,
+    recordings: Sequence[AudioFile],
+    *,
+    origins: Sequence[Origin],
+    key: RetryKey | None = None,
+) -> None:
+    """Enters new recordings, announced, with their jobs and the key under which one of them came, and commits.
+
+    `origins` are the requests that each of them came with.
+
+    In a session that has not begun a transaction this is one statement, which is its own, and one round trip, unless a
+    transaction pooler is there. Raises RetryKeyTaken; OutcomeUnknown when the answer was lost; with any other error
+    none of the rows is there.
+    """
+    jobs = parameters([Job(one.id, origin) for one, origin in zip(recordings, origins, strict=True)])
+    columns = [[getattr(recording, column) for recording in recordings] for column in _BROUGHT]
+    connection = await driver_connection(session)
+    try:
+        if key is None:
+            await connection.execute(_ENTER, *jobs, *columns)
+        else:
+            await connection.execute(_ENTER_WITH_KEY, *jobs, *columns, key.user_id, key.key)
+    except asyncpg.UniqueViolationError as error:
+        if error.as_dict().get("table_name") == idempotency_keys.name:
+            raise RetryKeyTaken from error
+        raise
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        if _was_refused(error):
+            raise
+        raise OutcomeUnknown from error
+    try:
+        await session.commit()
+    except Exception as error:
+        raise OutcomeUnknown from error
+
+
+def _was_refused(error: Exception) -> bool:
+    """Whether the server has taken back a statement, as it does where no more than that has gone wrong.
+
+    Where it ends the session or itself, the COMMIT may be behind it: a full disk, for one, is told as the reason.
+    """
+    return isinstance(error, asyncpg.PostgresError) and error.as_dict().get("severity_en") == "ERROR"

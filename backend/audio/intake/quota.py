@@ -1,0 +1,57 @@
+"""How much one user may keep: bytes, and recordings. All recordings without a user count as one user's."""
+
+import hashlib
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from audio.model.audio_file import AudioFile
+from core.errors import PegasusError
+
+
+class QuotaPassed(PegasusError):
+    """A recording would take its user over the quota, counted in `unit` (bytes or recordings)."""
+
+    def __init__(self, *, limit: int, used: int, unit: str = "bytes") -> None:
+        super().__init__(f"The quota is {limit} {unit}, of which {used} are used.")
+        self.limit = limit
+        self.used = used
+        self.unit = unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """The most that one user keeps; 0 sets no limit."""
+
+    limit_bytes: int = 0
+    limit_recordings: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.limit_bytes or self.limit_recordings)
+
+
+async def check_quota(session: AsyncSession, user_id: str | None, *, adding_bytes: int, limits: Quota) -> None:
+    """Returns when a user may keep one more recording of `adding_bytes`.
+
+    Until the session's transaction ends, nobody else passes this for the same user: called in the transaction that
+    enters the row, it can't be passed by two uploads at once. Raises QuotaPassed.
+    """
+    if not limits:
+        return
+    await session.execute(select(func.pg_advisory_xact_lock(_key(user_id))))
+    query = select(func.sum(AudioFile.file_size_bytes), func.count()).where(
+        AudioFile.user_id.is_not_distinct_from(user_id)
+    )
+    used, used_recordings = (await session.execute(query)).one()
+    used_bytes = int(used or 0)  # PostgreSQL sums bigint to numeric
+    if limits.limit_bytes and used_bytes + adding_bytes > limits.limit_bytes:
+        raise QuotaPassed(limit=limits.limit_bytes, used=used_bytes)
+    if limits.limit_recordings and used_recordings >= limits.limit_recordings:
+        raise QuotaPassed(limit=limits.limit_recordings, used=used_recordings, unit="recordings")
+
+
+def _key(user_id: str | None) -> int:
+    """64 bits from a user's name; a user and nobody never share them but by chance, which costs a wait."""
+    name = "nobody" if user_id is None else f"user {user_id}"
+    return int.from_bytes(hashlib.sha256(f"quota of {name}".encode()).digest()[:8], signed=True)

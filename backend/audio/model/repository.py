@@ -1,0 +1,38 @@
+"""Single recordings, found by their ids; lists are read in library/."""
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, false, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from audio.model.audio_file import AudioFile
+
+_INTO_A_FILE = text("SET LOCAL work_mem = '64kB'")
+_SOME_ROOM = text("SELECT count(*) FROM unnest(array_fill(repeat('x', 8192), ARRAY[128]))")
+
+
+async def check_writable(session: AsyncSession) -> None:
+    """Returns when rows can be entered: the database takes changes, and its disk has room for some more.
+
+    The first is told by the lock of no row, which a read-only database refuses, the second by a temporary file:
+    neither leaves anything behind. In a session of `Sessions` it raises DatabaseProblem.
+    """
+    await session.execute(select(AudioFile.id).where(false()).with_for_update())
+    await session.execute(_INTO_A_FILE)
+    await session.execute(_SOME_ROOM)
+
+
+async def find(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> AudioFile | None:
+    """The recording of that id, if it is the owner's (None: anybody's)."""
+    return await session.scalar(select(AudioFile).where(*one(recording_id, owner)))
+
+
+async def find_and_lock(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> AudioFile | None:
+    """The same, and nobody else changes it until the transaction ends."""
+    query = select(AudioFile).where(*one(recording_id, owner)).with_for_update()
+    return await session.scalar(query.execution_options(populate_existing=True))
+
+
+def one(recording_id: UUID, owner: str | None) -> list[ColumnElement[bool]]:
+    """The conditions for the recording of that id, if it is the owner's (None: anybody's)."""
+    return [AudioFile.id == recording_id, *([] if owner is None else [AudioFile.user_id == owner])]

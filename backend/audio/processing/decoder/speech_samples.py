@@ -1,0 +1,40 @@
+"""A recording as speech is heard: mono samples of 16 bits at 16 kHz, in the machine's byte order and nothing else."""
+
+from typing import Any
+
+import numpy as np
+from av.audio.frame import AudioFrame
+
+from audio.processing.decoder.opening import File, Frames, Refused, open_recording, sound_of
+from audio.processing.decoder.uniform_frames import Steady
+
+_HERTZ = 16_000
+_SAMPLE_BYTES = 2
+
+
+def write_samples(source: File, target: File, *, demuxer: str, longest_seconds: int) -> dict[str, Any]:
+    """Decodes the sound of `source` into the new file `target`. Raises Refused.
+
+    What is damaged is left out, and the rest is heard.
+    """
+    steady = Steady(rate=_HERTZ, sample_format="s16", layout="mono")
+    room = longest_seconds * _HERTZ
+    with open_recording(source, demuxer=demuxer) as container:
+        for frame in Frames(container, sound_of(container)):
+            for part in steady(frame):
+                room -= _write(part, target)
+                if room < 0:
+                    raise Refused(f"it sounds for more than {longest_seconds / 3600:.0f} hours")
+        for part in steady.rest():
+            room -= _write(part, target)
+    if room == longest_seconds * _HERTZ:
+        raise Refused("no sound in it could be decoded")
+    return {}
+
+
+def _write(part: AudioFrame, target: File) -> int:
+    samples = np.frombuffer(part.planes[0], np.uint8, count=part.samples * _SAMPLE_BYTES)  # type: ignore[call-overload]
+    rest = memoryview(samples)
+    while rest:
+        rest = rest[target.write(rest) or 0 :]
+    return part.samples

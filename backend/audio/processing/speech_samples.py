@@ -1,0 +1,53 @@
+"""A recording as an engine on this machine hears it: mono samples in a file, decoded as everything is in a child."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from audio.model.demuxers import DEMUXERS
+from audio.model.formats import HEAD_BYTES, NotAudio, recognise
+from audio.processing.decoding import Decoder, DecodingLimits
+from audio.processing.open_files import new_file, opened
+from audio.transcription.contract import LONGEST_SECONDS, SAMPLE_BYTES, SAMPLES_HERTZ
+from storage.threads import in_thread
+
+_LIMITS = DecodingLimits(output_bytes=(LONGEST_SECONDS + 60) * SAMPLES_HERTZ * SAMPLE_BYTES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleFiles:
+    """Writes samples into the folder `scratch`; None: the system's for such files."""
+
+    decoder: Decoder
+    scratch: Path | None
+    limits: DecodingLimits = _LIMITS
+
+    @asynccontextmanager
+    async def of(self, recording: Path) -> AsyncIterator[Path]:
+        """A file of samples as the engines' contract describes them, which goes with the block.
+
+        Raises NotAudio, DecodingFailed, DecoderUnavailable, DecoderKilled, OSError.
+        """
+        with tempfile.TemporaryDirectory(prefix="samples-", dir=self.scratch) as folder:
+            samples = Path(folder) / "samples"
+            demuxer = await in_thread(lambda: _demuxer(recording))
+            async with opened(recording) as source, new_file(samples) as target:
+                await self.decoder.run(
+                    "samples",
+                    source=source,
+                    target=target,
+                    limits=self.limits,
+                    demuxer=demuxer,
+                    longest_seconds=LONGEST_SECONDS,
+                )
+            yield samples
+
+
+def _demuxer(recording: Path) -> str:
+    with recording.open("rb") as file:
+        audio = recognise(file.read(HEAD_BYTES))
+    if audio is None:
+        raise NotAudio
+    return DEMUXERS[audio.name]

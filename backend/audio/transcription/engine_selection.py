@@ -1,0 +1,73 @@
+"""Which engine the settings choose, and whether it can work at all: asked at start, before a recording waits for it."""
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from audio.transcription.contract import Engine, Samples
+from audio.transcription.engines.deepgram import Deepgram
+from audio.transcription.engines.openai import OpenAI
+from audio.transcription.engines.whisper import Whisper
+from audio.transcription.improvement.improver import Improver
+from core.errors import SettingRefused
+from core.settings import ROOT, Settings
+
+INSTALL_WHISPER = "pip install --require-hashes -r requirements-whisper.lock"
+
+
+def engine_for(settings: Settings, *, samples: Samples) -> Engine | None:
+    """The engine that TRANSCRIPTION_ENGINE names; None for `none`. One on this machine hears `samples`.
+
+    Raises SettingRefused: a setting that it needs is missing or can't be, or its extra isn't installed.
+    """
+    match settings.transcription_engine:
+        case "none":
+            return None
+        case "whisper":
+            return Whisper(_whisper_model(settings.whisper_model), samples=samples)
+        case "openai":
+            return OpenAI(
+                settings.openai_base_url, key=_openai_key(settings), model=settings.openai_transcription_model
+            )
+        case "deepgram":
+            if settings.deepgram_api_key is None:
+                raise SettingRefused("DEEPGRAM_API_KEY", "is missing, and TRANSCRIPTION_ENGINE=deepgram needs it")
+            key = settings.deepgram_api_key.get_secret_value()
+            return Deepgram(settings.deepgram_base_url, key=key, model=settings.deepgram_model)
+
+
+def improver_for(settings: Settings) -> Improver | None:
+    """What mends punctuation and grammar; None unless OLLAMA_MODEL is set."""
+    if settings.ollama_model is None:
+        return None
+    return Improver(settings.ollama_base_url, key=_revealed(settings.ollama_api_key), model=settings.ollama_model)
+
+
+def _openai_key(settings: Settings) -> str | None:
+    """A service of one's own may want no key; OpenAI's always does."""
+    default: str = Settings.model_fields["openai_base_url"].default
+    if settings.openai_api_key is None and settings.openai_base_url == default:
+        raise SettingRefused("OPENAI_API_KEY", "is missing, and TRANSCRIPTION_ENGINE=openai needs it")
+    return _revealed(settings.openai_api_key)
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
+
+
+def _whisper_model(model: str) -> str:
+    """A folder as its absolute path, a name as it is."""
+    if find_spec("faster_whisper") is None:
+        raise SettingRefused(
+            "TRANSCRIPTION_ENGINE", f"is whisper, and faster-whisper isn't installed: {INSTALL_WHISPER}"
+        )
+    folder = ROOT / Path(model).expanduser()
+    if folder.is_dir() or model.startswith(("/", ".", "~")):
+        if not (folder / "model.bin").is_file():
+            raise SettingRefused("WHISPER_MODEL", "names a folder without a model.bin for faster-whisper")
+        return str(folder)
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", model):
+        raise SettingRefused("WHISPER_MODEL", "is neither a model's name nor a folder that there is")
+    return model

@@ -1,0 +1,88 @@
+"""Deepgram's endpoint for recordings: https://developers.deepgram.com/reference/speech-to-text/listen-pre-recorded."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, FiniteFloat
+
+from audio.transcription.contract import Segment, Transcript, Word
+from audio.transcription.engines.http_service import Patience, Service
+from audio.transcription.engines.languages import code_of
+from audio.transcription.engines.request_file import chunks, sendable
+
+
+class _Word(BaseModel):
+    word: str
+    punctuated_word: str | None = None
+    start: FiniteFloat
+    end: FiniteFloat
+
+
+class _Alternative(BaseModel):
+    transcript: str
+    words: list[_Word] = []
+
+
+class _Channel(BaseModel):
+    alternatives: list[_Alternative]
+    detected_language: str | None = None
+
+
+class _Utterance(BaseModel):
+    transcript: str
+    start: FiniteFloat
+    end: FiniteFloat
+
+
+class _Results(BaseModel):
+    channels: list[_Channel]
+    utterances: list[_Utterance] = []
+
+
+class _Answer(BaseModel):
+    results: _Results
+
+    def transcript(self, *, language: str | None) -> Transcript:
+        """The first channel's first alternative; Deepgram mixes the channels down unless asked not to."""
+        heard = next((channel for channel in self.results.channels if channel.alternatives), None)
+        if heard is None:
+            return Transcript("", language)
+        best = heard.alternatives[0]
+        return Transcript(
+            text=best.transcript,
+            language=language or code_of(heard.detected_language),
+            words=tuple(Word(word.punctuated_word or word.word, word.start, word.end) for word in best.words),
+            segments=tuple(Segment(said.transcript, said.start, said.end) for said in self.results.utterances),
+        ).tidied()
+
+
+class Deepgram:
+    """Sends the recording's bytes and reads words and utterances from the answer."""
+
+    name = "deepgram"
+
+    def __init__(self, root: str, *, key: str, model: str, patience: Patience | None = None) -> None:
+        self._service = Service(
+            self.name,
+            root,
+            headers={"Authorization": f"Token {key}"},
+            key_setting="DEEPGRAM_API_KEY",
+            patience=patience,
+        )
+        self._model = model
+
+    async def transcribe(self, audio: Path, *, language: str | None) -> Transcript:
+        """As the contract says."""
+        told = await sendable(audio)
+        spoken = {"language": language} if language else {"detect_language": "true"}
+        answer = await self._service.post(
+            "/v1/listen",
+            answer=_Answer,
+            params={"model": self._model, "smart_format": "true", "utterances": "true", **spoken},
+            headers={"Content-Type": told.mime_type, "Content-Length": str(told.size_bytes)},
+            content=chunks(audio),
+        )
+        return answer.transcript(language=language)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._service.close()

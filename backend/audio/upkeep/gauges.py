@@ -1,0 +1,46 @@
+"""What there is right now, counted for whoever watches: open uploads, and jobs by lane and state."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import func, select, text
+
+from audio.processing.jobs import Lane
+from core.database.engine import Sessions
+from core.database.job_queue import JOBS
+from core.database.system_tables import uploads
+
+STATES = ("queued", "picked", "failed")
+# Whoever watches must not become what is watched for: a queue too long to be counted in time isn't.
+_BOUNDED = text("SET LOCAL statement_timeout = '2s'")
+_OPEN_UPLOADS = (
+    select(func.count()).select_from(uploads).where(uploads.c.recording_id.is_(None), uploads.c.expires_at > func.now())
+)
+_JOBS = text(
+    "SELECT entrypoint, status::text, count(*),"  # noqa: S608 - a name of ours
+    " coalesce(extract(epoch FROM clock_timestamp() - min(execute_after) FILTER (WHERE status = 'queued')), 0)"
+    f" FROM {JOBS} GROUP BY entrypoint, status"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Census:
+    """Numbers of uploads that aren't finished and of jobs, and for how many seconds the first job of a lane is due."""
+
+    open_uploads: int
+    jobs: Mapping[tuple[Lane, str], int]
+    due_seconds: Mapping[Lane, float]
+
+
+async def take_census(sessions: Sessions) -> Census:
+    """Asks the database. Raises DatabaseProblem."""
+    jobs = {(lane, state): 0 for lane in Lane for state in STATES}
+    due = dict.fromkeys(Lane, 0.0)
+    async with sessions() as session:
+        await session.execute(_BOUNDED)
+        open_uploads = await session.scalar(_OPEN_UPLOADS) or 0
+        for entrypoint, state, count, seconds in await session.execute(_JOBS):
+            if entrypoint in set(Lane) and state in STATES:
+                jobs[Lane(entrypoint), state] = count
+                due[Lane(entrypoint)] = max(due[Lane(entrypoint)], float(seconds))
+    return Census(open_uploads=open_uploads, jobs=jobs, due_seconds=due)
