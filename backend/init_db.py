@@ -1,29 +1,7 @@
-"""Makes the tables straight from the models, without Alembic, as the first deployments of Pegasus did.
+"""Makes the tables straight from the models, without Alembic, as the first deployments of Pegasus did."""
 
-Nothing needs this: the server makes and heals its tables by itself. A database made so is adopted at the next start.
-"""
-
-import asyncio
-
-from app.schema_healing import run_script
-from audio.model.audio_file import Base
-from core.database.engine import database_address, explained, open_single_use_engine
-from core.settings import Settings
-
-
-async def init_db(settings: Settings) -> int:
-    address = await asyncio.to_thread(database_address, settings)
-    engine = open_single_use_engine(address, pooled=True)
-    try:
-        with explained(address):
-            async with engine.begin() as connection:
-                await connection.run_sync(Base.metadata.create_all)
-    finally:
-        await engine.dispose()
-    print("✅ The tables are there.")
-    print("   Alembic has no record of it: python3 resolve_migration_error.py or the next start will see to that.")
-    return 0
-
+from commands.init_db import init_db
+from commands.script import run_script
 
 if __name__ == "__main__":
     run_script(init_db)

@@ -45,6 +45,7 @@ from api.state import State
 from app.last_heal import last_heal
 from app.notifications import telling, webhook_endpoints
 from app.schema_healing import bring_up_to_date
+from app.storage_factory import open_storage, prepare_storage
 from app.worker_process import inline_worker, tell_metrics, work_alone
 from audio.intake.batch_inserter import Entrance
 from audio.intake.ingest import Ingest
@@ -61,7 +62,6 @@ from core.observability import tracing
 from core.observability.logging import configure_logging
 from core.observability.metrics import shared_between_processes
 from core.settings import Settings, load_settings
-from storage.opening import open_storage, prepare_storage
 
 WORKER = "worker"
 SPANS_ALONE: TelemetryConfig = {"metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}

@@ -1,17 +1,7 @@
-"""Heals a database whose tables and Alembic's record disagree: `type "processingstatus" already exists`, and its kin.
+"""Heals a database whose tables and Alembic's record disagree, and says what it found and what it did."""
 
-It does what every start of the server does, and says what it found, what it did, and that the result was compared.
-"""
-
-from app.schema_healing import heal_database, run_script
-from core.settings import Settings
-
-
-async def resolve(settings: Settings) -> int:
-    report = await heal_database(settings)
-    print(f"{'✅' if report.well else '❌'} {report}")
-    return report.exit_code
-
+from commands.resolve_migration_error import resolve
+from commands.script import run_script
 
 if __name__ == "__main__":
     run_script(resolve)

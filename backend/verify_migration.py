@@ -1,62 +1,7 @@
 """Checks the database against the revisions, and changes nothing; `--show-structure` prints what it holds."""
 
-import argparse
-
-from sqlalchemy import Connection
-
-from app.schema_healing import on_database, run_script
-from core.settings import Settings
-from reconcile.look import look
-from reconcile.observe import Observation, observe
-from reconcile.project import Project
-from reconcile.report import Report
-from reconcile.schema import difference
-
-PARTS = {
-    "table": "The table audio_files",
-    "column": "its columns, with tag and category",
-    "primary_key": "its primary key",
-    "unique": "its unique constraint",
-    "type": "The type processingstatus",
-    "index": "The indexes, with those on tag and category",
-}
-
-
-def check(connection: Connection, project: Project) -> tuple[Report, Observation]:
-    report = look(connection, project)
-    tape = project.tape
-    with connection.begin():
-        return report, observe(connection, versions=tape.versions, schema=tape.schema, names=tape.names)
-
-
-async def verify(settings: Settings) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--show-structure", action="store_true", help="print every object that the database holds")
-    options = parser.parse_args()
-    report, observation = await on_database(settings, check)
-    head = report.tape.end
-    for kind, part in PARTS.items():
-        wrong = difference({key: text for key, text in head.items() if key.kind == kind}, observation.schema)
-        print(f"{'❌' if wrong else '✅'} {part}")
-        for item in wrong:
-            print(f"     {item}")
-    stamped = observation.claimed == (report.tape.head,)
-    on_record = ", ".join(observation.claimed or ()) or "none"
-    print(f"{'✅' if stamped else '❌'} Alembic's revision: {on_record}")
-    if options.show_structure:
-        show(observation)
-    print(f"\n{report}")
-    if report.plan.steps:
-        print("\nTo do it: python3 resolve_migration_error.py, or start the server.")
-    return report.exit_code
-
-
-def show(observation: Observation) -> None:
-    width = max((len(str(key)) for key in observation.schema), default=0)
-    print("\nWhat the database holds:")
-    for key, text in observation.schema.items():
-        print(f"  {key!s:{width}} {text}")
-
+from commands.script import run_script
+from commands.verify_migration import verify
 
 if __name__ == "__main__":
     run_script(verify)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.storage_factory import bucket_of
 from core.settings import Settings
-from storage.opening import bucket_of
 from storage.s3.bucket import Bucket
 from tests.object_store import names_in
 

@@ -4,8 +4,7 @@ Two chains make that database: that of `audio_files`, and that of our own schema
 """
 
 import asyncio
-import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +17,7 @@ from core.database.engine import explained, migration_address, open_single_use_e
 from core.database.job_queue import bring_up_queue
 from core.database.system_tables import SCHEMA as SYSTEM_SCHEMA
 from core.errors import PegasusError, PrivilegeMissing
-from core.settings import Settings, load_settings
+from core.settings import Settings
 from reconcile.errors import ReconcileError
 from reconcile.heal import heal
 from reconcile.locate import Verdict
@@ -181,18 +180,3 @@ async def _on_connection(settings: Settings, work: Callable[..., Result], *chain
         raise SchemaUnchecked(error) from error
     finally:
         await engine.dispose()
-
-
-def run_script(script: Callable[[Settings], Awaitable[int]]) -> None:
-    """Runs one of the scripts beside this file and exits; what a person can act on is told in one sentence."""
-    try:
-        sys.exit(asyncio.run(_run(script)))
-    except PegasusError as error:
-        print(f"❌ {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-async def _run(script: Callable[[Settings], Awaitable[int]]) -> int:
-    return await script(load_settings())

@@ -21,7 +21,7 @@ from audio.processing.speech_samples import SampleFiles
 from audio.processing.transcription_step import Transcribing
 from audio.processing.worker import Worker
 from audio.transcription.contract import Engine
-from audio.transcription.engine_selection import engine_for, improver_for
+from audio.transcription.engines.selection import engine_for, improver_for
 from core.database.engine import Sessions, migration_address
 from core.errors import SettingRefused
 from core.file_lock import turn

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from access import tokens
-from access.__main__ import main
 from access.tokens import TokenUnknown, TokenWithoutUser
 from app.schema_healing import bring_up_to_date
+from commands.access import main
 from core.database.system_tables import SCHEMA
 from core.labels import LabelRefused
 from core.settings import load_settings

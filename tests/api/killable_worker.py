@@ -11,11 +11,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from app.storage_factory import open_storage
 from app.worker_process import open_worker
 from audio.transcription.contract import Transcript
 from core.database.engine import database_address, open_engine, sessions_on
 from core.settings import load_settings
-from storage.opening import open_storage
 from tests.api.processing import IMPATIENT
 
 

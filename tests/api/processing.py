@@ -13,13 +13,13 @@ from typing import Any
 
 import httpx
 
+from app.storage_factory import open_storage
 from app.worker_process import open_worker
 from audio.processing.retry_policy import Patience
 from audio.transcription.contract import Engine
 from core.database.engine import open_engine, sessions_on
 from core.settings import ROOT, Settings
 from storage.contract import Storage
-from storage.opening import open_storage
 from tests.conftest import RunSql
 from tests.stored import storage_environment
 

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from app.storage_factory import bucket_of
 from core.errors import SettingRefused
 from core.settings import Settings, load_settings
 from main import bring_up, create_app
-from storage.opening import bucket_of
 from storage.s3.chunks import CHUNK_BYTES
 from storage.s3.multipart import unfinished
 from storage.s3.upkeep import S3Upkeep

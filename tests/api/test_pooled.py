@@ -15,12 +15,12 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from access.__main__ import main as access
+from commands.access import main as access
+from commands.storage import main as storage
 from core.database.engine import open_engine, sessions_on
 from core.errors import PoolerUnnamed
 from core.settings import Settings
 from main import WORKER
-from storage.__main__ import main as storage
 from tests.api.test_auth import bearing
 from tests.api.test_events import Told, listening, serving
 from tests.api.test_main import Run, running

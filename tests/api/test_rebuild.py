@@ -14,11 +14,11 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse, Response
 
+from app.storage_factory import open_storage
 from audio.upkeep.manifest_repair import Manifests
 from audio.upkeep.sweeper import Sweeper
 from core.database.engine import open_engine, sessions_on
 from core.settings import ROOT, Settings
-from storage.opening import open_storage
 from tests.api.conftest import Serve, Upload
 from tests.api.processing import ended, working
 from tests.api.test_tus import BYTES, TUS, metadata

@@ -8,13 +8,13 @@ import asyncpg
 import httpx
 import pytest
 
+from app.storage_factory import local_storage
 from audio.upkeep.sweep_report import Sweep
 from audio.upkeep.sweeper import Sweeper, SweepUnderWay
 from core.database.engine import open_engine, sessions_on
 from core.settings import Settings
 from main import create_app
 from storage.local.upkeep import file_system_time
-from storage.opening import local_storage
 from tests.api.conftest import Look, Started
 from tests.api.test_serving import END, FILE_HEAD, WAV, head, until_kept, wire
 from tests.conftest import RunSql

@@ -10,18 +10,18 @@ from typing import Any
 from uuid import UUID
 
 from app.schema_healing import bring_up_to_date
+from app.storage_factory import local_storage
 from audio.intake.batch_inserter import Entrance
 from audio.intake.ingest import Details, Ingest
 from audio.intake.quota import Quota
 from audio.model.audio_file import AudioFile
 from audio.upkeep.sweep_report import Sweep
 from audio.upkeep.sweeper import Sweeper
+from commands.storage import main
 from core.database.engine import Sessions, open_engine, sessions_on
 from core.settings import Settings, load_settings
-from storage.__main__ import main
 from storage.local.storage import LocalStorage
 from storage.local.upkeep import file_system_time
-from storage.opening import local_storage
 from tests.audio.samples import recording
 from tests.programs import ran
 

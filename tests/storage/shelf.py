@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import delete, select
 
+from app.storage_factory import Opened
 from audio.model.artifacts import companions
 from audio.model.audio_file import AudioFile, ProcessingStatus, utc_now
 from audio.model.manifest import manifest_name, manifest_of
@@ -19,7 +20,6 @@ from core.database.engine import Sessions
 from storage.contract import PIECE_BYTES
 from storage.copying import Copying
 from storage.hashing import ASIDE_BYTES
-from storage.opening import Opened
 
 KIB, MIB = 1024, 1024 * 1024
 AROUND = (64 * KIB, ASIDE_BYTES, PIECE_BYTES)

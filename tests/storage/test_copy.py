@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import pytest
 
+from app.storage_factory import bucket_of, open_storage
 from core.settings import ROOT, Settings, load_settings
 from storage.local.storage import LocalStorage
-from storage.opening import bucket_of, open_storage
 from tests.object_store import ObjectStore
 from tests.stored import Stored, storage_environment
 

@@ -12,11 +12,11 @@ from typing import cast
 
 import pytest
 
+from app.storage_factory import Opened
 from audio.upkeep.sweeper import Sweeper
 from core.database.engine import Sessions, open_engine, sessions_on
 from storage.contract import PIECE_BYTES, Staged
 from storage.local.storage import LocalStorage
-from storage.opening import Opened
 from tests.storage.conftest import Driver, LocalDriver
 from tests.storage.shelf import LARGE, SIZES, Shelf, damages
 

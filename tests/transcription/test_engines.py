@@ -5,11 +5,11 @@ from typing import Any, NoReturn
 
 import pytest
 
-from audio.transcription.engine_selection import engine_for, improver_for
 from audio.transcription.engines.deepgram import Deepgram
 from audio.transcription.engines.http_service import with_version
 from audio.transcription.engines.languages import code_of
 from audio.transcription.engines.openai import OpenAI
+from audio.transcription.engines.selection import engine_for, improver_for
 from core.errors import SettingRefused
 from core.settings import load_settings
 

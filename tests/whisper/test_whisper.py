@@ -16,7 +16,7 @@ from audio.model.formats import NotAudio
 from audio.processing.decoding import Decoder, DecodingFailed
 from audio.processing.speech_samples import SampleFiles
 from audio.transcription.contract import Engine, EngineRefused, EngineUnreachable, Samples, Transcript
-from audio.transcription.engine_selection import engine_for
+from audio.transcription.engines.selection import engine_for
 from audio.transcription.engines.whisper import Whisper
 from audio.transcription.subtitles import vtt
 from core.errors import SettingRefused

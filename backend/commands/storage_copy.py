@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import asdict
 
+from app.storage_factory import storage_named
 from core.settings import Settings
 from storage.copying import Copying, Tally
-from storage.opening import storage_named
 from storage.upkeep import Upkeep
 
 Bar = Callable[[int], AbstractContextManager[Callable[[int], object]]]
