@@ -14,7 +14,7 @@ from fastapi.middleware import Middleware
 from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from access.authenticator import Door
+from access.authenticator import Authenticator
 from access.static_tokens import StaticTokens, static_tokens
 from access.upload_rate import UploadRate
 from api.errors import answer_problems
@@ -40,19 +40,19 @@ from api.routes import (
     transcripts,
 )
 from api.schemas import PROBLEMS
-from api.scrape_gauges import Watched
+from api.scrape_gauges import ScrapeGauges
 from api.state import State
 from app.last_heal import last_heal
-from app.notifications import telling, webhook_endpoints
+from app.notifications import notifications, webhook_endpoints
 from app.schema_healing import bring_up_to_date
 from app.storage_factory import open_storage, prepare_storage
-from app.worker_process import inline_worker, tell_metrics, work_alone
-from audio.intake.batch_inserter import Entrance
+from app.worker_process import inline_worker, serve_metrics, work_alone
+from audio.intake.batch_inserter import BatchInserter
 from audio.intake.ingest import Ingest
 from audio.intake.quota import Quota
 from audio.intake.resumable.resumable_uploads import Uploads
 from audio.library.recordings import Recordings
-from audio.processing.decoder_process import inspect_box
+from audio.processing.decoder_process import inspect_sandbox
 from audio.upkeep.manifest_repair import Manifests
 from audio.upkeep.schedule import Schedule
 from audio.upkeep.sweeper import Sweeper
@@ -122,13 +122,13 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
     """Database, schema, storage; then requests; then everything is put down again. Raises PegasusError."""
     address, schema_verified = await bring_up(settings)
     healed = await last_heal(settings)
-    box = await inspect_box() if settings.processing == "inline" else None
+    box = await inspect_sandbox() if settings.processing == "inline" else None
     engine = open_engine(address, pooled=is_pooled(settings))
     storage = open_storage(settings)
     sessions = sessions_on(engine, address)
     ingest = Ingest(
         sessions=sessions,
-        entrance=Entrance(sessions),
+        inserter=BatchInserter(sessions),
         storage=storage,
         limit_bytes=settings.max_file_size_bytes,
         quota=_quota(settings),
@@ -145,7 +145,7 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
     try:
         async with (
             tracing.traced(),
-            telling(settings, sessions=sessions) as told,
+            notifications(settings, sessions=sessions) as told,
             inline_worker(settings, sessions=sessions, storage=storage),
             Schedule(sweeper=sweeper, every_hours=settings.sweep_hours).kept(),
         ):
@@ -160,11 +160,11 @@ async def lifespan(_app: FastAPI, *, settings: Settings) -> AsyncIterator[State]
                     last_heal=healed,
                     decoder=box,
                 ),
-                door=Door(auth=settings.auth, static=_static_tokens(settings), sessions=sessions),
+                authenticator=Authenticator(auth=settings.auth, static=_static_tokens(settings), sessions=sessions),
                 rate=UploadRate(per_minute=settings.uploads_per_minute),
                 feed=told.feed,
                 streams=Streams(),
-                watched=Watched(sessions=sessions, upkeep=upkeep, last_heal=healed),
+                watched=ScrapeGauges(sessions=sessions, upkeep=upkeep, last_heal=healed),
                 stopping=asyncio.Event(),
             )
     finally:
@@ -250,7 +250,7 @@ def serve(settings: Settings) -> int:
 async def work(settings: Settings) -> None:
     """Works on recordings, and serves nothing, until a signal ends it. Raises PegasusError."""
     address, _ = await bring_up(settings)
-    tell_metrics(settings)
+    serve_metrics(settings)
     engine = open_engine(address, pooled=is_pooled(settings))
     try:
         async with tracing.traced():

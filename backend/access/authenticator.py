@@ -9,7 +9,7 @@ from typing import Literal
 
 from access import tokens
 from access.caller import NOBODY, Caller
-from access.guess_limit import Guesses
+from access.guess_limit import FailedAttempts
 from access.static_tokens import StaticTokens
 from core.database.engine import Sessions
 from core.errors import PegasusError
@@ -38,14 +38,14 @@ class TokenInvalid(TokenRefused):
         super().__init__("The token isn't valid.")
 
 
-class Door:
+class Authenticator:
     """The one way in, by the setting AUTH and the tokens in the settings and in the table."""
 
     def __init__(self, *, auth: Auth, static: StaticTokens, sessions: Sessions) -> None:
         self._auth = auth
         self._static = static
         self._sessions = sessions
-        self._guesses = Guesses()
+        self._guesses = FailedAttempts()
         self._none_until = 0.0
 
     async def needs_token(self) -> bool:

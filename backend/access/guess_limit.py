@@ -34,7 +34,7 @@ class TooManyGuesses(PegasusError):
         self.retry_after_seconds = retry_after_seconds
 
 
-class Guesses:
+class FailedAttempts:
     """Counts wrong secrets over the last 60 seconds by address, an IPv6 /64 as one; only hashes are kept."""
 
     def __init__(self) -> None:

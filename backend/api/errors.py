@@ -27,7 +27,7 @@ from api.protocols.event_stream import TooManyStreams
 from api.protocols.multipart import FileMissing, FormLimitPassed, FormMalformed, NotAForm
 from api.protocols.ranges import RangeNotSatisfiable
 from api.protocols.tus import VERSION, HeaderRefused, NotUploadBytes, ProtocolVersionUnknown
-from audio.intake.idempotency_keys import RetryKeyMalformed, RetryKeyTaken
+from audio.intake.idempotency_keys import IdempotencyKeyMalformed, IdempotencyKeyTaken
 from audio.intake.incoming_upload import UploadEmpty, UploadTooLarge
 from audio.intake.insert import OutcomeUnknown
 from audio.intake.quota import QuotaPassed
@@ -100,7 +100,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     DigestMismatch: Problem(400, "digest-mismatch", "The bytes don't have their digest", ("algorithm",)),
     CursorRefused: Problem(400, "cursor-refused", "Not a cursor of this list"),
     HostMalformed: Problem(400, "host-malformed", "Not addressed to one host"),
-    RetryKeyMalformed: Problem(400, "idempotency-key-malformed", "The Idempotency-Key can't be kept"),
+    IdempotencyKeyMalformed: Problem(400, "idempotency-key-malformed", "The Idempotency-Key can't be kept"),
     HeaderRefused: Problem(400, "upload-header-refused", "A header can't be right", ("header",)),
     LengthRefused: Problem(400, "upload-length-refused", "The length can't be right"),
     UploadTakenOver: Problem(400, "upload-taken-over", "Another request goes on with the upload"),
@@ -118,7 +118,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     PlaybackNotReady: Problem(404, "playback-not-ready", "No playback variant yet"),
     TranscriptNotReady: Problem(404, "transcript-not-ready", "No transcript"),
     UploadTooSlow: Problem(408, "upload-too-slow", "The upload is too slow"),
-    RetryKeyTaken: Problem(409, "idempotency-key-taken", "The Idempotency-Key is taken"),
+    IdempotencyKeyTaken: Problem(409, "idempotency-key-taken", "The Idempotency-Key is taken"),
     RetryRefused: Problem(409, "retry-refused", "Not processed again"),
     OffsetMismatch: Problem(409, "offset-mismatch", "The upload goes on elsewhere", ("offset",), _offset),
     ProtocolVersionUnknown: Problem(412, "tus-version-unknown", "Not this version of tus", headers=_tus_version),

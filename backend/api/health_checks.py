@@ -10,7 +10,7 @@ import structlog
 from pydantic import BaseModel
 
 from audio.model import repository
-from audio.processing.decoder_process import Box
+from audio.processing.decoder_process import Sandbox
 from core.database.engine import Sessions
 from core.observability.logging import log_failure
 from storage.contract import Storage
@@ -39,7 +39,7 @@ class Health:
     storage: Storage
     schema_verified: bool
     last_heal: LastHeal | None = None
-    decoder: Box | None = None
+    decoder: Sandbox | None = None
 
     async def parts(self) -> Mapping[str, Wellness]:
         """How each part is now."""

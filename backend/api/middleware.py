@@ -11,9 +11,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from access.authenticator import Door
+from access.authenticator import Authenticator
 from api.errors import problem_of
-from api.guards.authentication import is_private, let_in, needs_caller
+from api.guards.authentication import authenticate, is_private, needs_caller
 from api.guards.body_limits import BodyLimits
 from api.guards.request_origin import NotForThisMachine, OwnHosts, check_host, check_origin, check_unproxied
 from core.errors import DatabaseProblem, PegasusError
@@ -144,7 +144,7 @@ class Guard:
                 await self._check_host(scope, headers)
                 self._limits.check(scope["path"], headers)
                 if needs_caller(scope["path"]):
-                    await let_in(scope, headers, door=scope["state"]["door"])
+                    await authenticate(scope, headers, authenticator=scope["state"]["authenticator"])
             except PegasusError as error:
                 await problem_of(error)(scope, receive, send)
                 return
@@ -160,7 +160,7 @@ class Guard:
             if not self._proxied:
                 check_unproxied(headers)
         except NotForThisMachine as refusal:
-            if not await _asks_for_tokens(scope["state"]["door"]):
+            if not await _asks_for_tokens(scope["state"]["authenticator"]):
                 raise refusal from None
 
 
@@ -192,8 +192,8 @@ def _in_time(receive: Receive) -> Receive:
     return receiving
 
 
-async def _asks_for_tokens(door: Door) -> bool:
+async def _asks_for_tokens(authenticator: Authenticator) -> bool:
     try:
-        return await door.needs_token()
+        return await authenticator.needs_token()
     except DatabaseProblem:
         return False

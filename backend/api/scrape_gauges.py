@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.health_checks import LastHeal
-from audio.upkeep.gauges import Census, take_census
+from audio.upkeep.gauges import QueueGauges, read_gauges
 from core.database.engine import Sessions
 from storage.upkeep import Upkeep
 
@@ -20,10 +20,10 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Facts(Collector):
+class GaugeCollector(Collector):
     """The facts at one moment; None where a part didn't answer, or there is nothing to tell yet."""
 
-    census: Census | None = None
+    census: QueueGauges | None = None
     swept_ago: float | None = None
     last_heal: LastHeal | None = None
 
@@ -38,7 +38,7 @@ class Facts(Collector):
             yield from _healed(self.last_heal)
 
 
-def _counted(census: Census) -> Iterator[Metric]:
+def _counted(census: QueueGauges) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "pegasus_uploads_open", "Resumable uploads that aren't finished.", value=census.open_uploads
     )
@@ -65,19 +65,19 @@ def _healed(heal: LastHeal) -> Iterator[Metric]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watched:
+class ScrapeGauges:
     """Where the facts are asked for."""
 
     sessions: Sessions
     upkeep: Upkeep
     last_heal: LastHeal | None
 
-    async def facts(self) -> Facts:
+    async def facts(self) -> GaugeCollector:
         """The facts as they are now; what doesn't answer in time is left out."""
         census, swept_ago = await asyncio.gather(
-            _answer("database", take_census(self.sessions)), _answer("storage", self.upkeep.swept_ago())
+            _answer("database", read_gauges(self.sessions)), _answer("storage", self.upkeep.swept_ago())
         )
-        return Facts(census=census, swept_ago=swept_ago, last_heal=self.last_heal)
+        return GaugeCollector(census=census, swept_ago=swept_ago, last_heal=self.last_heal)
 
 
 async def _answer(part: str, question: Awaitable[T]) -> T | None:

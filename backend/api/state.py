@@ -5,11 +5,11 @@ from typing import Annotated, TypedDict, cast
 
 from fastapi import Depends, Request
 
-from access.authenticator import Door
+from access.authenticator import Authenticator
 from access.upload_rate import UploadRate
 from api.health_checks import Health
 from api.protocols.event_stream import Streams
-from api.scrape_gauges import Watched
+from api.scrape_gauges import ScrapeGauges
 from audio.events.feed import Feed
 from audio.intake.ingest import Ingest
 from audio.intake.resumable.resumable_uploads import Uploads
@@ -23,11 +23,11 @@ class State(TypedDict):
     ingest: Ingest
     uploads: Uploads
     health: Health
-    door: Door
+    authenticator: Authenticator
     rate: UploadRate
     feed: Feed
     streams: Streams
-    watched: Watched
+    watched: ScrapeGauges
     stopping: asyncio.Event
 
 

@@ -8,44 +8,45 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from audio.events import announcements, webhook_deliveries, webhook_settings
-from audio.events.event_log import Events
+from audio.events.event_log import EventLog
 from audio.events.feed import Feed
 from audio.events.webhook_endpoint import Endpoint
 from audio.events.webhooks import Webhooks
 from audio.search.index import SearchIndex
 from core.database.engine import Sessions, migration_address
-from core.database.listener import Listening
-from core.outbound_http import Outbound
+from core.database.listener import NotificationListener
+from core.outbound_http import OutboundHttp
 from core.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Telling:
+class Notifications:
     """What has happened, what happens, and what is found."""
 
-    events: Events
+    events: EventLog
     feed: Feed
     index: SearchIndex
 
 
 @asynccontextmanager
-async def telling(settings: Settings, *, sessions: Sessions) -> AsyncIterator[Telling]:
+async def notifications(settings: Settings, *, sessions: Sessions) -> AsyncIterator[Notifications]:
     """Events, search index and webhooks, kept up for as long as the block lasts.
 
     Raises SettingRefused or DatabaseProblem.
     """
-    outbound = Outbound(allow_private=settings.webhook_allow_private)
+    outbound = OutboundHttp(allow_private=settings.webhook_allow_private)
     hooks = Webhooks(sessions=sessions, outbound=outbound, endpoints=webhook_endpoints(settings), secret=_key(settings))
     index = SearchIndex(sessions=sessions)
-    events = Events(sessions=sessions, followers=(index, hooks))
+    events = EventLog(sessions=sessions, followers=(index, hooks))
     feed = Feed(events)
     await feed.start()
-    listening = Listening(await asyncio.to_thread(migration_address, settings))  # a pooler wouldn't let it listen
-    listening.on(announcements.CHANNEL, feed.wake)
-    listening.on(webhook_deliveries.CHANNEL, hooks.wake)
-    tasks = [asyncio.create_task(part.run()) for part in (listening, feed, index, hooks)]
+    address = await asyncio.to_thread(migration_address, settings)  # a pooler wouldn't let it listen
+    listener = NotificationListener(address)
+    listener.on(announcements.CHANNEL, feed.wake)
+    listener.on(webhook_deliveries.CHANNEL, hooks.wake)
+    tasks = [asyncio.create_task(part.run()) for part in (listener, feed, index, hooks)]
     try:
-        yield Telling(events=events, feed=feed, index=index)
+        yield Notifications(events=events, feed=feed, index=index)
     finally:
         for task in tasks:
             task.cancel()

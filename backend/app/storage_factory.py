@@ -14,15 +14,15 @@ from storage.s3.signature import Signer
 from storage.s3.storage import S3Storage
 
 LOCAL = "local"
-Opened = LocalStorage | S3Storage
+OpenedStorage = LocalStorage | S3Storage
 
 
-def open_storage(settings: Settings) -> Opened:
+def open_storage(settings: Settings) -> OpenedStorage:
     """The storage that STORAGE names. Raises SettingRefused."""
     return storage_named(settings, settings.storage)
 
 
-def storage_named(settings: Settings, name: str) -> Opened:
+def storage_named(settings: Settings, name: str) -> OpenedStorage:
     """The storage called local, s3 (the one that STORAGE names) or s3://bucket/prefix. Raises SettingRefused."""
     if name == LOCAL:
         return local_storage(settings)

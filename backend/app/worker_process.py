@@ -12,19 +12,19 @@ from pathlib import Path
 import structlog
 from prometheus_client import start_http_server
 
-from audio.processing.decoder_process import inspect_box
+from audio.processing.decoder_process import inspect_sandbox
 from audio.processing.decoding import Decoder
-from audio.processing.examination_step import Examination
-from audio.processing.pipeline import Processing
-from audio.processing.retry_policy import Patience
+from audio.processing.examination_step import ExaminationStep
+from audio.processing.pipeline import Pipeline
+from audio.processing.retry_policy import RetryPolicy
 from audio.processing.speech_samples import SampleFiles
-from audio.processing.transcription_step import Transcribing
+from audio.processing.transcription_step import TranscriptionStep
 from audio.processing.worker import Worker
 from audio.transcription.contract import Engine
 from audio.transcription.engines.selection import engine_for, improver_for
 from core.database.engine import Sessions, migration_address
 from core.errors import SettingRefused
-from core.file_lock import turn
+from core.file_lock import file_lock
 from core.observability.metrics import REGISTRY
 from core.settings import Settings
 from storage.contract import Storage
@@ -62,13 +62,13 @@ async def inline_worker(settings: Settings, *, sessions: Sessions, storage: Stor
 
 
 async def _in_turn(worker: Worker, lock: Path) -> None:
-    async with turn(lock, until=worker.stopped):
+    async with file_lock(lock, until=worker.stopped):
         await worker.run()
 
 
 async def work_alone(settings: Settings, *, sessions: Sessions, storage: Storage) -> None:
     """Works until SIGTERM or SIGINT. Raises SettingRefused."""
-    await inspect_box()
+    await inspect_sandbox()
     async with open_worker(settings, sessions=sessions, storage=storage, decoding=os.cpu_count() or 1) as worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, worker.stop)
@@ -76,7 +76,7 @@ async def work_alone(settings: Settings, *, sessions: Sessions, storage: Storage
         await worker.run()
 
 
-def tell_metrics(settings: Settings) -> None:
+def serve_metrics(settings: Settings) -> None:
     """Lets HOST and METRICS_PORT tell what this process counts, until it ends. Raises SettingRefused."""
     if not settings.metrics_port:
         return
@@ -97,7 +97,7 @@ async def open_worker(
     ahead: int = 2,
     niceness: int = 0,
     engine: Engine | None = None,
-    patience: Patience | None = None,
+    retry_policy: RetryPolicy | None = None,
 ) -> AsyncIterator[Worker]:
     """A worker that hasn't begun, with what it needs; `decoding` is how many recordings it decodes at once.
 
@@ -111,7 +111,7 @@ async def open_worker(
         await asyncio.to_thread(_prepare, scratch)
         transcribing = None
         if engine is not None:
-            transcribing = Transcribing(
+            transcribing = TranscriptionStep(
                 sessions=sessions,
                 storage=storage,
                 engine=engine,
@@ -119,21 +119,21 @@ async def open_worker(
                 language=settings.transcription_language,
                 scratch=scratch,
             )
-        examination = Examination(
+        examination = ExaminationStep(
             sessions=sessions,
             storage=storage,
             decoder=decoder,
             decoding=asyncio.Semaphore(decoding),
             scratch=scratch,
         )
-        processing = Processing(sessions=sessions, storage=storage, examination=examination, transcribing=transcribing)
+        processing = Pipeline(sessions=sessions, storage=storage, examination=examination, transcribing=transcribing)
         address = await asyncio.to_thread(migration_address, settings)  # a pooler wouldn't let it listen
         try:
             yield Worker(
                 address=address,
                 processing=processing,
-                quick_seats=decoding + ahead,
-                patience=patience or Patience(),
+                quick_concurrency=decoding + ahead,
+                retry_policy=retry_policy or RetryPolicy(),
             )
         finally:
             for each in (engine, improver):

@@ -22,7 +22,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from app.storage_factory import Opened, open_storage
+from app.storage_factory import OpenedStorage, open_storage
 from audio.upkeep import pairing, row_paths
 from audio.upkeep.manifest_repair import Manifests
 from audio.upkeep.rebuild import NotRebuilt, Rebuild, RebuildTally
@@ -70,7 +70,7 @@ async def _sessions(settings: Settings) -> AsyncIterator[Sessions]:
         await engine.dispose()
 
 
-async def verify(options: argparse.Namespace, storage: Opened, sessions: Sessions) -> int:
+async def verify(options: argparse.Namespace, storage: OpenedStorage, sessions: Sessions) -> int:
     """Says of each recording that isn't as it came in what is wrong with it."""
     upkeep = storage.upkeep()
     await pairing.make_sure(sessions, upkeep, dry_run=True)
@@ -122,7 +122,7 @@ def _summary(tally: Tally) -> str:
     return "\n".join(lines)
 
 
-async def sweep(options: argparse.Namespace, storage: Opened, sessions: Sessions) -> int:
+async def sweep(options: argparse.Namespace, storage: OpenedStorage, sessions: Sessions) -> int:
     """Sweeps once, as the server does by itself."""
     manifests = Manifests(sessions=sessions, storage=storage)
     sweeper = Sweeper(sessions=sessions, upkeep=storage.upkeep(), manifests=manifests)
@@ -133,7 +133,7 @@ async def sweep(options: argparse.Namespace, storage: Opened, sessions: Sessions
     return 1 if done.stopped or done.rows_without_bytes else 0
 
 
-async def adopt(options: argparse.Namespace, storage: Opened, sessions: Sessions) -> int:
+async def adopt(options: argparse.Namespace, storage: OpenedStorage, sessions: Sessions) -> int:
     """Accepts that this database and this storage belong together, whatever either belonged to before."""
     identity, meeting = await pairing.accept(sessions, storage.upkeep())
     if options.json:
@@ -146,7 +146,7 @@ async def adopt(options: argparse.Namespace, storage: Opened, sessions: Sessions
     return 0
 
 
-async def rebuild(options: argparse.Namespace, storage: Opened, sessions: Sessions) -> int:
+async def rebuild(options: argparse.Namespace, storage: OpenedStorage, sessions: Sessions) -> int:
     """Enters a row for each recording in storage that has none, and says of which it can't."""
     upkeep = storage.upkeep()
     await pairing.take_back(sessions, upkeep)

@@ -11,7 +11,7 @@ _LOOK_SECONDS = 2
 
 
 @asynccontextmanager
-async def turn(lock: Path, *, until: asyncio.Event) -> AsyncIterator[None]:
+async def file_lock(lock: Path, *, until: asyncio.Event) -> AsyncIterator[None]:
     """Waits until no other process holds the lock, and keeps it inside of the block. Raises OSError.
 
     Once `until` is set it waits no longer.

@@ -73,7 +73,7 @@ def is_public(address: str) -> bool:
     return parsed in _UNICAST and not any(parsed in block for block in _SPECIAL_UNICAST)
 
 
-class Outbound:
+class OutboundHttp:
     """Sends requests; to addresses that aren't public only where `allow_private` is set."""
 
     def __init__(self, *, allow_private: bool) -> None:

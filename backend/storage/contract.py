@@ -142,7 +142,7 @@ class SignsDownloads(Protocol):
         ...
 
 
-class Resumed(Staged, Protocol):
+class Resumable(Staged, Protocol):
     """Bytes on their way in that stay under a key, from one request and one process to the next.
 
     Whoever has this has the key alone, until `release` or the end of the process, however that comes.
@@ -193,10 +193,10 @@ class Resumed(Staged, Protocol):
 
 
 @runtime_checkable
-class Resumes(Protocol):
+class ResumesUploads(Protocol):
     """A driver that keeps unfinished bytes under a key."""
 
-    def resume(self, key: str, *, insistent: bool = True) -> Resumed:
+    def resume(self, key: str, *, insistent: bool = True) -> Resumable:
         """The bytes under the key, none where it is new. Blocks, but never for long.
 
         Raises InUse when somebody else has them, who then learns by `is_wanted` that they are asked for, unless

@@ -44,7 +44,7 @@ async def work() -> None:
         storage=open_storage(settings),
         decoding=2,
         engine=Engine(),
-        patience=replace(IMPATIENT, kills=int(sys.argv[1])),
+        retry_policy=replace(IMPATIENT, kills=int(sys.argv[1])),
     ) as worker:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
         print("works", flush=True)

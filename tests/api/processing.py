@@ -15,7 +15,7 @@ import httpx
 
 from app.storage_factory import open_storage
 from app.worker_process import open_worker
-from audio.processing.retry_policy import Patience
+from audio.processing.retry_policy import RetryPolicy
 from audio.transcription.contract import Engine
 from core.database.engine import open_engine, sessions_on
 from core.settings import ROOT, Settings
@@ -25,7 +25,7 @@ from tests.stored import storage_environment
 
 SCRIPT = Path(__file__).with_name("killable_worker.py")
 ENDS = {"completed", "failed"}
-IMPATIENT = Patience(
+IMPATIENT = RetryPolicy(
     first_delay=timedelta(seconds=0.05),
     longest_delay=timedelta(seconds=0.2),
     heartbeat=timedelta(seconds=1),
@@ -52,7 +52,7 @@ async def working(
     *,
     storage: Storage | None = None,
     engine: Engine | None = None,
-    patience: Patience = IMPATIENT,
+    retry_policy: RetryPolicy = IMPATIENT,
 ) -> AsyncIterator[None]:
     """A worker in this process, until the block ends."""
     assert settings.database_url is not None
@@ -64,7 +64,7 @@ async def working(
         storage=storage or open_storage(settings),
         decoding=2,
         engine=engine,
-        patience=patience,
+        retry_policy=retry_policy,
     ) as worker:
         task = asyncio.create_task(worker.run())
         yield

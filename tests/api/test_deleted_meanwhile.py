@@ -45,7 +45,7 @@ class Moments:
             await self._then()
 
 
-class Watched(LocalStorage):
+class ScrapeGauges(LocalStorage):
     """Storage whose calls are moments."""
 
     def __init__(self, root: Path, moments: Moments) -> None:
@@ -128,7 +128,7 @@ async def test_what_is_deleted_at_any_moment_ends_quietly(
         while not deleting.done() and not await run_sql("SELECT FROM pg_locks WHERE NOT granted"):
             await asyncio.sleep(0.01)
 
-    storage, number = Watched(settings.storage_root, moments), 0
+    storage, number = ScrapeGauges(settings.storage_root, moments), 0
     with structlog.testing.capture_logs() as lines:
         async with working(settings, storage=storage, engine=Engine(moments)):
             while True:

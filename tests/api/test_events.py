@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from api.http1.server import claim_address, server_for
 from audio.events.announcements import announced_as, announcing
-from audio.events.event_log import Events
+from audio.events.event_log import EventLog
 from audio.model.audio_file import AudioFile, ProcessingStatus
 from core.settings import Settings
 from main import create_app
@@ -307,7 +307,7 @@ def test_two_processes_tell_alike_and_end_in_order(tmp_path: Path, database: str
 async def test_many_at_once_are_each_told_once(settings: Settings, engine: AsyncEngine) -> None:
     """Whoever numbers, and however many at once, each announcement becomes one event."""
     async with serving(settings) as served, listening(Told(), served.url) as told:
-        events: Events = served.server.lifespan.state["feed"]._events
+        events: EventLog = served.server.lifespan.state["feed"]._events
         numbering = asyncio.gather(*(events.number() for _ in range(10)))
         ids = await asyncio.gather(*(served.upload() for _ in range(20)))
         await numbering

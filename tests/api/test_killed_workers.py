@@ -16,7 +16,7 @@ import asyncpg
 import httpx
 import pytest
 
-from audio.model.artifacts import companions
+from audio.model.artifacts import artifacts
 from core.postgres.embedded import join
 from core.settings import Settings, load_settings
 from main import create_app
@@ -131,7 +131,7 @@ async def each_thing_once(its: House) -> None:
     rows = await its.run_sql("SELECT file_path FROM audio_files")
     assert len(rows) == len(its.uploaded)
     for path in (row["file_path"] for row in rows):
-        beside = {name for name in (path, *companions(path)) if name in files}
+        beside = {name for name in (path, *artifacts(path)) if name in files}
         assert len(beside) == 4 + (not path.endswith("wav"))
         files -= beside
     assert {file for file in files if not file.startswith((".staging/", ".pegasus/"))} == set()

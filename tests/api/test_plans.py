@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.library import label_index, pagination, removal
 from audio.library.cursor import Cursor
-from audio.library.filters import NEWEST_FIRST, Wanted
+from audio.library.filters import NEWEST_FIRST, Filters
 from audio.model.audio_file import ProcessingStatus
 from core.database.engine import open_single_use_engine
 from tests.conftest import fresh_database
@@ -122,21 +122,21 @@ def _rows(node: dict[str, Any]) -> float:
 
 NO_TABLE = {"Subquery Scan", "CTE Scan", "WorkTable Scan", "Bitmap Index Scan"}  # what these find is counted elsewhere
 LISTS = {
-    "everything": (Wanted(), 2 * PAGE),
-    "a status that most have": (Wanted(status=ProcessingStatus.COMPLETED), 3 * PAGE),
-    "a status that few have": (Wanted(status=ProcessingStatus.FAILED), 4 * 600),
-    "a status that none has": (Wanted(status=ProcessingStatus.UPLOADED), 0),
-    "a category": (Wanted(category="Category 3"), 16_000),
-    "a tag": (Wanted(tag="Tag 7"), 4 * 1000),
-    "a tag of long ago": (Wanted(tag="Old"), pagination.WALKED_ROWS + 4 * 4000),
-    "a user": (Wanted(user_id="user 5"), 4 * 2000),
-    "a user of long ago": (Wanted(user_id="early"), 4 * 2000),
-    "a tag and a category": (Wanted(tag="Tag 7", category="Category 3"), 40_000),
-    "a word that all have": (Wanted(text="memo"), 10 * PAGE),
-    "a word that few have": (Wanted(text="seldom"), 6 * 600),
-    "a word that one has": (Wanted(text="77777"), 20),
-    "a word that none has": (Wanted(text="nothing"), 0),
-    "a word of a user": (Wanted(text="memo", user_id="user 5"), 8 * 2000),
+    "everything": (Filters(), 2 * PAGE),
+    "a status that most have": (Filters(status=ProcessingStatus.COMPLETED), 3 * PAGE),
+    "a status that few have": (Filters(status=ProcessingStatus.FAILED), 4 * 600),
+    "a status that none has": (Filters(status=ProcessingStatus.UPLOADED), 0),
+    "a category": (Filters(category="Category 3"), 16_000),
+    "a tag": (Filters(tag="Tag 7"), 4 * 1000),
+    "a tag of long ago": (Filters(tag="Old"), pagination.WALKED_ROWS + 4 * 4000),
+    "a user": (Filters(user_id="user 5"), 4 * 2000),
+    "a user of long ago": (Filters(user_id="early"), 4 * 2000),
+    "a tag and a category": (Filters(tag="Tag 7", category="Category 3"), 40_000),
+    "a word that all have": (Filters(text="memo"), 10 * PAGE),
+    "a word that few have": (Filters(text="seldom"), 6 * 600),
+    "a word that one has": (Filters(text="77777"), 20),
+    "a word that none has": (Filters(text="nothing"), 0),
+    "a word of a user": (Filters(text="memo", user_id="user 5"), 8 * 2000),
 }
 
 
@@ -161,18 +161,18 @@ async def test_a_deep_page_costs_what_the_first_does(large: str) -> None:
     """Behind a cursor a page deep in the list, and the last one, read no more than the first."""
     async with Watching(large).session() as session:
         deep = await pagination.page(
-            session, Wanted(), sorting=NEWEST_FIRST, limit=PAGE, offset=ROWS - 2 * PAGE, after=None
+            session, Filters(), sorting=NEWEST_FIRST, limit=PAGE, offset=ROWS - 2 * PAGE, after=None
         )
     assert deep.total == ROWS
     after, pages = deep.after, 0
     while after is not None:
-        for wanted in (Wanted(), Wanted(status=ProcessingStatus.COMPLETED)):
+        for wanted in (Filters(), Filters(status=ProcessingStatus.COMPLETED)):
             watching = Watching(large)
             async with watching.session() as session:
                 found = await pagination.page(session, wanted, sorting=NEWEST_FIRST, limit=PAGE, offset=0, after=after)
             read = await watching.read()
             assert (not read.in_full, read.rows <= 10 * PAGE) == (True, True), read
-            if wanted == Wanted():
+            if wanted == Filters():
                 behind = found.after
         after, pages = behind, pages + 1
     assert pages == 1
@@ -181,9 +181,9 @@ async def test_a_deep_page_costs_what_the_first_does(large: str) -> None:
 async def test_many_are_estimated_and_few_are_counted(large: str) -> None:
     """A total of many is near to the truth and says that it is no more than that; it never ends a list too early."""
     for wanted, about, is_exact in (
-        (Wanted(), ROWS, False),
-        (Wanted(status=ProcessingStatus.COMPLETED), ROWS * 0.995, False),
-        (Wanted(status=ProcessingStatus.FAILED), ROWS * 0.005, True),
+        (Filters(), ROWS, False),
+        (Filters(status=ProcessingStatus.COMPLETED), ROWS * 0.995, False),
+        (Filters(status=ProcessingStatus.FAILED), ROWS * 0.005, True),
     ):
         async with Watching(large).session() as session:
             found = await pagination.page(session, wanted, sorting=NEWEST_FIRST, limit=PAGE, offset=0, after=None)
@@ -215,7 +215,7 @@ async def test_a_delete_touches_one_recording(large: str) -> None:
     """A recording is removed by its id, however many there are."""
     watching = Watching(large)
     async with watching.session() as session:
-        [item] = (await pagination.page(session, Wanted(), sorting=NEWEST_FIRST, limit=1, offset=9, after=None)).items
+        [item] = (await pagination.page(session, Filters(), sorting=NEWEST_FIRST, limit=1, offset=9, after=None)).items
         watching._sent.clear()
         assert await removal.remove(session, UUID(str(item.id)), owner=item.user_id) == item.file_path
     read = await watching.read()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app.storage_factory import local_storage
-from audio.upkeep.sweep_report import Sweep
+from audio.upkeep.sweep_report import SweepReport
 from audio.upkeep.sweeper import Sweeper, SweepUnderWay
 from core.database.engine import open_engine, sessions_on
 from core.settings import Settings
@@ -40,7 +40,7 @@ async def sweeper(database: str, settings: Settings) -> AsyncIterator[Sweeping]:
     await engine.dispose()
 
 
-async def swept(sweeper: Sweeper) -> Sweep:
+async def swept(sweeper: Sweeper) -> SweepReport:
     """Sweeps, as soon as the server's own first sweep has ended."""
     while True:
         try:

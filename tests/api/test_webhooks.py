@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.notifications import webhook_endpoints
 from audio.model.audio_file import ProcessingStatus
 from core.errors import SettingRefused
-from core.outbound_http import AddressRefused, NotReached, Outbound, is_public
+from core.outbound_http import AddressRefused, NotReached, OutboundHttp, is_public
 from core.settings import Settings, load_settings
 from main import create_app
 from tests.api.conftest import Started
@@ -69,7 +69,7 @@ async def receiving(*answers: bytes) -> AsyncIterator[Receiver]:
 
 
 @asynccontextmanager
-async def telling(settings: Settings, url: str, **changed: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def notifications(settings: Settings, url: str, **changed: Any) -> AsyncIterator[httpx.AsyncClient]:
     """The application, that tells a receiver."""
     own = {"webhook_urls": url, "webhook_secret": SECRET, "webhook_allow_private": True} | changed
     app = create_app(Settings(**settings.model_dump() | own))
@@ -86,7 +86,7 @@ async def upload(client: httpx.AsyncClient) -> str:
 
 async def test_the_ends_are_told_signed(settings: Settings, engine: AsyncEngine, run_sql: RunSql) -> None:
     """Completed and failed are told once each, with a signature that a receiver can check, and nothing stays behind."""
-    async with receiving() as receiver, telling(settings, receiver.url) as client:
+    async with receiving() as receiver, notifications(settings, receiver.url) as client:
         one = await upload(client)
         for status in (ProcessingStatus.TRANSCRIBING, ProcessingStatus.COMPLETED):
             await progress(engine, one, status)
@@ -118,10 +118,10 @@ async def test_it_is_sent_until_it_is_taken(
     monkeypatch.setattr("audio.events.webhook_deliveries.LEASE_SECONDS", 0.5)
     elsewhere = b"302 Found\r\nLocation: http://127.0.0.1:9/"
     async with receiving(b"500 Internal Server Error", elsewhere) as receiver:
-        async with telling(settings, receiver.url) as client:
+        async with notifications(settings, receiver.url) as client:
             await progress(engine, await upload(client), ProcessingStatus.COMPLETED)
             await receiver.until(1)
-        async with telling(settings, receiver.url):
+        async with notifications(settings, receiver.url):
             await receiver.until(3)
             while "webhook delivered" not in (said := capsys.readouterr().out):
                 await asyncio.sleep(0.05)
@@ -136,7 +136,7 @@ async def test_it_is_given_up_in_the_end(
     """After the last attempt nothing is kept, and the log has said so; who answers 410 isn't asked again at all."""
     monkeypatch.setattr("audio.events.webhooks.PAUSES", (0.01,) * 2)
     answers = [*[b"503 Service Unavailable"] * 3, b"410 Gone"]
-    async with receiving(*answers) as receiver, telling(settings, receiver.url) as client:
+    async with receiving(*answers) as receiver, notifications(settings, receiver.url) as client:
         for status, tries in ((ProcessingStatus.COMPLETED, 3), (ProcessingStatus.FAILED, 4)):
             await progress(engine, await upload(client), status)
             await receiver.until(tries)
@@ -148,7 +148,7 @@ async def test_it_is_given_up_in_the_end(
 async def test_what_breaks_webhooks_holds_up_no_event(settings: Settings, engine: AsyncEngine, run_sql: RunSql) -> None:
     """While deliveries can't be entered, changes become events all the same; once they can, webhooks go on."""
     rename = "ALTER TABLE pegasus_system.{} RENAME TO {}"
-    async with receiving() as receiver, telling(settings, receiver.url) as client:
+    async with receiving() as receiver, notifications(settings, receiver.url) as client:
         one, other = await upload(client), await upload(client)
         await run_sql(rename.format("deliveries", "elsewhere"))
         await progress(engine, one, ProcessingStatus.COMPLETED)
@@ -171,7 +171,7 @@ async def test_what_passes_loses_no_webhook(
 ) -> None:
     """A disk that is full while a delivery is to be entered puts it off; once there is room it is sent."""
     monkeypatch.setattr("core.observability.logging.FAILURE_SECONDS", 0)  # whatever failed for another test
-    async with receiving() as receiver, telling(settings, receiver.url) as client:
+    async with receiving() as receiver, notifications(settings, receiver.url) as client:
         recording_id = await upload(client)
         await run_sql(NO_ROOM)
         await run_sql(NO_ROOM_FOR_DELIVERIES)
@@ -186,7 +186,7 @@ async def test_what_passes_loses_no_webhook(
 async def test_no_private_address_is_reached() -> None:
     """A name that leads to this machine isn't connected to unless that is allowed, whatever is found behind it."""
     async with receiving() as receiver:
-        closed, opened = Outbound(allow_private=False), Outbound(allow_private=True)
+        closed, opened = OutboundHttp(allow_private=False), OutboundHttp(allow_private=True)
         for host in ("localhost", "127.0.0.1", "[::1]", "2130706433", "0", "[::ffff:127.0.0.1]"):
             with pytest.raises(NotReached) as refused:
                 await closed.post(receiver.url.replace("localhost", host), b"", headers={"Host": "a"})

@@ -11,11 +11,11 @@ from uuid import UUID
 
 from app.schema_healing import bring_up_to_date
 from app.storage_factory import local_storage
-from audio.intake.batch_inserter import Entrance
+from audio.intake.batch_inserter import BatchInserter
 from audio.intake.ingest import Details, Ingest
 from audio.intake.quota import Quota
 from audio.model.audio_file import AudioFile
-from audio.upkeep.sweep_report import Sweep
+from audio.upkeep.sweep_report import SweepReport
 from audio.upkeep.sweeper import Sweeper
 from commands.storage import main
 from core.database.engine import Sessions, open_engine, sessions_on
@@ -47,7 +47,7 @@ class House:
         upkeep = self.storage.upkeep(clock=lambda probe: file_system_time(probe) + ahead)
         return Sweeper(sessions=self.sessions, upkeep=upkeep, **{"settle_seconds": 0} | more)
 
-    async def sweep(self, *, ahead: float = LATER, **how: Any) -> Sweep:
+    async def sweep(self, *, ahead: float = LATER, **how: Any) -> SweepReport:
         """Sweeps once."""
         sweep = await self.sweeper(ahead=ahead).sweep(**how)
         assert sweep is not None
@@ -58,7 +58,7 @@ class House:
         quota = Quota(limit_bytes=0, limit_recordings=0)
         ingest = Ingest(
             sessions=self.sessions,
-            entrance=Entrance(self.sessions),
+            inserter=BatchInserter(self.sessions),
             storage=self.storage,
             limit_bytes=1024 * 1024,
             quota=quota,

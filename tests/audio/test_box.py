@@ -15,7 +15,7 @@ import pytest
 
 from audio.model.demuxers import DEMUXERS
 from audio.model.formats import WAV
-from audio.processing.decoder_process import SERVER, Box, inspect_box
+from audio.processing.decoder_process import SERVER, Sandbox, inspect_sandbox
 from audio.processing.decoding import Decoder, DecoderUnavailable, DecodingFailed, DecodingLimits, Used
 from audio.processing.open_files import new_file, opened
 from audio.processing.probing import examine
@@ -26,7 +26,7 @@ from tests.audio.test_decoding import BACKEND, children, until
 LIMITS = DecodingLimits()
 ATTACKER = Path(__file__).with_name("attacker.py")
 OPENBLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS")
-ALL = Box(no_new_privs=True, seccomp=True, landlock=True, unprivileged=True)
+ALL = Sandbox(no_new_privs=True, seccomp=True, landlock=True, unprivileged=True)
 FORBIDDEN = {
     "read a file": "EPERM",
     "read a file in place of another": "EPERM",
@@ -221,7 +221,7 @@ def test_each_layer_holds_by_itself(layer: str) -> None:
 
 async def test_this_machine_has_all_layers() -> None:
     """What is said at the start and by /health is what closes around a process that does nothing else."""
-    assert await inspect_box() == ALL
+    assert await inspect_sandbox() == ALL
 
 
 def test_a_system_without_layers_says_so() -> None:

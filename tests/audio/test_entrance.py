@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from sqlalchemy import func, select, text
 
-from audio.intake.batch_inserter import AT_ONCE, Entrance
+from audio.intake.batch_inserter import AT_ONCE, BatchInserter
 from audio.intake.insert import OutcomeUnknown
 from audio.model.audio_file import AudioFile, ProcessingStatus, utc_now
 from core.database.job_queue import JOBS
@@ -45,8 +45,8 @@ async def counts(house: House) -> tuple[int, int, int]:
 
 async def test_many_come_together(house: House) -> None:
     """Each of many rows that come at once is there, with its job and its announcement, when it is told so."""
-    entrance = Entrance(house.sessions)
-    await asyncio.gather(*(entrance.enter(row(number, tag=f"tag {number}")) for number in range(MANY)))
+    inserter = BatchInserter(house.sessions)
+    await asyncio.gather(*(inserter.enter(row(number, tag=f"tag {number}")) for number in range(MANY)))
     assert await counts(house) == (MANY, MANY, MANY)
     async with house.sessions() as session:
         kept = (await session.execute(select(AudioFile.file_path, AudioFile.tag))).all()
@@ -55,9 +55,9 @@ async def test_many_come_together(house: House) -> None:
 
 async def test_one_that_is_refused_refuses_no_other(house: House) -> None:
     """A row that the database doesn't take is refused alone; all that came with it are entered."""
-    entrance = Entrance(house.sessions)
+    inserter = BatchInserter(house.sessions)
     impossible: dict[int, dict[str, object]] = {3: {"tag": "x" * 101}, 7: {"filename": None}, 8: {"file_path": "5.wav"}}
-    coming = (entrance.enter(row(number, **impossible.get(number, {}))) for number in range(20))
+    coming = (inserter.enter(row(number, **impossible.get(number, {}))) for number in range(20))
     outcomes = await asyncio.gather(*coming, return_exceptions=True)
     refused = [type(outcome) for outcome in outcomes if outcome is not None]
     assert refused == [
@@ -70,25 +70,25 @@ async def test_one_that_is_refused_refuses_no_other(house: House) -> None:
 
 async def test_whoever_goes_away_takes_nobody_along(house: House) -> None:
     """A client that goes away while its row is entered holds up no other row."""
-    entrance = Entrance(house.sessions)
-    tasks = [asyncio.create_task(entrance.enter(row(number))) for number in range(20)]
+    inserter = BatchInserter(house.sessions)
+    tasks = [asyncio.create_task(inserter.enter(row(number))) for number in range(20)]
     await asyncio.sleep(0)
     for task in tasks[::2]:
         task.cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes[::2]] == [asyncio.CancelledError] * 10
     assert outcomes[1::2] == [None] * 10
-    await entrance.enter(row(20))
+    await inserter.enter(row(20))
     rows, jobs, told = await counts(house)
     assert rows == jobs == told >= 11
 
 
 async def test_a_lost_answer_is_told_to_all(house: House) -> None:
     """When the database goes away before it has answered, whoever waits hears that nobody knows; later ones go in."""
-    entrance = Entrance(house.sessions)
+    inserter = BatchInserter(house.sessions)
     async with house.sessions() as session:
         await session.execute(text("LOCK TABLE audio_files IN ACCESS EXCLUSIVE MODE"))
-        tasks = [asyncio.create_task(entrance.enter(row(number))) for number in range(10)]
+        tasks = [asyncio.create_task(inserter.enter(row(number))) for number in range(10)]
         others = text("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
         ended = 0
         while not ended:
@@ -99,6 +99,6 @@ async def test_a_lost_answer_is_told_to_all(house: House) -> None:
     unknown = [outcome for outcome in outcomes if outcome is not None]
     assert unknown
     assert {type(outcome) for outcome in unknown} == {OutcomeUnknown}
-    await entrance.enter(row(11))
+    await inserter.enter(row(11))
     rows, jobs, told = await counts(house)
     assert rows == jobs == told == len(outcomes) - len(unknown) + 1

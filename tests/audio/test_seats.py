@@ -3,14 +3,14 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from audio.processing.concurrency_limit import Seats
+from audio.processing.concurrency_limit import ConcurrencyLimit
 from audio.processing.jobs import Lane
 
 
-async def took(seats: Seats, lane: Lane, *, alone: bool) -> AsyncExitStack:
+async def took(concurrency: ConcurrencyLimit, lane: Lane, *, alone: bool) -> AsyncExitStack:
     """A seat that was taken, to be left by `aclose`."""
     stack = AsyncExitStack()
-    await stack.enter_async_context(seats.seat(lane, alone=alone))
+    await stack.enter_async_context(concurrency.seat(lane, alone=alone))
     return stack
 
 
@@ -23,11 +23,11 @@ async def waits(task: "asyncio.Task[AsyncExitStack]") -> bool:
 
 async def test_a_full_lane_leaves_the_other_free() -> None:
     """Jobs of one lane wait for those of their own only, be they suspicious or not."""
-    seats = Seats(quick=2, slow=2)
-    held = [await took(seats, Lane.SLOW, alone=False) for _ in range(2)]
-    third = asyncio.create_task(took(seats, Lane.SLOW, alone=False))
+    concurrency = ConcurrencyLimit(quick=2, slow=2)
+    held = [await took(concurrency, Lane.SLOW, alone=False) for _ in range(2)]
+    third = asyncio.create_task(took(concurrency, Lane.SLOW, alone=False))
     assert await waits(third)
-    quick = await took(seats, Lane.QUICK, alone=True)
+    quick = await took(concurrency, Lane.QUICK, alone=True)
     await held[0].aclose()
     assert not await waits(third)
     for each in (held[1], third.result(), quick):
@@ -36,10 +36,10 @@ async def test_a_full_lane_leaves_the_other_free() -> None:
 
 async def test_suspects_run_one_at_a_time() -> None:
     """Of the suspicious jobs of both lanes one runs at a time, alone in its lane, the quick ones first."""
-    seats = Seats(quick=2, slow=2)
-    first = await took(seats, Lane.SLOW, alone=True)
-    others = [asyncio.create_task(took(seats, lane, alone=True)) for lane in (Lane.SLOW, Lane.QUICK, Lane.QUICK)]
-    fresh = asyncio.create_task(took(seats, Lane.SLOW, alone=False))
+    concurrency = ConcurrencyLimit(quick=2, slow=2)
+    first = await took(concurrency, Lane.SLOW, alone=True)
+    others = [asyncio.create_task(took(concurrency, lane, alone=True)) for lane in (Lane.SLOW, Lane.QUICK, Lane.QUICK)]
+    fresh = asyncio.create_task(took(concurrency, Lane.SLOW, alone=False))
     assert [await waits(task) for task in (*others, fresh)] == [True] * 4
     others[2].cancel()  # who gives up waiting is in nobody's way
     await first.aclose()

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import delete, select
 
-from app.storage_factory import Opened
-from audio.model.artifacts import companions
+from app.storage_factory import OpenedStorage
+from audio.model.artifacts import artifacts
 from audio.model.audio_file import AudioFile, ProcessingStatus, utc_now
 from audio.model.manifest import manifest_name, manifest_of
 from audio.upkeep.rebuild import Rebuild
@@ -31,7 +31,7 @@ LARGE = (8 * MIB - 1, 8 * MIB, 8 * MIB + 1, 20 * MIB)  # around a chunk of the o
 class Shelf:
     """A storage with recordings whose rows are in a database. Complaints are told by the recording's path."""
 
-    storage: Opened
+    storage: OpenedStorage
     sessions: Sessions
     contents: dict[str, bytes] = field(default_factory=dict)
 
@@ -83,7 +83,7 @@ class Shelf:
             await session.execute(delete(AudioFile).where(AudioFile.file_path.in_(paths)))
             await session.commit()
         for path in paths:
-            for name in (path, *companions(path)):
+            for name in (path, *artifacts(path)):
                 await self.storage.delete(name)
             del self.contents[path]
 
@@ -92,7 +92,7 @@ class Shelf:
         async with self.sessions() as session:
             return await session.scalar(select(AudioFile.id).where(AudioFile.file_path == path))
 
-    async def copied(self, target: Opened) -> Mapping[str, str]:
+    async def copied(self, target: OpenedStorage) -> Mapping[str, str]:
         """What `python -m storage copy` complains of on the way into another storage."""
         copying = Copying(
             source=self.storage,

@@ -12,7 +12,7 @@ from typing import cast
 
 import pytest
 
-from app.storage_factory import Opened
+from app.storage_factory import OpenedStorage
 from audio.upkeep.sweeper import Sweeper
 from core.database.engine import Sessions, open_engine, sessions_on
 from storage.contract import PIECE_BYTES, Staged
@@ -35,7 +35,7 @@ async def sessions(database: str) -> AsyncIterator[Sessions]:
 @pytest.fixture
 def shelf(driver: Driver, sessions: Sessions) -> Shelf:
     """A storage of each kind, still empty, and a database."""
-    return Shelf(cast("Opened", driver.storage), sessions)
+    return Shelf(cast("OpenedStorage", driver.storage), sessions)
 
 
 @pytest.fixture

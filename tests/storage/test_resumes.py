@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.contract import PIECE_BYTES, BytesMissing, InUse, NameRefused, Resumed, Resumes
+from storage.contract import PIECE_BYTES, BytesMissing, InUse, NameRefused, Resumable, ResumesUploads
 from storage.local.storage import LocalStorage
 from storage.threads import in_thread
 from tests.storage.conftest import Driver, LocalDriver
@@ -18,9 +18,9 @@ from tests.storage.test_contract import CONTENT, NAME, everything
 KEY = "0d3bd0d8-91d7-4f42-a13d-6bd1bd4a9d7f"
 
 
-def resume(driver: Driver, key: str = KEY, *, insistent: bool = True) -> Resumed:
+def resume(driver: Driver, key: str = KEY, *, insistent: bool = True) -> Resumable:
     """Takes up the bytes under a key."""
-    assert isinstance(driver.storage, Resumes)
+    assert isinstance(driver.storage, ResumesUploads)
     return driver.storage.resume(key, insistent=insistent)
 
 
@@ -154,7 +154,7 @@ def test_what_is_discarded_begins_anew(driver: Driver) -> None:
 async def test_of_many_one_has_it(driver: Driver) -> None:
     """However many ask and let go at once, nobody writes beside another, or to bytes that were discarded."""
 
-    async def turn(number: int) -> int:
+    async def upload_lock(number: int) -> int:
         while True:
             try:
                 held = await in_thread(partial(resume, driver))
@@ -171,7 +171,7 @@ async def test_of_many_one_has_it(driver: Driver) -> None:
             held.release()
             return number
 
-    assert await asyncio.gather(*map(turn, range(30))) == list(range(30))
+    assert await asyncio.gather(*map(upload_lock, range(30))) == list(range(30))
 
 
 @pytest.mark.parametrize("key", ["", "a/b", "..", ".", "a.b", "x" * 65, "ä", "a\x00"])

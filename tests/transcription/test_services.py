@@ -26,32 +26,32 @@ from audio.transcription.contract import (
     Word,
 )
 from audio.transcription.engines.deepgram import Deepgram
-from audio.transcription.engines.http_service import Patience, retry_after_seconds
+from audio.transcription.engines.http_service import HttpTimeouts, retry_after_seconds
 from audio.transcription.engines.openai import OpenAI
 from core.observability.logging import configure_logging
 from core.settings import load_settings
 from tests.transcription.service import KEY, OPENAI_ANSWER, SAID, Asked, Connection, Speaker, breaking_off, replying
 
-HASTY = Patience(connect_seconds=5, write_seconds=5, read_seconds=0.3, total_seconds=1)
+HASTY = HttpTimeouts(connect_seconds=5, write_seconds=5, read_seconds=0.3, total_seconds=1)
 ENGINES = ("openai", "deepgram")
 
 
-def made(name: str, address: str, *, key: str = KEY, patience: Patience | None = None) -> Engine:
+def made(name: str, address: str, *, key: str = KEY, timeouts: HttpTimeouts | None = None) -> Engine:
     if name == "openai":
-        return OpenAI(address, key=key, model="whisper-1", patience=patience)
-    return Deepgram(address, key=key, model="nova-3", patience=patience)
+        return OpenAI(address, key=key, model="whisper-1", timeouts=timeouts)
+    return Deepgram(address, key=key, model="nova-3", timeouts=timeouts)
 
 
 @asynccontextmanager
-async def engine_at(name: str, address: str, *, patience: Patience | None = None) -> AsyncIterator[Engine]:
-    engine = made(name, address, patience=patience)
+async def engine_at(name: str, address: str, *, timeouts: HttpTimeouts | None = None) -> AsyncIterator[Engine]:
+    engine = made(name, address, timeouts=timeouts)
     yield engine
     await engine.close()
 
 
-async def problem(name: str, address: str, audio: Path, *, patience: Patience | None = None) -> EngineProblem:
+async def problem(name: str, address: str, audio: Path, *, timeouts: HttpTimeouts | None = None) -> EngineProblem:
     """The problem that the engine has, which never tells a key, a name or an address."""
-    async with engine_at(name, address, patience=patience) as engine:
+    async with engine_at(name, address, timeouts=timeouts) as engine:
         with pytest.raises(EngineProblem) as raised:
             await engine.transcribe(audio, language=None)
     sentence = str(raised.value)
@@ -249,7 +249,7 @@ async def test_slow(service: Speaker, audio: Path, name: str) -> None:
 
     for answer in (silent, dripping):
         service.answer = answer
-        unreachable = await problem(name, service.address, audio, patience=HASTY)
+        unreachable = await problem(name, service.address, audio, timeouts=HASTY)
         assert isinstance(unreachable, EngineUnreachable)
         assert unreachable.reason == "no answer came in time"
     released.set()

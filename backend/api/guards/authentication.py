@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from access.authenticator import Door, TokenInvalid
+from access.authenticator import Authenticator, TokenInvalid
 from access.caller import Caller
 from api.guards.session_cookie import check_own_page, cookie_secret
 from core.errors import PegasusError
@@ -36,15 +36,15 @@ def is_private(path: str) -> bool:
     return path in {PROTECTED, METRICS_PATH} or path.startswith(f"{PROTECTED}/")
 
 
-async def let_in(scope: Scope, headers: Headers, *, door: Door) -> None:
-    """Finds out who sent a request, and keeps that in its state for `Asking`.
+async def authenticate(scope: Scope, headers: Headers, *, authenticator: Authenticator) -> None:
+    """Finds out who sent a request, and keeps that in its state for `AuthenticatedCaller`.
 
     Raises TokenMissing, TokenInvalid, TooManyGuesses, OriginUnknown or DatabaseProblem.
     """
     secret = sent_secret(headers)
     if secret is not None and _header_secret(headers) is None:
         check_own_page(scope["method"], headers)
-    scope["state"]["caller"] = await door.admit(secret, address=address_of(HTTPConnection(scope)))
+    scope["state"]["caller"] = await authenticator.admit(secret, address=address_of(HTTPConnection(scope)))
 
 
 def address_of(connection: HTTPConnection) -> str:
@@ -77,4 +77,4 @@ async def _caller(  # a plain function would be called in a thread
     return cast("Caller", request.state.caller)
 
 
-Asking = Annotated[Caller, Depends(_caller)]
+AuthenticatedCaller = Annotated[Caller, Depends(_caller)]

@@ -72,7 +72,7 @@ class _ClientGone(PegasusError):
 class EventStream(Response):
     """The events of the owner's recordings after a number, until the client goes, mayn't any more, or the server stops.
 
-    `let_in` raises when the caller isn't let in any more; `lost` says that the client has missed some.
+    `authenticate` raises when the caller isn't let in any more; `lost` says that the client has missed some.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class EventStream(Response):
         number: int,
         lost: bool,
         owner: str | None,
-        let_in: Callable[[], Awaitable[None]],
+        authenticate: Callable[[], Awaitable[None]],
         stopping: asyncio.Event,
         counted: contextlib.AbstractContextManager[None],
     ) -> None:
@@ -92,7 +92,7 @@ class EventStream(Response):
         self._number = number
         self._lost = lost
         self._owner = owner
-        self._let_in = let_in
+        self._let_in = authenticate
         self._let_in_at = time.monotonic()
         self._stopping = stopping
         self._counted = counted

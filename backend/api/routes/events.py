@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 
-from api.guards.authentication import Asking, address_of, sent_secret
+from api.guards.authentication import AuthenticatedCaller, address_of, sent_secret
 from api.protocols.event_stream import EventStream, place
 from api.state import Current
 from core.labels import user_label
@@ -28,7 +28,7 @@ SHOWN: dict[int | str, dict[str, Any]] = {
 async def events(
     request: Request,
     state: Current,
-    caller: Asking,
+    caller: AuthenticatedCaller,
     last_event_id: Annotated[str | None, Header()] = None,
     user_id: str | None = None,
 ) -> Response:
@@ -41,10 +41,10 @@ async def events(
     owner = caller.asking_for(user_label(user_id))
     address = address_of(request)
     who = caller.counted_as(address)
-    secret, door = sent_secret(request.headers), state["door"]
+    secret, authenticator = sent_secret(request.headers), state["authenticator"]
 
-    async def let_in() -> None:
-        await door.admit(secret, address=address)
+    async def authenticate() -> None:
+        await authenticator.admit(secret, address=address)
 
     number, lost = await place(state["feed"], last_event_id)
     return EventStream(
@@ -52,7 +52,7 @@ async def events(
         number=number,
         lost=lost,
         owner=owner,
-        let_in=let_in,
+        authenticate=authenticate,
         stopping=state["stopping"],
         counted=state["streams"].opened(who),
     )

@@ -8,13 +8,13 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from access.caller import Caller
-from api.guards.authentication import Asking, address_of
+from api.guards.authentication import AuthenticatedCaller, address_of
 from api.http1.request_body import Body
 from api.protocols.digests import DigestCheck, sent_digests
 from api.protocols.multipart import LIMITS, Form
 from api.schemas import FORM, RETRY_KEY, UploadedRecording
 from api.state import Current, State
-from audio.intake.idempotency_keys import RetryKey, RetryKeyTaken
+from audio.intake.idempotency_keys import IdempotencyKey, IdempotencyKeyTaken
 from audio.intake.ingest import Details
 from audio.model.audio_file import AudioFile
 from storage.contract import Piece
@@ -47,7 +47,7 @@ router = APIRouter(tags=["audio"], route_class=StraightRoute)
 async def upload(
     request: Request,
     state: Current,
-    caller: Asking,
+    caller: AuthenticatedCaller,
     idempotency_key: Annotated[str | None, Header(json_schema_extra=RETRY_KEY)] = None,
 ) -> Response:
     """Takes in a recording: the file, and around it its tag, category and user in any order.
@@ -55,7 +55,7 @@ async def upload(
     The bytes decide whether it is audio. The answer comes when they, and what was said about them, are durable. Sent
     again under the same Idempotency-Key, an upload is the same recording, and its body isn't read again.
     """
-    key = RetryKey(caller.user_id or "", idempotency_key) if idempotency_key is not None else None
+    key = IdempotencyKey(caller.user_id or "", idempotency_key) if idempotency_key is not None else None
     recording = await state["ingest"].known(key)
     headers = {} if recording is None else {"Idempotency-Replayed": "true"}
     recording = recording or await _first_of_its_key(request, state, caller, key)
@@ -63,18 +63,18 @@ async def upload(
     return Response(told, media_type="application/json", headers=headers)
 
 
-async def _first_of_its_key(request: Request, state: State, caller: Caller, key: RetryKey | None) -> AudioFile:
+async def _first_of_its_key(request: Request, state: State, caller: Caller, key: IdempotencyKey | None) -> AudioFile:
     """Takes a recording in; when another upload under its key comes first, that one is the recording."""
     try:
         return await _take_in(request, state, caller, key)
-    except RetryKeyTaken:
+    except IdempotencyKeyTaken:
         first = await state["ingest"].known(key)
         if first is None:  # and has already been deleted
             raise
         return first
 
 
-async def _take_in(request: Request, state: State, caller: Caller, key: RetryKey | None) -> AudioFile:
+async def _take_in(request: Request, state: State, caller: Caller, key: IdempotencyKey | None) -> AudioFile:
     ingest, body = state["ingest"], Body(request.scope, request.receive)
     state["rate"].check(caller.counted_as(address_of(request)))
     form = Form(request.headers.get("content-type", ""), file_limit_bytes=ingest.limit_bytes)

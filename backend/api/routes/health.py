@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from api.health_checks import Health, LastHeal, Wellness
-from audio.processing.decoder_process import Box
+from audio.processing.decoder_process import Sandbox
 
 router = APIRouter(tags=["health"])
 
@@ -22,7 +22,7 @@ class Readiness(BaseModel):
     parts: dict[str, Wellness]
     draining: bool
     last_heal: LastHeal | None
-    decoder: Box | None
+    decoder: Sandbox | None
 
 
 NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": Readiness, "description": "Not ready."}}

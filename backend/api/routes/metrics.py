@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from api.guards.authentication import METRICS_PATH, AdminNeeded, Asking
-from api.scrape_gauges import Facts
+from api.guards.authentication import METRICS_PATH, AdminNeeded, AuthenticatedCaller
+from api.scrape_gauges import GaugeCollector
 from api.state import Current
 from core.observability import metrics
 
@@ -21,7 +21,7 @@ SHOWN: dict[int | str, dict[str, Any]] = {
 
 
 @router.get(METRICS_PATH, response_class=Response, responses=SHOWN)
-async def scrape(request: Request, state: Current, caller: Asking) -> Response:
+async def scrape(request: Request, state: Current, caller: AuthenticatedCaller) -> Response:
     """Tells what is counted and measured, for Prometheus; where tokens are needed, to an admin's."""
     if caller.owner is not None:
         raise AdminNeeded
@@ -38,7 +38,7 @@ def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
         return choose_encoder("")
 
 
-def _everything(facts: Facts) -> CollectorRegistry:
+def _everything(facts: GaugeCollector) -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(facts)
     registry.register(metrics.collected())

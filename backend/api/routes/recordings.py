@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from access.caller import Caller
-from api.guards.authentication import Asking
+from api.guards.authentication import AuthenticatedCaller
 from api.protocols.download import Sent, download, original, playable, redirection
 from api.schemas import (
     FoundIn,
@@ -22,7 +22,7 @@ from api.schemas import (
 from api.state import Current, State
 from audio.library.cursor import LONGEST as LONGEST_CURSOR
 from audio.library.cursor import Cursor
-from audio.library.filters import SortedBy, Sorting, Wanted
+from audio.library.filters import Filters, SortedBy, Sorting
 from audio.model.audio_file import AudioFile, ProcessingStatus
 from audio.processing.results import waveform_of
 from audio.search.highlights import highlights
@@ -39,16 +39,16 @@ router = APIRouter(prefix="/api/audio", tags=["audio"])
 
 
 async def _wanted(
-    caller: Asking,
+    caller: AuthenticatedCaller,
     *,
     user_id: str | None = None,
     status: ProcessingStatus | None = None,
     tag: str | None = None,
     category: str | None = None,
     q: str | None = None,
-) -> Wanted:
+) -> Filters:
     """The filters of a list, in the form in which the table keeps them. Raises LabelRefused."""
-    return Wanted(
+    return Filters(
         user_id=caller.asking_for(user_label(user_id)),
         status=status,
         tag=label("tag", tag),
@@ -65,7 +65,7 @@ async def _sorting(*, sort: SortedBy = "uploaded", order: Literal["asc", "desc"]
 @router.get("/", include_in_schema=False)
 async def page(
     state: Current,
-    wanted: Annotated[Wanted, Depends(_wanted)],
+    wanted: Annotated[Filters, Depends(_wanted)],
     sorting: Annotated[Sorting, Depends(_sorting)],
     *,
     transcripts: bool = True,
@@ -112,27 +112,27 @@ def _found(items: Sequence[AudioFile], query: str) -> list[Recording]:
 
 
 @router.get("/tags")
-async def labels_in_use(state: Current, caller: Asking, user_id: str | None = None) -> LabelsInUse:
+async def labels_in_use(state: Current, caller: AuthenticatedCaller, user_id: str | None = None) -> LabelsInUse:
     """Lists every tag and category in use."""
     tags, categories = await state["recordings"].labels_in_use(caller.asking_for(user_label(user_id)))
     return LabelsInUse(tags=list(tags), categories=list(categories))
 
 
 @router.get("/{recording_id:uuid}")
-async def find(recording_id: UUID, state: Current, caller: Asking) -> Recording:
+async def find(recording_id: UUID, state: Current, caller: AuthenticatedCaller) -> Recording:
     """Shows a recording."""
     return Recording.model_validate(await state["recordings"].find(recording_id, owner=caller.owner))
 
 
 @router.delete("/{recording_id:uuid}")
-async def remove(recording_id: UUID, state: Current, caller: Asking) -> Message:
+async def remove(recording_id: UUID, state: Current, caller: AuthenticatedCaller) -> Message:
     """Deletes a recording with its bytes."""
     await state["recordings"].remove(recording_id, owner=caller.owner)
     return Message(message="File deleted successfully")
 
 
 @router.put("/{recording_id:uuid}/tags", max_body_size=JSON_BODY_BYTES)
-async def relabel(recording_id: UUID, labels: NewLabels, state: Current, caller: Asking) -> Recording:
+async def relabel(recording_id: UUID, labels: NewLabels, state: Current, caller: AuthenticatedCaller) -> Recording:
     """Gives a recording another tag, category or both."""
     changes = labels.model_dump(include=labels.model_fields_set)
     changed = await state["recordings"].relabel(recording_id, changes, owner=caller.owner)
@@ -144,7 +144,7 @@ async def get_bytes(
     recording_id: UUID,
     request: Request,
     state: Current,
-    caller: Asking,
+    caller: AuthenticatedCaller,
     *,
     variant: Variant = "original",
     redirect: bool = False,
@@ -163,7 +163,7 @@ async def get_bytes(
 
 @router.head("/{recording_id:uuid}/download", include_in_schema=False)
 async def head_bytes(
-    recording_id: UUID, request: Request, state: Current, caller: Asking, variant: Variant = "original"
+    recording_id: UUID, request: Request, state: Current, caller: AuthenticatedCaller, variant: Variant = "original"
 ) -> Response:
     """Says what a GET would send."""
     sent = await _sent(recording_id, variant, state, caller)
@@ -178,7 +178,7 @@ async def _sent(recording_id: UUID, variant: Variant, state: State, caller: Call
 
 
 @router.get("/{recording_id:uuid}/waveform", response_class=Response)
-async def waveform(recording_id: UUID, state: Current, caller: Asking) -> Response:
+async def waveform(recording_id: UUID, state: Current, caller: AuthenticatedCaller) -> Response:
     """Sends a recording's outline in audiowaveform's JSON format, version 2, as peaks.js reads it."""
     recordings = state["recordings"]
     recording = await recordings.find(recording_id, owner=caller.owner)
@@ -187,6 +187,6 @@ async def waveform(recording_id: UUID, state: Current, caller: Asking) -> Respon
 
 
 @router.post("/{recording_id:uuid}/retry", status_code=202)
-async def retry(recording_id: UUID, state: Current, caller: Asking) -> Recording:
+async def retry(recording_id: UUID, state: Current, caller: AuthenticatedCaller) -> Recording:
     """Has a recording processed again that failed, or that has no transcript. What was found before is kept."""
     return Recording.model_validate(await state["recordings"].retry(recording_id, owner=caller.owner))

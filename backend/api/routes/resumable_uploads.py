@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import Headers
 
-from api.guards.authentication import Asking, address_of
+from api.guards.authentication import AuthenticatedCaller, address_of
 from api.http1.request_body import Body
 from api.protocols.tus import (
     UPLOADS_PATH,
@@ -24,7 +24,7 @@ from api.protocols.tus import (
 from api.routes.resumable_upload_docs import APPEND, BEGIN, END, OPTIONS, STATE
 from api.state import Current
 from audio.intake.ingest import Details
-from audio.intake.resumable.repository import Holder
+from audio.intake.resumable.repository import UploadOwner
 
 
 async def _speaks_tus(request: Request) -> None:
@@ -48,7 +48,7 @@ async def options_of(upload_id: str, state: Current) -> Response:
 
 
 @router.post("", status_code=201, response_class=Response, openapi_extra=BEGIN)
-async def begin(request: Request, state: Current, caller: Asking) -> Response:
+async def begin(request: Request, state: Current, caller: AuthenticatedCaller) -> Response:
     """Begins an upload, with its first bytes where the body brings some. What is wrong with it is said at once."""
     uploads, headers, body = state["uploads"], request.headers, Body(request.scope, request.receive)
     who = caller.counted_as(address_of(request))
@@ -63,7 +63,7 @@ async def begin(request: Request, state: Current, caller: Asking) -> Response:
     known: dict[str, Any] = {
         "file_type": said.file_type,
         "length_bytes": length,
-        "holder": Holder(address=who, user_id=caller.user_id, token_id=caller.token_id),
+        "holder": UploadOwner(address=who, user_id=caller.user_id, token_id=caller.token_id),
     }
     if not _has_body(headers):
         upload, offset = await uploads.begin(details, **known), 0
@@ -76,14 +76,14 @@ async def begin(request: Request, state: Current, caller: Asking) -> Response:
 
 
 @router.head("/{upload_id}", response_class=Response, openapi_extra=STATE)
-async def state_of(upload_id: UUID, state: Current, caller: Asking) -> Response:
+async def state_of(upload_id: UUID, state: Current, caller: AuthenticatedCaller) -> Response:
     """Says from which byte an upload goes on, and which recording it has become."""
     upload, offset = await state["uploads"].offset(upload_id, owner=caller.owner)
     return Response(headers=progress(upload, offset) | description(upload))
 
 
 @router.patch("/{upload_id}", status_code=204, response_class=Response, openapi_extra=APPEND)
-async def append(upload_id: UUID, request: Request, state: Current, caller: Asking) -> Response:
+async def append(upload_id: UUID, request: Request, state: Current, caller: AuthenticatedCaller) -> Response:
     """Appends bytes to an upload. The answer comes when they are durable; with the last one it is a recording."""
     headers, body = request.headers, Body(request.scope, request.receive)
     check_type(headers)
@@ -100,7 +100,7 @@ async def append(upload_id: UUID, request: Request, state: Current, caller: Aski
 
 
 @router.delete("/{upload_id}", status_code=204, response_class=Response, openapi_extra=END)
-async def end(upload_id: UUID, state: Current, caller: Asking) -> Response:
+async def end(upload_id: UUID, state: Current, caller: AuthenticatedCaller) -> Response:
     """Ends an upload and removes what came of it; a recording that it has become stays."""
     await state["uploads"].end(upload_id, owner=caller.owner)
     return Response(status_code=204)

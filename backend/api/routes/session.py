@@ -33,30 +33,30 @@ class Session(BaseModel):
 @router.get("")
 async def session(request: Request, response: Response, state: Current) -> Session:
     """Says whether a token is needed, and whose was sent. A cookie that isn't good any more is forgotten."""
-    door = state["door"]
+    authenticator = state["authenticator"]
     try:
         secret = sent_secret(request.headers)
-        caller = NOBODY if secret is None else await door.admit(secret, address=address_of(request))
+        caller = NOBODY if secret is None else await authenticator.admit(secret, address=address_of(request))
     except TokenInvalid:
         secret, caller = None, NOBODY
         forget_secret(response)
-    return _told(caller, needs_token=await door.needs_token(), signed_in=secret is not None)
+    return _told(caller, needs_token=await authenticator.needs_token(), signed_in=secret is not None)
 
 
 @router.post("", max_body_size=BODY_BYTES)
 async def sign_in(sent: SignIn, request: Request, response: Response, state: Current) -> Session:
     """Lets the browser keep a token, in a cookie that no script can read. 401 when it isn't valid."""
     secret = sent.token.strip()
-    caller = await state["door"].admit(secret, address=address_of(request))
+    caller = await state["authenticator"].admit(secret, address=address_of(request))
     keep_secret(response, secret, secure=_is_encrypted(request))
-    return _told(caller, needs_token=await state["door"].needs_token(), signed_in=True)
+    return _told(caller, needs_token=await state["authenticator"].needs_token(), signed_in=True)
 
 
 @router.delete("")
 async def sign_out(request: Request, response: Response, state: Current) -> Session:
     """Lets the browser forget the token. The token itself stays valid."""
     forget_secret(response)
-    return _told(NOBODY, needs_token=await state["door"].needs_token(), signed_in=False)
+    return _told(NOBODY, needs_token=await state["authenticator"].needs_token(), signed_in=False)
 
 
 def _told(caller: Caller, *, needs_token: bool, signed_in: bool) -> Session:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from api.guards.authentication import Asking
+from api.guards.authentication import AuthenticatedCaller
 from api.protocols.download import content_disposition
 from api.schemas import Transcript
 from api.state import Current
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/api/audio", tags=["audio"])
 async def transcript(
     recording_id: UUID,
     state: Current,
-    caller: Asking,
+    caller: AuthenticatedCaller,
     *,
     improved: bool = True,
     format: Format | None = None,  # noqa: A002 - what it is called in the address

@@ -54,7 +54,7 @@ class Follower(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Events:
+class EventLog:
     """The events in the database, and those who follow them all."""
 
     sessions: Sessions

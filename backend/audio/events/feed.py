@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import structlog
 
-from audio.events.event_log import AT_ONCE, Event, Events
+from audio.events.event_log import AT_ONCE, Event, EventLog
 from core.errors import DatabaseProblem
 from core.observability.logging import log_failure
 
@@ -25,7 +25,7 @@ PRUNE_SECONDS = 600
 class Feed:
     """What has happened last, and whoever waits for what happens next."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: EventLog) -> None:
         self._events = events
         self._recent: deque[Event] = deque(maxlen=REMEMBERED)
         self._remembers_after: int | None = None

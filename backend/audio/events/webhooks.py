@@ -22,7 +22,7 @@ from audio.model.audio_file import ProcessingStatus
 from core.database.engine import Sessions
 from core.errors import DatabaseProblem
 from core.observability.logging import log_failure
-from core.outbound_http import NotReached, Outbound
+from core.outbound_http import NotReached, OutboundHttp
 
 log = structlog.get_logger(__name__)
 ENDS = {ProcessingStatus.COMPLETED, ProcessingStatus.FAILED}
@@ -37,7 +37,7 @@ class Webhooks:
     sessions: Sessions
     endpoints: Sequence[Endpoint]
     secret: bytes = field(repr=False)
-    outbound: Outbound
+    outbound: OutboundHttp
     pauses: Sequence[float] = field(default_factory=lambda: PAUSES)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 

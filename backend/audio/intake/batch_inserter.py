@@ -12,7 +12,7 @@ from audio.intake.insert import OutcomeUnknown, enter
 from audio.model.audio_file import AudioFile
 from core.database.engine import Sessions
 from core.errors import DatabaseProblem
-from core.observability.trace_context import Origin
+from core.observability.trace_context import TraceContext
 
 AT_ONCE = 100
 AT_A_TIME = 2
@@ -21,7 +21,7 @@ AT_A_TIME = 2
 @dataclass(frozen=True)
 class _Waiting:
     recording: AudioFile
-    origin: Origin
+    origin: TraceContext
     entered: asyncio.Future[None]
 
     def tell(self, error: BaseException | None) -> None:
@@ -33,7 +33,7 @@ class _Waiting:
             self.entered.set_exception(error)
 
 
-class Entrance:
+class BatchInserter:
     """The way of rows into the table."""
 
     def __init__(self, sessions: Sessions) -> None:
@@ -45,7 +45,7 @@ class Entrance:
     async def enter(self, recording: AudioFile) -> None:
         """Returns when the row is committed, with its job. Raises as `enter` does."""
         entered = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(recording, Origin.here(), entered))
+        self._waiting.append(_Waiting(recording, TraceContext.here(), entered))
         if self._at_work < AT_A_TIME:
             self._at_work += 1
             task = asyncio.create_task(self._enter_all())

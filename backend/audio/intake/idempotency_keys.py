@@ -15,14 +15,14 @@ _KEY = re.compile(rf"[!-~]{{1,{LONGEST_KEY}}}")
 INTO_KEYS = f"INSERT INTO {SCHEMA}.idempotency_keys (user_id, key, recording_id)"
 
 
-class RetryKeyMalformed(PegasusError):
+class IdempotencyKeyMalformed(PegasusError):
     """A key isn't one that is kept."""
 
     def __init__(self) -> None:
         super().__init__(f"An Idempotency-Key has 1 to {LONGEST_KEY} visible ASCII characters.")
 
 
-class RetryKeyTaken(PegasusError):
+class IdempotencyKeyTaken(PegasusError):
     """Another upload under the same key came first."""
 
     def __init__(self) -> None:
@@ -30,19 +30,19 @@ class RetryKeyTaken(PegasusError):
 
 
 @dataclass(frozen=True)
-class RetryKey:
+class IdempotencyKey:
     """A key that a client chose for one upload, among the keys of that client's user ('' is nobody)."""
 
     user_id: str
     key: str
 
     def __post_init__(self) -> None:
-        """Raises RetryKeyMalformed."""
+        """Raises IdempotencyKeyMalformed."""
         if not _KEY.fullmatch(self.key):
-            raise RetryKeyMalformed
+            raise IdempotencyKeyMalformed
 
 
-async def find(session: AsyncSession, key: RetryKey) -> AudioFile | None:
+async def find(session: AsyncSession, key: IdempotencyKey) -> AudioFile | None:
     """The recording that came under a key. A key whose recording was deleted since is free again."""
     same = (idempotency_keys.c.user_id == key.user_id, idempotency_keys.c.key == key.key)
     query = select(AudioFile).join(idempotency_keys, idempotency_keys.c.recording_id == AudioFile.id).where(*same)

@@ -24,7 +24,7 @@ class UploadEmpty(PegasusError):
         super().__init__("The uploaded file is empty.")
 
 
-class Incoming:
+class IncomingUpload:
     """What has come of a recording so far. Its methods block, and none runs at the same time as another.
 
     `before_bytes` is called once, before anything is kept: whatever is known by then can still be refused.

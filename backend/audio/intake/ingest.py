@@ -14,9 +14,9 @@ from functools import cached_property
 import structlog
 
 from audio.intake import idempotency_keys
-from audio.intake.batch_inserter import Entrance
-from audio.intake.idempotency_keys import RetryKey
-from audio.intake.incoming_upload import Incoming
+from audio.intake.batch_inserter import BatchInserter
+from audio.intake.idempotency_keys import IdempotencyKey
+from audio.intake.incoming_upload import IncomingUpload
 from audio.intake.insert import OutcomeUnknown, enter
 from audio.intake.quota import Quota, check_quota
 from audio.model.audio_file import AudioFile, ProcessingStatus, utc_now
@@ -26,7 +26,7 @@ from audio.model.manifest import manifest_name, manifest_of
 from core.database.engine import Sessions
 from core.labels import label, user_label
 from core.observability.metrics import ENTERING, PUBLISHING
-from core.observability.trace_context import Origin
+from core.observability.trace_context import TraceContext
 from core.observability.tracing import span
 from storage.contract import KnowsItsRoom, Storage, StorageError
 from storage.threads import in_thread
@@ -77,7 +77,7 @@ class Ingest:
     """Takes recordings in, up to `limit_bytes` each."""
 
     sessions: Sessions
-    entrance: Entrance
+    inserter: BatchInserter
     storage: Storage
     limit_bytes: int
     quota: Quota
@@ -98,12 +98,12 @@ class Ingest:
         return self.storage if isinstance(self.storage, KnowsItsRoom) else None
 
     @asynccontextmanager
-    async def incoming(self, *, details: Callable[[], Details]) -> AsyncIterator[Incoming]:
+    async def incoming(self, *, details: Callable[[], Details]) -> AsyncIterator[IncomingUpload]:
         """A place for one recording's bytes; what breaks off inside of the block leaves nothing behind.
 
         `details` tells what has come with the bytes so far: what is wrong with it is told before they are kept.
         """
-        incoming = Incoming(
+        incoming = IncomingUpload(
             self.storage.stage(), limit_bytes=self.limit_bytes, before_bytes=lambda: details().checked()
         )
         try:
@@ -113,7 +113,7 @@ class Ingest:
                 await _discard(incoming)
             raise
 
-    def keep(self, incoming: Incoming, details: Details, *, identity: Identity | None = None) -> AudioFile:
+    def keep(self, incoming: IncomingUpload, details: Details, *, identity: Identity | None = None) -> AudioFile:
         """Makes all bytes durable, with their manifest, and returns the row that is yet to be entered. Blocks.
 
         Raises UploadEmpty, NotAudio, LabelRefused or StorageError.
@@ -128,24 +128,24 @@ class Ingest:
             incoming.staged.publish(path, beside={manifest_name(path): manifest.as_bytes()})
         return recording
 
-    async def enter(self, incoming: Incoming, recording: AudioFile, *, key: RetryKey | None = None) -> None:
+    async def enter(self, incoming: IncomingUpload, recording: AudioFile, *, key: IdempotencyKey | None = None) -> None:
         """Enters the row of a recording whose bytes are durable; from here on they stay, unless it surely isn't there.
 
         Whatever this task logs from then on, its request's line at least, names the recording.
-        Raises QuotaPassed, RetryKeyTaken or DatabaseProblem when it isn't entered, OutcomeUnknown when who knows.
+        Raises QuotaPassed, IdempotencyKeyTaken or DatabaseProblem when it isn't entered, OutcomeUnknown when who knows.
         """
         size_bytes = recording.file_size_bytes or 0
         if key is None and not self.quota:
             with _may_have_row(incoming), ENTERING.time(), span("enter"):
-                await self.entrance.enter(recording)
+                await self.inserter.enter(recording)
         else:
             async with self.sessions() as session:
                 await check_quota(session, recording.user_id, adding_bytes=size_bytes, limits=self.quota)
                 with _may_have_row(incoming), ENTERING.time(), span("enter"):
-                    await enter(session, [recording], origins=[Origin.here()], key=key)
+                    await enter(session, [recording], origins=[TraceContext.here()], key=key)
         structlog.contextvars.bind_contextvars(recording=str(recording.id), size_bytes=size_bytes)
 
-    async def known(self, key: RetryKey | None) -> AudioFile | None:
+    async def known(self, key: IdempotencyKey | None) -> AudioFile | None:
         """The recording that has already come under a key."""
         if key is None:
             return None
@@ -154,7 +154,7 @@ class Ingest:
 
 
 @contextmanager
-def _may_have_row(incoming: Incoming) -> Iterator[None]:
+def _may_have_row(incoming: IncomingUpload) -> Iterator[None]:
     """Inside of the block, and after it unless it surely isn't there, a row may name the bytes."""
     incoming.may_have_row = True
     try:
@@ -166,7 +166,7 @@ def _may_have_row(incoming: Incoming) -> Iterator[None]:
         raise
 
 
-async def _discard(incoming: Incoming) -> None:
+async def _discard(incoming: IncomingUpload) -> None:
     try:
         await in_thread(incoming.staged.discard)
     except StorageError as error:

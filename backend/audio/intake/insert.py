@@ -6,13 +6,13 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.events.announcements import announced_as
-from audio.intake.idempotency_keys import INTO_KEYS, RetryKey, RetryKeyTaken
+from audio.intake.idempotency_keys import INTO_KEYS, IdempotencyKey, IdempotencyKeyTaken
 from audio.model.audio_file import AudioFile
 from audio.processing.jobs import PARAMETERS, Job, enqueue_with, parameters
 from core.database.engine import driver_connection
 from core.database.system_tables import idempotency_keys
 from core.errors import PegasusError
-from core.observability.trace_context import Origin
+from core.observability.trace_context import TraceContext
 
 # What an upload brings, as PostgreSQL takes many of it at once. A text that is too long is refused, as varchar[] isn't.
 _BROUGHT = {
@@ -53,16 +53,17 @@ async def enter(
     session: AsyncSession,
     recordings: Sequence[AudioFile],
     *,
-    origins: Sequence[Origin],
-    key: RetryKey | None = None,
+    origins: Sequence[TraceContext],
+    key: IdempotencyKey | None = None,
 ) -> None:
     """Enters new recordings, announced, with their jobs and the key under which one of them came, and commits.
 
     `origins` are the requests that each of them came with.
 
     In a session that has not begun a transaction this is one statement, which is its own, and one round trip, unless a
-    transaction pooler is there. Raises RetryKeyTaken; OutcomeUnknown when the answer was lost; with any other error
-    none of the rows is there.
+    transaction pooler is there.
+
+    Raises IdempotencyKeyTaken; OutcomeUnknown when the answer was lost; with any other error none of the rows is there.
     """
     jobs = parameters([Job(one.id, origin) for one, origin in zip(recordings, origins, strict=True)])
     columns = [[getattr(recording, column) for recording in recordings] for column in _BROUGHT]
@@ -74,7 +75,7 @@ async def enter(
             await connection.execute(_ENTER_WITH_KEY, *jobs, *columns, key.user_id, key.key)
     except asyncpg.UniqueViolationError as error:
         if error.as_dict().get("table_name") == idempotency_keys.name:
-            raise RetryKeyTaken from error
+            raise IdempotencyKeyTaken from error
         raise
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
         if _was_refused(error):

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ClauseElement, Executable
 
-from audio.library.filters import Wanted
+from audio.library.filters import Filters
 from audio.model.audio_file import AudioFile
 
 COUNTED = 10_000  # up to so many are counted one by one
@@ -28,7 +28,7 @@ def _explain(element: _Estimate, compiler: Any, **kw: Any) -> str:
     return f"EXPLAIN (FORMAT JSON) {compiler.process(element.statement, **kw)}"
 
 
-async def count(session: AsyncSession, wanted: Wanted, *, estimate: int | None = None) -> tuple[int, bool]:
+async def count(session: AsyncSession, wanted: Filters, *, estimate: int | None = None) -> tuple[int, bool]:
     """How many are wanted, and whether that is exact: beyond COUNTED it is what PostgreSQL estimates."""
     conditions = wanted.conditions()
     if estimate is None:

@@ -12,7 +12,7 @@ SortedBy: TypeAlias = Literal["uploaded", "name", "duration", "size"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Filters:
     """Which recordings are asked for; None asks for any."""
 
     user_id: str | None = None
@@ -60,4 +60,4 @@ class Sorting:
 
 
 NEWEST_FIRST = Sorting()
-EVERYTHING = Wanted()
+EVERYTHING = Filters()

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from audio.library.counts import count
-from audio.library.filters import Wanted
+from audio.library.filters import Filters
 from audio.model.audio_file import AudioFile
 
 MOST = 10_000  # that nobody reads; recordings whose labels all differ shouldn't make it slow
@@ -23,7 +23,7 @@ async def labels_in_use(session: AsyncSession, user_id: str | None) -> tuple[Seq
 
     Of more than MOST these are the first.
     """
-    if user_id is not None and (await count(session, Wanted(user_id=user_id)))[1]:
+    if user_id is not None and (await count(session, Filters(user_id=user_id)))[1]:
         row = (await session.execute(_of_few(user_id))).one()
         return row.tags or [], row.categories or []
     columns = (AudioFile.tag, AudioFile.category)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 
 from audio.library.counts import COUNTED, count, count_all, estimated
 from audio.library.cursor import Cursor
-from audio.library.filters import EVERYTHING, Sorting, Wanted
+from audio.library.filters import EVERYTHING, Filters, Sorting
 from audio.model.audio_file import AudioFile
 
 WALKED_ROWS = 20_000  # a walk takes half a microsecond a row,
@@ -37,7 +37,7 @@ class Page:
 
 
 async def page(
-    session: AsyncSession, wanted: Wanted, *, sorting: Sorting, limit: int, offset: int, after: Cursor | None
+    session: AsyncSession, wanted: Filters, *, sorting: Sorting, limit: int, offset: int, after: Cursor | None
 ) -> Page:
     """A page of the wanted recordings in an order, which begins `offset` recordings behind a cursor or the start."""
     if wanted.text is not None:
@@ -73,12 +73,12 @@ def _as_page(found: Sequence[Found], *, sorting: Sorting, limit: int, total: int
     return Page(items=items, total=total, total_is_exact=is_exact, after=last)
 
 
-async def _planned(session: AsyncSession, wanted: Wanted) -> Wanted:
+async def _planned(session: AsyncSession, wanted: Filters) -> Filters:
     """Lets a search begin with the other filters, where these leave less than its words do."""
     filters = replace(wanted, text=None, unindexed=False)
     if wanted.text is None or wanted.unindexed or filters == EVERYTHING:
         return wanted
-    words = Wanted(text=wanted.text)
+    words = Filters(text=wanted.text)
     left, found = [
         await estimated(session, select(AudioFile.id).where(*each.conditions())) for each in (filters, words)
     ]
@@ -86,7 +86,7 @@ async def _planned(session: AsyncSession, wanted: Wanted) -> Wanted:
 
 
 async def _few(
-    session: AsyncSession, wanted: Wanted, *, sorting: Sorting, limit: int, offset: int
+    session: AsyncSession, wanted: Filters, *, sorting: Sorting, limit: int, offset: int
 ) -> tuple[list[Found], int]:
     """A page of recordings that seem to be few, and how many they are: read once for both, but no more than COUNTED.
 
@@ -107,7 +107,7 @@ async def _few(
 
 async def _found(
     session: AsyncSession,
-    wanted: Wanted,
+    wanted: Filters,
     *,
     sorting: Sorting,
     limit: int,
@@ -138,7 +138,7 @@ async def _found(
 class _Stretch:
     """The part of a list whose recordings have what is sorted by, or the one whose don't, behind a cursor."""
 
-    wanted: Wanted
+    wanted: Filters
     sorting: Sorting
     valued: bool
     after: Cursor | None

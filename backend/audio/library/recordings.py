@@ -7,13 +7,13 @@ from uuid import UUID
 import structlog
 
 from audio.events.announcements import announce
-from audio.events.event_log import Events
+from audio.events.event_log import EventLog
 from audio.library import label_index, pagination, removal
 from audio.library.cursor import Cursor
-from audio.library.filters import NEWEST_FIRST, Sorting, Wanted
+from audio.library.filters import NEWEST_FIRST, Filters, Sorting
 from audio.library.pagination import Page
 from audio.model import repository
-from audio.model.artifacts import companions
+from audio.model.artifacts import artifacts
 from audio.model.audio_file import AudioFile, ProcessingStatus
 from audio.model.manifest import has_manifest, renew_manifest
 from audio.processing import status
@@ -49,7 +49,7 @@ class Recordings:
 
     sessions: Sessions
     storage: Storage
-    events: Events
+    events: EventLog
     index: SearchIndex
 
     async def find(self, recording_id: UUID, *, owner: str | None) -> AudioFile:
@@ -59,7 +59,7 @@ class Recordings:
 
     async def page(
         self,
-        wanted: Wanted,
+        wanted: Filters,
         *,
         sorting: Sorting = NEWEST_FIRST,
         limit: int,
@@ -103,7 +103,7 @@ class Recordings:
             await session.commit()
         if path is None:
             raise RecordingMissing
-        for name in (path, *companions(path)):
+        for name in (path, *artifacts(path)):
             try:
                 await self.storage.delete(name)
             except StorageError as error:

@@ -16,6 +16,6 @@ def playback_name(name: str, *, extension: str) -> str:
     return f"{name}.playback.{extension}"
 
 
-def companions(name: str) -> tuple[str, ...]:
+def artifacts(name: str) -> tuple[str, ...]:
     """Every name under which something may lie beside the bytes under `name`."""
     return tuple(f"{name}{ending}" for ending in ENDINGS)

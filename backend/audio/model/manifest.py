@@ -101,7 +101,7 @@ def manifest_of(recording: AudioFile, *, sha256: str) -> Manifest:
     return Manifest(**_facts(recording), sha256=sha256)
 
 
-def told_by(manifest: Manifest) -> dict[str, Any]:
+def details_of(manifest: Manifest) -> dict[str, Any]:
     """What a manifest says of its row, by the columns' own names; of the place and the transcripts it says nothing."""
     found = manifest.found
     times = {column: _naive(getattr(manifest, field)) for field, column in _TIMES.items()}

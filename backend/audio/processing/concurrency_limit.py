@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from audio.processing.jobs import Lane
 
 
-class Seats:
+class ConcurrencyLimit:
     """Lets so many jobs of each lane run side by side, and a suspicious one alone in its lane.
 
     Who sits beside it in the other lane may fall with it once, and is then suspicious, too: of these one runs at a time

@@ -56,7 +56,7 @@ class DecoderServer:
         self.process.wait()
 
 
-class Box(BaseModel):
+class Sandbox(BaseModel):
     """Which layers close the box that a recording is decoded in, on this machine."""
 
     no_new_privs: bool = False
@@ -65,17 +65,17 @@ class Box(BaseModel):
     unprivileged: bool = False
 
 
-async def inspect_box() -> Box:
+async def inspect_sandbox() -> Sandbox:
     """Closes a box around a process that does nothing else, as it is closed around each child, and says what held."""
     process = await asyncio.create_subprocess_exec(
         *_command(_REPORT), stdin=DEVNULL, stdout=PIPE, cwd="/", env=_environment()
     )
     output, _ = await process.communicate()
     try:
-        box = Box.model_validate_json(output)
+        box = Sandbox.model_validate_json(output)
     except ValidationError:  # what it says itself stands on stderr
         log.warning("the decoder's box can't be closed", status=process.returncode)
-        return Box()
+        return Sandbox()
     layers = box.model_dump()
     (log.info if all(layers.values()) else log.warning)("the decoder's box", **layers)
     return box

@@ -29,7 +29,7 @@ VARIANT_TRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examination:
+class ExaminationStep:
     """Probes, draws and makes playable, `decoding` recordings at once."""
 
     sessions: Sessions

@@ -6,11 +6,11 @@ from typing import Any
 
 from pgqueuer.domain.models import Job as Queued
 
-from core.observability.trace_context import UNKNOWN, Origin
+from core.observability.trace_context import UNKNOWN, TraceContext
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class JobHistory:
     """How often a job's worker or decoder was killed, and how often it failed for a reason that counts.
 
     Besides that, whether it is under way, how often another lane tried it, and the request that it comes from.
@@ -21,10 +21,10 @@ class Record:
     failed: int = 0
     under_way: bool = False
     earlier: int = 0
-    origin: Origin = UNKNOWN
+    origin: TraceContext = UNKNOWN
 
     @classmethod
-    def of(cls, queued: Queued) -> "Record":
+    def of(cls, queued: Queued) -> "JobHistory":
         """The record as a worker finds it. Who had the job under way before, died of it."""
         headers: dict[str, Any] = queued.headers or {}
         return cls(
@@ -32,7 +32,7 @@ class Record:
             unanswered=headers.get("unanswered", 0),
             failed=headers.get("failed", 0),
             earlier=headers.get("earlier", 0),
-            origin=Origin.of(headers),
+            origin=TraceContext.of(headers),
         )
 
     def as_json(self) -> str:

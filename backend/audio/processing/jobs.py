@@ -10,7 +10,7 @@ from uuid import UUID
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
 
 from core.database.job_queue import NAMES
-from core.observability.trace_context import UNKNOWN, Origin
+from core.observability.trace_context import UNKNOWN, TraceContext
 
 
 class Lane(StrEnum):
@@ -44,7 +44,7 @@ class Job:
     """That a recording is to be processed, and the request that wants it."""
 
     recording_id: UUID
-    origin: Origin = UNKNOWN
+    origin: TraceContext = UNKNOWN
 
     @classmethod
     def of(cls, payload: bytes | None) -> "Job":

@@ -12,15 +12,15 @@ from uuid import UUID
 import structlog
 
 from audio.model import repository
-from audio.model.artifacts import companions
+from audio.model.artifacts import artifacts
 from audio.model.audio_file import AudioFile, ProcessingStatus
 from audio.model.formats import NotAudio
 from audio.processing import status
 from audio.processing.decoding import DecodingFailed
-from audio.processing.examination_step import Examination
+from audio.processing.examination_step import ExaminationStep
 from audio.processing.jobs import Lane
 from audio.processing.status import UNDER_WAY, Gone
-from audio.processing.transcription_step import Transcribing
+from audio.processing.transcription_step import TranscriptionStep
 from audio.transcription.contract import EngineRefused
 from core.database.engine import Sessions
 from core.observability.metrics import COMPLETED, FAILED
@@ -31,13 +31,13 @@ FINAL = (DecodingFailed, NotAudio, EngineRefused, BytesMissing)  # another try w
 
 
 @dataclass(frozen=True, kw_only=True)
-class Processing:
+class Pipeline:
     """Takes recordings along their way; without an engine nothing is transcribed."""
 
     sessions: Sessions
     storage: Storage
-    examination: Examination
-    transcribing: Transcribing | None
+    examination: ExaminationStep
+    transcribing: TranscriptionStep | None
 
     async def process(self, recording_id: UUID, *, lane: Lane) -> Lane | None:
         """Takes a recording from wherever it is to where its way leaves the lane, and returns the lane that follows.
@@ -94,5 +94,5 @@ class Processing:
         async with self.sessions() as session:
             there = await repository.find(session, recording.id, owner=None)
         if there is None:
-            for name in companions(recording.file_path):
+            for name in artifacts(recording.file_path):
                 await self.storage.delete(name)

@@ -19,12 +19,12 @@ from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Job as Queued
 
-from audio.processing.concurrency_limit import Seats
+from audio.processing.concurrency_limit import ConcurrencyLimit
 from audio.processing.decoding import DecoderKilled, DecoderUnavailable
-from audio.processing.job_history import Record
+from audio.processing.job_history import JobHistory
 from audio.processing.jobs import Job, Lane
-from audio.processing.pipeline import Processing
-from audio.processing.retry_policy import Patience
+from audio.processing.pipeline import Pipeline
+from audio.processing.retry_policy import RetryPolicy
 from audio.transcription.contract import EngineBusy, EngineUnreachable
 from core.database.job_queue import CHANNEL, JOBS, DriverConnection, queue_on
 from core.errors import DatabaseProblem, PegasusError
@@ -46,7 +46,7 @@ class _BrokenOff(Exception):
     """The worker stops, or has lost its connection."""
 
 
-class Shift:
+class QueueSession:
     """Takes jobs over one connection until that breaks or `take_no_more` is called."""
 
     def __init__(
@@ -54,18 +54,18 @@ class Shift:
         connection: DriverConnection,
         *,
         lanes: Sequence[Lane],
-        processing: Processing,
-        patience: Patience,
-        seats: Seats,
+        processing: Pipeline,
+        retry_policy: RetryPolicy,
+        concurrency: ConcurrencyLimit,
     ) -> None:
         self._queue = queue_on(connection)
         self._processing = processing
-        self._patience = patience
-        self._seats = seats
+        self._patience = retry_policy
+        self._concurrency = concurrency
         self._enough = asyncio.Event()
         self._manager = QueueManager(self._queue, channel=CHANNEL)
         if Lane.QUICK not in lanes:  # who is busy for minutes needn't ask ten times a second
-            self._manager.min_dequeue_poll_interval = patience.poll
+            self._manager.min_dequeue_poll_interval = retry_policy.poll
         for lane in lanes:
             self._manager.entrypoint(lane, accepts_context=False, on_failure="hold")(self._handle)
 
@@ -96,9 +96,9 @@ class Shift:
 
     async def _handle(self, queued: Queued) -> None:
         """Ends well, or asks PgQueuer for another try: it would throw a cancelled or a failed job away."""
-        record = Record.of(queued)
+        record = JobHistory.of(queued)
         try:
-            async with self._seats.seat(Lane(queued.entrypoint), alone=record.killed > 0):
+            async with self._concurrency.seat(Lane(queued.entrypoint), alone=record.killed > 0):
                 if not self._manager.shutdown.is_set():
                     with self._told(queued, record):
                         await self._settle(queued, record)
@@ -108,7 +108,7 @@ class Shift:
         raise RetryRequested(reason="the worker stops")
 
     @contextmanager
-    def _told(self, queued: Queued, record: Record) -> Iterator[None]:
+    def _told(self, queued: Queued, record: JobHistory) -> Iterator[None]:
         """What is logged and traced inside of the block bears where the recording came from."""
         origin, recording_id = record.origin, Job.of(queued.payload).recording_id
         logged = {} if origin.request_id is None else {"request_id": origin.request_id}
@@ -116,7 +116,7 @@ class Shift:
         with structlog.contextvars.bound_contextvars(**logged), of_it:
             yield
 
-    async def _settle(self, queued: Queued, record: Record) -> None:
+    async def _settle(self, queued: Queued, record: JobHistory) -> None:
         recording_id, lane = Job.of(queued.payload).recording_id, Lane(queued.entrypoint)
         if record.killed >= self._patience.kills:
             await self._processing.fail(recording_id, KILLED.format(times=record.killed))
@@ -134,10 +134,10 @@ class Shift:
             await self._after(error, queued, record, recording_id)
             return
         if onward is not None:
-            await self._note(queued, Record(earlier=queued.attempts + 1, origin=record.origin), lane=onward)
+            await self._note(queued, JobHistory(earlier=queued.attempts + 1, origin=record.origin), lane=onward)
             raise RetryRequested(reason="it goes on in another lane")
 
-    async def _note(self, queued: Queued, record: Record, *, lane: Lane | None = None) -> bool:
+    async def _note(self, queued: Queued, record: JobHistory, *, lane: Lane | None = None) -> bool:
         """Puts the record into the job, and the job into a lane; False where it isn't this worker's any more."""
         noted = (queued.id, record.as_json(), queued.queue_manager_id, lane or queued.entrypoint)
         return bool(await self._queue.driver.fetch(_NOTE, *noted))
@@ -158,7 +158,7 @@ class Shift:
             if not work.cancelled():
                 work.exception()  # where it was broken off, nobody else asks how it ended
 
-    async def _after(self, error: Exception, queued: Queued, record: Record, recording_id: UUID) -> None:
+    async def _after(self, error: Exception, queued: Queued, record: JobHistory, recording_id: UUID) -> None:
         """Fails the recording where that was the last try. Raises RetryRequested where it wasn't."""
         reason = str(error) if isinstance(error, PegasusError) else UNFORESEEN
         if record.failed >= self._patience.tries or record.unanswered >= self._patience.engine_tries:
@@ -176,7 +176,7 @@ class Shift:
         raise RetryRequested(min(delay, self._patience.longest_delay), reason=type(error).__name__)
 
 
-def _counted(record: Record, error: Exception) -> Record:
+def _counted(record: JobHistory, error: Exception) -> JobHistory:
     """The record with what went wrong, which counts by its kind: an outage between two tries is none of them."""
     if isinstance(error, OUTAGES):
         return record

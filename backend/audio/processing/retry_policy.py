@@ -5,7 +5,7 @@ from datetime import timedelta
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """How a worker waits. Database, storage and decoder are waited for without end.
 
     `kills` is how often a job's worker or decoder may be killed, `tries` how often one may fail in a way that nobody

@@ -17,7 +17,7 @@ from audio.model.manifest import renew_manifest
 from audio.processing.jobs import ENQUEUE, Job, parameters
 from core.database.engine import Sessions, driver_connection
 from core.errors import PegasusError
-from core.observability.trace_context import Origin
+from core.observability.trace_context import TraceContext
 from storage.contract import Storage
 
 UNDER_WAY = (ProcessingStatus.UPLOADED, ProcessingStatus.TRANSCRIBING, ProcessingStatus.IMPROVING)
@@ -79,7 +79,7 @@ async def begin_again(session: AsyncSession, recording: AudioFile, *, storage: S
     False, with nothing changed, when a job of it waits or runs.
     """
     connection = await driver_connection(session)
-    queued = await connection.fetch(ENQUEUE, *parameters([Job(recording.id, Origin.here())]))
+    queued = await connection.fetch(ENQUEUE, *parameters([Job(recording.id, TraceContext.here())]))
     if not queued:
         await session.rollback()
         return False

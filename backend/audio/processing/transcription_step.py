@@ -26,7 +26,7 @@ UPLOADED, TRANSCRIBING, IMPROVING = UNDER_WAY
 
 
 @dataclass(frozen=True, kw_only=True)
-class Transcribing:
+class TranscriptionStep:
     """Has a recording transcribed, and improved where there is a model for it."""
 
     sessions: Sessions

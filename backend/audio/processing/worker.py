@@ -10,17 +10,17 @@ from uuid import UUID
 import structlog
 from pgqueuer.domain.errors import PgqException
 
-from audio.processing.concurrency_limit import Seats
+from audio.processing.concurrency_limit import ConcurrencyLimit
 from audio.processing.jobs import Lane
-from audio.processing.pipeline import Processing
-from audio.processing.queue_session import Shift
-from audio.processing.retry_policy import Patience
+from audio.processing.pipeline import Pipeline
+from audio.processing.queue_session import QueueSession
+from audio.processing.retry_policy import RetryPolicy
 from core.database.job_queue import JOBS, LOG, DriverConnection, queue_connection
 from core.errors import DatabaseProblem
 from core.observability.logging import log_failure
 
 log = structlog.get_logger(__name__)
-SLOW_SEATS = 4  # an engine that is busy says so, or takes one after the other
+SLOW_CONCURRENCY = 4  # an engine that is busy says so, or takes one after the other
 KEPT_LOG = "7 days"
 # Besides what this worker held when its connection broke, what PgQueuer put aside: a job that it could not return.
 _TAKE_BACK = (
@@ -39,18 +39,18 @@ _TRIM_LOG = f"DELETE FROM {LOG} WHERE created < now() - interval '{KEPT_LOG}'"  
 class Worker:
     """Works on the queue in the database at `address`, over connections of its own: such that may listen.
 
-    `quick_seats` is how many recordings it examines side by side.
+    `quick_concurrency` is how many recordings it examines side by side.
     """
 
     address: str
-    processing: Processing
-    quick_seats: int
-    patience: Patience = field(default_factory=Patience)
+    processing: Pipeline
+    quick_concurrency: int
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     stopped: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _seats: Seats = field(init=False)
+    _concurrency: ConcurrencyLimit = field(init=False)
 
     def __post_init__(self) -> None:
-        self._seats = Seats(quick=self.quick_seats, slow=SLOW_SEATS)
+        self._concurrency = ConcurrencyLimit(quick=self.quick_concurrency, slow=SLOW_CONCURRENCY)
 
     def stop(self) -> None:
         """Takes no more jobs; those under way have `drain_seconds` to end, and else go back into the queue."""
@@ -69,32 +69,36 @@ class Worker:
                 async with queue_connection(self.address) as connection:
                     await connection.execute(_LAZY)
                     await _take_back(connection, lanes, held_by=last)
-                    shift = Shift(
-                        connection, lanes=lanes, processing=self.processing, patience=self.patience, seats=self._seats
+                    queue_session = QueueSession(
+                        connection,
+                        lanes=lanes,
+                        processing=self.processing,
+                        retry_policy=self.retry_policy,
+                        concurrency=self._concurrency,
                     )
-                    last = shift.id
-                    await self._serve(connection, shift)
+                    last = queue_session.id
+                    await self._serve(connection, queue_session)
             except (DatabaseProblem, PgqException) as problem:
                 log_failure(log.warning, "the worker can't use the queue", problem)
             except Exception as error:
                 log.exception("the worker stumbled", error=type(error).__name__)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.stopped.wait(), self.patience.reconnect_seconds)
+                await asyncio.wait_for(self.stopped.wait(), self.retry_policy.reconnect_seconds)
 
-    async def _serve(self, connection: DriverConnection, shift: Shift) -> None:
+    async def _serve(self, connection: DriverConnection, queue_session: QueueSession) -> None:
         """Works for as long as the connection holds."""
-        connection.add_termination_listener(lambda _: shift.break_off())
-        ending = asyncio.create_task(self._end(shift))
+        connection.add_termination_listener(lambda _: queue_session.break_off())
+        ending = asyncio.create_task(self._end(queue_session))
         try:
-            await shift.work()
+            await queue_session.work()
         finally:
             ending.cancel()
 
-    async def _end(self, shift: Shift) -> None:
+    async def _end(self, queue_session: QueueSession) -> None:
         await self.stopped.wait()
-        shift.take_no_more()
-        await asyncio.sleep(self.patience.drain_seconds)
-        shift.break_off()
+        queue_session.take_no_more()
+        await asyncio.sleep(self.retry_policy.drain_seconds)
+        queue_session.break_off()
 
 
 async def _take_back(connection: DriverConnection, lanes: Sequence[Lane], *, held_by: UUID | None) -> None:

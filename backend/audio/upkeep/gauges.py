@@ -24,7 +24,7 @@ _JOBS = text(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Census:
+class QueueGauges:
     """Numbers of uploads that aren't finished and of jobs, and for how many seconds the first job of a lane is due."""
 
     open_uploads: int
@@ -32,7 +32,7 @@ class Census:
     due_seconds: Mapping[Lane, float]
 
 
-async def take_census(sessions: Sessions) -> Census:
+async def read_gauges(sessions: Sessions) -> QueueGauges:
     """Asks the database. Raises DatabaseProblem."""
     jobs = {(lane, state): 0 for lane in Lane for state in STATES}
     due = dict.fromkeys(Lane, 0.0)
@@ -43,4 +43,4 @@ async def take_census(sessions: Sessions) -> Census:
             if entrypoint in set(Lane) and state in STATES:
                 jobs[Lane(entrypoint), state] = count
                 due[Lane(entrypoint)] = max(due[Lane(entrypoint)], float(seconds))
-    return Census(open_uploads=open_uploads, jobs=jobs, due_seconds=due)
+    return QueueGauges(open_uploads=open_uploads, jobs=jobs, due_seconds=due)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from audio.model.manifest import Manifest, read_manifest, told_by
+from audio.model.manifest import Manifest, details_of, read_manifest
 from audio.transcription.document import read_document
 from core.errors import PegasusError
 from storage.contract import BytesMissing, Storage, StorageError
@@ -26,7 +26,7 @@ class Obstacle(StrEnum):
     ROW_REFUSED = "the table doesn't take what its manifest says"
 
 
-class NotRemembered(PegasusError):
+class NoManifestRow(PegasusError):
     """Storage doesn't have what a row needs."""
 
     def __init__(self, obstacle: Obstacle) -> None:
@@ -35,41 +35,41 @@ class NotRemembered(PegasusError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remembered:
+class ManifestRows:
     """With `verify` each recording's bytes are read, and have to have the digest that its manifest says."""
 
     storage: Storage
     verify: bool = False
 
     async def row(self, name: str) -> Row | None:
-        """The row of the bytes under that name; None where they were removed meanwhile. Raises NotRemembered."""
+        """The row of the bytes under that name; None where they were removed meanwhile. Raises NoManifestRow."""
         try:
             try:
                 return await self._row(name)
-            except NotRemembered:
+            except NoManifestRow:
                 await self.storage.size(name)  # what a delete has left of a recording is no obstacle
                 raise
         except BytesMissing:
             return None
         except StorageError as error:
-            raise NotRemembered(Obstacle.BYTES_UNREADABLE) from error
+            raise NoManifestRow(Obstacle.BYTES_UNREADABLE) from error
 
     async def _row(self, name: str) -> Row:
         size_bytes = await self.storage.size(name)
         manifest = await self._manifest(name)
         if manifest.size_bytes != size_bytes:
-            raise NotRemembered(Obstacle.SIZE_DIFFERS)
+            raise NoManifestRow(Obstacle.SIZE_DIFFERS)
         if self.verify and await sha256_of(self.storage.read(name)) != manifest.sha256:
-            raise NotRemembered(Obstacle.BYTES_CHANGED)
-        return told_by(manifest) | await self._transcripts(name, manifest) | {"file_path": name}
+            raise NoManifestRow(Obstacle.BYTES_CHANGED)
+        return details_of(manifest) | await self._transcripts(name, manifest) | {"file_path": name}
 
     async def _manifest(self, name: str) -> Manifest:
         try:
             return await read_manifest(self.storage, name)
         except BytesMissing as error:
-            raise NotRemembered(Obstacle.NO_MANIFEST) from error
+            raise NoManifestRow(Obstacle.NO_MANIFEST) from error
         except ValueError as error:
-            raise NotRemembered(Obstacle.MANIFEST_UNREADABLE) from error
+            raise NoManifestRow(Obstacle.MANIFEST_UNREADABLE) from error
 
     async def _transcripts(self, name: str, manifest: Manifest) -> Row:
         """What was told of the transcript; a manifest that didn't follow its row yet says nothing of it."""
@@ -81,7 +81,7 @@ class Remembered:
             document = await read_document(self.storage, name)
         except (BytesMissing, ValueError) as error:
             if says_status:
-                raise NotRemembered(Obstacle.TRANSCRIPT_MISSING) from error
+                raise NoManifestRow(Obstacle.TRANSCRIPT_MISSING) from error
             return row
         row["original_transcript"] = document.text
         if not says_status or manifest.improvement_completed_at is not None:

@@ -14,7 +14,7 @@ MOST_PREFIXES = 20
 MOST_ODD = 10_000
 
 
-class TooManySpellings(PegasusError):
+class TooManyPathAliases(PegasusError):
     """The rows spell their paths in too many ways for telling which files they mean."""
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class TooManySpellings(PegasusError):
         )
 
 
-class Spellings:
+class PathAliases:
     """The ways that were learned so far."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Spellings:
         self._odd: set[str] = set()
 
     def learn(self, path: str, name: str) -> None:
-        """A row says `path`, and means the bytes that storage calls `name`. Raises TooManySpellings."""
+        """A row says `path`, and means the bytes that storage calls `name`. Raises TooManyPathAliases."""
         if path == name:
             return
         if path.endswith(f"/{name}"):
@@ -40,7 +40,7 @@ class Spellings:
         else:
             self._odd.add(name)
         if len(self._prefixes) > MOST_PREFIXES or len(self._odd) > MOST_ODD:
-            raise TooManySpellings
+            raise TooManyPathAliases
 
     async def known(self, sessions: Sessions, names: Collection[str]) -> set[str]:
         """Those of the names that a row means, asked now."""

@@ -22,7 +22,7 @@ from audio.processing.jobs import ENQUEUE, Job, parameters
 from audio.processing.status import UNDER_WAY
 from audio.search.index import SearchIndex
 from audio.upkeep import row_paths
-from audio.upkeep.manifest_rows import NotRemembered, Obstacle, Remembered, Row
+from audio.upkeep.manifest_rows import ManifestRows, NoManifestRow, Obstacle, Row
 from core.database.engine import Sessions, driver_connection
 from storage.contract import Storage
 from storage.upkeep import Upkeep
@@ -78,13 +78,13 @@ class Rebuild:
 
     async def _rebuilt(self, names: Sequence[str]) -> list[NotRebuilt]:
         turns = asyncio.Semaphore(READ_AT_ONCE)
-        remembered = Remembered(storage=self.storage, verify=self.verify)
+        remembered = ManifestRows(storage=self.storage, verify=self.verify)
 
         async def read(name: str) -> Row | NotRebuilt | None:
             async with turns:
                 try:
                     return await remembered.row(name)
-                except NotRemembered as reason:
+                except NoManifestRow as reason:
                     return NotRebuilt(reason.obstacle, name)
 
         found = await asyncio.gather(*map(read, names))

@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(kw_only=True)
-class Sweep:
+class SweepReport:
     """Counts of recordings: a recording's manifest is not one more file."""
 
     rows: int = 0

@@ -12,16 +12,16 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
-from audio.model.artifacts import companions
+from audio.model.artifacts import artifacts
 from audio.model.audio_file import utc_now
 from audio.model.manifest import manifest_name
 from audio.model.object_names import is_companion, is_recording, named_by
 from audio.upkeep import row_paths
 from audio.upkeep.manifest_repair import Manifests
 from audio.upkeep.pairing import make_sure
-from audio.upkeep.path_aliases import Spellings
+from audio.upkeep.path_aliases import PathAliases
 from audio.upkeep.row_paths import Place
-from audio.upkeep.sweep_report import TOLD, Sweep
+from audio.upkeep.sweep_report import TOLD, SweepReport
 from core.database.engine import Sessions
 from core.errors import PegasusError
 from storage.upkeep import Found, Upkeep
@@ -69,39 +69,39 @@ class Sweeper:
         consent: bool = False,
         every_manifest: bool = False,
         unless_within: float = 0,
-    ) -> Sweep | None:
+    ) -> SweepReport | None:
         """Sweeps once, and says what was seen and done; None where somebody did within that many seconds.
 
         With `consent` it moves as many files as there are to move. With `every_manifest` also those are compared whose
         rows weren't changed since the last time. Raises SweepUnderWay, PairRefused,
-        TooManySpellings, DatabaseProblem or StorageError.
+        TooManyPathAliases, DatabaseProblem or StorageError.
         """
         async with _alone(self.sessions):
             await make_sure(self.sessions, self.upkeep, dry_run=dry_run)
             ago = await self.upkeep.swept_ago()
             if ago is not None and 0 <= ago < unless_within:
                 return None
-            sweep, spellings = Sweep(), Spellings()
+            sweep, path_aliases = SweepReport(), PathAliases()
             changed_since = EPOCH if every_manifest else _changed_since(ago)
-            await self._compare_rows(sweep, spellings, dry_run=dry_run, changed_since=changed_since)
-            left_over = await self._compare_files(sweep, spellings)
+            await self._compare_rows(sweep, path_aliases, dry_run=dry_run, changed_since=changed_since)
+            left_over = await self._compare_files(sweep, path_aliases)
             if sweep.left_over > max(FEW, sweep.files * SHARE) and not consent:
                 sweep.stopped = _too_many(sweep)
             else:
-                await self._clean_up(sweep, spellings, left_over, dry_run=dry_run)
+                await self._clean_up(sweep, path_aliases, left_over, dry_run=dry_run)
             if not dry_run:
                 await self.upkeep.note_sweep()
             return sweep
 
     async def _compare_rows(
-        self, sweep: Sweep, spellings: Spellings, *, dry_run: bool, changed_since: datetime
+        self, sweep: SweepReport, path_aliases: PathAliases, *, dry_run: bool, changed_since: datetime
     ) -> None:
         async with aclosing(row_paths.places(self.sessions)) as batches:
             async for batch in batches:
                 names = await self.upkeep.locate([place.path for place in batch])
                 with_bytes = [(place.path, name) for place, name in zip(batch, names, strict=True) if name is not None]
                 for path, name in with_bytes:
-                    spellings.learn(path, name)
+                    path_aliases.learn(path, name)
                 manifests = await self.upkeep.locate([manifest_name(path) for path, _ in with_bytes])
                 sweep.rows += len(batch)
                 sweep.rows_without_manifest += manifests.count(None)
@@ -112,7 +112,7 @@ class Sweeper:
                 if missing:
                     await self._missing(sweep, missing, dry_run=dry_run)
 
-    async def _missing(self, sweep: Sweep, missing: Sequence[Place], *, dry_run: bool) -> None:
+    async def _missing(self, sweep: SweepReport, missing: Sequence[Place], *, dry_run: bool) -> None:
         """A delete removes the row first, so a row that is still there had no bytes."""
         there = await row_paths.still_there(self.sessions, [place.recording_id for place in missing])
         missing = [place for place in missing if place.recording_id in there]
@@ -124,7 +124,7 @@ class Sweeper:
         sweep.rows_without_bytes += len(missing)
         sweep.some_without_bytes += [place.recording_id for place in missing[: TOLD - len(sweep.some_without_bytes)]]
 
-    async def _compare_files(self, sweep: Sweep, spellings: Spellings) -> list[str]:
+    async def _compare_files(self, sweep: SweepReport, path_aliases: PathAliases) -> list[str]:
         """Returns the names of recordings whose bytes or companions are left over; only of the first ones."""
         left_over: list[str] = []
         async with aclosing(self.upkeep.walk()) as batches:
@@ -134,7 +134,7 @@ class Sweeper:
                 sweep.files += len(recordings)
                 sweep.others += len(batch) - len(recordings) - len(beside)
                 found = _old(recordings) | {named_by(name) for name in _old(beside)}
-                unknown = found - await spellings.known(self.sessions, found)
+                unknown = found - await path_aliases.known(self.sessions, found)
                 unknown -= await self._young(unknown - _old(recordings))
                 sweep.left_over += len(unknown)
                 left_over += sorted(unknown)[: MOST - len(left_over)]
@@ -146,7 +146,9 @@ class Sweeper:
         located = await self.upkeep.locate(wanted) if wanted else ()
         return {name for name, there in zip(wanted, located, strict=True) if there is not None}
 
-    async def _clean_up(self, sweep: Sweep, spellings: Spellings, left_over: Sequence[str], *, dry_run: bool) -> None:
+    async def _clean_up(
+        self, sweep: SweepReport, path_aliases: PathAliases, left_over: Sequence[str], *, dry_run: bool
+    ) -> None:
         sweep.expired = await self.upkeep.expire_staged(older_than_seconds=DAY_SECONDS, dry_run=dry_run)
         if dry_run:
             return
@@ -155,20 +157,20 @@ class Sweeper:
         if left_over:
             await asyncio.sleep(self.settle_seconds)
         for at in range(0, len(left_over), CHUNK):
-            sweep.quarantined += await self._quarantine(left_over[at : at + CHUNK], spellings)
+            sweep.quarantined += await self._quarantine(left_over[at : at + CHUNK], path_aliases)
 
-    async def _quarantine(self, names: Sequence[str], spellings: Spellings) -> int:
+    async def _quarantine(self, names: Sequence[str], path_aliases: PathAliases) -> int:
         """Puts aside those that still have no row, and returns how many; a row that came meanwhile gets its bytes."""
-        known = await spellings.known(self.sessions, names)
+        known = await path_aliases.known(self.sessions, names)
         unknown = [name for name in names if name not in known]
-        moved = await self.upkeep.put_aside([each for name in unknown for each in (name, *companions(name))])
-        late = await spellings.known(self.sessions, unknown)
+        moved = await self.upkeep.put_aside([each for name in unknown for each in (name, *artifacts(name))])
+        late = await path_aliases.known(self.sessions, unknown)
         await self._put_back([name for name in unknown if name in late])
         return len({named_by(name) for name in moved} - late)
 
     async def _put_back(self, names: Sequence[str]) -> Sequence[str]:
         """What lies beside them first: it is there as soon as the bytes are."""
-        return await self.upkeep.put_back([each for name in names for each in (*companions(name), name)])
+        return await self.upkeep.put_back([each for name in names for each in (*artifacts(name), name)])
 
 
 def _changed_since(swept_ago: float | None) -> datetime:
@@ -191,7 +193,7 @@ def _old(entries: Sequence[Found]) -> set[str]:
     return {entry.name for entry in entries if entry.age_seconds > DAY_SECONDS}
 
 
-def _too_many(sweep: Sweep) -> str:
+def _too_many(sweep: SweepReport) -> str:
     return (
         f"Nothing was moved or removed: {sweep.left_over} of {sweep.files} recordings in storage have no row, more than"
         " crashes leave behind. If this is the right database all the same: python -m storage sweep --yes"

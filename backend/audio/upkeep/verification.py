@@ -12,7 +12,7 @@ from uuid import UUID
 from audio.model.manifest import Manifest, read_manifest
 from audio.model.object_names import is_recording
 from audio.upkeep import row_paths
-from audio.upkeep.path_aliases import Spellings
+from audio.upkeep.path_aliases import PathAliases
 from audio.upkeep.row_paths import Place
 from core.database.engine import Sessions
 from storage.contract import BytesMissing, Storage, StorageError
@@ -63,17 +63,17 @@ class Verification:
 
     async def wrong(self) -> AsyncGenerator[Wrong]:
         """Everything that is wrong, as it is found, in the order of the paths; then what has no row."""
-        spellings = Spellings()
+        path_aliases = PathAliases()
         async with aclosing(row_paths.places(self.sessions)) as batches:
             async for batch in batches:
                 names = await self.upkeep.locate([place.path for place in batch])
                 for place, name in zip(batch, names, strict=True):
                     if name is not None:
-                        spellings.learn(place.path, name)
+                        path_aliases.learn(place.path, name)
                     if fault := await self._fault(place):
                         self.tally.wrong += 1
                         yield Wrong(fault, place.path, place.recording_id)
-        async with aclosing(self._without_row(spellings)) as left_over:
+        async with aclosing(self._without_row(path_aliases)) as left_over:
             async for wrong in left_over:
                 self.tally.wrong += 1
                 yield wrong
@@ -87,11 +87,11 @@ class Verification:
         self.tally.recordings -= 1
         return None
 
-    async def _without_row(self, spellings: Spellings) -> AsyncGenerator[Wrong]:
+    async def _without_row(self, path_aliases: PathAliases) -> AsyncGenerator[Wrong]:
         async with aclosing(self.upkeep.walk()) as batches:
             async for batch in batches:
                 names = [found.name for found in batch if is_recording(found.name)]
-                for name in sorted(set(names) - await spellings.known(self.sessions, names)):
+                for name in sorted(set(names) - await path_aliases.known(self.sessions, names)):
                     fault = await self._compared(name, row=None)
                     if fault is not Fault.BYTES_MISSING:  # removed meanwhile
                         self.tally.without_row += 1

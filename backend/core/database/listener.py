@@ -19,7 +19,7 @@ LONGEST_PAUSE_SECONDS = 10
 Heard = Callable[[str | None], None]
 
 
-class Listening:
+class NotificationListener:
     """Listens on the database at `address`, which must not be a transaction pooler's.
 
     Whoever hears is called with what was said; with None after each time that nobody listened, at the start too:

@@ -9,19 +9,19 @@ from core.observability.tracing import traceparent
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin:
+class TraceContext:
     """The id of a request, as its lines in the log bear it, and its span, where there is tracing."""
 
     request_id: str | None = None
     traceparent: str | None = None
 
     @classmethod
-    def here(cls) -> "Origin":
+    def here(cls) -> "TraceContext":
         """That of the request that is being answered where this is called."""
         return cls(request_id=structlog.contextvars.get_contextvars().get("request_id"), traceparent=traceparent())
 
     @classmethod
-    def of(cls, kept: dict[str, Any]) -> "Origin":
+    def of(cls, kept: dict[str, Any]) -> "TraceContext":
         """The one that was kept by these names."""
         return cls(request_id=kept.get("request_id"), traceparent=kept.get("traceparent"))
 
@@ -30,4 +30,4 @@ class Origin:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-UNKNOWN = Origin()
+UNKNOWN = TraceContext()

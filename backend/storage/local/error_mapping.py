@@ -10,7 +10,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
-def meant() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turns what the operating system refuses inside the block into the StorageError that it means."""
     try:
         yield

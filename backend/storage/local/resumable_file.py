@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from storage.contract import PIECE_BYTES, InUse, Piece
-from storage.local.error_mapping import meant
+from storage.local.error_mapping import translated
 from storage.local.staged_file import (
     NEW_FILE,
     NO_LINKS,
@@ -29,8 +29,8 @@ UPLOADS = "uploads"
 _APPENDED = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 
-class ResumedFile:
-    """See `Resumed`: the file at `path`; `place` finds where a name lies."""
+class ResumableFile:
+    """See `Resumable`: the file at `path`; `place` finds where a name lies."""
 
     def __init__(self, path: Path, *, place: Callable[[str], Path], insistent: bool) -> None:
         """Raises InUse, or OSError."""
@@ -50,26 +50,26 @@ class ResumedFile:
 
     @property
     def size_bytes(self) -> int:
-        """See `Resumed.size_bytes`."""
-        with meant():
+        """See `Resumable.size_bytes`."""
+        with translated():
             return os.fstat(self._descriptor).st_size
 
     def is_wanted(self) -> bool:
-        """See `Resumed.is_wanted`."""
-        with meant():
+        """See `Resumable.is_wanted`."""
+        with translated():
             return self._wanted.exists()
 
     def pieces(self, *, start: int = 0) -> Iterator[bytes]:
-        """See `Resumed.pieces`."""
+        """See `Resumable.pieces`."""
         position = start
-        with meant():
+        with translated():
             while piece := os.pread(self._descriptor, PIECE_BYTES, position):
                 position += len(piece)
                 yield piece
 
     def write(self, piece: Piece) -> None:
         """See `Staged.write`."""
-        with meant():
+        with translated():
             self._synced = False
             write_all(self._descriptor, piece)
             waiting = self.size_bytes - self._handed_on
@@ -78,23 +78,23 @@ class ResumedFile:
                 self._handed_on += waiting
 
     def truncate(self, size_bytes: int) -> None:
-        """See `Resumed.truncate`."""
-        with meant():
+        """See `Resumable.truncate`."""
+        with translated():
             self._synced = False
             os.ftruncate(self._descriptor, size_bytes)
             self._handed_on = min(self._handed_on, size_bytes)
 
     def make_durable(self) -> None:
-        """See `Resumed.make_durable`."""
+        """See `Resumable.make_durable`."""
         if self._synced:
             return
-        with meant():
+        with translated():
             os.fsync(self._descriptor)
             self._synced = True
 
     def publish(self, name: str, *, beside: Mapping[str, bytes]) -> None:
-        """See `Resumed.publish`."""
-        with meant():
+        """See `Resumable.publish`."""
+        with translated():
             target = self._place(name)
             self.make_durable()
             for other, content in beside.items():
@@ -103,15 +103,15 @@ class ResumedFile:
             sync_folder(target.parent)
 
     def retract(self) -> None:
-        """See `Resumed.retract`."""
-        with meant():
+        """See `Resumable.retract`."""
+        with translated():
             for path in self._published:
                 path.unlink(missing_ok=True)
             self._published.clear()
 
     def forget(self) -> None:
-        """See `Resumed.forget`."""
-        with meant():
+        """See `Resumable.forget`."""
+        with translated():
             self._path.unlink(missing_ok=True)
             self._wanted.unlink(missing_ok=True)
 
@@ -121,8 +121,8 @@ class ResumedFile:
         self.forget()
 
     def release(self) -> None:
-        """See `Resumed.release`."""
-        with meant():
+        """See `Resumable.release`."""
+        with translated():
             os.close(self._descriptor)
 
     def _put(self, target: Path, make: Callable[[Path], None]) -> None:

@@ -18,13 +18,13 @@ from storage.contract import (
     NameRefused,
     NameTaken,
     Piece,
-    Resumed,
+    Resumable,
     Staged,
     StorageFull,
     StorageUnavailable,
 )
-from storage.local.error_mapping import meant
-from storage.local.resumable_file import UPLOADS, ResumedFile
+from storage.local.error_mapping import translated
+from storage.local.resumable_file import UPLOADS, ResumableFile
 from storage.local.staged_file import PRIVATE_FOLDER, FolderElsewhere, Folders, StagedFile
 from storage.local.upkeep import LocalUpkeep, file_system_time
 from storage.object_names import OWN, QUARANTINE, STAGING, checked_key, checked_name
@@ -64,12 +64,12 @@ class LocalStorage:
         """See `Storage.stage`."""
         return _StagedRecording(self, StagedFile(self._root / STAGING))
 
-    def resume(self, key: str, *, insistent: bool = True) -> Resumed:
-        """See `Resumes.resume`."""
+    def resume(self, key: str, *, insistent: bool = True) -> Resumable:
+        """See `ResumesUploads.resume`."""
         path = self._root / STAGING / UPLOADS / checked_key(key)
-        with meant():
+        with translated():
             self._folders.make(path.parent)
-            return ResumedFile(path, place=self.place, insistent=insistent)
+            return ResumableFile(path, place=self.place, insistent=insistent)
 
     async def check_room(self, adding_bytes: int) -> None:
         """See `KnowsItsRoom.check_room`: a part of the disk stays free, for the database and for the system."""
@@ -199,25 +199,25 @@ class _StagedRecording:
 
     def write(self, piece: Piece) -> None:
         """See `Staged.write`."""
-        with meant():
+        with translated():
             if not self._file.is_open:
                 self._file.open()
             self._file.write(piece)
 
     def publish(self, name: str, *, beside: Mapping[str, bytes]) -> None:
         """See `Staged.publish`."""
-        with meant():
+        with translated():
             if not self._file.is_open:
                 self._file.open()
             self._storage.publish(self._file, name, beside=beside)
 
     def discard(self) -> None:
         """See `Staged.discard`."""
-        with meant():
+        with translated():
             self._file.discard()
 
 
 async def _done(work: Callable[[], T]) -> T:
     """Runs blocking work in a thread; what the operating system refuses comes out as the StorageError it means."""
-    with meant():
+    with translated():
         return await in_thread(work)

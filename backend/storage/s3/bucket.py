@@ -18,7 +18,7 @@ from obstore.exceptions import GenericError
 from obstore.store import S3Store
 
 from storage.contract import PIECE_BYTES, BytesMissing, InUse, StorageUnavailable
-from storage.s3.error_mapping import SILENT, check_answer, meant
+from storage.s3.error_mapping import SILENT, check_answer, translated
 from storage.s3.signature import Signer, query_string, quoted
 
 ANSWER_SECONDS = 30
@@ -69,18 +69,18 @@ class Bucket:
 
     def put(self, name: str, content: bytes | bytearray | memoryview) -> str:
         """Puts an object in place of what may lie there, and returns its tag."""
-        with meant():
+        with translated():
             return _tag(obstore.put(self.objects, name, content, use_multipart=False)["e_tag"])
 
     def create(self, name: str, content: bytes | bytearray | memoryview) -> str:
         """Puts an object where nothing lies. Raises NameTaken."""
-        with meant():
+        with translated():
             return _tag(obstore.put(self.objects, name, content, mode="create", use_multipart=False)["e_tag"])
 
     def renew(self, name: str, content: bytes | bytearray | memoryview, *, tag: str) -> str:
         """Puts an object in place of the one that bears the tag. Raises InUse where another one lies there, or none."""
         try:
-            with meant():
+            with translated():
                 mode: obstore.UpdateVersion = {"e_tag": tag}
                 return _tag(obstore.put(self.objects, name, content, mode=mode, use_multipart=False)["e_tag"])
         except BytesMissing as error:
@@ -88,12 +88,12 @@ class Bucket:
 
     def get(self, name: str) -> bytes:
         """A small object whole. Raises BytesMissing."""
-        with meant():
+        with translated():
             return bytes(obstore.get(self.objects, name).bytes())
 
     def pieces(self, name: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """Its bytes from `start` up to but without `stop`, in pieces of at most PIECE_BYTES. Raises BytesMissing."""
-        with meant():
+        with translated():
             wanted: obstore.GetOptions = {"range": {"offset": start} if stop is None else (start, stop)}
             try:
                 found = obstore.get(self.objects, name, options=wanted if start or stop is not None else None)
@@ -108,23 +108,23 @@ class Bucket:
 
     def head(self, name: str) -> "obstore.ObjectMeta":
         """What is known of an object: size, tag, and when it was written. Raises BytesMissing."""
-        with meant():
+        with translated():
             return obstore.head(self.objects, name)
 
     def delete(self, *names: str) -> None:
         """Removes objects; what isn't there is no error."""
         if names:
-            with meant():
+            with translated():
                 obstore.delete(self.objects, list(names))
 
     def copy(self, name: str, *, to: str) -> None:
         """Copies an object within the bucket, over what may lie there. Raises BytesMissing."""
-        with meant():
+        with translated():
             obstore.copy(self.objects, name, to)
 
     def list(self, folder: str | None, *, after: str | None = None) -> "Iterator[Sequence[obstore.ObjectMeta]]":
         """All objects below a folder, by their names: those behind `after`."""
-        with meant():
+        with translated():
             yield from obstore.list(self.objects, folder, offset=after, chunk_size=LISTED)
 
     def request(

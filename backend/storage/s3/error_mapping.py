@@ -23,7 +23,7 @@ _PRECONDITION_FAILED = 412
 
 
 @contextmanager
-def meant() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turns what obstore raises inside the block into the StorageError that it means."""
     try:
         yield

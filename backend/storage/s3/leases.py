@@ -21,7 +21,7 @@ WANTED = ".wanted"
 
 
 @dataclass(eq=False)
-class Hold:
+class Lease:
     """A key that this process has. `lost` says that somebody else has taken it, `wanted` that it is asked for here."""
 
     name: str
@@ -41,17 +41,17 @@ class Holds:
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
-        self._ours: dict[str, Hold | None] = {}  # None: it is being asked for
+        self._ours: dict[str, Lease | None] = {}  # None: it is being asked for
         self._seen: dict[str, tuple[str, float]] = {}
         self._changed = threading.Condition()
         self._renewer: threading.Thread | None = None
 
-    def take(self, key: str, *, insistent: bool) -> Hold:
+    def take(self, key: str, *, insistent: bool) -> Lease:
         """Takes the key. Raises InUse where somebody else has it, who is told so if that is `insistent`."""
         name = f"{HOLDS}/{key}"
         self._ask_here(name, insistent=insistent)
         try:
-            hold = Hold(name, self._taken(name, insistent=insistent))
+            hold = Lease(name, self._taken(name, insistent=insistent))
             self._bucket.delete(name + WANTED)
         except BaseException:
             with self._changed:
@@ -70,7 +70,7 @@ class Holds:
                 raise InUse
             self._ours[name] = None
 
-    def is_wanted(self, hold: Hold) -> bool:
+    def is_wanted(self, hold: Lease) -> bool:
         """Whether somebody has asked for it."""
         if hold.wanted:
             return True
@@ -80,7 +80,7 @@ class Holds:
             return False
         return True
 
-    def release(self, hold: Hold) -> None:
+    def release(self, hold: Lease) -> None:
         """Lets others have it."""
         self._seen[hold.name] = (hold.tag, time.monotonic() - HELD_SECONDS)  # over, even if it can't be removed
         try:
@@ -117,14 +117,14 @@ class Holds:
             return False
         return time.monotonic() - since >= HELD_SECONDS
 
-    def _keep(self, hold: Hold) -> None:
+    def _keep(self, hold: Lease) -> None:
         with self._changed:
             self._ours[hold.name] = hold
             if self._renewer is None:
                 self._renewer = threading.Thread(target=self._renew_all, name="holds", daemon=True)
                 self._renewer.start()
 
-    def _let_go(self, hold: Hold) -> None:
+    def _let_go(self, hold: Lease) -> None:
         with self._changed:
             if self._ours.get(hold.name) is hold:
                 del self._ours[hold.name]
@@ -143,7 +143,7 @@ class Holds:
                 with suppress(StorageError):
                     self._renew(hold)
 
-    def _renew(self, hold: Hold) -> None:
+    def _renew(self, hold: Lease) -> None:
         begun = time.monotonic()
         try:
             hold.tag = self._bucket.renew(hold.name, _token(), tag=hold.tag)

@@ -13,8 +13,8 @@ UPLOADS = f"{STAGING}/uploads"
 IN_FLIGHT = 1  # so that what is stored has no gap, wherever it ends
 
 
-class ResumedObject:
-    """See `Resumed`."""
+class ResumableObject:
+    """See `Resumable`."""
 
     def __init__(self, bucket: Bucket, key: str, *, holds: Holds, insistent: bool) -> None:
         """Raises InUse or StorageError."""
@@ -30,15 +30,15 @@ class ResumedObject:
 
     @property
     def size_bytes(self) -> int:
-        """See `Resumed.size_bytes`."""
+        """See `Resumable.size_bytes`."""
         return self._chunks.size_bytes
 
     def is_wanted(self) -> bool:
-        """See `Resumed.is_wanted`."""
+        """See `Resumable.is_wanted`."""
         return self._holds.is_wanted(self._hold)
 
     def pieces(self, *, start: int = 0) -> Iterator[bytes]:
-        """See `Resumed.pieces`."""
+        """See `Resumable.pieces`."""
         return self._chunks.pieces(start=start)
 
     def write(self, piece: Piece) -> None:
@@ -47,26 +47,26 @@ class ResumedObject:
         self._chunks.write(piece)
 
     def truncate(self, size_bytes: int) -> None:
-        """See `Resumed.truncate`."""
+        """See `Resumable.truncate`."""
         self._check()
         self._chunks.truncate(size_bytes)
 
     def make_durable(self) -> None:
-        """See `Resumed.make_durable`."""
+        """See `Resumable.make_durable`."""
         self._chunks.make_durable()
 
     def publish(self, name: str, *, beside: Mapping[str, bytes]) -> None:
-        """See `Resumed.publish`."""
+        """See `Resumable.publish`."""
         self._check()
         self._chunks.make_durable()
         self._published.publish(self._chunks, name, beside=beside)
 
     def retract(self) -> None:
-        """See `Resumed.retract`."""
+        """See `Resumable.retract`."""
         self._published.retract()
 
     def forget(self) -> None:
-        """See `Resumed.forget`."""
+        """See `Resumable.forget`."""
         self._check()
         self._chunks.remove()
 
@@ -76,7 +76,7 @@ class ResumedObject:
         self.forget()
 
     def release(self) -> None:
-        """See `Resumed.release`. What was written and isn't stored yet is stored first."""
+        """See `Resumable.release`. What was written and isn't stored yet is stored first."""
         try:
             if not self._hold.lost:
                 self._chunks.make_durable()

@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
 from functools import partial
 
-from storage.contract import BytesMissing, Resumed, Staged
+from storage.contract import BytesMissing, Resumable, Staged
 from storage.object_names import OWN, checked_key, checked_name, is_plain
 from storage.s3.bucket import Bucket
 from storage.s3.leases import Holds
-from storage.s3.resumable_object import ResumedObject
+from storage.s3.resumable_object import ResumableObject
 from storage.s3.staged_object import StagedObject
 from storage.s3.upkeep import S3Upkeep
 from storage.threads import in_thread
@@ -36,9 +36,9 @@ class S3Storage:
         """See `Storage.stage`."""
         return StagedObject(self._bucket)
 
-    def resume(self, key: str, *, insistent: bool = True) -> Resumed:
-        """See `Resumes.resume`."""
-        return ResumedObject(self._bucket, checked_key(key), holds=self._holds, insistent=insistent)
+    def resume(self, key: str, *, insistent: bool = True) -> Resumable:
+        """See `ResumesUploads.resume`."""
+        return ResumableObject(self._bucket, checked_key(key), holds=self._holds, insistent=insistent)
 
     async def replace(self, name: str, content: bytes) -> None:
         """See `Storage.replace`."""

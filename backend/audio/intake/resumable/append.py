@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from audio.intake.resumable.errors import ChecksumWrong, LengthPassed
-from audio.intake.resumable.partial_upload import Resumable
-from audio.intake.resumable.upload_locks import Turn, UploadTakenOver
+from audio.intake.resumable.partial_upload import PartialUpload
+from audio.intake.resumable.upload_locks import UploadLock, UploadTakenOver
 from audio.model.formats import NotAudio
 from storage.contract import Piece
 from storage.hashing import Digest
@@ -25,9 +25,11 @@ class Appending:
     With `checks`, nothing that these bytes may be is believed before they are: not even that they aren't audio.
     """
 
-    def __init__(self, incoming: Resumable, *, turn: Turn, length_bytes: int | None, checks: Sequence[Check]) -> None:
+    def __init__(
+        self, incoming: PartialUpload, *, upload_lock: UploadLock, length_bytes: int | None, checks: Sequence[Check]
+    ) -> None:
         self._incoming = incoming
-        self._turn = turn
+        self._turn = upload_lock
         self._length_bytes = length_bytes
         self._checks = [(check, Digest(check.algorithm)) for check in checks]
         self._mark = incoming.mark() if checks else None
@@ -37,7 +39,7 @@ class Appending:
     def write(self, piece: Piece) -> None:
         """Takes in the next bytes, and keeps them even when it says that somebody else wants the upload.
 
-        Raises LengthPassed, UploadTakenOver, or as `Incoming.write`.
+        Raises LengthPassed, UploadTakenOver, or as `IncomingUpload.write`.
         """
         self._received += len(piece)
         if self._length_bytes is not None and self._received > self._length_bytes:

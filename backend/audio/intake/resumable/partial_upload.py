@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from threading import Lock
 from uuid import UUID
 
-from audio.intake.incoming_upload import Incoming, UploadEmpty
+from audio.intake.incoming_upload import IncomingUpload, UploadEmpty
 from audio.model.formats import HEAD_BYTES, AudioFormat
-from storage.contract import Piece, Resumed
+from storage.contract import Piece, Resumable
 from storage.hashing import Digest
 
 REMEMBERED = 64
 
 
 @dataclass(frozen=True)
-class Mark:
+class Checkpoint:
     """How far a recording had come, to go back to."""
 
     received: int
@@ -24,18 +24,18 @@ class Mark:
     digest: Digest
 
 
-class Resumable(Incoming):
-    """What has come of a recording so far, in whatever pieces; see `Incoming`.
+class PartialUpload(IncomingUpload):
+    """What has come of a recording so far, in whatever pieces; see `IncomingUpload`.
 
     Between two requests it has no bytes to write to: they are `attach`ed for the time of one.
     """
 
-    staged: Resumed
+    staged: Resumable
 
-    def __init__(self, staged: Resumed, *, limit_bytes: int) -> None:
+    def __init__(self, staged: Resumable, *, limit_bytes: int) -> None:
         super().__init__(staged, limit_bytes=limit_bytes, before_bytes=lambda: None)
 
-    def attach(self, staged: Resumed) -> None:
+    def attach(self, staged: Resumable) -> None:
         """Goes on with the same bytes, which have been put away meanwhile and taken up again."""
         self.staged = staged
 
@@ -46,21 +46,21 @@ class Resumable(Incoming):
             self._digest.update(piece)
 
     def write(self, piece: Piece) -> None:
-        """See `Incoming.write`; a piece that is refused is not kept."""
+        """See `IncomingUpload.write`; a piece that is refused is not kept."""
         self._look_at(piece)
         self._keep(piece)
 
     def end(self) -> AudioFormat:
-        """See `Incoming.end`."""
+        """See `IncomingUpload.end`."""
         if not self.received:
             raise UploadEmpty
         return self._audio or self._recognised(bytes(self._head))
 
-    def mark(self) -> Mark:
+    def mark(self) -> Checkpoint:
         """How far it has come."""
-        return Mark(self.received, bytes(self._head), self._audio, self._digest.copy())
+        return Checkpoint(self.received, bytes(self._head), self._audio, self._digest.copy())
 
-    def go_back(self, mark: Mark) -> None:
+    def go_back(self, mark: Checkpoint) -> None:
         """Takes back what has come since. Raises StorageError."""
         self.staged.truncate(mark.received)
         self.received, self._head, self._audio = mark.received, bytearray(mark.head), mark.audio
@@ -85,10 +85,10 @@ class Prefixes:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[UUID, Resumable] = OrderedDict()
+        self._known: OrderedDict[UUID, PartialUpload] = OrderedDict()
         self._lock = Lock()
 
-    def take(self, upload_id: UUID, held: Resumed, *, limit_bytes: int) -> Resumable:
+    def take(self, upload_id: UUID, held: Resumable, *, limit_bytes: int) -> PartialUpload:
         """What has come of an upload so far; reads those of its bytes that aren't known. Blocks.
 
         Raises NotAudio or StorageError.
@@ -96,13 +96,13 @@ class Prefixes:
         with self._lock:
             known = self._known.pop(upload_id, None)
         if known is None or known.received > held.size_bytes:
-            known = Resumable(held, limit_bytes=limit_bytes)
+            known = PartialUpload(held, limit_bytes=limit_bytes)
         if known.received < held.size_bytes:
             known.take_up(held.pieces(start=known.received))
         known.attach(held)
         return known
 
-    def keep(self, upload_id: UUID, incoming: Resumable) -> None:
+    def keep(self, upload_id: UUID, incoming: PartialUpload) -> None:
         """Remembers it for the next request, unless something went wrong on the way to storage. Blocks.
 
         What isn't durable may be gone by then, and other bytes in its place. Raises StorageError.

@@ -43,7 +43,7 @@ class Upload:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holder:
+class UploadOwner:
     """Who begins an upload: a token of the table, the user of one of the settings, or else whoever has an address."""
 
     address: str
@@ -96,7 +96,7 @@ async def enter(
     return _upload((await session.execute(insert(uploads).values(values).returning(*uploads.c))).one())
 
 
-async def open_of(session: AsyncSession, holder: Holder) -> int:
+async def open_of(session: AsyncSession, holder: UploadOwner) -> int:
     """How many unfinished uploads somebody has.
 
     Until the transaction ends nobody else counts the same: so none can be begun between this and what follows.

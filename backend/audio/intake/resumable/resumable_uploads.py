@@ -23,15 +23,15 @@ from audio.intake.insert import OutcomeUnknown
 from audio.intake.resumable import repository
 from audio.intake.resumable.append import Appending, Check
 from audio.intake.resumable.errors import LengthPassed, LengthRefused, OffsetMismatch, TooManyOpenUploads, UploadMissing
-from audio.intake.resumable.partial_upload import Prefixes, Resumable
-from audio.intake.resumable.repository import Holder, Upload, statements
-from audio.intake.resumable.upload_locks import Turn, Turns
+from audio.intake.resumable.partial_upload import PartialUpload, Prefixes
+from audio.intake.resumable.repository import Upload, UploadOwner, statements
+from audio.intake.resumable.upload_locks import UploadLock, UploadLocks
 from audio.model.formats import NotAudio
 from core.database.engine import Sessions
 from core.errors import DatabaseProblem, PegasusError
 from core.labels import label
 from core.observability.tracing import carried
-from storage.contract import InUse, Piece, Resumes, StorageError
+from storage.contract import InUse, Piece, ResumesUploads, StorageError
 from storage.threads import in_thread
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ OF_AN_ADDRESS = 20  # times as many as of a token: more than one may have it
 log = structlog.get_logger(__name__)
 
 
-class Bring(Protocol):
+class BodySource(Protocol):
     """Brings the bytes of one request: see `api.http1.request_body.Body.pump`."""
 
     def __call__(self, sink: Callable[[Piece], None], *, end: Callable[[], T], saving: bool) -> Coroutine[Any, Any, T]:
@@ -52,16 +52,16 @@ class Bring(Protocol):
 class Uploads:
     """All resumable uploads. `owner` is whose there are for the caller; None is everybody's."""
 
-    def __init__(self, *, sessions: Sessions, storage: Resumes, ingest: Ingest, open_limit: int) -> None:
+    def __init__(self, *, sessions: Sessions, storage: ResumesUploads, ingest: Ingest, open_limit: int) -> None:
         self.limit_bytes = ingest.limit_bytes
         self._sessions = sessions
         self._ingest = ingest
         self._open_limit = open_limit
-        self._turns = Turns(storage)
+        self._turns = UploadLocks(storage)
         self._prefixes = Prefixes()
 
     async def begin(
-        self, details: Details, *, file_type: str | None, length_bytes: int | None, holder: Holder
+        self, details: Details, *, file_type: str | None, length_bytes: int | None, holder: UploadOwner
     ) -> Upload:
         """Begins an upload, of unknown length where that is None.
 
@@ -82,12 +82,12 @@ class Uploads:
 
     async def begin_with(
         self,
-        bring: Bring,
+        bring: BodySource,
         details: Details,
         *,
         file_type: str | None,
         length_bytes: int | None,
-        holder: Holder,
+        holder: UploadOwner,
         declared_bytes: int | None,
         checks: Sequence[Check] = (),
     ) -> tuple[Upload, int]:
@@ -115,17 +115,17 @@ class Uploads:
         upload = await self._find(upload_id, owner=owner)
         if upload.recording_id is not None:
             return upload, upload.length_bytes or 0
-        async with self._turns.take(upload_id) as turn:
-            upload = await self._find(upload_id, owner=owner, turn=turn)
+        async with self._turns.take(upload_id) as upload_lock:
+            upload = await self._find(upload_id, owner=owner, upload_lock=upload_lock)
             if upload.recording_id is not None:
                 return upload, upload.length_bytes or 0
-            await in_thread(turn.held.make_durable)
-            return await self._finished(upload, turn)
+            await in_thread(upload_lock.held.make_durable)
+            return await self._finished(upload, upload_lock)
 
     async def append(
         self,
         upload_id: UUID,
-        bring: Bring,
+        bring: BodySource,
         *,
         owner: str | None,
         offset: int,
@@ -145,26 +145,26 @@ class Uploads:
         upload = await self._find(upload_id, owner=owner)
         if upload.recording_id is not None:
             return _repeated(upload, offset=offset, declared_bytes=declared_bytes)
-        async with self._turns.take(upload_id) as turn:
-            upload = await self._renew(upload_id, turn)
+        async with self._turns.take(upload_id) as upload_lock:
+            upload = await self._renew(upload_id, upload_lock)
             if upload.recording_id is not None:
                 return _repeated(upload, offset=offset, declared_bytes=declared_bytes)
-            size = await in_thread(lambda: turn.held.size_bytes)
+            size = await in_thread(lambda: upload_lock.held.size_bytes)
             if offset != size:
                 raise OffsetMismatch(offset=size)
             self._check_declared(upload, offset=offset, declared_bytes=declared_bytes, length_bytes=length_bytes)
             await self._ingest.admit(upload.user_id, declared_bytes=declared_bytes or 0)
             if length_bytes is not None:
-                upload = await self._renew(upload_id, turn, length_bytes=length_bytes)
-            await self._bring(upload, turn, bring, checks=checks)
-            return await self._finished(upload, turn)
+                upload = await self._renew(upload_id, upload_lock, length_bytes=length_bytes)
+            await self._bring(upload, upload_lock, bring, checks=checks)
+            return await self._finished(upload, upload_lock)
 
     async def end(self, upload_id: UUID, *, owner: str | None) -> None:
         """Ends an upload and removes its bytes; a recording that it has become stays. Raises UploadMissing."""
         await self._find(upload_id, owner=owner)
-        async with self._turns.take(upload_id) as turn:
-            await self._find(upload_id, owner=owner, turn=turn)
-            await self._remove(upload_id, turn)
+        async with self._turns.take(upload_id) as upload_lock:
+            await self._find(upload_id, owner=owner, upload_lock=upload_lock)
+            await self._remove(upload_id, upload_lock)
 
     async def expire(self) -> int:
         """Removes uploads whose time is over, with their bytes, and says how many. One that is in use is left."""
@@ -173,33 +173,33 @@ class Uploads:
         removed = 0
         for upload_id in found:
             try:
-                async with self._turns.take_idle(upload_id) as turn:
-                    removed += await self._expire(upload_id, turn)
+                async with self._turns.take_idle(upload_id) as upload_lock:
+                    removed += await self._expire(upload_id, upload_lock)
             except InUse:
                 continue
         return removed
 
-    async def _expire(self, upload_id: UUID, turn: Turn) -> bool:
+    async def _expire(self, upload_id: UUID, upload_lock: UploadLock) -> bool:
         """Whoever had the upload until now may have renewed it."""
         async with statements(self._sessions) as session:
             expired = await repository.has_expired(session, upload_id)
         if expired:
-            await self._remove(upload_id, turn)
+            await self._remove(upload_id, upload_lock)
         return expired
 
-    async def _remove(self, upload_id: UUID, turn: Turn) -> None:
+    async def _remove(self, upload_id: UUID, upload_lock: UploadLock) -> None:
         self._prefixes.drop(upload_id)
-        await in_thread(turn.held.discard)
+        await in_thread(upload_lock.held.discard)
         async with statements(self._sessions) as session:
             await repository.remove(session, upload_id)
 
-    async def _find(self, upload_id: UUID, *, owner: str | None, turn: Turn | None = None) -> Upload:
+    async def _find(self, upload_id: UUID, *, owner: str | None, upload_lock: UploadLock | None = None) -> Upload:
         async with statements(self._sessions) as session:
-            return await _there(await repository.find(session, upload_id, owner=owner), turn)
+            return await _there(await repository.find(session, upload_id, owner=owner), upload_lock)
 
-    async def _renew(self, upload_id: UUID, turn: Turn, *, length_bytes: int | None = None) -> Upload:
+    async def _renew(self, upload_id: UUID, upload_lock: UploadLock, *, length_bytes: int | None = None) -> Upload:
         async with statements(self._sessions) as session:
-            return await _there(await repository.renew(session, upload_id, length_bytes=length_bytes), turn)
+            return await _there(await repository.renew(session, upload_id, length_bytes=length_bytes), upload_lock)
 
     def _check_length(self, length_bytes: int | None) -> None:
         if length_bytes == 0:
@@ -221,42 +221,44 @@ class Uploads:
         if offset + adding > self.limit_bytes:
             raise UploadTooLarge(limit=self.limit_bytes, received=offset + adding)
 
-    async def _bring(self, upload: Upload, turn: Turn, bring: Bring, *, checks: Sequence[Check]) -> None:
+    async def _bring(
+        self, upload: Upload, upload_lock: UploadLock, bring: BodySource, *, checks: Sequence[Check]
+    ) -> None:
         try:
-            incoming = await self._incoming(upload, turn)
-            appending = Appending(incoming, turn=turn, length_bytes=upload.length_bytes, checks=checks)
+            incoming = await self._incoming(upload, upload_lock)
+            appending = Appending(incoming, upload_lock=upload_lock, length_bytes=upload.length_bytes, checks=checks)
             try:
-                await turn.yielding(bring(appending.write, end=appending.end, saving=True))
+                await upload_lock.yielding(bring(appending.write, end=appending.end, saving=True))
             finally:
                 await in_thread(partial(self._prefixes.keep, upload.id, incoming))
         except NotAudio:
-            await self._remove(upload.id, turn)
+            await self._remove(upload.id, upload_lock)
             raise
 
-    async def _incoming(self, upload: Upload, turn: Turn) -> Resumable:
+    async def _incoming(self, upload: Upload, upload_lock: UploadLock) -> PartialUpload:
         """What has come so far: as it is remembered from the last request, or else read again."""
-        return await in_thread(partial(self._prefixes.take, upload.id, turn.held, limit_bytes=self.limit_bytes))
+        return await in_thread(partial(self._prefixes.take, upload.id, upload_lock.held, limit_bytes=self.limit_bytes))
 
-    async def _finished(self, upload: Upload, turn: Turn) -> tuple[Upload, int]:
+    async def _finished(self, upload: Upload, upload_lock: UploadLock) -> tuple[Upload, int]:
         """How far the upload is; a recording if that is all."""
-        size = await in_thread(lambda: turn.held.size_bytes)
+        size = await in_thread(lambda: upload_lock.held.size_bytes)
         if size != upload.length_bytes:
             return upload, size
         try:
-            recording_id = await self._finish(upload, turn)
+            recording_id = await self._finish(upload, upload_lock)
         except NotAudio:
-            await self._remove(upload.id, turn)
+            await self._remove(upload.id, upload_lock)
             raise
         async with statements(self._sessions) as session:
             await repository.finish(session, upload.id, recording_id=recording_id)
         try:
-            await in_thread(turn.held.forget)
+            await in_thread(upload_lock.held.forget)
         except StorageError as error:
             log.warning("bytes of a finished upload stay behind", upload=str(upload.id), reason=str(error))
         return replace(upload, recording_id=recording_id), size
 
-    async def _finish(self, upload: Upload, turn: Turn) -> UUID:
-        incoming = await self._incoming(upload, turn)
+    async def _finish(self, upload: Upload, upload_lock: UploadLock) -> UUID:
+        incoming = await self._incoming(upload, upload_lock)
         details = Details(
             original_filename=upload.file_name, user_id=upload.user_id, tag=upload.tag, category=upload.category
         )
@@ -267,15 +269,15 @@ class Uploads:
         except (OutcomeUnknown, DatabaseProblem):
             raise  # this try or an earlier one may have entered the row, so its bytes stay
         except PegasusError:
-            await in_thread(turn.held.retract)
+            await in_thread(upload_lock.held.retract)
             raise
         return recording.id
 
 
-async def _there(upload: Upload | None, turn: Turn | None) -> Upload:
+async def _there(upload: Upload | None, upload_lock: UploadLock | None) -> Upload:
     """What was gone or finished when its turn came is not begun anew: taking it has made an empty place for bytes."""
-    if turn is not None and (upload is None or upload.recording_id is not None):
-        await in_thread(turn.held.forget)
+    if upload_lock is not None and (upload is None or upload.recording_id is not None):
+        await in_thread(upload_lock.held.forget)
     if upload is None:
         raise UploadMissing
     return upload

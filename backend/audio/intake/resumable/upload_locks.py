@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from core.errors import PegasusError
-from storage.contract import InUse, Resumed, Resumes, StorageError
+from storage.contract import InUse, Resumable, ResumesUploads, StorageError
 from storage.threads import in_thread
 
 T = TypeVar("T")
@@ -37,10 +37,10 @@ class UploadBusy(PegasusError):
         super().__init__("Another request is at work on this upload.")
 
 
-class Turn:
+class UploadLock:
     """The time for which one request has an upload's bytes."""
 
-    def __init__(self, held: Resumed) -> None:
+    def __init__(self, held: Resumable) -> None:
         self.held = held
         self.over = asyncio.Event()
         self.must_end = False
@@ -86,39 +86,39 @@ class Turn:
                     self.let_go()
 
 
-class Turns:
+class UploadLocks:
     """Who has which upload in this process; storage knows it for all of them."""
 
-    def __init__(self, storage: Resumes) -> None:
+    def __init__(self, storage: ResumesUploads) -> None:
         self._storage = storage
-        self._here: dict[UUID, Turn] = {}
+        self._here: dict[UUID, UploadLock] = {}
 
     @asynccontextmanager
-    async def take(self, upload_id: UUID) -> AsyncIterator[Turn]:
+    async def take(self, upload_id: UUID) -> AsyncIterator[UploadLock]:
         """Takes an upload over from whoever has it, for the time of the block. Raises UploadBusy or StorageError."""
-        async with self._during(upload_id, await self._held(upload_id)) as turn:
-            yield turn
+        async with self._during(upload_id, await self._held(upload_id)) as upload_lock:
+            yield upload_lock
 
     @asynccontextmanager
-    async def take_idle(self, upload_id: UUID) -> AsyncIterator[Turn]:
+    async def take_idle(self, upload_id: UUID) -> AsyncIterator[UploadLock]:
         """The same, but disturbs nobody. Raises InUse or StorageError."""
-        async with self._during(upload_id, await self._resumed(upload_id, insistent=False)) as turn:
-            yield turn
+        async with self._during(upload_id, await self._resumed(upload_id, insistent=False)) as upload_lock:
+            yield upload_lock
 
     @asynccontextmanager
-    async def _during(self, upload_id: UUID, held: Resumed) -> AsyncIterator[Turn]:
-        self._here[upload_id] = turn = Turn(held)
+    async def _during(self, upload_id: UUID, held: Resumable) -> AsyncIterator[UploadLock]:
+        self._here[upload_id] = upload_lock = UploadLock(held)
         try:
-            yield turn
+            yield upload_lock
         finally:
-            if self._here.get(upload_id) is turn:
+            if self._here.get(upload_id) is upload_lock:
                 del self._here[upload_id]
             try:
                 await in_thread(held.release)
             finally:
-                turn.over.set()
+                upload_lock.over.set()
 
-    async def _held(self, upload_id: UUID) -> Resumed:
+    async def _held(self, upload_id: UUID) -> Resumable:
         clock = asyncio.get_running_loop().time
         latest = clock() + PATIENCE_SECONDS
         while clock() < latest:
@@ -127,9 +127,9 @@ class Turns:
             await self._let_go(upload_id, patience_seconds=latest - clock())
         raise UploadBusy
 
-    async def _resumed(self, upload_id: UUID, *, insistent: bool = True) -> Resumed:
+    async def _resumed(self, upload_id: UUID, *, insistent: bool = True) -> Resumable:
         """A hold that nobody has any more, because its request ended while it was taken, would never end."""
-        held: list[Resumed] = []
+        held: list[Resumable] = []
         try:
             await in_thread(lambda: held.append(self._storage.resume(str(upload_id), insistent=insistent)))
         except asyncio.CancelledError:
@@ -140,13 +140,13 @@ class Turns:
 
     async def _let_go(self, upload_id: UUID, *, patience_seconds: float) -> None:
         """Asks who has the upload to let go, and waits until it is worth another try."""
-        turn = self._here.get(upload_id)
-        if turn is None:
+        upload_lock = self._here.get(upload_id)
+        if upload_lock is None:
             await asyncio.sleep(RETRY_SECONDS)
             return
-        turn.let_go()
+        upload_lock.let_go()
         with suppress(TimeoutError):
-            await asyncio.wait_for(turn.over.wait(), patience_seconds)
+            await asyncio.wait_for(upload_lock.over.wait(), patience_seconds)
 
 
 async def _ended(*tasks: asyncio.Future[Any]) -> None:

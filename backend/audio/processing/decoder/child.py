@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from audio.processing.decoder.jobs import Jobs
 from audio.processing.decoder.libc import prctl
 from audio.processing.decoder.opening import DISK_FULL, Recording, Refused
-from audio.processing.decoder.sandbox import close_box
+from audio.processing.decoder.sandbox import close_sandbox
 
 OUT_OF_MEMORY, NOT_CONFINED = 3, 4  # exit codes: they need no memory to tell
 _ANSWER, _SOURCE, _TARGET, _END = 1, 3, 4, 5
@@ -43,7 +43,7 @@ def be_child(request: dict[str, Any], *, jobs: Jobs, source: int, target: int | 
 def _confine() -> None:
     """Closes the box, or ends the child: the recording isn't to blame, and isn't read."""
     try:
-        close_box()
+        close_sandbox()
     except OSError:
         os._exit(NOT_CONFINED)
 

@@ -9,8 +9,8 @@ from av.audio.frame import AudioFrame
 from audio.processing.decoder.opening import File, Frames, OutOfTime, Refused, open_recording, sound_of
 from audio.processing.decoder.peaks import Peaks
 from audio.processing.decoder.seeking import can_seek
-from audio.processing.decoder.sparse_decoding import Glimpses
-from audio.processing.decoder.uniform_frames import Steady
+from audio.processing.decoder.sparse_decoding import SparseDecoding
+from audio.processing.decoder.uniform_frames import UniformFrames
 
 
 def examine(source: File, _target: File | None = None, *, demuxer: str, cpu_seconds: float) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def examine(source: File, _target: File | None = None, *, demuxer: str, cpu_seco
     try:
         return _look(source, demuxer, kind=Frames, cpu_seconds=cpu_seconds)
     except OutOfTime:
-        return _look(source, demuxer, kind=Glimpses, cpu_seconds=math.inf)
+        return _look(source, demuxer, kind=SparseDecoding, cpu_seconds=math.inf)
 
 
 def _look(source: File, demuxer: str, *, kind: type[Frames], cpu_seconds: float) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def _look(source: File, demuxer: str, *, kind: type[Frames], cpu_seconds: float)
         "bit_rate": round(frames.packet_bytes * 8 / seconds),
         "seekable": can_seek(source, demuxer=demuxer, duration_stated=duration_stated),
         "unreadable_packets": frames.unreadable,
-        "coarse": kind is Glimpses,
+        "coarse": kind is SparseDecoding,
         "samples_per_pixel": round(heard.peaks.samples_per_pixel * frames.times_longer()),
         "data": np.column_stack((lows, highs)).ravel().tolist(),
     }
@@ -57,7 +57,7 @@ class _Heard:
         self.rate = 0
         self.channels = 0
         self.peaks = Peaks()
-        self._steady: Steady | None = None
+        self._steady: UniformFrames | None = None
 
     def add(self, frame: AudioFrame) -> None:
         """Takes a frame in. One of another rate is brought to the first one's, so that a pixel stays as long."""
@@ -66,6 +66,6 @@ class _Heard:
         if frame.sample_rate == self.rate:
             self.peaks.add(frame)
             return
-        self._steady = self._steady or Steady(rate=self.rate)
+        self._steady = self._steady or UniformFrames(rate=self.rate)
         for resampled in self._steady(frame):
             self.peaks.add(resampled)

@@ -21,7 +21,7 @@ _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 NOTHING_OF = (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC, resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK)
 
 
-def close_box() -> dict[str, bool]:
+def close_sandbox() -> dict[str, bool]:
     """Closes this process's box for good, and returns which layers of the kernel's hold.
 
     What it has open stays open. A layer that is there and doesn't close raises OSError.
@@ -43,7 +43,7 @@ def report() -> None:
     """Closes a box as a child's is closed, and writes which layers hold."""
     drop_privileges()
     layers = {"unprivileged": unprivileged()}
-    sys.stdout.write(json.dumps(layers | close_box()))
+    sys.stdout.write(json.dumps(layers | close_sandbox()))
     sys.stdout.flush()
 
 

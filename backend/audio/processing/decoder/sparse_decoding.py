@@ -11,7 +11,7 @@ _RUN = 8
 _UNUSED = 4  # of a run: a decoder that comes from elsewhere begins with what it makes of the packets left out
 
 
-class Glimpses(Frames):
+class SparseDecoding(Frames):
     """The frames of one packet in 32, for which one in 16 is decoded; the others are only counted."""
 
     _packets = 0

@@ -6,7 +6,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 
 from audio.processing.decoder.opening import File, Frames, Refused, open_recording, sound_of
-from audio.processing.decoder.uniform_frames import Steady
+from audio.processing.decoder.uniform_frames import UniformFrames
 
 _HERTZ = 16_000
 _SAMPLE_BYTES = 2
@@ -17,7 +17,7 @@ def write_samples(source: File, target: File, *, demuxer: str, longest_seconds: 
 
     What is damaged is left out, and the rest is heard.
     """
-    steady = Steady(rate=_HERTZ, sample_format="s16", layout="mono")
+    steady = UniformFrames(rate=_HERTZ, sample_format="s16", layout="mono")
     room = longest_seconds * _HERTZ
     with open_recording(source, demuxer=demuxer) as container:
         for frame in Frames(container, sound_of(container)):

@@ -10,7 +10,7 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 
 from audio.processing.decoder.opening import File, Frames, Refused, damaged, open_recording, sound_of
-from audio.processing.decoder.uniform_frames import Steady
+from audio.processing.decoder.uniform_frames import UniformFrames
 
 _BLOCK_SAMPLES = 4096
 _WIDE_FORMATS = {"s32", "s32p", "s64", "dbl"}
@@ -50,7 +50,7 @@ class _Encoder:
         self._stream.codec_context.format = "s32" if wide else "s16"
         self._stream.codec_context.layout = first.layout
         self._stream.codec_context.thread_count = 1
-        self._steady = Steady(
+        self._steady = UniformFrames(
             rate=first.sample_rate,
             sample_format="s32" if wide else "s16",
             layout=first.layout.name,

@@ -6,7 +6,7 @@ from av.audio.frame import AudioFrame
 from av.filter import Graph
 
 
-class Steady:
+class UniformFrames:
     """Brings frames to one rate; to one sample format, layout and number of samples, too, where those are given."""
 
     def __init__(

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, FiniteFloat
 
 from audio.transcription.contract import Segment, Transcript, Word
-from audio.transcription.engines.http_service import Patience, Service
+from audio.transcription.engines.http_service import HttpTimeouts, Service
 from audio.transcription.engines.languages import code_of
 from audio.transcription.engines.request_file import chunks, sendable
 
@@ -60,13 +60,13 @@ class Deepgram:
 
     name = "deepgram"
 
-    def __init__(self, root: str, *, key: str, model: str, patience: Patience | None = None) -> None:
+    def __init__(self, root: str, *, key: str, model: str, timeouts: HttpTimeouts | None = None) -> None:
         self._service = Service(
             self.name,
             root,
             headers={"Authorization": f"Token {key}"},
             key_setting="DEEPGRAM_API_KEY",
-            patience=patience,
+            timeouts=timeouts,
         )
         self._model = model
 

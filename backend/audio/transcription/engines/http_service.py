@@ -26,7 +26,7 @@ A = TypeVar("A", bound=BaseModel)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class HttpTimeouts:
     """How long a service may take, in seconds: to connect, to take or give the next bytes, and for everything."""
 
     connect_seconds: float = 10
@@ -48,12 +48,12 @@ class Service:
     """One service, for as long as the engine that uses it."""
 
     def __init__(
-        self, engine: str, root: str, *, headers: dict[str, str], key_setting: str, patience: Patience | None = None
+        self, engine: str, root: str, *, headers: dict[str, str], key_setting: str, timeouts: HttpTimeouts | None = None
     ) -> None:
         """`root` is what every path follows; `key_setting` names the setting that a refused key is told about."""
         self.engine = engine
         self._key_setting = key_setting
-        self._patience = patience or Patience()
+        self._patience = timeouts or HttpTimeouts()
         self._client = httpx.AsyncClient(base_url=root, headers=headers, timeout=_timeout(self._patience))
 
     async def post(self, path: str, *, answer: type[A], **request: Any) -> A:
@@ -142,10 +142,10 @@ async def _body(response: httpx.Response, *, limit_bytes: int) -> bytes:
     return bytes(body[:limit_bytes])
 
 
-def _timeout(patience: Patience) -> httpx.Timeout:
+def _timeout(timeouts: HttpTimeouts) -> httpx.Timeout:
     return httpx.Timeout(
-        connect=patience.connect_seconds,
-        write=patience.write_seconds,
-        read=patience.read_seconds,
-        pool=patience.connect_seconds,
+        connect=timeouts.connect_seconds,
+        write=timeouts.write_seconds,
+        read=timeouts.read_seconds,
+        pool=timeouts.connect_seconds,
     )

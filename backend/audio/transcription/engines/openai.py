@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, FiniteFloat
 
 from audio.transcription.contract import Segment, Transcript, Word, primary
-from audio.transcription.engines.http_service import Patience, Refusal, Service, with_version
+from audio.transcription.engines.http_service import HttpTimeouts, Refusal, Service, with_version
 from audio.transcription.engines.languages import code_of
 from audio.transcription.engines.request_file import sendable
 
@@ -56,10 +56,10 @@ class OpenAI:
 
     name = "openai"
 
-    def __init__(self, root: str, *, key: str | None, model: str, patience: Patience | None = None) -> None:
+    def __init__(self, root: str, *, key: str | None, model: str, timeouts: HttpTimeouts | None = None) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._service = Service(
-            self.name, with_version(root), headers=headers, key_setting="OPENAI_API_KEY", patience=patience
+            self.name, with_version(root), headers=headers, key_setting="OPENAI_API_KEY", timeouts=timeouts
         )
         self._model = model
         self._timed = True

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from audio.transcription.contract import Transcript, clean
-from audio.transcription.engines.http_service import Patience, Service, with_version
+from audio.transcription.engines.http_service import HttpTimeouts, Service, with_version
 from audio.transcription.improvement.same_words import same_words
 from audio.transcription.improvement.text_chunks import parts
 
@@ -59,10 +59,10 @@ class Improver:
 
     name = "improvement"
 
-    def __init__(self, root: str, *, key: str | None, model: str, patience: Patience | None = None) -> None:
+    def __init__(self, root: str, *, key: str | None, model: str, timeouts: HttpTimeouts | None = None) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._service = Service(
-            self.name, with_version(root), headers=headers, key_setting="OLLAMA_API_KEY", patience=patience
+            self.name, with_version(root), headers=headers, key_setting="OLLAMA_API_KEY", timeouts=timeouts
         )
         self._model = model
 
