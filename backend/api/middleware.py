@@ -3,6 +3,7 @@
 import asyncio
 import random
 import re
+import sys
 import time
 from http import HTTPStatus
 
@@ -27,6 +28,24 @@ LOGGED_CHARACTERS = 200  # of a path; ours are shorter, and whoever sends a long
 LINGER_SECONDS = 30
 BODY_SECONDS = 30
 SILENCE_SECONDS = 5
+
+
+class PlainRefusal:
+    """Lets a server report a refused start in one sentence instead of a traceback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on."""
+
+        async def plain(message: Message) -> None:
+            error = sys.exc_info()[1]  # Starlette sends this message while it handles the error
+            if message["type"] == "lifespan.startup.failed" and isinstance(error, PegasusError):
+                message = {**message, "message": str(error)}
+            await send(message)
+
+        await self._app(scope, receive, plain if scope["type"] == "lifespan" else send)
 
 
 class RequestLog:
@@ -144,7 +163,7 @@ class Guard:
                 await self._check_host(scope, headers)
                 self._limits.check(scope["path"], headers)
                 if needs_caller(scope["path"]):
-                    await authenticate(scope, headers, authenticator=scope["state"]["authenticator"])
+                    await authenticate(scope, headers, authenticator=scope["state"]["services"].authenticator)
             except PegasusError as error:
                 await problem_of(error)(scope, receive, send)
                 return
@@ -160,7 +179,7 @@ class Guard:
             if not self._proxied:
                 check_unproxied(headers)
         except NotForThisMachine as refusal:
-            if not await _asks_for_tokens(scope["state"]["authenticator"]):
+            if not await _asks_for_tokens(scope["state"]["services"].authenticator):
                 raise refusal from None
 
 

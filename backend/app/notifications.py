@@ -28,14 +28,30 @@ class Notifications:
     index: SearchIndex
 
 
-@asynccontextmanager
-async def notifications(settings: Settings, *, sessions: Sessions) -> AsyncIterator[Notifications]:
-    """Events, search index and webhooks, kept up for as long as the block lasts.
+@dataclass(frozen=True, kw_only=True)
+class WebhookTargets:
+    """Where webhooks go, and the key that signs them; without an address there is no key."""
 
-    Raises SettingRefused or DatabaseProblem.
-    """
+    endpoints: Sequence[Endpoint] = ()
+    secret: bytes = b""
+
+
+def webhook_targets(settings: Settings) -> WebhookTargets:
+    """What WEBHOOK_URLS and WEBHOOK_SECRET say. Raises SettingRefused."""
+    urls, secret = _plain(settings.webhook_urls), _plain(settings.webhook_secret)
+    endpoints = webhook_settings.endpoints(urls, allow_private=settings.webhook_allow_private)
+    if urls is None and secret is None:
+        return WebhookTargets()
+    return WebhookTargets(endpoints=endpoints, secret=webhook_settings.secret(secret))
+
+
+@asynccontextmanager
+async def notifications(
+    settings: Settings, *, sessions: Sessions, webhooks: WebhookTargets
+) -> AsyncIterator[Notifications]:
+    """Events, search index and webhooks, kept up for as long as the block lasts. Raises DatabaseProblem."""
     outbound = OutboundHttp(allow_private=settings.webhook_allow_private)
-    hooks = Webhooks(sessions=sessions, outbound=outbound, endpoints=webhook_endpoints(settings), secret=_key(settings))
+    hooks = Webhooks(sessions=sessions, outbound=outbound, endpoints=webhooks.endpoints, secret=webhooks.secret)
     index = SearchIndex(sessions=sessions)
     events = EventLog(sessions=sessions, followers=(index, hooks))
     feed = Feed(events)
@@ -52,21 +68,6 @@ async def notifications(settings: Settings, *, sessions: Sessions) -> AsyncItera
             task.cancel()
         await asyncio.wait(tasks)
         await outbound.close()
-
-
-def webhook_endpoints(settings: Settings) -> Sequence[Endpoint]:
-    """Where webhooks go; none unless it is configured. Raises SettingRefused."""
-    found = webhook_settings.endpoints(_plain(settings.webhook_urls), allow_private=settings.webhook_allow_private)
-    if found:
-        _key(settings)
-    return found
-
-
-def _key(settings: Settings) -> bytes:
-    """Raises SettingRefused. Without an address nothing is signed, and no key needed."""
-    if settings.webhook_urls is None and settings.webhook_secret is None:
-        return b""
-    return webhook_settings.secret(_plain(settings.webhook_secret))
 
 
 def _plain(hidden: SecretStr | None) -> str | None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import structlog
 from prometheus_client import start_http_server
 
+from app.preparation import prepare
+from app.storage_factory import open_storage
 from audio.processing.decoder_process import inspect_sandbox
 from audio.processing.decoding import Decoder
 from audio.processing.examination_step import ExaminationStep
@@ -22,9 +24,10 @@ from audio.processing.transcription_step import TranscriptionStep
 from audio.processing.worker import Worker
 from audio.transcription.contract import Engine
 from audio.transcription.engines.selection import engine_for, improver_for
-from core.database.engine import Sessions, migration_address
+from core.database.engine import Sessions, is_pooled, migration_address, open_engine, sessions_on
 from core.errors import SettingRefused
 from core.file_lock import file_lock
+from core.observability import tracing
 from core.observability.metrics import REGISTRY
 from core.settings import Settings
 from storage.contract import Storage
@@ -66,14 +69,24 @@ async def _in_turn(worker: Worker, lock: Path) -> None:
         await worker.run()
 
 
-async def work_alone(settings: Settings, *, sessions: Sessions, storage: Storage) -> None:
-    """Works until SIGTERM or SIGINT. Raises SettingRefused."""
+async def work_alone(settings: Settings) -> None:
+    """Works on recordings, and serves nothing, until SIGTERM or SIGINT. Raises PegasusError."""
+    prepared = await prepare(settings)
+    serve_metrics(settings)
     await inspect_sandbox()
-    async with open_worker(settings, sessions=sessions, storage=storage, decoding=os.cpu_count() or 1) as worker:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, worker.stop)
-        log.info("Pegasus works on recordings", engine=settings.transcription_engine)
-        await worker.run()
+    engine = open_engine(prepared.address, pooled=is_pooled(settings))
+    sessions, storage = sessions_on(engine, prepared.address), open_storage(settings)
+    try:
+        async with (
+            tracing.traced(),
+            open_worker(settings, sessions=sessions, storage=storage, decoding=os.cpu_count() or 1) as worker,
+        ):
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, worker.stop)
+            log.info("Pegasus works on recordings", engine=settings.transcription_engine)
+            await worker.run()
+    finally:
+        await engine.dispose()
 
 
 def serve_metrics(settings: Settings) -> None:

@@ -241,7 +241,7 @@ async def test_what_isnt_kept_is_admitted(settings: Settings, run_sql: RunSql) -
     async with serving(settings) as served:
         for _ in range(3):
             await served.upload()
-        feed = served.server.lifespan.state["feed"]
+        feed = served.server.lifespan.state["services"].feed
         await feed._events.catch_up()
         await run_sql("UPDATE pegasus_system.events SET created_at = now() - interval '8 days'")
         await feed._events.prune()
@@ -258,7 +258,7 @@ async def test_who_doesnt_read_is_let_go(settings: Settings, run_sql: RunSql, mo
     monkeypatch.setattr("api.protocols.event_stream.SENDING_SECONDS", 2)
     monkeypatch.setattr("api.protocols.event_stream.HEARTBEAT_SECONDS", 0.2)
     async with serving(settings) as served:
-        address, streams = httpx.URL(served.url), served.server.lifespan.state["streams"]
+        address, streams = httpx.URL(served.url), served.server.lifespan.state["services"].streams
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.connect((address.host, address.port))
@@ -307,7 +307,7 @@ def test_two_processes_tell_alike_and_end_in_order(tmp_path: Path, database: str
 async def test_many_at_once_are_each_told_once(settings: Settings, engine: AsyncEngine) -> None:
     """Whoever numbers, and however many at once, each announcement becomes one event."""
     async with serving(settings) as served, listening(Told(), served.url) as told:
-        events: EventLog = served.server.lifespan.state["feed"]._events
+        events: EventLog = served.server.lifespan.state["services"].feed._events
         numbering = asyncio.gather(*(events.number() for _ in range(10)))
         ids = await asyncio.gather(*(served.upload() for _ in range(20)))
         await numbering

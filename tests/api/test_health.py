@@ -63,7 +63,7 @@ async def test_the_last_heal_is_told(settings: Settings, run_sql: RunSql) -> Non
     for _ in range(2):
         application = create_app(settings)
         async with application.router.lifespan_context(application) as state:
-            healed = (state or {})["health"].last_heal
+            healed = (state or {})["services"].health.last_heal
         assert healed.sentence == "Parts of the schema were missing and were added."
         assert before < healed.at < datetime.now(UTC)
 
@@ -73,7 +73,7 @@ async def test_a_journal_that_cannot_be_read_holds_nobody_up(settings: Settings,
     await run_sql("ALTER TABLE pegasus_system.heals RENAME COLUMN verdict TO lost")
     application = create_app(settings)
     async with application.router.lifespan_context(application) as state:
-        assert (state or {})["health"].last_heal is None
+        assert (state or {})["services"].health.last_heal is None
 
 
 @pytest.mark.folder

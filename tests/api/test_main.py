@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -229,3 +230,21 @@ def test_another_server_reports_a_refusal_as_plainly(tmp_path: Path) -> None:
     assert "The database at 127.0.0.1:1 can't be reached: nothing listens there." in said
     assert "Traceback" not in said
     assert "hush" not in said
+
+
+def test_another_server_serves(tmp_path: Path, database: str) -> None:
+    """`uvicorn main:app` serves what `python main.py` does, and says what it doesn't bound."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", "main:app", "--port", str(port)]
+    with running(tmp_path, *command, DATABASE_URL=database) as run:
+        while not any("Uvicorn running" in line for line in run.said):
+            time.sleep(0.05)
+        url = f"http://127.0.0.1:{port}"
+        answer = httpx.post(f"{url}/api/audio/upload", files={"file": ("memo.wav", recording("wav"))})
+        assert answer.status_code == 200
+        document = httpx.get(f"{url}/openapi.json").json()
+        assert document["info"]["version"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+        assert run.end(signal.SIGTERM) == 0
+    assert any("bounds neither heads nor connections" in line for line in run.said)

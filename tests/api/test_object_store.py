@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from app.preparation import prepare
 from app.storage_factory import bucket_of
 from core.errors import SettingRefused
 from core.settings import Settings, load_settings
-from main import bring_up, create_app
+from main import create_app
 from storage.s3.chunks import CHUNK_BYTES
 from storage.s3.multipart import unfinished
 from storage.s3.upkeep import S3Upkeep
@@ -323,7 +324,7 @@ async def test_killed_connections_lose_nothing(settings: Settings, object_store:
 async def test_what_is_set_wrong_ends_the_start(settings: Settings, wrong: dict[str, Any], told: str) -> None:
     """A server whose object store refuses it doesn't start, and says which setting it is in one sentence."""
     with pytest.raises(SettingRefused, match=told) as refused:
-        await bring_up(Settings(**settings.model_dump() | wrong))
+        await prepare(Settings(**settings.model_dump() | wrong))
     assert "127.0.0.1" not in str(refused.value)
 
 

@@ -59,7 +59,7 @@ async def test_cursors_lead_through_the_whole_list(
 ) -> None:
     """In every order and with every filter the pages are those of the list as a whole, by cursor as by offset."""
     await run_sql(FILL)
-    await app.state["recordings"].index.sweep()
+    await app.state["services"].recordings.index.sweep()
     for (by, order), filters in LISTS:
         asked: dict[str, Any] = {"sort": by, "order": order} | filters
         whole = await page(client, **asked, limit=1000)

@@ -105,7 +105,7 @@ async def test_what_changes_is_found_by_what_it_is_now(
 @pytest.fixture
 async def index(app: Started) -> SearchIndex:
     """The search index of the application, once it has swept."""
-    index: SearchIndex = app.state["recordings"].index
+    index: SearchIndex = app.state["services"].recordings.index
     while not index.complete:
         await asyncio.sleep(0.01)
     return index

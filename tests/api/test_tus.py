@@ -386,7 +386,7 @@ async def test_expired_uploads_go(
     old, living, finished = [await begin(client, len(WAV)) for _ in range(3)]
     for where, stop in ((old, 20_000), (living, 20_000), (finished, len(WAV))):
         assert (await patch(client, where, 0, WAV[:stop])).status_code == 204
-    uploads = app.state["uploads"]
+    uploads = app.state["services"].uploads
     assert await uploads.expire() == 0
     over = "UPDATE pegasus_system.uploads SET expires_at = now() - interval '1 second' WHERE id = $1"
     for where in (old, finished):

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.notifications import webhook_endpoints
+from app.notifications import webhook_targets
 from audio.model.audio_file import ProcessingStatus
 from core.errors import SettingRefused
 from core.outbound_http import AddressRefused, NotReached, OutboundHttp, is_public
@@ -239,6 +239,6 @@ def test_impossible_settings(setting: str, values: dict[str, str]) -> None:
     """What can't be sent to, or isn't a key, is refused by the setting's name and without its value."""
     settings = load_settings(None, **values)
     with pytest.raises(SettingRefused) as refused:
-        webhook_endpoints(settings)
+        webhook_targets(settings)
     assert refused.value.setting == setting
     assert "hush" not in str(refused.value)

@@ -153,7 +153,7 @@ class _Server(uvicorn.Server):
         if ends and self._closes_at is None:
             grace = self.config.drain.grace_seconds if self._captured_signals[:1] == [signal.SIGTERM] else 0
             self._closes_at = time.monotonic() + grace
-            self.lifespan.state["stopping"].set()  # not ready from now on, and streams end
+            self.lifespan.state["services"].stopping.set()  # not ready from now on, and streams end
             log.info("Pegasus drains: it isn't ready any more", grace_seconds=grace)
         return ends and (self.force_exit or time.monotonic() >= (self._closes_at or 0))
 

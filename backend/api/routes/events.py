@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Request, Response
 
 from api.guards.authentication import AuthenticatedCaller, address_of, sent_secret
 from api.protocols.event_stream import EventStream, place
-from api.state import Current
+from api.services import CurrentServices
 from core.labels import user_label
 
 router = APIRouter(prefix="/api/audio", tags=["audio"])
@@ -27,7 +27,7 @@ SHOWN: dict[int | str, dict[str, Any]] = {
 @router.get("/events", response_class=Response, responses=SHOWN)
 async def events(
     request: Request,
-    state: Current,
+    services: CurrentServices,
     caller: AuthenticatedCaller,
     last_event_id: Annotated[str | None, Header()] = None,
     user_id: str | None = None,
@@ -41,18 +41,18 @@ async def events(
     owner = caller.asking_for(user_label(user_id))
     address = address_of(request)
     who = caller.counted_as(address)
-    secret, authenticator = sent_secret(request.headers), state["authenticator"]
+    secret, authenticator = sent_secret(request.headers), services.authenticator
 
     async def authenticate() -> None:
         await authenticator.admit(secret, address=address)
 
-    number, lost = await place(state["feed"], last_event_id)
+    number, lost = await place(services.feed, last_event_id)
     return EventStream(
-        state["feed"],
+        services.feed,
         number=number,
         lost=lost,
         owner=owner,
         authenticate=authenticate,
-        stopping=state["stopping"],
-        counted=state["streams"].opened(who),
+        stopping=services.stopping,
+        counted=services.streams.opened(who),
     )

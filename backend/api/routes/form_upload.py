@@ -13,7 +13,7 @@ from api.http1.request_body import Body
 from api.protocols.digests import DigestCheck, sent_digests
 from api.protocols.multipart import LIMITS, Form
 from api.schemas import FORM, RETRY_KEY, UploadedRecording
-from api.state import Current, State
+from api.services import CurrentServices, Services
 from audio.intake.idempotency_keys import IdempotencyKey, IdempotencyKeyTaken
 from audio.intake.ingest import Details
 from audio.model.audio_file import AudioFile
@@ -35,8 +35,9 @@ class StraightRoute(APIRoute):
             await super().handle(scope, receive, send)
             return
         request, state = Request(scope, receive), scope["state"]
+        services: Services = state["services"]
         key = request.headers.get("idempotency-key")
-        answer = await upload(request, state, caller=state["caller"], idempotency_key=key)
+        answer = await upload(request, services, caller=state["caller"], idempotency_key=key)
         await answer(scope, receive, send)
 
 
@@ -46,7 +47,7 @@ router = APIRouter(tags=["audio"], route_class=StraightRoute)
 @router.post(PATH, openapi_extra=FORM, response_model=UploadedRecording)
 async def upload(
     request: Request,
-    state: Current,
+    services: CurrentServices,
     caller: AuthenticatedCaller,
     idempotency_key: Annotated[str | None, Header(json_schema_extra=RETRY_KEY)] = None,
 ) -> Response:
@@ -56,27 +57,29 @@ async def upload(
     again under the same Idempotency-Key, an upload is the same recording, and its body isn't read again.
     """
     key = IdempotencyKey(caller.user_id or "", idempotency_key) if idempotency_key is not None else None
-    recording = await state["ingest"].known(key)
+    recording = await services.ingest.known(key)
     headers = {} if recording is None else {"Idempotency-Replayed": "true"}
-    recording = recording or await _first_of_its_key(request, state, caller, key)
+    recording = recording or await _first_of_its_key(request, services, caller, key)
     told = UploadedRecording.model_validate(recording).model_dump_json()  # once: FastAPI would validate it again
     return Response(told, media_type="application/json", headers=headers)
 
 
-async def _first_of_its_key(request: Request, state: State, caller: Caller, key: IdempotencyKey | None) -> AudioFile:
+async def _first_of_its_key(
+    request: Request, services: Services, caller: Caller, key: IdempotencyKey | None
+) -> AudioFile:
     """Takes a recording in; when another upload under its key comes first, that one is the recording."""
     try:
-        return await _take_in(request, state, caller, key)
+        return await _take_in(request, services, caller, key)
     except IdempotencyKeyTaken:
-        first = await state["ingest"].known(key)
+        first = await services.ingest.known(key)
         if first is None:  # and has already been deleted
             raise
         return first
 
 
-async def _take_in(request: Request, state: State, caller: Caller, key: IdempotencyKey | None) -> AudioFile:
-    ingest, body = state["ingest"], Body(request.scope, request.receive)
-    state["rate"].check(caller.counted_as(address_of(request)))
+async def _take_in(request: Request, services: Services, caller: Caller, key: IdempotencyKey | None) -> AudioFile:
+    ingest, body = services.ingest, Body(request.scope, request.receive)
+    services.upload_rate.check(caller.counted_as(address_of(request)))
     form = Form(request.headers.get("content-type", ""), file_limit_bytes=ingest.limit_bytes)
     whole = DigestCheck(sent_digests(request.headers))
     await ingest.admit(caller.user_id, declared_bytes=max(0, (body.declared_bytes or 0) - LIMITS.overhead_bytes))

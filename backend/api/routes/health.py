@@ -49,9 +49,9 @@ async def ready(request: Request, response: Response) -> Readiness:
 
     With MIGRATIONS=off somebody else verifies the schema; then it is told as not checked, and holds nobody up.
     """
-    health: Health = request.state.health
+    health: Health = request.state.services.health
     parts = await health.parts()
-    draining = request.state.stopping.is_set()
+    draining = request.state.services.stopping.is_set()
     well = "not well" not in parts.values() and not draining
     response.status_code = 200 if well else 503
     status: Literal["ready", "not ready"] = "ready" if well else "not ready"

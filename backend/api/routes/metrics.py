@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from api.guards.authentication import METRICS_PATH, AdminNeeded, AuthenticatedCaller
 from api.scrape_gauges import GaugeCollector
-from api.state import Current
+from api.services import CurrentServices
 from core.observability import metrics
 
 router = APIRouter(tags=["health"])
@@ -21,11 +21,11 @@ SHOWN: dict[int | str, dict[str, Any]] = {
 
 
 @router.get(METRICS_PATH, response_class=Response, responses=SHOWN)
-async def scrape(request: Request, state: Current, caller: AuthenticatedCaller) -> Response:
+async def scrape(request: Request, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Tells what is counted and measured, for Prometheus; where tokens are needed, to an admin's."""
     if caller.owner is not None:
         raise AdminNeeded
-    facts = await state["watched"].facts()
+    facts = await services.gauges.facts()
     encode, media_type = _encoder(request.headers.get("accept", ""))
     return Response(await asyncio.to_thread(lambda: encode(_everything(facts))), media_type=media_type)
 

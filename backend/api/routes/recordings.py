@@ -19,7 +19,7 @@ from api.schemas import (
     Recording,
     RecordingPage,
 )
-from api.state import Current, State
+from api.services import CurrentServices, Services
 from audio.library.cursor import LONGEST as LONGEST_CURSOR
 from audio.library.cursor import Cursor
 from audio.library.filters import Filters, SortedBy, Sorting
@@ -64,7 +64,7 @@ async def _sorting(*, sort: SortedBy = "uploaded", order: Literal["asc", "desc"]
 @router.get("")
 @router.get("/", include_in_schema=False)
 async def page(
-    state: Current,
+    services: CurrentServices,
     wanted: Annotated[Filters, Depends(_wanted)],
     sorting: Annotated[Sorting, Depends(_sorting)],
     *,
@@ -84,7 +84,7 @@ async def page(
     of a long list.
     """
     after = None if cursor is None else Cursor.of(cursor, sorting=sorting)
-    found = await state["recordings"].page(wanted, sorting=sorting, limit=limit, offset=offset, after=after)
+    found = await services.recordings.page(wanted, sorting=sorting, limit=limit, offset=offset, after=after)
     shown = [Recording.model_validate(item) for item in found.items]
     if wanted.text is not None:
         shown = await asyncio.to_thread(_found, found.items, wanted.text)
@@ -112,30 +112,34 @@ def _found(items: Sequence[AudioFile], query: str) -> list[Recording]:
 
 
 @router.get("/tags")
-async def labels_in_use(state: Current, caller: AuthenticatedCaller, user_id: str | None = None) -> LabelsInUse:
+async def labels_in_use(
+    services: CurrentServices, caller: AuthenticatedCaller, user_id: str | None = None
+) -> LabelsInUse:
     """Lists every tag and category in use."""
-    tags, categories = await state["recordings"].labels_in_use(caller.asking_for(user_label(user_id)))
+    tags, categories = await services.recordings.labels_in_use(caller.asking_for(user_label(user_id)))
     return LabelsInUse(tags=list(tags), categories=list(categories))
 
 
 @router.get("/{recording_id:uuid}")
-async def find(recording_id: UUID, state: Current, caller: AuthenticatedCaller) -> Recording:
+async def find(recording_id: UUID, services: CurrentServices, caller: AuthenticatedCaller) -> Recording:
     """Shows a recording."""
-    return Recording.model_validate(await state["recordings"].find(recording_id, owner=caller.owner))
+    return Recording.model_validate(await services.recordings.find(recording_id, owner=caller.owner))
 
 
 @router.delete("/{recording_id:uuid}")
-async def remove(recording_id: UUID, state: Current, caller: AuthenticatedCaller) -> Message:
+async def remove(recording_id: UUID, services: CurrentServices, caller: AuthenticatedCaller) -> Message:
     """Deletes a recording with its bytes."""
-    await state["recordings"].remove(recording_id, owner=caller.owner)
+    await services.recordings.remove(recording_id, owner=caller.owner)
     return Message(message="File deleted successfully")
 
 
 @router.put("/{recording_id:uuid}/tags", max_body_size=JSON_BODY_BYTES)
-async def relabel(recording_id: UUID, labels: NewLabels, state: Current, caller: AuthenticatedCaller) -> Recording:
+async def relabel(
+    recording_id: UUID, labels: NewLabels, services: CurrentServices, caller: AuthenticatedCaller
+) -> Recording:
     """Gives a recording another tag, category or both."""
     changes = labels.model_dump(include=labels.model_fields_set)
-    changed = await state["recordings"].relabel(recording_id, changes, owner=caller.owner)
+    changed = await services.recordings.relabel(recording_id, changes, owner=caller.owner)
     return Recording.model_validate(changed)
 
 
@@ -143,7 +147,7 @@ async def relabel(recording_id: UUID, labels: NewLabels, state: Current, caller:
 async def get_bytes(
     recording_id: UUID,
     request: Request,
-    state: Current,
+    services: CurrentServices,
     caller: AuthenticatedCaller,
     *,
     variant: Variant = "original",
@@ -154,39 +158,43 @@ async def get_bytes(
     The variant `playback` is what browsers can play and jump about in: the original, where they can do that with it.
     With `redirect` the answer may be 307 and a link to the object store, good for 15 minutes for whoever has it.
     """
-    sent = await _sent(recording_id, variant, state, caller)
-    elsewhere = await redirection(sent, state["recordings"].storage) if redirect else None
+    sent = await _sent(recording_id, variant, services, caller)
+    elsewhere = await redirection(sent, services.recordings.storage) if redirect else None
     if elsewhere is not None:
         return elsewhere
-    return await download(sent, state["recordings"].storage, request=request.headers, with_body=True)
+    return await download(sent, services.recordings.storage, request=request.headers, with_body=True)
 
 
 @router.head("/{recording_id:uuid}/download", include_in_schema=False)
 async def head_bytes(
-    recording_id: UUID, request: Request, state: Current, caller: AuthenticatedCaller, variant: Variant = "original"
+    recording_id: UUID,
+    request: Request,
+    services: CurrentServices,
+    caller: AuthenticatedCaller,
+    variant: Variant = "original",
 ) -> Response:
     """Says what a GET would send."""
-    sent = await _sent(recording_id, variant, state, caller)
-    return await download(sent, state["recordings"].storage, request=request.headers, with_body=False)
+    sent = await _sent(recording_id, variant, services, caller)
+    return await download(sent, services.recordings.storage, request=request.headers, with_body=False)
 
 
-async def _sent(recording_id: UUID, variant: Variant, state: State, caller: Caller) -> Sent:
-    recordings = state["recordings"]
+async def _sent(recording_id: UUID, variant: Variant, services: Services, caller: Caller) -> Sent:
+    recordings = services.recordings
     recording = await recordings.find(recording_id, owner=caller.owner)
     chosen = playable if variant == "playback" else original
     return await chosen(recording, recordings.storage)
 
 
 @router.get("/{recording_id:uuid}/waveform", response_class=Response)
-async def waveform(recording_id: UUID, state: Current, caller: AuthenticatedCaller) -> Response:
+async def waveform(recording_id: UUID, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Sends a recording's outline in audiowaveform's JSON format, version 2, as peaks.js reads it."""
-    recordings = state["recordings"]
+    recordings = services.recordings
     recording = await recordings.find(recording_id, owner=caller.owner)
     content = await waveform_of(recording, recordings.storage)
     return Response(content, media_type="application/json", headers={"Cache-Control": "private, no-cache"})
 
 
 @router.post("/{recording_id:uuid}/retry", status_code=202)
-async def retry(recording_id: UUID, state: Current, caller: AuthenticatedCaller) -> Recording:
+async def retry(recording_id: UUID, services: CurrentServices, caller: AuthenticatedCaller) -> Recording:
     """Has a recording processed again that failed, or that has no transcript. What was found before is kept."""
-    return Recording.model_validate(await state["recordings"].retry(recording_id, owner=caller.owner))
+    return Recording.model_validate(await services.recordings.retry(recording_id, owner=caller.owner))

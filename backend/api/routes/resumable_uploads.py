@@ -22,7 +22,7 @@ from api.protocols.tus import (
     sent_offset,
 )
 from api.routes.resumable_upload_docs import APPEND, BEGIN, END, OPTIONS, STATE
-from api.state import Current
+from api.services import CurrentServices
 from audio.intake.ingest import Details
 from audio.intake.resumable.repository import UploadOwner
 
@@ -36,23 +36,23 @@ router = APIRouter(prefix=UPLOADS_PATH, tags=["uploads"], dependencies=[Depends(
 
 
 @router.options("", status_code=204, response_class=Response, openapi_extra=OPTIONS)
-async def options(state: Current) -> Response:
+async def options(services: CurrentServices) -> Response:
     """Says what of tus is offered."""
-    return Response(status_code=204, headers=capabilities(state["uploads"].limit_bytes))
+    return Response(status_code=204, headers=capabilities(services.uploads.limit_bytes))
 
 
 @router.options("/{upload_id}", status_code=204, response_class=Response, openapi_extra=OPTIONS)
-async def options_of(upload_id: str, state: Current) -> Response:
+async def options_of(upload_id: str, services: CurrentServices) -> Response:
     """Says the same of an upload, whether there is one or not."""
-    return await options(state)
+    return await options(services)
 
 
 @router.post("", status_code=201, response_class=Response, openapi_extra=BEGIN)
-async def begin(request: Request, state: Current, caller: AuthenticatedCaller) -> Response:
+async def begin(request: Request, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Begins an upload, with its first bytes where the body brings some. What is wrong with it is said at once."""
-    uploads, headers, body = state["uploads"], request.headers, Body(request.scope, request.receive)
+    uploads, headers, body = services.uploads, request.headers, Body(request.scope, request.receive)
     who = caller.counted_as(address_of(request))
-    state["rate"].check(who)
+    services.upload_rate.check(who)
     length, said = new_length(headers), sent_metadata(headers)
     details = Details(
         original_filename=said.file_name,
@@ -76,18 +76,18 @@ async def begin(request: Request, state: Current, caller: AuthenticatedCaller) -
 
 
 @router.head("/{upload_id}", response_class=Response, openapi_extra=STATE)
-async def state_of(upload_id: UUID, state: Current, caller: AuthenticatedCaller) -> Response:
+async def state_of(upload_id: UUID, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Says from which byte an upload goes on, and which recording it has become."""
-    upload, offset = await state["uploads"].offset(upload_id, owner=caller.owner)
+    upload, offset = await services.uploads.offset(upload_id, owner=caller.owner)
     return Response(headers=progress(upload, offset) | description(upload))
 
 
 @router.patch("/{upload_id}", status_code=204, response_class=Response, openapi_extra=APPEND)
-async def append(upload_id: UUID, request: Request, state: Current, caller: AuthenticatedCaller) -> Response:
+async def append(upload_id: UUID, request: Request, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Appends bytes to an upload. The answer comes when they are durable; with the last one it is a recording."""
     headers, body = request.headers, Body(request.scope, request.receive)
     check_type(headers)
-    upload, offset = await state["uploads"].append(
+    upload, offset = await services.uploads.append(
         upload_id,
         body.pump,
         owner=caller.owner,
@@ -100,9 +100,9 @@ async def append(upload_id: UUID, request: Request, state: Current, caller: Auth
 
 
 @router.delete("/{upload_id}", status_code=204, response_class=Response, openapi_extra=END)
-async def end(upload_id: UUID, state: Current, caller: AuthenticatedCaller) -> Response:
+async def end(upload_id: UUID, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Ends an upload and removes what came of it; a recording that it has become stays."""
-    await state["uploads"].end(upload_id, owner=caller.owner)
+    await services.uploads.end(upload_id, owner=caller.owner)
     return Response(status_code=204)
 
 

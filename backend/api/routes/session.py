@@ -9,7 +9,7 @@ from access.authenticator import LONGEST_SECRET, TokenInvalid
 from access.caller import NOBODY, Caller
 from api.guards.authentication import SESSION_PATH, address_of, sent_secret
 from api.guards.session_cookie import forget_secret, keep_secret
-from api.state import Current
+from api.services import CurrentServices
 
 BODY_BYTES = 8 * 1024
 router = APIRouter(prefix=SESSION_PATH, tags=["session"])
@@ -31,9 +31,9 @@ class Session(BaseModel):
 
 
 @router.get("")
-async def session(request: Request, response: Response, state: Current) -> Session:
+async def session(request: Request, response: Response, services: CurrentServices) -> Session:
     """Says whether a token is needed, and whose was sent. A cookie that isn't good any more is forgotten."""
-    authenticator = state["authenticator"]
+    authenticator = services.authenticator
     try:
         secret = sent_secret(request.headers)
         caller = NOBODY if secret is None else await authenticator.admit(secret, address=address_of(request))
@@ -44,19 +44,19 @@ async def session(request: Request, response: Response, state: Current) -> Sessi
 
 
 @router.post("", max_body_size=BODY_BYTES)
-async def sign_in(sent: SignIn, request: Request, response: Response, state: Current) -> Session:
+async def sign_in(sent: SignIn, request: Request, response: Response, services: CurrentServices) -> Session:
     """Lets the browser keep a token, in a cookie that no script can read. 401 when it isn't valid."""
     secret = sent.token.strip()
-    caller = await state["authenticator"].admit(secret, address=address_of(request))
+    caller = await services.authenticator.admit(secret, address=address_of(request))
     keep_secret(response, secret, secure=_is_encrypted(request))
-    return _told(caller, needs_token=await state["authenticator"].needs_token(), signed_in=True)
+    return _told(caller, needs_token=await services.authenticator.needs_token(), signed_in=True)
 
 
 @router.delete("")
-async def sign_out(request: Request, response: Response, state: Current) -> Session:
+async def sign_out(request: Request, response: Response, services: CurrentServices) -> Session:
     """Lets the browser forget the token. The token itself stays valid."""
     forget_secret(response)
-    return _told(NOBODY, needs_token=await state["authenticator"].needs_token(), signed_in=False)
+    return _told(NOBODY, needs_token=await services.authenticator.needs_token(), signed_in=False)
 
 
 def _told(caller: Caller, *, needs_token: bool, signed_in: bool) -> Session:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from api.guards.authentication import AuthenticatedCaller
 from api.protocols.download import content_disposition
 from api.schemas import Transcript
-from api.state import Current
+from api.services import CurrentServices
 from audio.model.audio_file import AudioFile, ProcessingStatus
 from audio.processing.results import transcript_of
 from audio.transcription import subtitles
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/api/audio", tags=["audio"])
 @router.get("/{recording_id:uuid}/transcript", response_model=Transcript)
 async def transcript(
     recording_id: UUID,
-    state: Current,
+    services: CurrentServices,
     caller: AuthenticatedCaller,
     *,
     improved: bool = True,
@@ -40,7 +40,7 @@ async def transcript(
     In a `format` it is a file: `txt`; `srt` or `vtt` for a player, always in the words that were heard, since only
     these have their times; `json` with the language and the time of each word.
     """
-    recordings = state["recordings"]
+    recordings = services.recordings
     recording = await recordings.find(recording_id, owner=caller.owner)
     if format is not None:
         document = await transcript_of(recording, recordings.storage)

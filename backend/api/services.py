@@ -1,7 +1,8 @@
-"""What the lifespan hands to every request."""
+"""What a request may use: one value, made by the lifespan."""
 
 import asyncio
-from typing import Annotated, TypedDict, cast
+from dataclasses import dataclass
+from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
@@ -16,23 +17,24 @@ from audio.intake.resumable.resumable_uploads import Uploads
 from audio.library.recordings import Recordings
 
 
-class State(TypedDict):
-    """Everything that endpoints work with."""
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Everything that endpoints work with; `stopping` is set once the server drains."""
 
     recordings: Recordings
     ingest: Ingest
     uploads: Uploads
     health: Health
     authenticator: Authenticator
-    rate: UploadRate
+    upload_rate: UploadRate
     feed: Feed
     streams: Streams
-    watched: ScrapeGauges
+    gauges: ScrapeGauges
     stopping: asyncio.Event
 
 
-async def _state(request: Request) -> State:  # a plain function would be called in a thread
-    return cast("State", request.state)
+async def _services(request: Request) -> Services:  # a plain function would be called in a thread
+    return cast("Services", request.state.services)
 
 
-Current = Annotated[State, Depends(_state)]
+CurrentServices = Annotated[Services, Depends(_services)]
