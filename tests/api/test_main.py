@@ -20,7 +20,7 @@ from core.settings import ROOT
 from tests.audio.samples import recording
 from tests.conftest import RunSql
 
-START_SECONDS = 60
+START_SECONDS = 100
 
 
 class Run:
