@@ -69,7 +69,7 @@ FORBIDDEN = {
 ALONE = """
 import errno, os, resource, socket, sys
 sys.path.append(sys.argv[1])
-from audio.processing.decoder import box, landlock, privileges, seccomp
+from audio.processing.decoder import landlock, privileges, sandbox, seccomp
 from audio.processing.decoder.libc import prctl
 
 def outcome(attempt):
@@ -79,7 +79,7 @@ def outcome(attempt):
         return errno.errorcode[error.errno]
 
 def limits():
-    for limit in box.NOTHING_OF:
+    for limit in sandbox.NOTHING_OF:
         resource.setrlimit(limit, (0, 0))
 
 listener = socket.create_server(("127.0.0.1", 0))
@@ -103,7 +103,7 @@ LAYERS = {
 WITHOUT = """
 import json, sys
 sys.path.append(sys.argv[1])
-from audio.processing.decoder import box, libc, seccomp
+from audio.processing.decoder import libc, sandbox, seccomp
 libc.prctl(38, 1)
 seccomp.filter_calls()  # as a system that has none of the layers refuses them
 print(json.dumps(box.close_box()))
@@ -112,7 +112,7 @@ print(json.dumps(box.close_box()))
 BROKEN = """
 import errno, sys
 sys.path.append(sys.argv[1])
-from audio.processing.decoder import box
+from audio.processing.decoder import sandbox
 
 def fail():
     raise OSError(errno.ENOMEM, "")
