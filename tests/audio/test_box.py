@@ -106,7 +106,7 @@ sys.path.append(sys.argv[1])
 from audio.processing.decoder import libc, sandbox, seccomp
 libc.prctl(38, 1)
 seccomp.filter_calls()  # as a system that has none of the layers refuses them
-print(json.dumps(box.close_box()))
+print(json.dumps(sandbox.close_sandbox()))
 """
 
 BROKEN = """
@@ -117,7 +117,7 @@ from audio.processing.decoder import sandbox
 def fail():
     raise OSError(errno.ENOMEM, "")
 
-box.restrict_self = fail
+sandbox.restrict_self = fail
 """
 
 
