@@ -16,7 +16,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from access import tokens
 from access.tokens import Token
-from core.database.engine import async_session
+from core.database import async_session
 from core.errors import PegasusError
 
 UNDEFINED_TABLE = "42P01"

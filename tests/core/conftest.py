@@ -31,7 +31,7 @@ sys.stdin.read()
 
 ONE_LINER = """
 import asyncio
-from core.database.engine import async_session
+from core.database import async_session
 async def test():
     async with async_session() as session:
         print('✅ Database connection works!')

@@ -54,7 +54,7 @@ cat .env
 # Test database connection
 python3 -c "
 import asyncio
-from core.database.engine import async_session
+from core.database import async_session
 async def test():
     async with async_session() as session:
         print('✅ Database connection works!')
