@@ -8,8 +8,9 @@ from typing import TypeAlias
 from reconcile.create import Creation, creations
 from reconcile.locate import Location
 from reconcile.normalize import rename_statements
+from reconcile.numbering import numbering
 from reconcile.repair import mend
-from reconcile.schema import Difference, unquoted
+from reconcile.schema import Difference, Key, unquoted
 from reconcile.sql.names import names_in
 from reconcile.sql.split import first_word
 from reconcile.tape import BASE, Revision, Statement, Tape
@@ -194,6 +195,11 @@ def _repairs(location: Location, tape: Tape, large: frozenset[str]) -> Iterator[
     if location.remaining or location.rerun:
         yield from (Execute(statement.sql) for statement in location.remaining)
         return
+    first = _needed_to_mend(location)
+    recorded = statements_making(location, tape)
+    made = () if recorded else creations(to_make(location), storage=location.storage) or ()
+    yield from (Execute(statement.sql) for statement in recorded if first.issuperset(statement.effects))
+    yield from (Execute(creation.sql) for creation in made if creation.item.key in first)
     for item in location.differing:
         mended = mend(item, storage=location.storage.get(item.key, "")) or ()
         if item.key.kind == "index" and item.key.relation in large:
@@ -201,13 +207,28 @@ def _repairs(location: Location, tape: Tape, large: frozenset[str]) -> Iterator[
         else:
             yield from (Execute(sql) for sql in mended)
     yield from (Execute(promotion.statement) for promotion in location.promotions)
-    recorded = statements_making(location, tape)
-    if recorded:
-        yield from _played(recorded, tuple(statement for statement in recorded if _indexes(statement, large)))
-        return
-    made = creations(to_make(location), storage=location.storage) or ()
+    recorded = tuple(statement for statement in recorded if not first.issuperset(statement.effects))
+    made = tuple(creation for creation in made if creation.item.key not in first)
+    indexes = tuple(statement for statement in recorded if _indexes(statement, large))
+    yield from (Execute(statement.sql) for statement in recorded if statement not in indexes)
     yield from (Execute(creation.sql) for creation in made if not _is_on(creation, large))
+    schema = tape.after(location.applied)
+    for item in to_make(location):
+        if item.key.kind == "sequence":
+            yield from (Execute(sql) for sql in numbering(item.key, schema, tape))
+    yield from (BuildBeside(beside(statement.sql)) for statement in indexes)
     yield from (BuildBeside(beside(creation.sql)) for creation in made if _is_on(creation, large))
+
+
+def _needed_to_mend(location: Location) -> frozenset[Key]:
+    """What is missing and has to be there before what differs can be mended: a default calls it."""
+    texts = [(item.expected or "").replace("''", "'") for item in location.differing]
+    return frozenset(
+        item.key
+        for item in to_make(location)
+        if item.key.kind in ("type", "domain", "sequence", "function")
+        and any(item.key.name.partition("(")[0] in text for text in texts)
+    )
 
 
 def to_make(location: Location) -> tuple[Difference, ...]:
