@@ -13,7 +13,7 @@ from reconcile.normalize import Normalized, normalize
 from reconcile.observe import Observation
 from reconcile.place import Claims, Doubt, Pending, Proof, find_place, label, with_presumed
 from reconcile.promotion import Promotion, promotions_of
-from reconcile.repair import ELSEWHERE, RELATIONS, mend
+from reconcile.repair import ELSEWHERE, RELATIONS, UNPOPULATED, mend
 from reconcile.schema import INVALID, Difference, Key, Schema, table_key, tables_in
 from reconcile.severity import Severity, is_undecided, severity_of_others, severity_of_ours
 from reconcile.stand_ins import put_up_with
@@ -47,9 +47,9 @@ class Location:
     code.
     `extra` are objects on our tables that the tape doesn't know; `rejecting` are those of them that surely make a write
     fail, `undecided` those of which the catalogs don't tell. `tolerated` differs and keeps nobody from working, and
-    can't be mended without a person, or serves as it is. `unenforced` are foreign keys whose triggers are disabled,
-    `promotions` unique indexes of others that become a constraint that is missing. `renamed` pairs a missing column
-    with an extra one that may be it. `readings` are the revisions that an ambiguous database may honestly be at,
+    can't be mended without a person, or serves as it is. `unpopulated` are materialized views that the chain fills, and
+    that can't be read. `unenforced` are foreign keys whose triggers are disabled, `promotions` unique indexes of others
+    that become a constraint that is missing. `renamed` pairs a missing column with an extra one that may be it. `readings` are the revisions that an ambiguous database may honestly be at,
     `doubts` what that hangs on, `proof` what decided it, `seen` what the rows say of revisions that aren't on record.
     `strangers` are ids on record that are another chain's, and stay there: this chain has nothing here, or a row of its
     own. `namesakes` are others' tables that bear the names of ours.
@@ -70,6 +70,7 @@ class Location:
     rejecting: tuple[Difference, ...] = ()
     undecided: tuple[Difference, ...] = ()
     tolerated: tuple[Difference, ...] = ()
+    unpopulated: tuple[Difference, ...] = ()
     unenforced: tuple[Key, ...] = ()
     promotions: tuple[Promotion, ...] = ()
     renamed: tuple[tuple[Difference, Difference], ...] = ()
@@ -125,6 +126,11 @@ def locate(
     ended = place.applied <= claims.applied  # what the chain once made, and is there, somebody else has put there
     missing, differing, tolerated = _apart(expected, ours, observation, recorded, ended=ended)
     extra = tuple(item for item in _extra(observation, words, tape) if item.key.relation not in tables_in(ignoring))
+    unpopulated = tuple(
+        Difference(key, "populated", UNPOPULATED)
+        for key in expected
+        if observation.details.get(key) == UNPOPULATED and key not in tape.unpopulated
+    )
     promotions = tuple(promotions_of(missing, extra))
     extra = tuple(item for item in extra if item.key not in {promotion.index for promotion in promotions})
     rejecting = tuple(item for item in extra if severity_of_others(item, observation, recorded) is Severity.BREAKING)
@@ -134,7 +140,7 @@ def locate(
     strangers = _strangers(observation.claimed or (), place.applied, tape, shared=shared)
 
     def judge() -> Verdict:
-        sound = not missing and not differing and not place.pending and not words.relabellings
+        sound = not (missing or differing or unpopulated or place.pending or words.relabellings)
         if sound and tips == observation.claimed == (tape.head,) and not rejecting and not place.readings:
             return Verdict.CURRENT
         if len(claims.unknown) == len(claims.rows) == 1 and _has_all(tape.end, words.ours, observation, recorded):
@@ -170,6 +176,7 @@ def locate(
             *(item for item in extra if is_undecided(item, observation, recorded)),
         ),
         tolerated=(*stand_ins, *tolerated),
+        unpopulated=unpopulated,
         unenforced=tuple(key for key in expected if observation.details.get(key) == UNENFORCED_BY_TRIGGERS),
         promotions=promotions,
         renamed=renamed,

@@ -117,8 +117,8 @@ class Observation:
     `home` is the schema that was looked at as ours, and `versions` the version table in it. `path` is the search path
     on which names are spelled as they are here, `given_path` the connection's own. `version_length` is how many
     characters an id on record may have, None where there is no limit. `details` tell more of some objects than is
-    compared: the storage parameters of an index, whose a sequence is, whether row security binds this user, and whether
-    the triggers of a foreign key are disabled.
+    compared: the storage parameters of an index, whose a sequence is, whether row security binds this user, whether the
+    triggers of a foreign key are disabled, and whether a materialized view can be read.
     """
 
     schema: Schema

@@ -23,7 +23,7 @@ scope AS (
 ),
 relation AS (
     SELECT c.oid, c.relkind, c.relpersistence, c.relrowsecurity, c.relforcerowsecurity, c.relispartition,
-           c.reloptions, c.reltablespace, s.schema, pg_catalog.quote_ident(c.relname::text) AS name,
+           c.relispopulated, c.reloptions, c.reltablespace, s.schema, pg_catalog.quote_ident(c.relname::text) AS name,
            s.prefix || pg_catalog.quote_ident(c.relname::text) AS path,
            pg_catalog.quote_ident(s.nspname::text) || '.'::text || pg_catalog.quote_ident(c.relname::text) AS qualified
     FROM pg_catalog.pg_class c JOIN scope s ON s.oid = c.relnamespace
@@ -204,7 +204,8 @@ SELECT CASE r.relkind WHEN 'v'::"char" THEN 'view'::text ELSE 'materialized_view
                  FROM pg_catalog.pg_options_to_table(r.reloptions) o
                  WHERE r.relkind = 'v'::"char"
                    AND (o.option_name = 'check_option'::text OR CAST(o.option_value AS boolean))), ''::text)
-       || pg_catalog.pg_get_viewdef(r.oid), 0, ''
+       || pg_catalog.pg_get_viewdef(r.oid), 0,
+       CASE WHEN r.relispopulated THEN ''::text ELSE 'unpopulated'::text END
 FROM relation r
 WHERE r.relkind IN ('v'::"char", 'm'::"char")
   AND (CAST(:names AS text[]) IS NULL OR r.path = ANY (CAST(:names AS text[])))

@@ -48,12 +48,13 @@ def plan(location: Location, tape: Tape, *, large: frozenset[str] = frozenset(),
     steps = tuple(steps_forward(location, tape, large))
     heavy = heavy_steps(location, tape, large)
     if heavy and not consent:
-        return Plan(refusal=_too_heavy(heavy))
+        refreshes = " ".join(f"{sql};" for item in location.unpopulated for sql in mend(item) or ())
+        return Plan(refusal=_too_heavy(heavy, *([refreshes] if refreshes else [])))
     return Plan(steps=steps, notes=_notes(location, tape) + tuple(heavy))
 
 
-def _too_heavy(heavy: tuple[str, ...]) -> Refusal:
-    return Refusal("; ".join(heavy), ("choose a quiet time, then: python -m reconcile heal --yes",))
+def _too_heavy(heavy: tuple[str, ...], *by_hand: str) -> Refusal:
+    return Refusal("; ".join(heavy), ("choose a quiet time, then: python -m reconcile heal --yes", *by_hand))
 
 
 def _refusal(location: Location, tape: Tape) -> Refusal | None:

@@ -6,6 +6,7 @@ from reconcile.normalize import LABEL
 from reconcile.schema import CONSTRAINTS, NOT_VALID, Difference, Key
 
 ELSEWHERE = "on another table, "  # how an index of our name is found that lies on somebody else's table
+UNPOPULATED = "unpopulated"  # how a materialized view is found that was never filled: each SELECT from it fails
 RELATIONS = {"view": "a view", "materialized_view": "a materialized view"}  # how a table is found that isn't one now
 
 
@@ -25,6 +26,8 @@ def mend(item: Difference, *, storage: str = "") -> tuple[str, ...] | None:
         case "column":
             sql = altered(item.key, item.expected, item.found, lossless=True)
             return (sql,) if sql else None
+        case "materialized_view" if item.found == UNPOPULATED:
+            return (f"REFRESH MATERIALIZED VIEW {item.key.path}",)
         case "type":
             return _mend_enum(item.key.path, item.expected, item.found)
         case "view" if _query(item.expected) == _query(item.found):

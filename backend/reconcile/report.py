@@ -125,7 +125,7 @@ class Report:
         gone = tables_in(item.key for item in self.location.missing)
         parts = [item for item in self.location.missing if item.key.relation not in gone]
         whole = [item for item in self.location.missing if item.key.kind == "table"]
-        return [*whole, *parts, *self.location.differing]
+        return [*whole, *parts, *self.location.differing, *self.location.unpopulated]
 
     def _sentence(self) -> str:
         at, head = self.location.at, self.tape.head
@@ -164,7 +164,7 @@ class Report:
             "head": self.tape.head,
             "claimed": None if location.claimed is None else list(location.claimed),
             "missing": [_difference(item) for item in location.missing],
-            "differing": [_difference(item) for item in location.differing],
+            "differing": [_difference(item) for item in (*location.differing, *location.unpopulated)],
             "extra": [_difference(item) for item in location.extra],
             "readings": list(location.readings),
             "steps": [_step(step) for step in self.plan.steps],

@@ -10,7 +10,7 @@ from reconcile.locate import Location
 from reconcile.normalize import rename_statements
 from reconcile.numbering import numbering
 from reconcile.repair import mend
-from reconcile.schema import Difference, Key, unquoted
+from reconcile.schema import Difference, Key, Schema, unquoted
 from reconcile.sql.names import names_in
 from reconcile.sql.split import first_word
 from reconcile.tape import BASE, Revision, Statement, Tape
@@ -107,6 +107,7 @@ def steps_forward(location: Location, tape: Tape, large: frozenset[str]) -> Iter
         yield Execute(location.widening)
     yield from (Execute(sql) for sql in rename_statements(location.words.renamings))
     yield from (Execute(sql) for relabelling in location.words.relabellings for sql in relabelling.statements)
+    yield from (Execute(sql) for item in location.unpopulated for sql in mend(item) or ())
     yield from _repairs(location, tape, large)
     yield from (Execute(statement.sql) for statement in _said_again(location, tape))
     stamped = {revision for revision in location.applied if tape.ancestry([revision]) <= location.applied}
@@ -304,7 +305,21 @@ def heavy_steps(location: Location, tape: Tape, large: frozenset[str]) -> tuple[
         for item in repaired
         if item.key.relation in large and _reads_table(item)
     ]
+    for item in location.unpopulated:
+        sentences += _weight_of_refresh(item.key, location.words.ours, large)
     return tuple(dict.fromkeys(sentences))
+
+
+def _weight_of_refresh(view: Key, schema: Schema, large: frozenset[str]) -> Iterator[str]:
+    """What filling a materialized view reads, through all the views that it stands on."""
+    queries = {key: set(names_in(text)) for key, text in schema.items() if key.kind in ("view", "materialized_view")}
+    named, reached = queries.get(view, set()), {view}
+    while through := [key for key in queries if key not in reached and unquoted(key.name) in named]:
+        reached.update(through)
+        named = named.union(*(queries[key] for key in through))
+    for table in sorted(large):
+        if named.issuperset(names_in(table)):
+            yield f"filling {view} reads the table {table}, which is large"
 
 
 def _weight(statement: Statement, table: str, *, beside: bool) -> str:

@@ -17,7 +17,9 @@ from typing import Any, Literal, TypeAlias
 from reconcile.errors import ReconcileError
 from reconcile.observe import VersionTable, digest_of
 from reconcile.schema import Key, Schema, tables_in, unquoted
+from reconcile.sql.names import names_in
 from reconcile.sql.split import first_word
+from reconcile.sql.statements import is_with_no_data
 
 FORMAT = 3
 BASE = "base"
@@ -238,6 +240,20 @@ class Tape:
             and key not in dropped
             and any(t.startswith("enum ") for t in texts)
         )
+
+    @cached_property
+    def unpopulated(self) -> frozenset[Key]:
+        """The materialized views that the chain leaves without rows, for others to fill."""
+        views = {key for key in self.keys if key.kind == "materialized_view"}
+        unpopulated: set[Key] = set()
+        for statement in self.statements:
+            filled = views.intersection(statement.effects)
+            if first_word(statement.sql) == "REFRESH":
+                filled = {key for key in views if unquoted(key.name) in names_in(statement.sql)}
+            unpopulated -= filled
+            if is_with_no_data(statement.sql):
+                unpopulated |= filled
+        return frozenset(unpopulated)
 
     @cached_property
     def partitions(self) -> frozenset[str]:

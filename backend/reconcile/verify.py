@@ -8,7 +8,8 @@ class VerificationFailed(ReconcileError):
     """After every step the schema still isn't what the tape's end has; everything was rolled back."""
 
     def __init__(self, location: Location) -> None:
-        found = "; ".join(str(item) for item in (*location.missing, *location.differing, *location.rejecting))
+        differences = (*location.missing, *location.differing, *location.unpopulated, *location.rejecting)
+        found = "; ".join(map(str, differences))
         super().__init__(f"after all steps the database would be {location.verdict}: {found or location.claimed}")
         self.location = location
 

@@ -85,7 +85,7 @@ def _copies_rows(words: Sequence[Token]) -> bool:
             token.word == "INTO" and (before.word or before.text) not in {"INSERT", "MERGE", "AS", "."}
             for before, token in pairwise(words)
         )
-    return _creates_table(words) and _has_query(words) and not _is_with_no_data(words)
+    return _creates_table(words) and _has_query(words) and not _ends_with_no_data(words)
 
 
 def _creates_table(words: Sequence[Token]) -> bool:
@@ -99,7 +99,12 @@ def _has_query(words: Sequence[Token]) -> bool:
     )
 
 
-def _is_with_no_data(words: Sequence[Token]) -> bool:
+def is_with_no_data(sql: str) -> bool:
+    """Whether a statement makes or refreshes something, and leaves it without rows."""
+    return _ends_with_no_data([token for token in significant(sql) if token.text != ";"])
+
+
+def _ends_with_no_data(words: Sequence[Token]) -> bool:
     return [token.word for token in words[-3:]] == ["WITH", "NO", "DATA"]
 
 

@@ -12,7 +12,9 @@ from .trial import Trial
 
 ROUNDS = 4
 COMMAND = re.compile(r"python -m reconcile (heal\b[^;,()]*)")
-SQL = re.compile(r"\b(?:ALTER|BEGIN|COMMENT|CREATE|DELETE|DROP|INSERT|REINDEX|SET|UPDATE|VALIDATE)\b.*", re.DOTALL)
+SQL = re.compile(
+    r"\b(?:ALTER|BEGIN|COMMENT|CREATE|DELETE|DROP|INSERT|REFRESH|REINDEX|SET|UPDATE|VALIDATE)\b.*", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
