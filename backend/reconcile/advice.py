@@ -3,17 +3,24 @@
 What isn't ours somebody else lives by: of that only a comment says what stands in the way, and no statement drops it.
 """
 
+from reconcile import replacement
 from reconcile.create import create_statement
 from reconcile.normalize import LABEL
-from reconcile.repair import RELATIONS, altered, is_elsewhere
+from reconcile.repair import PARTITIONED, RELATIONS, altered, is_elsewhere
 from reconcile.schema import CONSTRAINTS, Difference, Key
 
 NULL_SOMEWHERE = "NULL in some rows"  # how a column is found that may be NULL again, and is
 
 
-def advice(item: Difference) -> str:
-    """The SQL that a person could run about a difference, having looked at what it would lose."""
-    sql = _about_others(item) if item.expected is None else _about_ours(item, item.expected)
+def advice(item: Difference, *, detail: str = "") -> str:
+    """The SQL that a person could run about a difference, having looked at what it would lose.
+
+    `detail` is what was observed of it and isn't compared.
+    """
+    if item.expected is None:
+        sql = _about_others(item)
+    else:
+        sql = _about_ours(item, item.expected) or _replaced(item, item.expected, item.found, detail)
     return sql or f"-- {item}"
 
 
@@ -42,11 +49,11 @@ def about_left_over(key: Key) -> str | None:
     return None
 
 
-def _about_ours(item: Difference, expected: str) -> str | None:  # noqa: C901 - a table of cases
+def _about_ours(item: Difference, expected: str) -> str | None:
     """About an object of ours that is otherwise than it should be, or gone."""
     key = item.key
     match key.kind:
-        case "table" if item.found in RELATIONS.values():
+        case "table" if item.found in (PARTITIONED, *RELATIONS.values()):
             return f"-- {key.relation} is {item.found} now: ask whoever made it so, or give the table its name back"
         case "table" if item.found is None:
             return f"-- restore {key.relation} from a backup"
@@ -57,17 +64,40 @@ def _about_ours(item: Difference, expected: str) -> str | None:  # noqa: C901 - 
         case "column" if item.found is not None:
             sql = altered(key, expected, item.found, lossless=False)
             return f"{sql};" if sql else None
-        case "function" if item.found is not None:
-            return f"{expected};"
         case "type" if item.found is not None:
             return _relabel(key.path, expected, item.found)
         case "sequence" if item.found is not None:
             return _count_again(key.path, expected)
-        case "trigger" if (item.found or "").partition(" enabled=")[0] == expected:
-            return f"ALTER TABLE {key.relation} ENABLE TRIGGER {key.name};"
         case "index":
             return _replace_index(item, expected)
-    return f"ALTER TABLE {key.relation} DROP CONSTRAINT {key.name};" if key.kind in CONSTRAINTS and item.found else None
+    return None
+
+
+def _replaced(item: Difference, expected: str, found: str | None, detail: str) -> str | None:  # noqa: C901 - a table
+    """About an object of ours with another definition, which takes no row with it."""
+    key = item.key
+    match key.kind:
+        case "row_security":
+            return replacement.row_security(key, expected)
+        case "rule":
+            return expected.replace("CREATE RULE", "CREATE OR REPLACE RULE", 1)
+        case _ if found is None:
+            return None
+        case "function":
+            return replacement.function(key, expected, found)
+        case "trigger":
+            return replacement.trigger(key, expected, found)
+        case "policy":
+            return replacement.policy(key, expected, found)
+        case "view" | "materialized_view":
+            return replacement.view(key, expected, found)
+        case "domain":
+            return replacement.domain(key, expected, found, detail)
+        case "column" if " generated always as (" in expected:
+            return replacement.generated_column(key)
+    if key.kind not in CONSTRAINTS:
+        return None
+    return f"ALTER TABLE {key.relation} DROP CONSTRAINT {key.name}, ADD CONSTRAINT {key.name} {expected};"
 
 
 def _count_again(name: str, expected: str) -> str:
@@ -79,13 +109,9 @@ def _count_again(name: str, expected: str) -> str:
 def _replace_index(item: Difference, expected: str) -> str:
     name = item.key.path
     if is_elsewhere(item):
-        return f"ALTER INDEX {name} RENAME TO {_renamed(item.key.name)};"
+        return f"ALTER INDEX {name} RENAME TO {replacement.aside(item.key.name)};"
     created = create_statement(item.key, expected)
     return f"DROP INDEX {name};" + (f" {created};" if created else "")
-
-
-def _renamed(name: str) -> str:
-    return f'{name[:-1]}_old"' if name.endswith('"') else f"{name}_old"
 
 
 def _relabel(name: str, expected: str, found: str) -> str:
@@ -98,6 +124,6 @@ def _relabel(name: str, expected: str, found: str) -> str:
     if pairs and not {old for old, _ in pairs} & set(wanted):
         return " ".join(f"ALTER TYPE {name} RENAME VALUE {old} TO {new};" for old, new in pairs)
     return (
-        f"ALTER TYPE {name} RENAME TO {_renamed(name)}; CREATE TYPE {name} AS {expected}; "
+        f"ALTER TYPE {name} RENAME TO {replacement.aside(name)}; CREATE TYPE {name} AS {expected}; "
         f"-- then for each column of it: ALTER TABLE … ALTER COLUMN … TYPE {name} USING …::text::{name};"
     )

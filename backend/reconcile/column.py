@@ -98,10 +98,17 @@ def _retype(expected: Column, found: Column, *, name: str) -> list[str]:
 
 
 def _ungenerated(expected: Column, found: Column, *, name: str) -> tuple[str, ...] | None:
-    """The values stay where they are stored; what comes after them is then up to each insert."""
+    """The values stay where they are stored; what comes after them is then up to each insert, or computed anew."""
+    if _storage_of(expected) == _storage_of(found) in ("stored", "virtual"):
+        expression = expected.filled.removeprefix("generated always as ").rpartition(" ")[0]
+        return (f"ALTER COLUMN {name} SET EXPRESSION AS {expression}",)
     if expected.filled or found.filled.endswith("virtual"):
         return None
     return (f"ALTER COLUMN {name} DROP {'IDENTITY' if found.filled.endswith('identity') else 'EXPRESSION'}",)
+
+
+def _storage_of(column: Column) -> str:
+    return column.filled.rpartition(" ")[2] if column.filled.startswith("generated always as (") else ""
 
 
 def _cast(name: str, wanted: str, found: str) -> str:

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconcile.namesakes import Namesake, namesakes
+from reconcile.namesakes import Namesake, namesakes, others_of
 from reconcile.normalize import Normalized, normalize
 from reconcile.observe import Observation
 from reconcile.place import Claims, Doubt, Pending, Proof, find_place, label, with_presumed
 from reconcile.promotion import Promotion, promotions_of
-from reconcile.repair import ELSEWHERE, RELATIONS, UNPOPULATED, mend
+from reconcile.repair import ELSEWHERE, PARTITIONED, RELATIONS, UNPOPULATED, mend
 from reconcile.schema import INVALID, Difference, Key, Schema, table_key, tables_in
+from reconcile.serving import is_divided, sets_path
 from reconcile.severity import Severity, is_undecided, severity_of_others, severity_of_ours
 from reconcile.stand_ins import put_up_with
 from reconcile.tape import BASE, Point, Statement, Tape
@@ -49,11 +50,12 @@ class Location:
     fail, `undecided` those of which the catalogs don't tell. `tolerated` differs and keeps nobody from working, and
     can't be mended without a person, or serves as it is. `unpopulated` are materialized views that the chain fills, and
     that can't be read. `unenforced` are foreign keys whose triggers are disabled, `promotions` unique indexes of others
-    that become a constraint that is missing. `renamed` pairs a missing column with an extra one that may be it. `readings` are the revisions that an ambiguous database may honestly be at,
-    `doubts` what that hangs on, `proof` what decided it, `seen` what the rows say of revisions that aren't on record.
+    that become a constraint that is missing. `renamed` pairs a missing column with an extra one that may be it.
+    `readings` are the revisions that an ambiguous database may honestly be at, `doubts` what that hangs on, `proof`
+    what decided it, `seen` what the rows say of revisions that aren't on record.
     `strangers` are ids on record that are another chain's, and stay there: this chain has nothing here, or a row of its
     own. `namesakes` are others' tables that bear the names of ours.
-    `words` is what was observed in the tape's own words, `storage` the parameters of indexes, by their keys.
+    `words` is what was observed in the tape's own words, `details` what was observed and isn't compared.
     """
 
     verdict: Verdict
@@ -81,7 +83,7 @@ class Location:
     proof: Proof | None = None
     seen: tuple[str, ...] = ()
     words: Normalized = field(default_factory=lambda: Normalized({}))
-    storage: Mapping[Key, str] = field(default_factory=dict)
+    details: Mapping[Key, str] = field(default_factory=dict)
     widening: str | None = None
     strangers: tuple[str, ...] = ()
     namesakes: tuple[Namesake, ...] = ()
@@ -172,7 +174,7 @@ def locate(
         extra=extra,
         rejecting=rejecting,
         undecided=(
-            *(item for item in stand_ins if item.key.kind == "table"),
+            *(item for item in stand_ins if item.key.kind == "table" or _looks_elsewhere(item)),
             *(item for item in extra if is_undecided(item, observation, recorded)),
         ),
         tolerated=(*stand_ins, *tolerated),
@@ -186,11 +188,16 @@ def locate(
         reach=place.reach,
         proof=proof,
         words=words,
-        storage=observation.details,
+        details=observation.details,
         strangers=strangers,
         namesakes=others,
         widening=widening(observation.versions, tape.ids, **_length(observation)),
     )
+
+
+def _looks_elsewhere(item: Difference) -> bool:
+    """Whether a function of ours looks for names in other schemas than it did: there they may not be."""
+    return item.key.kind == "function" and sets_path(item.found or "") and not sets_path(item.expected or "")
 
 
 def _strangers(rows: tuple[str, ...], applied: frozenset[str], tape: Tape, *, shared: bool) -> tuple[str, ...]:
@@ -248,7 +255,8 @@ def _apart(
     (differing if missing or differing else tolerated).extend(
         left_alone
     )  # else it may be the chain's, and not yet gone
-    replaced = tables_in(item.key for item in differing if item.found in RELATIONS.values())
+    differing += _divided_otherwise((*missing, *differing), expected, observation)
+    replaced = tables_in(item.key for item in differing if item.found in (PARTITIONED, *RELATIONS.values()))
     return (
         tuple(item for item in missing if item.key.relation not in replaced),
         tuple(item for item in differing if item.key.relation not in replaced or item.key.kind == "table"),
@@ -256,10 +264,16 @@ def _apart(
     )
 
 
+def _divided_otherwise(items: Iterable[Difference], expected: Schema, observation: Observation) -> Iterator[Difference]:
+    """Tables that others have partitioned, and that can't have our keys now: those would need their columns."""
+    for table in dict.fromkeys(table_key(item.key) for item in items if item.key.kind in ("primary_key", "unique")):
+        if expected.get(table) == "ordinary" and is_divided(observation.schema.get(table, "")):
+            yield Difference(table, "ordinary", PARTITIONED)
+
+
 def _in_place_of_table(key: Key, observation: Observation) -> str | None:
     """What bears the name of a table that isn't there."""
-    names = (Key(kind, key.schema, "", key.table) for kind in RELATIONS)
-    return next((RELATIONS[other.kind] for other in names if other in observation.schema), None)
+    return next((RELATIONS[other.kind] for other in others_of(key) if other in observation.schema), None)
 
 
 def _elsewhere(key: Key, observation: Observation) -> str | None:

@@ -1,40 +1,45 @@
-"""namesakes: tables that bear the name of one of ours, and are somebody else's. Pure.
+"""namesakes: what bears the name of one of our tables, and is somebody else's. Pure.
 
 A table is made with all its columns at once. Where no revision on record makes it, most of them are missing, and others
-are there, then it isn't the chain's.
+are there, then it isn't the chain's; nor is a view of the name, or whatever else stands in a table's place.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconcile.place import Claims
+from reconcile.repair import RELATIONS
 from reconcile.schema import Key, Schema
 from reconcile.tape import Statement, Tape
 
 
 @dataclass(frozen=True)
 class Namesake:
-    """Somebody else's table, the revision that would make ours, and the columns that tell them apart."""
+    """What somebody else has made, the revision that would make our table, and what tells them apart."""
 
     table: str
     revision: str
-    lacking: tuple[str, ...]
-    strange: tuple[str, ...]
+    found: str
 
     def __str__(self) -> str:
         """Why it isn't ours, in a sentence."""
         return (
-            f"the table {self.table} isn't the one that revision {self.revision} makes: it has no"
-            f" {', '.join(self.lacking)}, but {', '.join(self.strange)}; another's has the name"
+            f"the table {self.table} isn't the one that revision {self.revision} makes: it {self.found};"
+            " another's has the name"
         )
 
 
 def namesakes(observed: Schema, claims: Claims, tape: Tape) -> Iterator[Namesake]:
-    """The tables in a schema that aren't ours, though they bear the name of one that has yet to be made."""
+    """What in a schema isn't ours, though it bears the name of a table that has yet to be made."""
     for revision in tape.revisions:
         if revision.id in claims.applied:
             continue
-        for table, columns in _made_in(revision.statements, observed):
+        for table, columns in _made_in(revision.statements):
+            other = next((key for key in others_of(table) if key in observed and key not in tape.keys), None)
+            if other is not None:
+                yield Namesake(table.relation, revision.id, f"is {RELATIONS[other.kind]}")
+            if table not in observed:
+                continue
             lacking = tuple(key.name for key in columns if key not in observed)
             strange = tuple(
                 key.name
@@ -42,13 +47,19 @@ def namesakes(observed: Schema, claims: Claims, tape: Tape) -> Iterator[Namesake
                 if key.kind == "column" and key.relation == table.relation and key not in tape.keys
             )
             if strange and 2 * len(lacking) > len(columns):
-                yield Namesake(table.relation, revision.id, lacking, strange)
+                found = f"has no {', '.join(lacking)}, but {', '.join(strange)}"
+                yield Namesake(table.relation, revision.id, found)
 
 
-def _made_in(statements: tuple[Statement, ...], observed: Schema) -> Iterator[tuple[Key, tuple[Key, ...]]]:
-    """The tables made by some statements that bear the name of one that is there, with the columns they begin with."""
+def others_of(table: Key) -> Iterator[Key]:
+    """What may bear the name of a table beside it."""
+    return (Key(kind, table.schema, "", table.table) for kind in RELATIONS)
+
+
+def _made_in(statements: tuple[Statement, ...]) -> Iterator[tuple[Key, tuple[Key, ...]]]:
+    """The tables made by some statements, with the columns they begin with."""
     for statement in statements:
         made = [key for key, effect in statement.effects.items() if effect.before is None]
         for table in made:
-            if table.kind == "table" and table in observed:
+            if table.kind == "table":
                 yield table, tuple(key for key in made if key.kind == "column" and key.relation == table.relation)

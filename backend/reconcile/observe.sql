@@ -169,7 +169,11 @@ SELECT 'domain', y.schema, '', y.name,
        || coalesce((SELECT pg_catalog.string_agg(' '::text || pg_catalog.pg_get_constraintdef(k.oid), ''::text
                                                  ORDER BY k.conname)
                     FROM pg_catalog.pg_constraint k
-                    WHERE k.contypid = y.oid AND k.contype = 'c'::"char"), ''::text), 0, ''
+                    WHERE k.contypid = y.oid AND k.contype = 'c'::"char"), ''::text), 0,
+       coalesce((SELECT pg_catalog.string_agg(pg_catalog.quote_ident(k.conname::text) || ' '::text
+                                              || pg_catalog.pg_get_constraintdef(k.oid), E'\n'::text)
+                 FROM pg_catalog.pg_constraint k
+                 WHERE k.contypid = y.oid AND k.contype = 'c'::"char"), ''::text)
 FROM user_type y WHERE y.typtype = 'd'::"char"
 
 UNION ALL
@@ -208,6 +212,19 @@ SELECT CASE r.relkind WHEN 'v'::"char" THEN 'view'::text ELSE 'materialized_view
        CASE WHEN r.relispopulated THEN ''::text ELSE 'unpopulated'::text END
 FROM relation r
 WHERE r.relkind IN ('v'::"char", 'm'::"char")
+  AND (CAST(:names AS text[]) IS NULL OR r.path = ANY (CAST(:names AS text[])))
+
+UNION ALL
+SELECT 'foreign_table', r.schema, '', r.name,
+       '('::text
+       || coalesce((SELECT pg_catalog.string_agg(
+                               pg_catalog.quote_ident(a.attname::text) || ' '::text
+                               || pg_catalog.format_type(a.atttypid, a.atttypmod), ', '::text ORDER BY a.attnum)
+                    FROM pg_catalog.pg_attribute a
+                    WHERE a.attrelid = r.oid AND a.attnum > 0::int2 AND NOT a.attisdropped), ''::text)
+       || ')'::text, 0, ''
+FROM relation r
+WHERE r.relkind = 'f'::"char"
   AND (CAST(:names AS text[]) IS NULL OR r.path = ANY (CAST(:names AS text[])))
 
 UNION ALL

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from reconcile.advice import about_left_over, advice
 from reconcile.create import creations
 from reconcile.locate import Location, Verdict
+from reconcile.normalize import LABEL
 from reconcile.repair import mend
-from reconcile.schema import CONSTRAINTS, Key
+from reconcile.schema import CONSTRAINTS, Difference, Key
 from reconcile.sql.statements import read_statement
 from reconcile.steps import Step, heavy_steps, statements_making, steps_forward, to_make
 from reconcile.tape import BASE, Revision, Tape
@@ -174,7 +175,11 @@ def _drift(location: Location) -> Refusal | None:
     needed = creations(item for item in location.missing if item.key.kind in ("type", "domain")) or ()
     remedies = (
         *(f"{creation.sql};" for creation in needed),
-        *((item.expected is None and about_left_over(item.key)) or advice(item) for item in hopeless),
+        *(
+            (item.expected is None and about_left_over(item.key))
+            or advice(item, detail=location.details.get(item.key, ""))
+            for item in hopeless
+        ),
         *(advice(item) for item in location.rejecting),
     )
     return Refusal("; ".join(str(item) for item in (*hopeless, *location.rejecting)), remedies)
@@ -248,7 +253,7 @@ def _notes(location: Location, tape: Tape) -> tuple[str, ...]:
     if location.verdict is Verdict.CURRENT:
         notes += [f"{item}; it is renamed before a later revision needs that name" for item in location.words.renamings]
     notes += [f"{item.key} is not ours and stays: {item.found}" for item in location.extra]
-    notes += [f"{item}; that keeps nobody from working" for item in location.tolerated]
+    notes += [f"{item}; {_what_it_means(item)}" for item in location.tolerated]
     notes += map(str, location.promotions)
     notes += [
         f"{key} isn't enforced, as its triggers are disabled; once its rows are looked through:"
@@ -257,6 +262,15 @@ def _notes(location: Location, tape: Tape) -> tuple[str, ...]:
     ]
     notes += [f"it isn't known whether {item.key} lets writes through" for item in location.undecided]
     return tuple(notes)
+
+
+def _what_it_means(item: Difference) -> str:
+    """What comes of a difference that nobody is kept from working by."""
+    if item.key.kind != "type":
+        return "that keeps nobody from working"
+    own = LABEL.findall(item.expected or "")
+    others = " or ".join(label for label in LABEL.findall(item.found or "") if label not in own)
+    return f"rows may hold {others}, which this code doesn't know, and may fail to read"
 
 
 def _made_again(location: Location, tape: Tape) -> list[str]:

@@ -7,7 +7,13 @@ from reconcile.schema import CONSTRAINTS, NOT_VALID, Difference, Key
 
 ELSEWHERE = "on another table, "  # how an index of our name is found that lies on somebody else's table
 UNPOPULATED = "unpopulated"  # how a materialized view is found that was never filled: each SELECT from it fails
-RELATIONS = {"view": "a view", "materialized_view": "a materialized view"}  # how a table is found that isn't one now
+PARTITIONED = "a partitioned table"  # how one is found that can't have the keys of ours
+RELATIONS = {  # how a table is found that isn't one now
+    "view": "a view",
+    "materialized_view": "a materialized view",
+    "foreign_table": "a foreign table",
+    "sequence": "a sequence",
+}
 
 
 def mend(item: Difference, *, storage: str = "") -> tuple[str, ...] | None:

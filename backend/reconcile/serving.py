@@ -10,6 +10,9 @@ from reconcile.column import Column
 from reconcile.schema import Key
 
 UNENFORCED = " NOT ENFORCED"
+_LABEL = re.compile(r"'(?:[^']|'')*'")
+_COSTS = re.compile(r" (?:PARALLEL (?:UN)?SAFE|PARALLEL RESTRICTED|COST \S+|ROWS \S+)")
+_MORE_COLUMNS = re.compile(r"(?:,\s+[\w.\"]+(?: AS [\w\"]+)?)+")
 _DEFERRED = (" DEFERRABLE", " DEFERRABLE INITIALLY DEFERRED")
 _INCLUDED = re.compile(r" INCLUDE \([^()]*\)$")
 _BTREE = re.compile(r"USING btree \((?P<columns>[^()]*)\)(?: INCLUDE \([^()]*\))?")
@@ -18,7 +21,7 @@ _SEQUENCE = re.compile(
 )
 
 
-def serves(key: Key, expected: str, found: str) -> bool:
+def serves(key: Key, expected: str, found: str) -> bool:  # noqa: C901 - a table of cases
     """Whether an object does what the one that is expected does, and rejects no more."""
     match key.kind:
         case "column":
@@ -33,9 +36,58 @@ def serves(key: Key, expected: str, found: str) -> bool:
             return found == expected + UNENFORCED
         case "sequence":
             return _counts_as_far(expected, found)
+        case "function":
+            return _uncounted(found) == _uncounted(expected) or (
+                not sets_path(expected) and _uncounted(found, _SET_PATH) == _uncounted(expected)
+            )
+        case "view":
+            return _selects_more(expected, found)
+        case "type":
+            return _has_more_labels(expected, found)
         case "table":
             return expected == "ordinary" and is_divided(found)
     return False
+
+
+def sets_path(function: str) -> bool:
+    """Whether a function looks for names in schemas of its own choice."""
+    return _uncounted(function, _SET_PATH) != _uncounted(function)
+
+
+_SET_PATH = " SET search_path TO "
+
+
+def _uncounted(function: str, *left_out: str) -> str:
+    """A function without what only the planner heeds, and without some of what it sets."""
+    lines = function.split("\n")
+    body = next((at for at, line in enumerate(lines) if line.startswith(("AS ", "RETURN ", "BEGIN "))), len(lines))
+    head = [line if at == 0 else _COSTS.sub("", line) for at, line in enumerate(lines[:body])]
+    return "\n".join([line for line in head if line and not (left_out and line.startswith(left_out))] + lines[body:])
+
+
+def selected(view: str) -> str:
+    """What a view selects, as PostgreSQL lays it out: all before the first FROM."""
+    return view.partition("\n   FROM ")[0]
+
+
+def _selects_more(expected: str, found: str) -> bool:
+    """Whether a view has plain columns more at its end, and else is the same."""
+    own = selected(expected)
+    rest = expected[len(own) :]
+    return (
+        bool(rest)
+        and "SELECT DISTINCT" not in own
+        and found.startswith(own)
+        and found.endswith(rest)
+        and _MORE_COLUMNS.fullmatch(found[len(own) : len(found) - len(rest)]) is not None
+    )
+
+
+def _has_more_labels(expected: str, found: str) -> bool:
+    """Whether an enum has all labels in their order, and others among them."""
+    own, labels = _LABEL.findall(expected), _LABEL.findall(found)
+    is_enum = expected.startswith("enum ") and found.startswith("enum ")
+    return is_enum and [label for label in labels if label in own] == own
 
 
 def is_divided(table: str) -> bool:

@@ -198,11 +198,11 @@ def _repairs(location: Location, tape: Tape, large: frozenset[str]) -> Iterator[
         return
     first = _needed_to_mend(location)
     recorded = statements_making(location, tape)
-    made = () if recorded else creations(to_make(location), storage=location.storage) or ()
+    made = () if recorded else creations(to_make(location), storage=location.details) or ()
     yield from (Execute(statement.sql) for statement in recorded if first.issuperset(statement.effects))
     yield from (Execute(creation.sql) for creation in made if creation.item.key in first)
     for item in location.differing:
-        mended = mend(item, storage=location.storage.get(item.key, "")) or ()
+        mended = mend(item, storage=location.details.get(item.key, "")) or ()
         if item.key.kind == "index" and item.key.relation in large:
             yield from (BuildBeside(beside(sql)) for sql in mended)
         else:

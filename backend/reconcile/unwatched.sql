@@ -16,8 +16,6 @@ named AS (
     UNION ALL SELECT 'conversion', c.oid, c.tableoid, c.connamespace, c.conname::text FROM pg_catalog.pg_conversion c
     UNION ALL SELECT 'aggregate', p.oid, p.tableoid, p.pronamespace, p.proname::text
     FROM pg_catalog.pg_proc p WHERE p.prokind IN ('a'::"char", 'w'::"char")
-    UNION ALL SELECT 'foreign table', c.oid, c.tableoid, c.relnamespace, c.relname::text
-    FROM pg_catalog.pg_class c WHERE c.relkind = 'f'::"char"
     UNION ALL SELECT CASE t.typtype WHEN 'r'::"char" THEN 'range type'::text ELSE 'base type'::text END,
                      t.oid, t.tableoid, t.typnamespace, t.typname::text
     FROM pg_catalog.pg_type t

@@ -195,4 +195,4 @@ def test_constraint_advice_names_the_constraint() -> None:
     """Advice about a constraint can be run as it stands."""
     key = parse_key('unique "Mine" on audio_files')
     item = Difference(key, "UNIQUE (file_path)", "UNIQUE (file_path) DEFERRABLE")
-    assert advice(item) == 'ALTER TABLE audio_files DROP CONSTRAINT "Mine";'
+    assert advice(item) == ('ALTER TABLE audio_files DROP CONSTRAINT "Mine", ADD CONSTRAINT "Mine" UNIQUE (file_path);')

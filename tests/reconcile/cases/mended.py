@@ -209,4 +209,346 @@ op.execute('CREATE MATERIALIZED VIEW app."All n" AS SELECT 7 AS n')
     ),
 )
 
-CASES = (*SEQUENCES, *POPULATED)
+
+TABLE = """
+op.execute("CREATE TABLE notes (id int PRIMARY KEY, text text, twice int GENERATED ALWAYS AS (id * 2) STORED)")
+"""
+FUNCTION = """
+op.execute('''CREATE FUNCTION stamp(n int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN n + 1;
+END $$''')
+"""
+TRIGGER = """
+op.execute('''CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.text := coalesce(NEW.text, 'none');
+    RETURN NEW;
+END $$''')
+op.execute("CREATE TRIGGER filled BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION fill()")
+"""
+POLICY = """
+op.execute("CREATE POLICY own ON notes TO pg_monitor USING (id > 0) WITH CHECK (id > 1)")
+op.execute("ALTER TABLE notes ENABLE ROW LEVEL SECURITY")
+"""
+OTHER_BODY = "CREATE OR REPLACE FUNCTION stamp(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN n + 2; END $$"
+VIEW = """
+op.execute("CREATE VIEW listed AS SELECT id, text FROM notes WHERE id > 0")
+"""
+DOMAIN = """
+op.execute("CREATE DOMAIN level AS int DEFAULT 1 CHECK (VALUE > 0)")
+op.execute("CREATE TABLE levels (level level)")
+"""
+KIND = """
+op.execute("CREATE TYPE kind AS ENUM ('a', 'b')")
+op.execute("CREATE TABLE kinds (kind kind)")
+"""
+LABEL = """
+op.execute("ALTER TYPE kind ADD VALUE 'c'")
+"""
+NAMED = forms(
+    Case(
+        id="statement-named",
+        why="Where the recorded text is known, the refusal names the whole of the SQL that brings it back.",
+        revisions=(TABLE,),
+        steps=(upgrade("r1"),),
+        right=("refused",),
+        ways=1,
+    ),
+    form("a function's body", sql(OTHER_BODY), revisions=(TABLE + FUNCTION,), after={"SELECT stamp(1)": "2"}),
+    form(
+        "a function's rights",
+        sql("ALTER FUNCTION stamp(int) SECURITY DEFINER"),
+        revisions=(TABLE + FUNCTION,),
+    ),
+    form(
+        "a function's result",
+        sql("DROP FUNCTION stamp(int); " + OTHER_BODY.replace("RETURNS int", "RETURNS bigint")),
+        revisions=(TABLE + FUNCTION,),
+        holds="more",
+        after={"SELECT pg_typeof(stamp(1))": "integer"},
+    ),
+    form(
+        "a trigger that is disabled",
+        sql("ALTER TABLE notes DISABLE TRIGGER filled"),
+        revisions=(TABLE + TRIGGER,),
+        says=("ENABLE TRIGGER filled",),
+    ),
+    form(
+        "a trigger for replicas alone",
+        sql("ALTER TABLE notes ENABLE REPLICA TRIGGER filled"),
+        revisions=(TABLE + TRIGGER,),
+    ),
+    form(
+        "a trigger that the chain disables",
+        sql("ALTER TABLE notes ENABLE TRIGGER filled"),
+        revisions=(TABLE + TRIGGER + 'op.execute("ALTER TABLE notes DISABLE TRIGGER filled")',),
+    ),
+    form(
+        "a trigger's condition",
+        sql(
+            "CREATE OR REPLACE TRIGGER filled BEFORE INSERT ON notes FOR EACH ROW WHEN (NEW.id > 1)"
+            " EXECUTE FUNCTION fill()"
+        ),
+        revisions=(TABLE + TRIGGER,),
+    ),
+    form(
+        "a policy",
+        sql("ALTER POLICY own ON notes USING (id > 5) WITH CHECK (id > 6)"),
+        revisions=(TABLE + POLICY,),
+        says=("ALTER POLICY own ON notes",),
+    ),
+    form(
+        "a policy for another command",
+        sql("DROP POLICY own ON notes; CREATE POLICY own ON notes FOR SELECT USING (id > 0)"),
+        revisions=(TABLE + POLICY,),
+    ),
+    form(
+        "row security",
+        sql("ALTER TABLE notes FORCE ROW LEVEL SECURITY"),
+        revisions=(TABLE + POLICY,),
+    ),
+    form(
+        "row security that is gone",
+        sql("ALTER TABLE notes DISABLE ROW LEVEL SECURITY"),
+        revisions=(TABLE + POLICY,),
+        right=("refused", "healed"),
+    ),
+    form(
+        "row security that was forced",
+        sql("ALTER TABLE notes NO FORCE ROW LEVEL SECURITY"),
+        revisions=(TABLE + POLICY + 'op.execute("ALTER TABLE notes FORCE ROW LEVEL SECURITY")',),
+    ),
+    form(
+        "a rule",
+        sql("CREATE OR REPLACE RULE heard AS ON UPDATE TO notes DO ALSO NOTIFY others"),
+        revisions=(TABLE + 'op.execute("CREATE RULE heard AS ON UPDATE TO notes DO ALSO NOTIFY notes")',),
+    ),
+    form(
+        "a column's expression",
+        sql("INSERT INTO notes (id) VALUES (7); ALTER TABLE notes ALTER twice SET EXPRESSION AS (id * 3)"),
+        says=("SET EXPRESSION AS",),
+        after={"SELECT twice FROM notes": "14"},
+    ),
+    form(
+        "a column that isn't generated any more",
+        sql("INSERT INTO notes (id) VALUES (7); ALTER TABLE notes ALTER twice DROP EXPRESSION"),
+        holds="more",
+        after={"SELECT twice FROM notes": "14"},
+    ),
+    form(
+        "a domain's default and check",
+        sql("ALTER DOMAIN level SET DEFAULT 2; ALTER DOMAIN level DROP CONSTRAINT level_check"),
+        sql("ALTER DOMAIN level ADD CONSTRAINT level_check CHECK (VALUE > 5)"),
+        sql("ALTER DOMAIN level SET NOT NULL"),
+        revisions=(DOMAIN,),
+        says=("DROP CONSTRAINT level_check",),
+        after={"INSERT INTO levels VALUES (DEFAULT) RETURNING level": "1"},
+    ),
+    form(
+        "a domain's default and check that are gone",
+        sql("ALTER DOMAIN level DROP DEFAULT; ALTER DOMAIN level DROP CONSTRAINT level_check"),
+        revisions=(DOMAIN,),
+    ),
+    form(
+        "a check that a domain has besides",
+        sql('ALTER DOMAIN level ADD CONSTRAINT "At most, 9" CHECK (VALUE < 9)'),
+        revisions=(DOMAIN,),
+    ),
+    form(
+        "a view's condition",
+        sql("CREATE OR REPLACE VIEW listed AS SELECT id, text FROM notes WHERE id > 5"),
+        sql("CREATE VIEW theirs AS SELECT * FROM listed"),
+        revisions=(TABLE + VIEW,),
+        holds="more",
+        never=("DROP", "RENAME"),
+    ),
+    form(
+        "a view's columns",
+        sql("DROP VIEW listed; CREATE VIEW listed AS SELECT id, upper(text) AS other FROM notes WHERE id > 0"),
+        revisions=(TABLE + VIEW,),
+        holds="more",
+        never=("DROP",),
+    ),
+    form(
+        "a stored view's condition",
+        sql("DROP MATERIALIZED VIEW stored; CREATE MATERIALIZED VIEW stored AS SELECT id FROM notes WHERE id > 5"),
+        revisions=(
+            TABLE + 'op.execute("CREATE MATERIALIZED VIEW stored AS SELECT id FROM notes")\n'
+            'op.execute("CREATE INDEX stored_id ON stored (id)")',
+        ),
+        holds="more",
+        never=("DROP",),
+    ),
+    form(
+        "a key that waits",
+        sql("ALTER TABLE notes DROP CONSTRAINT once"),
+        sql("ALTER TABLE notes ADD CONSTRAINT once UNIQUE (text) DEFERRABLE INITIALLY DEFERRED"),
+        revisions=(TABLE + 'op.create_unique_constraint("once", "notes", ["text"])',),
+        says=("ADD CONSTRAINT once UNIQUE (text)",),
+    ),
+    form(
+        "a key that doesn't wait",
+        sql("ALTER TABLE notes DROP CONSTRAINT once, ADD CONSTRAINT once UNIQUE (text)"),
+        revisions=(TABLE + 'op.create_unique_constraint("once", "notes", ["text"], deferrable=True)',),
+    ),
+    form(
+        "a primary key that waits",
+        sql("ALTER TABLE notes DROP CONSTRAINT notes_pkey, ADD CONSTRAINT notes_pkey PRIMARY KEY (id) DEFERRABLE"),
+    ),
+    form(
+        "a check",
+        sql("ALTER TABLE notes DROP CONSTRAINT odd, ADD CONSTRAINT odd CHECK (id > 7)"),
+        revisions=(TABLE + 'op.create_check_constraint("odd", "notes", "id > 0")',),
+    ),
+)
+SERVING = forms(
+    Case(
+        id="serves-as-well",
+        why="What gives all that the chain's own gives is noted, and keeps no service from starting.",
+        revisions=(TABLE + FUNCTION + VIEW,),
+        steps=(upgrade("r1"),),
+        right=("current",),
+        never=("DROP",),
+    ),
+    form(
+        "a function that may run in parallel, and costs little",
+        sql("ALTER FUNCTION stamp(int) PARALLEL SAFE COST 5"),
+        says=("function stamp(n integer)",),
+    ),
+    form(
+        "a function that looks in no schema",
+        sql("ALTER FUNCTION stamp(int) SET search_path = ''"),
+        says=("function stamp(n integer)", "isn't known"),
+    ),
+    form(
+        "a function of which all is said",
+        sql("ALTER FUNCTION stamp(int) PARALLEL RESTRICTED COST 5 SET search_path = public, pg_temp"),
+        says=("function stamp(n integer)",),
+    ),
+    form(
+        "a function that somebody else's answers rely on",
+        sql("ALTER FUNCTION stamp(int) IMMUTABLE STRICT"),
+        right=("refused",),
+        ways=1,
+        holds="same",
+    ),
+    form(
+        "a view with a column more",
+        sql("CREATE OR REPLACE VIEW listed AS SELECT id, text, twice FROM notes WHERE id > 0"),
+        says=("view listed",),
+    ),
+    form(
+        "a view with two columns more, of two tables",
+        sql(
+            "CREATE OR REPLACE VIEW pairs AS SELECT a.id, b.text, a.text AS left, b.twice"
+            " FROM notes a JOIN notes b USING (id)"
+        ),
+        revisions=(
+            TABLE + 'op.execute("CREATE VIEW pairs AS SELECT a.id, b.text FROM notes a JOIN notes b USING (id)")',
+        ),
+        says=("view pairs",),
+    ),
+    form(
+        "a view with a column that multiplies its rows",
+        sql("CREATE OR REPLACE VIEW listed AS SELECT id, text, generate_series(1, 2) AS n FROM notes WHERE id > 0"),
+        right=("refused",),
+        ways=1,
+        holds="more",
+    ),
+    form(
+        "a view with a column between",
+        sql("DROP VIEW listed; CREATE VIEW listed AS SELECT id, twice, text FROM notes WHERE id > 0"),
+        right=("refused",),
+        ways=1,
+        holds="more",
+        never=("DROP",),
+    ),
+    form(
+        "an enum with a label more",
+        revisions=(TABLE + KIND,),
+        steps=(upgrade("r1"), sql("ALTER TYPE kind ADD VALUE 'c'")),
+        says=("type kind", "may hold 'c', which this code doesn't know"),
+    ),
+    form(
+        "an enum with labels more at its beginning and between",
+        revisions=(TABLE + KIND,),
+        steps=(
+            upgrade("r1"),
+            sql("ALTER TYPE kind ADD VALUE 'it''s' BEFORE 'a'; ALTER TYPE kind ADD VALUE 'aa' AFTER 'a'"),
+        ),
+        says=("may hold 'it''s' or 'aa', which this code doesn't know",),
+    ),
+    form(
+        "an enum with a label more, and no version",
+        revisions=(TABLE + KIND,),
+        steps=(upgrade("r1"), sql("ALTER TYPE kind ADD VALUE 'c'"), sql("DROP TABLE alembic_version")),
+        says=("may hold 'c', which this code doesn't know",),
+        right=("healed",),
+        holds="any",
+    ),
+    form(
+        "an enum with a label more, while there is more to upgrade",
+        revisions=(TABLE + KIND, LABEL),
+        steps=(upgrade("r1"), sql("ALTER TYPE kind ADD VALUE 'x'")),
+        says=("may hold 'x', which this code doesn't know",),
+        right=("healed",),
+        holds="any",
+        after={"SELECT enum_range(NULL::kind)": "{a,b,x,c}"},
+    ),
+    form(
+        "an enum with a label more, and no version, after its second shape",
+        revisions=(TABLE + KIND, LABEL),
+        steps=(upgrade("r2"), sql("ALTER TYPE kind ADD VALUE 'x'"), sql("DROP TABLE alembic_version")),
+        right=("healed",),
+        holds="any",
+        after={"SELECT enum_range(NULL::kind)": "{a,b,c,x}", "SELECT * FROM alembic_version": "r2"},
+    ),
+    form(
+        "an enum with a label in another's place",
+        revisions=(TABLE + KIND,),
+        steps=(upgrade("r1"), sql("ALTER TYPE kind RENAME VALUE 'b' TO 'c'")),
+        right=("refused",),
+        ways=1,
+        holds="same",
+    ),
+)
+
+FOREIGN = """
+CREATE EXTENSION file_fdw; CREATE SERVER far FOREIGN DATA WRAPPER file_fdw;
+ALTER TABLE users RENAME TO users_old;
+CREATE FOREIGN TABLE users (id int, email text) SERVER far OPTIONS (filename '/dev/null')
+"""
+DIVIDED = """
+ALTER TABLE users RENAME TO users_old; ALTER TABLE users_old RENAME CONSTRAINT users_pkey TO users_old_pkey;
+CREATE TABLE users (id int DEFAULT nextval('users_id_seq') NOT NULL, email text NOT NULL, PRIMARY KEY (id, email))
+PARTITION BY HASH (email);
+CREATE TABLE users_0 PARTITION OF users FOR VALUES WITH (MODULUS 1, REMAINDER 0)
+"""
+STANDING = forms(
+    Case(
+        id="another-for-table",
+        why="What has the name of a table of ours is called by what it is; nothing is advised that takes it away.",
+        revisions=(USERS,),
+        steps=(upgrade("r1"),),
+        right=("refused",),
+        never=("gone", "DROP", "--assume", "restore"),
+    ),
+    form("a foreign table", sql(FOREIGN), says=("table users is a foreign table",)),
+    form(
+        "a foreign table, no version on record",
+        sql(FOREIGN + "; DROP TABLE alembic_version"),
+        says=("users", "foreign table"),
+        never=("gone", "DROP"),
+    ),
+    form("a sequence", sql("DROP TABLE users; CREATE SEQUENCE users"), says=("table users is a sequence",)),
+    form("a table in parts, with another key", sql(DIVIDED), says=("table users is a partitioned table",)),
+    form(
+        "a view, no version on record",
+        sql("DROP TABLE users, alembic_version; CREATE VIEW users AS SELECT 1 AS id, 'a'::text AS email"),
+        says=("users", "a view"),
+        never=("gone", "DROP"),
+    ),
+)
+
+CASES = (*SEQUENCES, *POPULATED, *NAMED, *SERVING, *STANDING)
