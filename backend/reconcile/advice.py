@@ -5,11 +5,11 @@ What isn't ours somebody else lives by: of that only a comment says what stands 
 
 from reconcile import replacement
 from reconcile.create import create_statement
-from reconcile.normalize import LABEL
 from reconcile.repair import PARTITIONED, RELATIONS, altered, is_elsewhere
 from reconcile.schema import CONSTRAINTS, Difference, Key
+from reconcile.serving import LABEL
 
-NULL_SOMEWHERE = "NULL in some rows"  # how a column is found that may be NULL again, and is
+IN_SOME_ROWS = " in some rows"  # how a column is found that holds what this code doesn't expect to read
 
 
 def advice(item: Difference, *, detail: str = "") -> str:
@@ -59,8 +59,10 @@ def _about_ours(item: Difference, expected: str) -> str | None:
             return f"-- restore {key.relation} from a backup"
         case "table" if item.found == f"{expected} unlogged":
             return f"ALTER TABLE {key.relation} SET LOGGED;"
-        case "column" if item.found == NULL_SOMEWHERE:
-            return f"-- give each row a value: UPDATE {key.relation} SET {key.name} = … WHERE {key.name} IS NULL"  # noqa: S608 - for a person
+        case "column" if (item.found or "").endswith(IN_SOME_ROWS):
+            value = (item.found or "").removesuffix(IN_SOME_ROWS)
+            where = "IS NULL" if value == "NULL" else f"IN ({value})"
+            return f"-- give each row a value: UPDATE {key.relation} SET {key.name} = … WHERE {key.name} {where}"  # noqa: S608 - for a person
         case "column" if item.found is not None:
             sql = altered(key, expected, item.found, lossless=False)
             return f"{sql};" if sql else None

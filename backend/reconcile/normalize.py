@@ -13,10 +13,9 @@ from typing import TypeAlias
 
 from reconcile.observe import Observation
 from reconcile.schema import CONSTRAINTS, INVALID, Key, Schema
-from reconcile.serving import serves
+from reconcile.serving import LABEL, serves
 from reconcile.tape import Tape
 
-LABEL = re.compile(r"'(?:[^']|'')*'")
 _KEY_COLUMNS = re.compile(r"((?:PRIMARY KEY|UNIQUE)(?: NULLS NOT DISTINCT)?) \(([^()]*)\)(.*)", re.DOTALL)
 
 # Given objects whose text isn't on the tape, answers with the recorded text of each that only is spelled otherwise.

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from reconcile.advice import about_left_over, advice
 from reconcile.create import creations
 from reconcile.locate import Location, Verdict
-from reconcile.normalize import LABEL
 from reconcile.repair import mend
 from reconcile.schema import CONSTRAINTS, Difference, Key
+from reconcile.serving import labels_beside
 from reconcile.sql.statements import read_statement
 from reconcile.steps import Step, heavy_steps, statements_making, steps_forward, to_make
 from reconcile.tape import BASE, Revision, Tape
@@ -268,9 +268,8 @@ def _what_it_means(item: Difference) -> str:
     """What comes of a difference that nobody is kept from working by."""
     if item.key.kind != "type":
         return "that keeps nobody from working"
-    own = LABEL.findall(item.expected or "")
-    others = " or ".join(label for label in LABEL.findall(item.found or "") if label not in own)
-    return f"rows may hold {others}, which this code doesn't know, and may fail to read"
+    labels = " or ".join(labels_beside(item.expected or "", item.found or ""))
+    return f"rows may hold {labels} one day, which this code doesn't know, and may fail to read"
 
 
 def _made_again(location: Location, tape: Tape) -> list[str]:

@@ -2,8 +2,8 @@
 
 from reconcile.column import Column, alterations
 from reconcile.create import create_statement, create_view
-from reconcile.normalize import LABEL
 from reconcile.schema import CONSTRAINTS, NOT_VALID, Difference, Key
+from reconcile.serving import LABEL
 
 ELSEWHERE = "on another table, "  # how an index of our name is found that lies on somebody else's table
 UNPOPULATED = "unpopulated"  # how a materialized view is found that was never filled: each SELECT from it fails

@@ -10,7 +10,7 @@ from reconcile.column import Column
 from reconcile.schema import Key
 
 UNENFORCED = " NOT ENFORCED"
-_LABEL = re.compile(r"'(?:[^']|'')*'")
+LABEL = re.compile(r"'(?:[^']|'')*'")
 _COSTS = re.compile(r" (?:PARALLEL (?:UN)?SAFE|PARALLEL RESTRICTED|COST \S+|ROWS \S+)")
 _MORE_COLUMNS = re.compile(r"(?:,\s+[\w.\"]+(?: AS [\w\"]+)?)+")
 _DEFERRED = (" DEFERRABLE", " DEFERRABLE INITIALLY DEFERRED")
@@ -85,9 +85,15 @@ def _selects_more(expected: str, found: str) -> bool:
 
 def _has_more_labels(expected: str, found: str) -> bool:
     """Whether an enum has all labels in their order, and others among them."""
-    own, labels = _LABEL.findall(expected), _LABEL.findall(found)
+    own, labels = LABEL.findall(expected), LABEL.findall(found)
     is_enum = expected.startswith("enum ") and found.startswith("enum ")
     return is_enum and [label for label in labels if label in own] == own
+
+
+def labels_beside(expected: str, found: str) -> tuple[str, ...]:
+    """The labels of an enum, as literals, that the expected one doesn't have."""
+    own = LABEL.findall(expected)
+    return tuple(label for label in LABEL.findall(found) if label not in own)
 
 
 def is_divided(table: str) -> bool:

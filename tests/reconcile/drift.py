@@ -160,17 +160,18 @@ LABELS = (
         name="an extra label",
         broken="ALTER TYPE processingstatus ADD VALUE 'archived'",
         seen="'failed', 'archived'), not enum (",
-        end="refused",
-        stays=("type processingstatus_old ",),
+        verdict="current",
+        end="kept",
+        stays=("type processingstatus ",),
     ),
     Drift(
         name="an extra label that rows have",
         broken="ALTER TYPE processingstatus ADD VALUE 'archived'; COMMIT; "
         "UPDATE audio_files SET processing_status = 'archived' WHERE filename = 'old2.mp3'",
-        seen="'failed', 'archived'), not enum (",
+        seen="column audio_files.processing_status is 'archived' in some rows, not",
         end="by hand",
-        by_hand="UPDATE audio_files SET processing_status = 'failed' WHERE processing_status = 'archived'; "
-        + _labels("uploaded", "transcribing", "improving", "completed", "failed"),
+        by_hand="UPDATE audio_files SET processing_status = 'failed' WHERE processing_status = 'archived'",
+        stays=("type processingstatus ",),
     ),
     Drift(
         name="labels in another order",
