@@ -166,15 +166,15 @@ SELECT 'domain', y.schema, '', y.name,
        pg_catalog.format_type(y.typbasetype, y.typtypmod)
        || coalesce(' default '::text || y.typdefault, ''::text)
        || CASE WHEN y.typnotnull THEN ' not null'::text ELSE ''::text END
-       || coalesce((SELECT pg_catalog.string_agg(' '::text || pg_catalog.pg_get_constraintdef(k.oid), ''::text
-                                                 ORDER BY k.conname)
-                    FROM pg_catalog.pg_constraint k
-                    WHERE k.contypid = y.oid AND k.contype = 'c'::"char"), ''::text), 0,
-       coalesce((SELECT pg_catalog.string_agg(pg_catalog.quote_ident(k.conname::text) || ' '::text
-                                              || pg_catalog.pg_get_constraintdef(k.oid), E'\n'::text)
-                 FROM pg_catalog.pg_constraint k
-                 WHERE k.contypid = y.oid AND k.contype = 'c'::"char"), ''::text)
-FROM user_type y WHERE y.typtype = 'd'::"char"
+       || coalesce(c.checks, ''::text), 0, coalesce(c.named, ''::text)
+FROM user_type y
+LEFT JOIN LATERAL (
+    SELECT pg_catalog.string_agg(' '::text || k.definition, ''::text ORDER BY k.conname) AS checks,
+           pg_catalog.string_agg(pg_catalog.quote_ident(k.conname::text) || ' '::text || k.definition, E'\n'::text) AS named
+    FROM (SELECT n.conname, pg_catalog.pg_get_constraintdef(n.oid) AS definition
+          FROM pg_catalog.pg_constraint n WHERE n.contypid = y.oid AND n.contype = 'c'::"char") k
+) c ON true
+WHERE y.typtype = 'd'::"char"
 
 UNION ALL
 SELECT 'sequence', r.schema, '', r.name,
@@ -198,7 +198,8 @@ WHERE (CAST(:names AS text[]) IS NULL OR r.path = ANY (CAST(:names AS text[]))
                     AND p.deptype = 'i'::"char")
 
 UNION ALL
-SELECT CASE r.relkind WHEN 'v'::"char" THEN 'view'::text ELSE 'materialized_view'::text END,
+SELECT CASE r.relkind WHEN 'v'::"char" THEN 'view'::text WHEN 'f'::"char" THEN 'foreign_table'::text
+                      ELSE 'materialized_view'::text END,
        r.schema, '', r.name,
        coalesce((SELECT 'WITH ('::text
                         || pg_catalog.string_agg(
@@ -208,23 +209,10 @@ SELECT CASE r.relkind WHEN 'v'::"char" THEN 'view'::text ELSE 'materialized_view
                  FROM pg_catalog.pg_options_to_table(r.reloptions) o
                  WHERE r.relkind = 'v'::"char"
                    AND (o.option_name = 'check_option'::text OR CAST(o.option_value AS boolean))), ''::text)
-       || pg_catalog.pg_get_viewdef(r.oid), 0,
+       || CASE WHEN r.relkind = 'f'::"char" THEN 'present'::text ELSE pg_catalog.pg_get_viewdef(r.oid) END, 0,
        CASE WHEN r.relispopulated THEN ''::text ELSE 'unpopulated'::text END
 FROM relation r
-WHERE r.relkind IN ('v'::"char", 'm'::"char")
-  AND (CAST(:names AS text[]) IS NULL OR r.path = ANY (CAST(:names AS text[])))
-
-UNION ALL
-SELECT 'foreign_table', r.schema, '', r.name,
-       '('::text
-       || coalesce((SELECT pg_catalog.string_agg(
-                               pg_catalog.quote_ident(a.attname::text) || ' '::text
-                               || pg_catalog.format_type(a.atttypid, a.atttypmod), ', '::text ORDER BY a.attnum)
-                    FROM pg_catalog.pg_attribute a
-                    WHERE a.attrelid = r.oid AND a.attnum > 0::int2 AND NOT a.attisdropped), ''::text)
-       || ')'::text, 0, ''
-FROM relation r
-WHERE r.relkind = 'f'::"char"
+WHERE r.relkind IN ('v'::"char", 'm'::"char", 'f'::"char")
   AND (CAST(:names AS text[]) IS NULL OR r.path = ANY (CAST(:names AS text[])))
 
 UNION ALL
