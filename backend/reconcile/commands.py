@@ -39,12 +39,16 @@ def heal(options: Namespace) -> int:
     """Does it, verified, or nothing."""
     if options.dry_run:
         return plan(options)
-    return _report(options, lambda connection, project: healing.heal(connection, project, _choices(options, project)))
+    return _report(
+        options,
+        lambda connection, project: healing.heal(connection, project, _choices(options, project)),
+        heals=True,
+    )
 
 
-def _report(options: Namespace, work: Callable[[Connection, Project], Report]) -> int:
+def _report(options: Namespace, work: Callable[[Connection, Project], Report], *, heals: bool = False) -> int:
     project = open_project(options.config, arguments=options.x or ())
-    report = on_own_connection(project.config, lambda connection: work(connection, project))
+    report = on_own_connection(project.config, lambda connection: work(connection, project), heals=heals)
     print(json.dumps(report.as_json(), indent=1) if options.json else _coloured(report))
     return report.exit_code
 

@@ -19,25 +19,28 @@ from sqlalchemy.exc import DBAPIError
 
 from reconcile.environment import EnvironmentUnfit, only_once, raised_by_project, without_query
 from reconcile.errors import ReconcileError
+from reconcile.rolled_back import rolled_back
 
 _COMMITS_ALONE = "reconcile_commits_each_statement"  # an execution option of engines whose env.py would do so
 Result = TypeVar("Result")
 
 
-def on_own_connection(config: Config, work: Callable[[Connection], Result]) -> Result:
+def on_own_connection(config: Config, work: Callable[[Connection], Result], *, heals: bool = False) -> Result:
     """Calls `work` with a connection made the way the project's own env.py makes its own.
 
     env.py is run only to learn its engine: nothing may wait, or be healed, inside the transaction that it begins. It is
     given no revision to go to, by which an env.py that locks what it changes can tell that there is nothing to lock.
+    What it makes by itself, such as a schema, stays where `work` heals: a look changes nothing.
     It may leave a context manager in `config.attributes["explained"]` that turns a driver's errors into CommandError.
     What it prints goes where logs go: standard output is for answers.
     """
     with redirect_stdout(sys.stderr):
-        return _on_own_connection(config, work)
+        with nullcontext() if heals else rolled_back():
+            engine = _engine_of_env(config)
+        return _on_connection(engine, config, work)
 
 
-def _on_own_connection(config: Config, work: Callable[[Connection], Result]) -> Result:
-    engine = _engine_of_env(config)
+def _on_connection(engine: Engine, config: Config, work: Callable[[Connection], Result]) -> Result:
     with config.attributes.get("explained", nullcontext)():
         if not engine.dialect.is_async:
             with engine.connect() as connection:

@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, Pool, event, text
+from sqlalchemy.exc import DisconnectionError
 
 from reconcile.engine import engine_like
 from reconcile.errors import ReconcileError
 
 _NAME_ARGUMENT = {"psycopg": "dbname", "psycopg2": "dbname"}  # asyncpg and pg8000 say `database`
+_SCRATCH = "reconcile.scratch"  # with a pooled connection: the scratch database that it goes to
 
 
 class OtherDatabase(ReconcileError):
@@ -38,31 +40,40 @@ def scratch_database(connection: Connection) -> Iterator[Connection]:
 
 
 def _run_alone(engine: Engine, statement: str) -> None:
-    """CREATE and DROP DATABASE run outside a transaction."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    """CREATE and DROP DATABASE run outside a transaction, on a connection that the project's pool hasn't."""
+    like = engine_like(engine)
+    with like.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(statement))
+    like.dispose()
 
 
 @contextmanager
 def _connecting_to(engine: Engine, name: str) -> Iterator[Engine]:
     """An engine like another, whose connections go to another database of the same server.
 
-    So do those of any engine that a revision makes for itself, by the address of the project's database: else it would
-    be changed by a recording.
+    So do those of any engine that a revision or env.py makes for itself, by the address of the project's database, and
+    those that lie in a pool already: else it would be changed by a recording.
     """
     project = engine.url.database or ""
 
-    def choose(dialect: Any, _record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+    def choose(dialect: Any, record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
         argument = _NAME_ARGUMENT.get(dialect.driver, "database")
         database = parameters.get(argument, project)
         if database not in (project, name):
             raise OtherDatabase(database)
         parameters[argument] = name
+        record.info[_SCRATCH] = name
+
+    def renew(_raw: Any, record: Any, _proxy: Any) -> None:
+        if record.info.get(_SCRATCH) != name:
+            raise DisconnectionError  # has the pool connect anew
 
     like = engine_like(engine)
     event.listen(Engine, "do_connect", choose)
+    event.listen(Pool, "checkout", renew)
     try:
         yield like
     finally:
+        event.remove(Pool, "checkout", renew)
         event.remove(Engine, "do_connect", choose)
         like.dispose()

@@ -167,6 +167,16 @@ def test_better_fitting_operators(attacked: Attacked) -> None:
     attacked.check_only_looked()
 
 
+def test_an_operator_for_which_the_driver_looks(attacked: Attacked) -> None:
+    """The query by which psycopg is asked for a type of an extension isn't sent by what only looks."""
+    attacked.run(plant_operator("=", "oid", "regtype", returns="boolean", number=1))
+    assert planted(attacked, "pg_operator") == 1
+    for command in ("status", "plan", "history"):
+        looked = attacked.reconcile(command)
+        assert looked.returncode == 0, looked.stdout + looked.stderr
+        assert not attacked.called(), f"{command} has used the operator"
+
+
 def test_temporary_tables_of_our_names(attacked: Attacked) -> None:
     """What each session finds under our names in its own temporary schema isn't taken for ours, nor changed."""
     attacked.run(

@@ -79,6 +79,31 @@ finally:
     for connection in engines.values():
         connection.close()
 """
+# What has to be there before Alembic begins is made by env.py itself; `{first}` is done on a connection, then the rest.
+PREPARING = """
+import sys
+from types import SimpleNamespace
+from alembic import context
+from sqlalchemy import create_engine, pool
+
+url = context.config.get_main_option("sqlalchemy.url")
+db = sys.modules.setdefault("db_of_the_case", SimpleNamespace(engine=create_engine(url{engine})))
+MAKE = "CREATE SCHEMA IF NOT EXISTS app"
+{before}
+with db.engine.connect() as connection:
+    {on_it}
+    context.configure(connection=connection, version_table_schema="app")
+    with context.begin_transaction():
+        context.run_migrations()
+    connection.commit()
+"""
+
+
+def preparing(before: str = "", *, on_it: str = "pass", engine: str = ", poolclass=pool.NullPool") -> str:
+    """An env.py that makes a schema: beforehand, or on the connection of the migrations; its engine lasts."""
+    return PREPARING.format(before=before, on_it=on_it, engine=engine)
+
+
 IN_SCHEMA = """connection.execute(text(f'SET search_path TO "{name}"'))
         connection.commit()"""
 TRANSLATED = "connection = connection.execution_options(schema_translate_map={None: name})"

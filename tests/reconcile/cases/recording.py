@@ -1,6 +1,7 @@
 """What plain Alembic runs can be recorded, and what it runs on is recorded with it."""
 
 from .case import Case, admin, form, forms, sql, upgrade
+from .envs import preparing
 
 PAGES = 'op.create_table("pages", sa.Column("id", sa.Integer, primary_key=True), sa.Column("text", sa.Text))'
 WARNED = "import warnings\n\nwarnings.warn({!r}, {})\n"
@@ -308,4 +309,53 @@ op.execute("CREATE TABLE book.pages (id int PRIMARY KEY)")
     form("by whom the project isn't", admin("CREATE EXTENSION pg_trgm"), role="owner"),
 )
 
-CASES = (*WARNINGS, *TYPES, *BASES, *ON_BASE, *DUMPED, *BEFOREHAND)
+BY_ITSELF = ", isolation_level='AUTOCOMMIT', poolclass=pool.NullPool"
+PREPARED = forms(
+    Case(
+        id="prepared-by-env",
+        why="What env.py makes before Alembic begins is made by a heal, and by no look and no recording.",
+        revisions=(PAGES,),
+        right=("healed",),
+    ),
+    form("on its connection", env=preparing(on_it="connection.exec_driver_sql(MAKE); connection.commit()")),
+    form("beforehand", env=preparing("with db.engine.begin() as first: first.exec_driver_sql(MAKE)")),
+    form(
+        "beforehand, and a table that it then reads",
+        env=preparing(
+            "with db.engine.connect() as first:\n"
+            "    first.exec_driver_sql(MAKE); first.commit()\n"
+            "    first.exec_driver_sql('CREATE TABLE IF NOT EXISTS app.starts (at timestamp)'); first.commit()\n"
+            "    first.exec_driver_sql('SELECT at FROM app.starts')"
+        ),
+        holds="more",
+    ),
+    form(
+        "beforehand, through a pool",
+        env=preparing("with db.engine.begin() as first: first.exec_driver_sql(MAKE)", engine=""),
+    ),
+    form(
+        "each statement by itself",
+        env=preparing("with db.engine.connect() as first: first.exec_driver_sql(MAKE)", engine=BY_ITSELF),
+    ),
+    form(
+        "each statement by itself, through a pool",
+        env=preparing(on_it="connection.exec_driver_sql(MAKE)", engine=BY_ITSELF.replace("NullPool", "QueuePool")),
+    ),
+    form(
+        "on a connection that it leaves open",
+        env=preparing("first = db.engine.connect(); first.exec_driver_sql(MAKE); first.commit()"),
+    ),
+    form(
+        "with the words", env=preparing(on_it="connection.exec_driver_sql(MAKE); connection.exec_driver_sql('COMMIT')")
+    ),
+    form(
+        "by a session",
+        env=preparing(
+            "from sqlalchemy.orm import Session\n"
+            "with Session(db.engine) as session, session.begin(): session.connection().exec_driver_sql(MAKE)",
+            engine="",
+        ),
+    ),
+)
+
+CASES = (*PREPARED, *WARNINGS, *TYPES, *BASES, *ON_BASE, *DUMPED, *BEFOREHAND)
