@@ -6,7 +6,7 @@ What isn't ours somebody else lives by: of that only a comment says what stands 
 from reconcile import replacement
 from reconcile.create import create_statement
 from reconcile.repair import PARTITIONED, RELATIONS, altered, is_elsewhere
-from reconcile.schema import CONSTRAINTS, Difference, Key
+from reconcile.schema import CONSTRAINTS, VARIES, Difference, Key
 from reconcile.serving import LABEL
 
 IN_SOME_ROWS = " in some rows"  # how a column is found that holds what this code doesn't expect to read
@@ -17,6 +17,8 @@ def advice(item: Difference, *, detail: str = "") -> str:
 
     `detail` is what was observed of it and isn't compared.
     """
+    if VARIES in (item.expected or ""):
+        return f"-- give {item.key} its definition by hand: that of its revision is another each time, on no tape"
     if item.expected is None:
         sql = _about_others(item)
     else:

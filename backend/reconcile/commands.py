@@ -15,7 +15,7 @@ from reconcile.errors import ReconcileError
 from reconcile.journal import Journal
 from reconcile.look import Choices, look
 from reconcile.project import Project, chain, configuration, open_project, tape_path
-from reconcile.record import RevisionFailed
+from reconcile.record import RevisionFailed, play_again
 from reconcile.record import record as play
 from reconcile.report import Report
 from reconcile.scratch import scratch_database
@@ -79,13 +79,17 @@ def record(options: Namespace) -> int:
 
     def work(connection: Connection) -> Tape:
         try:
-            with scratch_database(connection) as scratch:
-                return play(config, scratch, base=base, until=until)
+            return played(connection, lambda scratch: scratch)
         except RevisionFailed as error:
             if not (error.for_its_transaction and commits_each_statement(connection)):
                 raise
+        return played(connection, as_the_project_does)
+
+    def played(connection: Connection, committing: Callable[[Connection], Connection]) -> Tape:
         with scratch_database(connection) as scratch:
-            return play(config, as_the_project_does(scratch), base=base, until=until)
+            recording = play(config, committing(scratch), base=base, until=until)
+        with scratch_database(connection) as scratch:
+            return play_again(config, committing(scratch), recording, base=base)
 
     path = tape_path(config)
     until = read_tape(path).until if options.check and path.is_file() else options.to
@@ -96,6 +100,12 @@ def record(options: Namespace) -> int:
         raise ReconcileError(f"{path.name} isn't what the revisions do now: record it again.")
     summary: dict[str, Any] = {"tape": path.name, "revisions": len(tape.revisions), "objects": len(tape.end)}
     sentence = f"{path.name}: {summary['revisions']} revisions, {summary['objects']} objects."
+    if tape.varying:
+        summary["varying"] = [str(key) for key in tape.varying]
+        sentence += (
+            "\nNote: these are defined otherwise each time the chain is played, and any such definition is taken for"
+            f" right: {', '.join(summary['varying'])}."
+        )
     if tape.unwatched:
         summary["unwatched"] = list(tape.unwatched)
         sentence += (

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reconcile.schema import CONSTRAINTS, Difference, Key, Schema, tables_in
+from reconcile.schema import CONSTRAINTS, VARIES, Difference, Key, Schema, tables_in
 
 _ORDER = [
     "schema",
@@ -41,7 +41,7 @@ def creations(
     `storage` are the parameters of indexes that are there, INVALID, and are made anew.
     """
     missing = tuple(missing)
-    if any(item.key.kind not in (*_ORDER, "materialized_view") for item in missing):
+    if any(item.key.kind not in (*_ORDER, "materialized_view") or VARIES in (item.expected or "") for item in missing):
         return None
     views = {item.key.path for item in missing if item.key.kind == "materialized_view"}
     ordered = sorted(missing, key=lambda item: _rank(item.key, views))
@@ -84,6 +84,8 @@ def _create_table(table: Key, parts: Schema) -> str | None:
 def create_statement(key: Key, text: str, *, storage: str = "") -> str | None:
     """The statement that makes one object from its canonical text; None where there is none for its kind."""
     kind = key.kind
+    if VARIES in text:
+        return None
     if kind in CONSTRAINTS:
         return f"ALTER TABLE {key.relation} ADD CONSTRAINT {key.name} {text}"
     match kind:

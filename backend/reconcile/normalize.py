@@ -15,6 +15,7 @@ from reconcile.observe import Observation
 from reconcile.schema import CONSTRAINTS, INVALID, Key, Schema
 from reconcile.serving import LABEL, serves
 from reconcile.tape import Tape
+from reconcile.varying import fits
 
 _KEY_COLUMNS = re.compile(r"((?:PRIMARY KEY|UNIQUE)(?: NULLS NOT DISTINCT)?) \(([^()]*)\)(.*)", re.DOTALL)
 
@@ -75,6 +76,8 @@ class Normalized:
 def normalize(observation: Observation, tape: Tape, *, spell: Speller | None = None) -> Normalized:
     """What was observed of the tape's objects, in the tape's words; `spell` asks the server where texts differ."""
     schema = dict(observation.schema)
+    for key, found in strange(schema, tape).items():
+        schema[key] = next((recorded for recorded in tape.texts[key] if fits(recorded, found)), found)
     renamings = tuple(_renamings(schema, tape))
     moved = {renaming.expected: schema.pop(renaming.found) for renaming in renamings}
     schema |= moved

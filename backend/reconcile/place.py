@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from reconcile.repair import mend
 from reconcile.schema import CONSTRAINTS, Key, Schema, difference, tables_in
-from reconcile.tape import BASE, Effect, Point, Revision, Statement, Tape, play
+from reconcile.tape import BASE, TRACELESS, Effect, Point, Revision, Statement, Tape, play
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def _vouched(points: tuple[Point, ...], claims: Claims, tape: Tape) -> Place | N
     begun = tape.revisions[first.index] if first.done else None
     if begun is not None and begun.id in claims.applied <= before | {begun.id}:
         remaining = tuple(item for item in _after(points[-1], begun, first) if item.effects)
-        if all(item.transactional and item.kind != "data" for item in remaining):
+        if all(item.transactional and item.kind != "data" and not item.varies for item in remaining):
             return Place(before | {begun.id}, remaining=remaining)
         return None
     if not claims.applied <= before:
@@ -339,7 +339,7 @@ def _halfway(
     doubts = [*read_before, *(doubt for doubt in _between(first, last, tape) if doubt.statement.traceless)]
     doubts = [doubt for doubt in doubts if (doubt.index, doubt.position) not in settled]
     known = not doubts and first.index == last.index
-    safe = all(item.kind not in ("data", "opaque", "read") and item.transactional for item in remaining)
+    safe = all(item.kind not in TRACELESS and item.transactional and not item.varies for item in remaining)
     ahead = revision.id not in claims.applied or all(item.kind in ("additive", "neutral") for item in remaining)
     if known and safe and ahead and not revision.has_settings:
         return _unless_moving_back(Place(applied, remaining=remaining), claims, tape)

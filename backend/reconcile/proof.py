@@ -110,7 +110,7 @@ def _finding(doubt: Doubt, connection: Connection, tape: Tape, *, reach: Point |
     end = reach.done if reach is not None and reach.index == doubt.index else len(revision.statements)
     if statement.kind == "read":
         return examine_read(connection, statement.tables) if statement.tables else None
-    if statement.kind != "data":
+    if statement.kind != "data" or statement.varies:
         return None
     tables, columns = _made_before(revision, doubt.position)
     earlier = [item.sql for item in revision.statements[: doubt.position]]

@@ -4,22 +4,25 @@ What each statement does, the recorder sees.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reconcile.environment import RevisionRaised, migration_context, upgrade
 from reconcile.errors import ReconcileError
 from reconcile.failure import message_of, sqlstate_of
-from reconcile.observe import VersionTable
-from reconcile.recorder import SCHEMA, Recorder, parents_of
+from reconcile.observe import VersionTable, observe
+from reconcile.recorder import SCHEMA, Recorder, parents_of, without_marks
 from reconcile.sql.split import first_word, split, without_meta_commands
 from reconcile.tape import Tape
+from reconcile.varying import left_open
 from reconcile.version_table import make_room_for_ids
 
 _OWNERSHIP = re.compile(r"(?:GRANT|REVOKE|ALTER\b.*\bOWNER\s+TO|ALTER\s+DEFAULT\s+PRIVILEGES)\b", re.IGNORECASE)
@@ -60,7 +63,15 @@ class BaseFailed(ReconcileError):
         super().__init__(f"The file of --base can't be loaded: {message_of(error)}, at: {' '.join(statement.split())}")
 
 
-def record(config: Config, connection: Connection, *, base: str = "", until: str | None = None) -> Tape:
+@dataclass(frozen=True)
+class Recording:
+    """A tape, and all that was sent while the chain was played."""
+
+    tape: Tape
+    sent: tuple[str, ...]
+
+
+def record(config: Config, connection: Connection, *, base: str = "", until: str | None = None) -> Recording:
     """Plays the chain from its base to its head, or to `until`; the database is one that may be thrown away.
 
     It must hold nothing of the chain yet: a revision that finds its objects there would have no effect on record.
@@ -72,15 +83,11 @@ def record(config: Config, connection: Connection, *, base: str = "", until: str
         SchemaMissing: neither `base` nor anything else makes the schema where Alembic keeps its version.
     """
     scripts = ScriptDirectory.from_config(config)
-    _load(base, connection)
-    versions, schema = _version_table(config, connection)
-    _require_schema(versions, connection)
-    make_room_for_ids(connection, versions, [script.revision for script in scripts.walk_revisions()])
-    connection.commit()
+    versions, schema = _prepared(config, connection, scripts, base=base)
     unwatched_before = set(connection.scalars(_UNWATCHED))
     recorder = Recorder(connection, versions, schema, total=len(_chain(scripts, until)))
     found_at_base = recorder.before if base else {}
-    with recorder.listening(), _taking_away_roles(connection, recorder):
+    with _taking_away_roles(connection, recorder.sent), recorder.listening():
         try:
             upgrade(config, until or "heads", connection, scripts=scripts, watch=recorder.watch)
         except (SQLAlchemyError, RevisionRaised) as error:
@@ -95,7 +102,7 @@ def record(config: Config, connection: Connection, *, base: str = "", until: str
                 for_its_transaction=state in _NOT_IN_A_TRANSACTION,
             ) from error
     major = connection.scalar(text("SELECT pg_catalog.current_setting('server_version_num')::int / 10000"))
-    return Tape(
+    tape = Tape(
         tuple(recorder.revisions),
         schema=schema,
         versions=versions,
@@ -104,10 +111,45 @@ def record(config: Config, connection: Connection, *, base: str = "", until: str
         base=found_at_base,
         unwatched=tuple(name for name in connection.scalars(_UNWATCHED) if name not in unwatched_before),
     )
+    return Recording(tape, tuple(recorder.sent))
+
+
+def play_again(config: Config, connection: Connection, recording: Recording, *, base: str = "") -> Tape:
+    """Plays a recorded chain in another empty database; what differs then is left open on the tape.
+
+    It is played as Alembic does, without a look after each statement: that takes a fraction of a recording's time.
+    """
+    scripts, tape, sent = ScriptDirectory.from_config(config), recording.tape, list[str]()
+
+    def hear(_connection: Connection, _cursor: Any, sql: str, _parameters: Any, context: Any, *_: Any) -> None:
+        sent.append(without_marks(sql, context).strip())
+
+    versions, schema = _prepared(config, connection, scripts, base=base)
+    with _taking_away_roles(connection, sent):
+        event.listen(connection.engine, "after_cursor_execute", hear)
+        try:
+            upgrade(config, tape.until or "heads", connection, scripts=scripts)
+        finally:
+            event.remove(connection.engine, "after_cursor_execute", hear)
+    end = observe(connection, versions=versions, schema=schema or connection.scalar(SCHEMA)).schema
+    connection.commit()
+    return left_open(tape, sent=recording.sent, sent_again=sent, end_again=end)
+
+
+def _prepared(
+    config: Config, connection: Connection, scripts: ScriptDirectory, *, base: str
+) -> tuple[VersionTable, str | None]:
+    """Makes what has to be there before the first revision; says where the version and the names will lie."""
+    _load(base, connection)
+    versions, schema = _version_table(config, connection)
+    _require_schema(versions, connection)
+    make_room_for_ids(connection, versions, [script.revision for script in scripts.walk_revisions()])
+    connection.commit()
+    return versions, schema
 
 
 @contextmanager
-def _taking_away_roles(connection: Connection, recorder: Recorder) -> Iterator[None]:
+def _taking_away_roles(connection: Connection, sent: Collection[str]) -> Iterator[None]:
     """Roles are the whole server's: those that the chain has made don't go with the database it was recorded in."""
     before = set(connection.scalars(_ROLES))
     connection.commit()
@@ -115,7 +157,9 @@ def _taking_away_roles(connection: Connection, recorder: Recorder) -> Iterator[N
         yield
     finally:
         if not connection.in_transaction():
-            made = [role for role in connection.scalars(_ROLES) if role not in before and recorder.names(role)]
+            made = [
+                role for role in connection.scalars(_ROLES) if role not in before and any(role in sql for sql in sent)
+            ]
             for role in made:
                 connection.exec_driver_sql(f"DROP OWNED BY {role}")
                 connection.exec_driver_sql(f"DROP ROLE {role}")

@@ -70,6 +70,7 @@ class Recorder:
         self._statements: list[Statement] = []
         self._savepoints: dict[str, int] = {}
         self.revisions: list[Revision] = []
+        self.sent: list[str] = []
         self.script: Script | None = None
         self.before = self._look(connection)
         self._before_elsewhere: Schema = {}
@@ -205,8 +206,11 @@ class Recorder:
             self._set_mark()
 
     def _hear(self, connection: Connection, _cursor: Any, sent: str, parameters: Any, context: Any, *_: Any) -> None:
-        sql = _without_marks(sent, context)
-        if self._looking or self.script is None or self._is_of_alembic(sql):
+        sql = without_marks(sent, context)
+        if self._looking:
+            return
+        self.sent.append(sql.strip())
+        if self.script is None or self._is_of_alembic(sql):
             return
         if connection is not self._connection:
             self._hear_elsewhere(connection, sql)
@@ -247,10 +251,6 @@ class Recorder:
                 self.before = self._look(self._connection)
             self._touched()
 
-    def names(self, role: str) -> bool:
-        """Whether some statement of the chain names a role."""
-        return any(role in item.sql for revision in self.revisions for item in revision.statements)
-
     def _is_of_alembic(self, sql: str) -> bool:
         """Whether it is about the version table."""
         name = self._versions.name
@@ -290,7 +290,7 @@ def _in_settled_order(statements: Iterable[Statement]) -> Iterator[Statement]:
         yield from neighbours
 
 
-def _without_marks(sent: str, context: Any) -> str:
+def without_marks(sent: str, context: Any) -> str:
     """The SQL that reaches the server: some drivers have each percent sign doubled, for where parameters may stand."""
     marked = context.dialect.paramstyle in ("format", "pyformat") and not context.no_parameters
     return sent.replace("%%", "%") if marked else sent

@@ -2,7 +2,7 @@
 
 from reconcile.column import Column, alterations
 from reconcile.create import create_statement, create_view
-from reconcile.schema import CONSTRAINTS, NOT_VALID, Difference, Key
+from reconcile.schema import CONSTRAINTS, NOT_VALID, VARIES, Difference, Key
 from reconcile.serving import LABEL
 
 ELSEWHERE = "on another table, "  # how an index of our name is found that lies on somebody else's table
@@ -21,7 +21,7 @@ def mend(item: Difference, *, storage: str = "") -> tuple[str, ...] | None:
 
     `storage` are the parameters that an index has, and keeps.
     """
-    if item.expected is None or item.found is None:
+    if item.expected is None or item.found is None or VARIES in item.expected:
         return None
     match item.key.kind:
         case "index":
@@ -62,6 +62,8 @@ def _query(view: str) -> str:
 
 def altered(key: Key, expected: str, found: str, *, lossless: bool) -> str | None:
     """The statement that makes a column as expected; None where it could lose something and must not."""
+    if VARIES in expected:
+        return None
     actions = alterations(Column.parse(expected), Column.parse(found), name=key.name, lossless=lossless)
     return f"ALTER TABLE {key.relation} {', '.join(actions)}" if actions else None
 

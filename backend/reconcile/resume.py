@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, event
 from reconcile.environment import upgrade
 from reconcile.errors import ReconcileError
 from reconcile.tape import Revision, Statement
+from reconcile.varying import fits
 
 _EXECUTIONS = ("do_execute", "do_executemany", "do_execute_no_params")
 
@@ -49,7 +50,8 @@ def resume(
     """
     left_out = [statement.sql for at, statement in enumerate(revision.statements) if at in done]
     expected = [statement.sql for statement in revision.statements if _must_come_by(statement)]
-    with _heard(connection.engine, left_out) as heard:
+    varying = [statement.sql for statement in revision.statements if statement.varies]
+    with _heard(connection.engine, left_out, varying=varying) as heard:
         upgrade(config, revision.id, connection, enums=enums)
     missed = Counter(map(_normal, expected)) - heard
     if missed:
@@ -61,12 +63,14 @@ def _must_come_by(statement: Statement) -> bool:
 
 
 @contextmanager
-def _heard(engine: Engine, left_out: Iterable[str]) -> Iterator[Counter[str]]:
+def _heard(engine: Engine, left_out: Iterable[str], *, varying: Iterable[str]) -> Iterator[Counter[str]]:
     """Yields how often each statement came by; keeps those from the server that are to be left out, as often."""
     heard, waiting = Counter[str](), Counter(map(_normal, left_out))
+    known = tuple(map(_normal, varying))
 
     def hear(_cursor: Any, sql: str, *_: Any) -> bool:
         normal = _normal(sql)
+        normal = next((text for text in known if fits(text, normal)), normal)
         heard[normal] += 1
         if not waiting[normal]:
             return False

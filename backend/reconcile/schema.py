@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 INVALID = " invalid"
 NOT_VALID = " NOT VALID"
+VARIES = "'<varies>'"  # stands in a recorded text for what is otherwise each time the chain is played
 CONSTRAINTS = ("primary_key", "unique", "check", "exclude", "foreign_key")
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\s".(]+)'

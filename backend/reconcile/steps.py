@@ -144,7 +144,11 @@ def _is_about_dropped(statement: Statement, later: Iterable[Statement]) -> bool:
 
 
 def _may_be_repeated(statement: Statement) -> bool:
-    return statement.kind == "neutral" and first_word(statement.sql) in ("ALTER", "COMMENT", "GRANT", "REVOKE")
+    return (
+        statement.kind == "neutral"
+        and not statement.varies
+        and first_word(statement.sql) in ("ALTER", "COMMENT", "GRANT", "REVOKE")
+    )
 
 
 def _revisions_forward(location: Location, tape: Tape, large: frozenset[str], stamped: set[str]) -> Iterator[Step]:
@@ -249,6 +253,7 @@ def statements_making(location: Location, tape: Tape) -> tuple[Statement, ...]:
         for statement in revision.statements
         if statement.kind == "additive"
         and statement.transactional
+        and not statement.varies
         and all(key in missing and missing[key] == effect.after for key, effect in statement.effects.items())
     )
     made = {key for statement in recorded for key in statement.effects}

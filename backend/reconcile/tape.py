@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from reconcile.errors import ReconcileError
 from reconcile.observe import VersionTable, digest_of
-from reconcile.schema import Key, Schema, tables_in, unquoted
+from reconcile.schema import VARIES, Key, Schema, tables_in, unquoted
 from reconcile.sql.names import names_in
 from reconcile.sql.split import first_word
 from reconcile.sql.statements import is_with_no_data
@@ -62,6 +62,11 @@ class Statement:
         return self.kind == "neutral" and first_word(self.sql) in ("SET", "RESET")
 
     @property
+    def varies(self) -> bool:
+        """Whether it is another statement, or makes something else, each time: then it can't be run from here."""
+        return VARIES in self.sql or any(VARIES in (effect.after or "") for effect in self.effects.values())
+
+    @property
     def traceless(self) -> bool:
         """Whether the schema alone can't tell that it ran, and running it twice could matter."""
         return self.kind in TRACELESS and not self.effects
@@ -102,7 +107,7 @@ class Revision:
     @property
     def completable(self) -> bool:
         """Whether what is missing of it can be made from its effects: nothing in it moves data, changes or drops."""
-        return all(item.kind in ("additive", "neutral", "boundary") for item in self.statements)
+        return all(item.kind in ("additive", "neutral", "boundary") and not item.varies for item in self.statements)
 
     @cached_property
     def neighbours(self) -> Mapping[int, tuple[int, ...]]:
@@ -222,6 +227,11 @@ class Tape:
     def keys(self) -> frozenset[Key]:
         """Every object that the chain ever makes or changes, or finds at its base: what is ours."""
         return frozenset(self.base).union(*(statement.effects for statement in self.statements))
+
+    @property
+    def varying(self) -> tuple[Key, ...]:
+        """The objects whose definition is another each time the chain is played."""
+        return tuple(key for key, texts in self.texts.items() if any(VARIES in text for text in texts))
 
     @cached_property
     def tables(self) -> frozenset[str]:

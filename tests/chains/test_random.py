@@ -77,7 +77,7 @@ async def try_all(server: str, revisions: list[list[str]], accidents: list[Accid
         with tempfile.TemporaryDirectory() as folder:
             ini = write(revisions, Path(folder) / "chain")
             config, scratch = configuration(ini), await bench.make()
-            tape = await bench.on(scratch, lambda connection: record(config, connection))
+            tape = await bench.on(scratch, lambda connection: record(config, connection).tape)
             write_tape(tape, tape_path(config))
             project = open_project(ini)
             for accident in accidents:

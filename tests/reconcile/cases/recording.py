@@ -358,4 +358,91 @@ PREPARED = forms(
     ),
 )
 
-CASES = (*PREPARED, *WARNINGS, *TYPES, *BASES, *ON_BASE, *DUMPED, *BEFOREHAND)
+CLOCK = "from datetime import datetime\n"
+MARKS = """
+op.create_table(
+    "marks", sa.Column("id", sa.Integer, primary_key=True), sa.Column("at", sa.{type}, server_default={default})
+)
+"""
+BY_CLOCK = MARKS.format(type="DateTime", default="sa.text(f\"'{datetime.now().isoformat()}'\")")
+BY_NAME = """
+op.execute(
+    "DO $$ BEGIN EXECUTE format('CREATE TABLE marks (id int PRIMARY KEY, at text DEFAULT %L)', current_database());"
+    " END $$"
+)
+"""
+FILLED = BY_CLOCK + 'op.execute("INSERT INTO marks (id) VALUES (1)")\nop.create_index("marks_at", "marks", ["at"])'
+VARYING = forms(
+    Case(
+        id="other-each-time",
+        why="What a revision defines by the clock or the database's name is right as it is, and no tape's.",
+        head=CLOCK,
+        revisions=(PAGES, BY_CLOCK),
+        right=("current",),
+        holds="any",
+    ),
+    form("by the clock, at the head", upgrade("r2")),
+    form("by the clock, behind", upgrade("r1"), right=("healed",)),
+    form("by the name, at the head", upgrade("r2"), revisions=(PAGES, BY_NAME)),
+    form(
+        "by the name, not on record",
+        upgrade("r2"),
+        sql("DELETE FROM alembic_version"),
+        revisions=(PAGES, BY_NAME),
+        right=("healed",),
+    ),
+    form(
+        "by numbers and random ones",
+        upgrade("r2"),
+        head="import time, uuid\n",
+        revisions=(
+            PAGES + '\nop.add_column("pages", sa.Column("of", sa.BigInteger, server_default=str(time.time_ns())))',
+            """
+op.create_check_constraint("pages_text", "pages", f"text <> '{uuid.uuid4()}'")
+op.execute(f"CREATE VIEW titles AS SELECT id, '{uuid.uuid4()}' AS mark FROM pages")
+""",
+        ),
+    ),
+    form(
+        "an index is left of the revision",
+        upgrade("r1"),
+        sql("CREATE TABLE marks (id serial PRIMARY KEY, at timestamp DEFAULT '2020-02-02 10:10:10.5')"),
+        revisions=(PAGES, BY_CLOCK + 'op.create_index("marks_at", "marks", ["at"])'),
+        right=("healed",),
+        after={
+            "SELECT pg_get_expr(adbin, adrelid) LIKE '%2020-02-02%' FROM pg_attrdef d JOIN pg_attribute a"
+            " ON attrelid = adrelid AND attnum = adnum WHERE attname = 'at'": "t"
+        },
+    ),
+    form(
+        "it is left of the revision itself",
+        upgrade("r1"),
+        sql("CREATE INDEX pages_text ON pages (text)"),
+        revisions=(PAGES, 'op.create_index("pages_text", "pages", ["text"])' + BY_CLOCK),
+        right=("healed",),
+    ),
+    form(
+        "it is done, and rows are left of the revision",
+        upgrade("r1"),
+        sql("CREATE TABLE marks (id serial PRIMARY KEY, at timestamp DEFAULT '2020-02-02 10:10:10.5')"),
+        revisions=(PAGES, FILLED),
+        right=("healed",),
+        after={"SELECT at::text FROM marks": "2020-02-02 10:10:10.5"},
+    ),
+    form(
+        "the default is lost",
+        upgrade("r2"),
+        sql("ALTER TABLE marks ALTER at DROP DEFAULT"),
+        right=("refused",),
+        says=("give column marks.at its definition by hand",),
+    ),
+    form(
+        "the column has another type",
+        upgrade("r2"),
+        sql("ALTER TABLE marks ALTER at TYPE text USING ''"),
+        right=("refused",),
+        says=("marks.at",),
+    ),
+)
+
+CASES = (*VARYING, *PREPARED, *WARNINGS, *TYPES, *BASES, *ON_BASE, *DUMPED, *BEFOREHAND)

@@ -248,3 +248,23 @@ def test_what_is_taken_away_is_noticed(kind: str, bench: Bench) -> None:
     else:
         noted = "that keeps nobody from working" in looked.stdout
         assert told or noted or looked.returncode != 0, recorded.stdout + looked.stdout
+
+
+def test_what_is_another_each_time_is_named_and_passes_the_check(bench: Bench) -> None:
+    """A chain that defines something by the clock, or at random, can be recorded, and its tape be checked."""
+    body = """
+import uuid
+from datetime import datetime
+op.execute(f"CREATE TABLE notes (id int, at text DEFAULT '{datetime.now().isoformat()}', text text)")
+op.execute(f"INSERT INTO notes (text) VALUES ('{uuid.uuid4()}')")
+op.execute(f"COMMENT ON TABLE notes IS 'made at {datetime.now().isoformat()}'")
+"""
+    case = Case(id="other each time", why="", revisions=(body,), right=("told",))
+    recorded, tape = recording(case, bench)
+    assert "each time" in recorded.stdout
+    assert "column notes.at" in recorded.stdout
+    with bench.server.database() as database:
+        trial = Trial(case, bench, database)
+        trial.write_project()
+        (trial.folder / "tape.json").write_text(tape)
+        assert trial.call("record", "--check").returncode == 0, trial.words
