@@ -50,7 +50,8 @@ def creations(
     for item in ordered:
         key = item.key
         if item.found is not None:
-            made.append(Creation(item, f"DROP INDEX {key.path}"))
+            drop = f"ALTER TABLE {key.relation} DROP CONSTRAINT {key.name}" if key.kind in CONSTRAINTS else ""
+            made.append(Creation(item, drop or f"DROP INDEX {key.path}"))
         if key.kind == "table":
             parts = {other.key: other.expected or "" for other in ordered if other.key.relation == key.relation}
             sql = _create_table(key, parts)

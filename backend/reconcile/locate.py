@@ -233,7 +233,7 @@ def _apart(
 ) -> tuple[tuple[Difference, ...], tuple[Difference, ...], tuple[Difference, ...]]:
     """What is missing from a schema, what differs in it, and what differs and is to be put up with.
 
-    An INVALID index counts as missing: it serves nobody.
+    An INVALID index, or a constraint that has one, counts as missing: it serves nobody.
     """
     missing, differing, tolerated, left_alone = [], [], [], []
     for key in {**expected, **ours}:
@@ -244,7 +244,7 @@ def _apart(
             item = Difference(key, item.expected, _elsewhere(key, observation))
         if item.found is None and key.kind == "table":
             item = Difference(key, item.expected, _in_place_of_table(key, observation))
-        if item.found is None or item.found == f"{item.expected}{INVALID}":
+        if item.found is None or _serves_nobody(item):
             missing.append(item)
         elif _is_tolerable(item, observation, recorded):
             tolerated.append(item)
@@ -269,6 +269,12 @@ def _divided_otherwise(items: Iterable[Difference], expected: Schema, observatio
     for table in dict.fromkeys(table_key(item.key) for item in items if item.key.kind in ("primary_key", "unique")):
         if expected.get(table) == "ordinary" and is_divided(observation.schema.get(table, "")):
             yield Difference(table, "ordinary", PARTITIONED)
+
+
+def _serves_nobody(item: Difference) -> bool:
+    """Whether it is as expected, but INVALID, perhaps with some of its partitions' attached."""
+    found = item.found or ""
+    return item.expected is not None and found.endswith(INVALID) and found.startswith(f"{item.expected} ")
 
 
 def _in_place_of_table(key: Key, observation: Observation) -> str | None:

@@ -36,6 +36,17 @@ ours AS (
     WHERE r.relkind IN ('r'::"char", 'p'::"char")
       AND (CAST(:names AS text[]) IS NULL OR r.path = ANY (CAST(:names AS text[])))
 ),
+-- An index that serves nobody: its building failed, or those of some partitions aren't attached to it yet.
+unserving AS (
+    SELECT x.indexrelid AS oid,
+           coalesce(' attached '::text || pg_catalog.string_agg(pg_catalog.quote_ident(c.relname::text), ', '::text
+                                                                ORDER BY c.relname), ''::text) || ' invalid'::text AS state
+    FROM pg_catalog.pg_index x
+    LEFT JOIN pg_catalog.pg_inherits h ON h.inhparent = x.indexrelid
+    LEFT JOIN pg_catalog.pg_class c ON c.oid = h.inhrelid
+    WHERE NOT (x.indisvalid AND x.indisready)
+    GROUP BY x.indexrelid
+),
 user_type AS (
     SELECT t.oid, t.typtype, t.typrelid, t.typbasetype, t.typtypmod, t.typnotnull, t.typdefault,
            s.schema, pg_catalog.quote_ident(t.typname::text) AS name
@@ -88,7 +99,11 @@ UNION ALL
 SELECT CASE k.contype WHEN 'p'::"char" THEN 'primary_key'::text WHEN 'u'::"char" THEN 'unique'::text
                       WHEN 'f'::"char" THEN 'foreign_key'::text WHEN 'c'::"char" THEN 'check'::text
                       ELSE 'exclude'::text END,
-       t.schema, t.name, pg_catalog.quote_ident(k.conname::text), pg_catalog.pg_get_constraintdef(k.oid), 0,
+       t.schema, t.name, pg_catalog.quote_ident(k.conname::text),
+       pg_catalog.pg_get_constraintdef(k.oid)
+       || CASE WHEN t.relkind = 'p'::"char" AND k.contype <> 'f'::"char"
+               THEN coalesce((SELECT u.state FROM unserving u WHERE u.oid = k.conindid), ''::text)
+               ELSE ''::text END, 0,
        CASE WHEN k.contype = 'f'::"char"
                  AND EXISTS (SELECT FROM pg_catalog.pg_trigger g
                              WHERE g.tgconstraint = k.oid AND g.tgenabled IN ('D'::"char", 'R'::"char"))
@@ -102,7 +117,8 @@ SELECT 'index', t.schema, t.name, i.name,
        || pg_catalog.replace(
               pg_catalog.substring(pg_catalog.pg_get_indexdef(i.oid), ' (USING .*)$'::text),
               coalesce(' WITH ('::text || o.options || ')'::text, '+'::text), ''::text)
-       || CASE WHEN x.indisvalid AND x.indisready THEN ''::text ELSE ' invalid'::text END, 0,
+       || CASE WHEN x.indisvalid AND x.indisready THEN ''::text
+               ELSE (SELECT u.state FROM unserving u WHERE u.oid = i.oid) END, 0,
        coalesce(' WITH ('::text || o.options || ')'::text, ''::text)
        || coalesce(' TABLESPACE '::text || (SELECT pg_catalog.quote_ident(b.spcname::text)
                                             FROM pg_catalog.pg_tablespace b WHERE b.oid = i.reltablespace), ''::text)

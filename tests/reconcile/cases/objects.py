@@ -1,6 +1,6 @@
 """Objects are objects: two over the same columns are two, and each bears the name that the chain gave it."""
 
-from .case import Case, form, forms, sql, upgrade
+from .case import Case, Step, form, forms, sql, upgrade
 
 
 def constraints(kind: str) -> str:
@@ -361,4 +361,85 @@ op.alter_column("works", "other", new_column_name="width")
     ),
 )
 
-CASES = (*TWO, *LEFT_OVER, *OTHER_NAME, *RENAMES)
+EVENTS = """
+op.execute("CREATE TABLE ev (id int, v text) PARTITION BY LIST (id)")
+op.execute("CREATE TABLE ev_1 PARTITION OF ev FOR VALUES IN (1)")
+op.execute("CREATE TABLE ev_default PARTITION OF ev DEFAULT")
+"""
+BY_PARTS = (
+    "CREATE INDEX ev_v ON ONLY ev (v)",
+    "CREATE INDEX ev_1_v ON ev_1 (v)",
+    "ALTER INDEX ev_v ATTACH PARTITION ev_1_v",
+    "CREATE INDEX ev_default_v ON ev_default (v)",
+    "ALTER INDEX ev_v ATTACH PARTITION ev_default_v",
+    "ALTER TABLE ev ADD CONSTRAINT ev_v_filled CHECK (v <> '')",
+)
+
+
+def executed(*statements: str) -> str:
+    """A revision that runs some statements."""
+    return "".join(f'\nop.execute("{statement}")' for statement in statements)
+
+
+def after(done: int, *, of: tuple[str, ...] = BY_PARTS) -> Step:
+    """What has run of them by hand."""
+    return sql("; ".join(of[:done]))
+
+
+UNIQUE_BY_PARTS = (
+    "ALTER TABLE ONLY ev ADD CONSTRAINT ev_key UNIQUE (id, v)",
+    "ALTER TABLE ev_1 ADD CONSTRAINT ev_1_key UNIQUE (id, v)",
+    "ALTER INDEX ev_key ATTACH PARTITION ev_1_key",
+    "ALTER TABLE ev_default ADD CONSTRAINT ev_default_key UNIQUE (id, v)",
+    "ALTER INDEX ev_key ATTACH PARTITION ev_default_key",
+)
+IN_PARTS = forms(
+    Case(
+        id="index-by-parts",
+        why="An index of a partitioned table, built part by part as the manual says, goes on where it stopped.",
+        revisions=(EVENTS, executed(*BY_PARTS)),
+        steps=(upgrade("r1"), sql("INSERT INTO ev VALUES (1, 'x'), (2, 'y')")),
+        right=("healed",),
+        after={
+            "SELECT bool_and(indisvalid) FROM pg_index JOIN pg_class ON oid = indexrelid WHERE relname ~ '^ev'": "t"
+        },
+    ),
+    form("the first is attached", after(3)),
+    form("only the parent's is there", after(1)),
+    form("that of a part is there", after(2)),
+    form("that of the second part is there", after(4)),
+    form("all are attached", after(5)),
+    form(
+        "in an older one, not on record",
+        after(3),
+        sql("DELETE FROM alembic_version"),
+        revisions=(EVENTS, executed(*BY_PARTS), executed("CREATE TABLE later (id int)")),
+    ),
+    form("a unique one", after(3, of=UNIQUE_BY_PARTS), revisions=(EVENTS, executed(*UNIQUE_BY_PARTS))),
+    form(
+        "lost on the parent, at the head",
+        steps=(upgrade("r2"), sql("DROP INDEX ev_v"), after(1)),
+        holds="any",
+        revisions=(EVENTS, executed(*BY_PARTS)),
+    ),
+    form(
+        "a unique one, lost on a part, at the head",
+        steps=(upgrade("r2"), sql("ALTER TABLE ev DROP CONSTRAINT ev_key"), after(1, of=UNIQUE_BY_PARTS)),
+        revisions=(EVENTS, executed(*UNIQUE_BY_PARTS)),
+        holds="any",
+        right=("refused", "healed"),
+    ),
+    form(
+        "a unique one, its parent's alone", after(1, of=UNIQUE_BY_PARTS), revisions=(EVENTS, executed(*UNIQUE_BY_PARTS))
+    ),
+    form(
+        "attached, its revision with rows",
+        after(3),
+        revisions=(EVENTS, executed(*BY_PARTS[:3], "UPDATE ev SET v = upper(v)", *BY_PARTS[3:])),
+        right=("healed", "refused"),
+        truth="r1",
+        after={"SELECT string_agg(v, '' ORDER BY v) FROM ev": "XY"},
+    ),
+)
+
+CASES = (*IN_PARTS, *TWO, *LEFT_OVER, *OTHER_NAME, *RENAMES)

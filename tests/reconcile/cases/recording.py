@@ -269,6 +269,14 @@ DUMPED = forms(
 )
 
 MADE = sql("CREATE EXTENSION pg_trgm")
+BOOKINGS = """
+op.execute("CREATE EXTENSION btree_gist")
+op.execute("CREATE TABLE bookings (room int, at tsrange, EXCLUDE USING gist (room WITH =, at WITH &&))")
+"""
+BILLING = """
+op.execute("CREATE SCHEMA billing")
+op.execute("CREATE TABLE billing.bills (id int PRIMARY KEY)")
+"""
 BEFOREHAND = forms(
     Case(
         id="extension-made-beforehand",
@@ -307,6 +315,43 @@ op.execute("CREATE TABLE book.pages (id int PRIMARY KEY)")
     ),
     form("another one, that no revision knows", sql("CREATE EXTENSION pg_trgm; CREATE EXTENSION hstore"), holds="more"),
     form("by whom the project isn't", admin("CREATE EXTENSION pg_trgm"), role="owner"),
+    form("whose statement doesn't ask for it", sql("CREATE EXTENSION btree_gist"), revisions=(BOOKINGS,)),
+    form(
+        "whose statement doesn't ask for it, in the second",
+        upgrade("r1"),
+        sql("CREATE EXTENSION btree_gist"),
+        revisions=(PAGES, BOOKINGS),
+    ),
+    form("a schema alone", sql("CREATE SCHEMA billing"), revisions=(BILLING,)),
+    form("a schema alone, in the second", upgrade("r1"), sql("CREATE SCHEMA billing"), revisions=(PAGES, BILLING)),
+    form(
+        "a schema alone, and then rows",
+        upgrade("r1"),
+        sql("INSERT INTO pages (text) VALUES ('x')"),
+        sql("CREATE SCHEMA billing"),
+        revisions=(
+            PAGES,
+            BILLING + 'op.execute("INSERT INTO billing.bills (id) SELECT id FROM pages")',
+            'op.create_index("bills_id", "bills", ["id"], schema="billing")',
+        ),
+        after={"SELECT count(*) FROM billing.bills": "1"},
+    ),
+    form(
+        "two schemas and an extension alone",
+        sql("CREATE SCHEMA billing; CREATE SCHEMA audit; CREATE EXTENSION btree_gist"),
+        revisions=('op.execute("CREATE SCHEMA audit")' + BILLING + BOOKINGS,),
+    ),
+    form(
+        "a schema alone, its revision outside of a transaction",
+        upgrade("r1"),
+        sql("CREATE SCHEMA billing"),
+        env="transaction_per_migration",
+        revisions=(
+            PAGES,
+            BILLING + "with op.get_context().autocommit_block():\n"
+            '    op.execute("CREATE INDEX CONCURRENTLY pages_text ON pages (text)")',
+        ),
+    ),
 )
 
 BY_ITSELF = ", isolation_level='AUTOCOMMIT', poolclass=pool.NullPool"
