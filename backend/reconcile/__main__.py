@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from reconcile import commands
 from reconcile.errors import ReconcileError
-from reconcile.failure import message_of
+from reconcile.postgres_errors import message_of
 from reconcile.look import ROW_LIMIT
 from reconcile.project import ChainUnreadable
 

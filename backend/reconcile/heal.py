@@ -19,7 +19,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from reconcile.apply import apply, apply_alone, stamp
 from reconcile.environment import RevisionRaised
 from reconcile.errors import ReconcileError
-from reconcile.failure import first_failure, is_busy, message_of, refusal_of
+from reconcile.postgres_errors import first_failure, is_busy, message_of
+from reconcile.refused_statement import refusal_of
 from reconcile.journal import Journal
 from reconcile.locate import Verdict
 from reconcile.lock import locked, locked_session

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from reconcile.apply import apply
 from reconcile.errors import ReconcileError
-from reconcile.failure import is_busy, message_of
+from reconcile.postgres_errors import is_busy, message_of
 from reconcile.look import look_within
 from reconcile.observe import VersionTable
 from reconcile.project import Project

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from reconcile.advice import IN_SOME_ROWS
 from reconcile.column import Column
-from reconcile.failure import message_of
+from reconcile.postgres_errors import message_of
 from reconcile.locate import Location, Verdict
 from reconcile.project import Project
 from reconcile.schema import Difference, Key

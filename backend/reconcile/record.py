@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reconcile.environment import RevisionRaised, migration_context, upgrade
 from reconcile.errors import ReconcileError
-from reconcile.failure import message_of, sqlstate_of
+from reconcile.postgres_errors import message_of, sqlstate_of
 from reconcile.observe import VersionTable, observe
 from reconcile.recorder import SCHEMA, Recorder, parents_of, without_marks
 from reconcile.sql.split import first_word, split, without_meta_commands

@@ -1,24 +1,13 @@
-"""failure: what PostgreSQL refused, told apart: try again, a refusal to report, or nothing of the schema's."""
+"""PostgreSQL's errors, whichever the driver: their SQLSTATE, their message, and whether another try may succeed."""
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from reconcile.plan import Refusal
-
 _BUSY = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
-_NOT_THE_SCHEMA = ("08", "28", "42501", "53", "57", "58", "XX")  # connection, who, privilege, room, stop, I/O, internal
 
 
 def is_busy(error: DBAPIError) -> bool:
     """Whether the same may go well a moment later, because somebody else was using a table."""
     return sqlstate_of(error) in _BUSY
-
-
-def refusal_of(error: DBAPIError) -> Refusal | None:
-    """What the schema or the rows won't take, as a refusal; None for what isn't reconcile's to explain."""
-    if is_busy(error) or sqlstate_of(error).startswith(_NOT_THE_SCHEMA):
-        return None
-    remedy = f"-- make this possible, then heal again: {' '.join((error.statement or '').split())};"
-    return Refusal(f"PostgreSQL refused a step: {message_of(error)}", () if error.params else (remedy,))
 
 
 def first_failure(error: BaseException) -> DBAPIError | None:
