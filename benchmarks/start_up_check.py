@@ -26,10 +26,10 @@ from benchmarks.generated_chain import generate_chain
 from core.database.engine import open_single_use_engine
 from core.postgres.embedded import join
 from reconcile.__main__ import main as reconcile
-from reconcile.engine import on_own_connection
-from reconcile.look import look
-from reconcile.project import open_project
-from reconcile.report import Report
+from reconcile.alembic_bridge.engine import on_own_connection
+from reconcile.inspection.inspect import look
+from reconcile.planning.report import Report
+from reconcile.tape.project import open_project
 
 LENGTHS = (2, 35, 500)
 ROOT = Path(__file__).parent.parent

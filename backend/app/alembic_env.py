@@ -17,8 +17,8 @@ from sqlalchemy import Connection
 from core.database.engine import explained, migration_address, open_single_use_engine
 from core.errors import PegasusError
 from core.settings import load_settings
-from reconcile.lock import HealInProgress, locked
-from reconcile.observe import VersionTable
+from reconcile.alembic_bridge.lock import HealInProgress, locked
+from reconcile.observation.observe import VersionTable
 
 
 def run(configure: Callable[..., None], *, versions: VersionTable | None = None) -> None:

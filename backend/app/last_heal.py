@@ -10,9 +10,9 @@ from api.health_checks import LastHeal
 from app.schema_healing import on_database
 from core.errors import PegasusError
 from core.settings import Settings
-from reconcile.journal import Journal
-from reconcile.locate import Verdict
-from reconcile.project import Project
+from reconcile.journal.journal import Journal
+from reconcile.location.locate import Verdict
+from reconcile.tape.project import Project
 
 log = structlog.get_logger(__name__)
 LOOKED_THROUGH = 50

@@ -18,14 +18,14 @@ from core.database.job_queue import bring_up_queue
 from core.database.system_tables import SCHEMA as SYSTEM_SCHEMA
 from core.errors import PegasusError, PrivilegeMissing
 from core.settings import Settings
-from reconcile.errors import ReconcileError
-from reconcile.heal import heal
-from reconcile.locate import Verdict
-from reconcile.look import Choices, look
-from reconcile.observe import NoSchemaChosen
-from reconcile.pooler import PoolerBetween, refuse_pooler
-from reconcile.project import Project, open_project
-from reconcile.report import Report
+from reconcile.alembic_bridge.pooler import PoolerBetween, refuse_pooler
+from reconcile.healing.heal import heal
+from reconcile.inspection.inspect import Choices, look
+from reconcile.location.locate import Verdict
+from reconcile.observation.observe import NoSchemaChosen
+from reconcile.planning.report import Report
+from reconcile.schema.errors import ReconcileError
+from reconcile.tape.project import Project, open_project
 
 BACKEND = Path(__file__).resolve().parents[1]
 ALEMBIC_INI = BACKEND / "alembic.ini"

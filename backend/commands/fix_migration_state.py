@@ -4,7 +4,7 @@ import argparse
 
 from app.schema_healing import heal_database, on_database
 from core.settings import Settings
-from reconcile.heal import stamp_only
+from reconcile.healing.heal import stamp_only
 
 
 async def fix(settings: Settings) -> int:

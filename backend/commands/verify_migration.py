@@ -6,11 +6,11 @@ from sqlalchemy import Connection
 
 from app.schema_healing import on_database
 from core.settings import Settings
-from reconcile.look import look
-from reconcile.observe import Observation, observe
-from reconcile.project import Project
-from reconcile.report import Report
-from reconcile.schema import difference
+from reconcile.inspection.inspect import look
+from reconcile.observation.observe import Observation, observe
+from reconcile.planning.report import Report
+from reconcile.schema.schema import difference
+from reconcile.tape.project import Project
 
 PARTS = {
     "table": "The table audio_files",

@@ -1,7 +1,7 @@
 """The command line: `python -m reconcile {status,plan,heal,record,history} [-c alembic.ini] [--json]`.
 
 It works on any Alembic project on PostgreSQL, and connects the way the project's own env.py does. The exit code is 0
-when all is well; reconcile/report.py has one for each verdict.
+when all is well; reconcile/planning/report.py has one for each verdict.
 """
 
 import argparse
@@ -14,11 +14,11 @@ from pathlib import Path
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from reconcile import commands
-from reconcile.errors import ReconcileError
-from reconcile.postgres_errors import message_of
-from reconcile.look import ROW_LIMIT
-from reconcile.project import ChainUnreadable
+from reconcile.cli import commands
+from reconcile.inspection.inspect import ROW_LIMIT
+from reconcile.schema.errors import ReconcileError
+from reconcile.schema.postgres_errors import message_of
+from reconcile.tape.project import ChainUnreadable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

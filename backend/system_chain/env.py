@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from app.alembic_env import run
 from core.database.system_tables import SCHEMA
 from core.errors import PegasusError, PrivilegeMissing, quoted
-from reconcile.observe import VersionTable
+from reconcile.observation.observe import VersionTable
 
 VERSIONS = VersionTable("system_version", SCHEMA)
 LOOK = text(

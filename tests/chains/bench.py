@@ -13,12 +13,12 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from reconcile.heal import heal
-from reconcile.look import DEFAULTS, Choices
-from reconcile.observe import Observation, observe
-from reconcile.report import Report
-from reconcile.schema import Key
-from reconcile.tape import Tape
+from reconcile.healing.heal import heal
+from reconcile.inspection.inspect import DEFAULTS, Choices
+from reconcile.observation.observe import Observation, observe
+from reconcile.planning.report import Report
+from reconcile.schema.schema import Key
+from reconcile.tape.tape import Tape
 
 from .chains import Chain
 

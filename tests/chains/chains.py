@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from reconcile.project import Project, open_project
+from reconcile.tape.project import Project, open_project
 
 HERE = Path(__file__).parent
 

@@ -11,7 +11,7 @@ from itertools import cycle
 
 import pytest
 
-from reconcile.schema import tables_in
+from reconcile.schema.schema import tables_in
 
 from .bench import Bench, Played, State, replay, upgrade
 from .chains import CHAINS, Chain

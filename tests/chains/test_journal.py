@@ -13,11 +13,11 @@ import asyncpg
 import pytest
 from sqlalchemy import Connection
 
-from reconcile.environment import upgrade
-from reconcile.journal import Journal
-from reconcile.look import Choices, look
-from reconcile.project import Project, open_project
-from reconcile.steps import UpgradeAlone
+from reconcile.alembic_bridge.environment import upgrade
+from reconcile.inspection.inspect import Choices, look
+from reconcile.journal.journal import Journal
+from reconcile.planning.steps import UpgradeAlone
+from reconcile.tape.project import Project, open_project
 
 from .bench import Bench
 from .chains import CONCURRENT, REPLAYABLE, TENANT, Chain

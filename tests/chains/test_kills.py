@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconcile.journal import Journal
+from reconcile.journal.journal import Journal
 
 from .bench import Bench, State, upgrade
 from .chains import CONCURRENT

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from reconcile.heal import heal
-from reconcile.project import Project, configuration, open_project, tape_path
-from reconcile.record import record
-from reconcile.tape_file import write_tape
+from reconcile.healing.heal import heal
+from reconcile.tape.file import write_tape
+from reconcile.tape.project import Project, configuration, open_project, tape_path
+from reconcile.tape.record import record
 
 from .bench import Bench, State
 from .random_chains import MOVES, chains, write

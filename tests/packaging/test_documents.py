@@ -7,7 +7,7 @@ import pytest
 
 from api.errors import ALL_PROBLEMS
 from core.settings import Settings, load_settings
-from reconcile.report import EXIT_CODES
+from reconcile.planning.report import EXIT_CODES
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {name.upper() for name in Settings.model_fields}

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.schema_healing import ALEMBIC_INI
 from core.database.engine import open_single_use_engine
-from reconcile.project import Project, open_project
+from reconcile.tape.project import Project, open_project
 
 from .ours import RESET, seen
 

@@ -14,8 +14,8 @@ from sqlalchemy import Engine, event
 
 from app.schema_healing import ALEMBIC_INI
 from core.database.engine import open_single_use_engine
-from reconcile.heal import heal
-from reconcile.project import open_project
+from reconcile.healing.heal import heal
+from reconcile.tape.project import open_project
 
 
 async def heal_until(address: str, fatal: int) -> None:

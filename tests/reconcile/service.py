@@ -17,8 +17,8 @@ from core.database.engine import open_single_use_engine
 from core.database.job_queue import bring_up_queue
 from core.settings import load_settings
 from main import create_app
-from reconcile.heal import heal
-from reconcile.project import open_project
+from reconcile.healing.heal import heal
+from reconcile.tape.project import open_project
 
 
 def sound() -> bytes:

@@ -15,8 +15,8 @@ import asyncpg
 import pytest
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 
-from reconcile.lock import locked_session
-from reconcile.observe import VersionTable
+from reconcile.alembic_bridge.lock import locked_session
+from reconcile.observation.observe import VersionTable
 from tests.programs import BACKEND
 
 from .chains import asked, command, reconcile

@@ -22,9 +22,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only
 
 from core.database.engine import open_single_use_engine
-from reconcile.apply import LOCK_TIMEOUT
-from reconcile.heal import heal
-from reconcile.project import Project
+from reconcile.execution.apply import LOCK_TIMEOUT
+from reconcile.healing.heal import heal
+from reconcile.tape.project import Project
 from tests.programs import BACKEND
 
 from .chains import asked, reconcile

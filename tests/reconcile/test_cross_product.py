@@ -16,10 +16,10 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reconcile.heal import heal
-from reconcile.look import Choices, look
-from reconcile.project import Project
-from reconcile.report import Report
+from reconcile.healing.heal import heal
+from reconcile.inspection.inspect import Choices, look
+from reconcile.planning.report import Report
+from reconcile.tape.project import Project
 
 from .ours import (
     FORBIDDEN,

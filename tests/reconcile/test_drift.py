@@ -9,10 +9,10 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reconcile.heal import heal
-from reconcile.look import look
-from reconcile.project import Project
-from reconcile.report import Report
+from reconcile.healing.heal import heal
+from reconcile.inspection.inspect import look
+from reconcile.planning.report import Report
+from reconcile.tape.project import Project
 
 from .drift import DRIFTS, Drift
 from .ours import FORBIDDEN, READABLE, VERSION_TABLE, build, old_rows, put, rows_of, seen, versions

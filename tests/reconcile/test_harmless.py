@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reconcile.heal import heal
-from reconcile.look import look
-from reconcile.project import Project
+from reconcile.healing.heal import heal
+from reconcile.inspection.inspect import look
+from reconcile.tape.project import Project
 
 from .ours import OF_002, build, old_rows
 from .service import check_use, pegasus

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import pytest
 
 from app.schema_healing import ALEMBIC_INI
-from reconcile.locate import Location, Verdict, locate
-from reconcile.observe import Observation
-from reconcile.project import open_project
-from reconcile.schema import Key, Schema, parse_key
-from reconcile.tape import Effect, Revision, Statement, Tape
+from reconcile.location.locate import Location, Verdict, locate
+from reconcile.observation.observe import Observation
+from reconcile.schema.schema import Key, Schema, parse_key
+from reconcile.tape.project import open_project
+from reconcile.tape.tape import Effect, Revision, Statement, Tape
 
 TAPE = open_project(ALEMBIC_INI).tape
 FIRST, SECOND = dict(TAPE.after({"001"})), dict(TAPE.end)

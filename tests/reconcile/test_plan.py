@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.schema_healing import ALEMBIC_INI
-from reconcile.locate import Location, Verdict, locate
-from reconcile.observe import Observation
-from reconcile.plan import plan
-from reconcile.project import open_project
-from reconcile.schema import Key, Schema, parse_key
-from reconcile.serving import serves
-from reconcile.steps import BuildBeside, Execute, Stamp, Step, Upgrade
-from reconcile.tape import Effect, Revision, Statement, Tape, play
+from reconcile.location.locate import Location, Verdict, locate
+from reconcile.observation.observe import Observation
+from reconcile.planning.plan import plan
+from reconcile.planning.steps import BuildBeside, Execute, Stamp, Step, Upgrade
+from reconcile.schema.compatibility import serves
+from reconcile.schema.schema import Key, Schema, parse_key
+from reconcile.tape.project import open_project
+from reconcile.tape.tape import Effect, Revision, Statement, Tape, play
 
 TAPE = open_project(ALEMBIC_INI).tape
 RECORDED = {statement.sql: statement.effects for statement in TAPE.statements}

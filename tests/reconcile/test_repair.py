@@ -2,11 +2,11 @@
 
 import pytest
 
-from reconcile.advice import advice
-from reconcile.create import creations
-from reconcile.repair import ELSEWHERE, mend
-from reconcile.schema import Difference, parse_key
-from reconcile.severity import Severity, severity_of_ours
+from reconcile.differences.repair import ELSEWHERE, mend
+from reconcile.observation.severity import Severity, severity_of_ours
+from reconcile.planning.advice import advice
+from reconcile.schema.create import creations
+from reconcile.schema.schema import Difference, parse_key
 
 COLUMN = parse_key("column audio_files.tag")
 TYPE = parse_key("type processingstatus")

@@ -16,10 +16,10 @@ from core.database.job_queue import JobQueueMissing
 from core.database.system_tables import SCHEMA, system_metadata
 from core.errors import PrivilegeMissing
 from core.settings import Settings, load_settings
-from reconcile.heal import heal
-from reconcile.journal import Journal
-from reconcile.look import look
-from reconcile.project import Project, open_project
+from reconcile.healing.heal import heal
+from reconcile.inspection.inspect import look
+from reconcile.journal.journal import Journal
+from reconcile.tape.project import Project, open_project
 from tests.conftest import RunSql
 
 from .chains import command

@@ -20,9 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audio.model.audio_file import Base
 from core.postgres.account import ENVIRONMENT, account_of
 from core.postgres.cluster import DATABASE, PORT, USER, make_cluster, ready_socket_folder, serving_command
-from reconcile import tape
-from reconcile.tape import source_hash
-from reconcile.tape_file import read_tape
+from reconcile.tape import tape
+from reconcile.tape.file import read_tape
+from reconcile.tape.tape import source_hash
 from tests.programs import BACKEND
 
 from .chains import asked, copied_chain, reconcile

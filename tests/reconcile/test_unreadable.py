@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconcile.__main__ import main
-from reconcile.project import ChainUnreadable, open_project
+from reconcile.tape.project import ChainUnreadable, open_project
 
 from .chains import asked, copied_chain, reconcile
 from .ours import OF_001, build, seen

@@ -18,7 +18,7 @@ from audio.processing.jobs import Lane
 from audio.upkeep.gauges import STATES
 from core.observability.metrics import METHODS, STATUSES, UNMATCHED
 from core.settings import Settings
-from reconcile.locate import Verdict
+from reconcile.location.locate import Verdict
 from tests.api.conftest import MakeToken, Serve, Started, Upload, problem
 from tests.api.processing import ended, no_jobs, working
 from tests.api.test_health import database_away

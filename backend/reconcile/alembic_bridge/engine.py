@@ -1,0 +1,116 @@
+"""engine: connections to the project's own database, made the way its env.py makes them, and with real transactions.
+
+An env.py may connect so that each statement is committed by itself. A heal is whole or nothing, so its connections are
+not of that kind; only a revision that can't run in a transaction is run as the project itself would.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
+from typing import Any, TypeVar
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError
+
+from reconcile.alembic_bridge.environment import EnvironmentUnfit, only_once, raised_by_project, without_query
+from reconcile.alembic_bridge.rolled_back import rolled_back
+from reconcile.schema.errors import ReconcileError
+
+_COMMITS_ALONE = "reconcile_commits_each_statement"  # an execution option of engines whose env.py would do so
+Result = TypeVar("Result")
+
+
+def on_own_connection(config: Config, work: Callable[[Connection], Result], *, heals: bool = False) -> Result:
+    """Calls `work` with a connection made the way the project's own env.py makes its own.
+
+    env.py is run only to learn its engine: nothing may wait, or be healed, inside the transaction that it begins. It is
+    given no revision to go to, by which an env.py that locks what it changes can tell that there is nothing to lock.
+    What it makes by itself, such as a schema, stays where `work` heals: a look changes nothing.
+    It may leave a context manager in `config.attributes["explained"]` that turns a driver's errors into CommandError.
+    What it prints goes where logs go: standard output is for answers.
+    """
+    with redirect_stdout(sys.stderr):
+        with nullcontext() if heals else rolled_back():
+            engine = _engine_of_env(config)
+        return _on_connection(engine, config, work)
+
+
+def _on_connection(engine: Engine, config: Config, work: Callable[[Connection], Result]) -> Result:
+    with config.attributes.get("explained", nullcontext)():
+        if not engine.dialect.is_async:
+            with engine.connect() as connection:
+                return work(connection)
+
+        from sqlalchemy.ext.asyncio import AsyncEngine  # noqa: PLC0415 - needs greenlet, which only async projects have
+
+        async def work_on_connection() -> Result:
+            async with AsyncEngine(engine).connect() as connection:
+                return await connection.run_sync(work)
+
+        return asyncio.run(work_on_connection())
+
+
+def engine_like(engine: Engine, dialect: Any = None) -> Engine:
+    """An engine that connects as another does, with a pool of its own, and perhaps another dialect."""
+    like = Engine(engine.pool.recreate(), dialect or engine.dialect, engine.url)
+    return like.execution_options(**engine.get_execution_options())
+
+
+def commits_each_statement(connection: Connection) -> bool:
+    """Whether the project's env.py would connect so that each statement is committed by itself."""
+    return bool(connection.get_execution_options().get(_COMMITS_ALONE))
+
+
+def commits_now(connection: Connection) -> bool:
+    """Whether each statement on the connection is committed by itself at the moment."""
+    return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+
+
+def as_the_project_does(connection: Connection) -> Connection:
+    """The connection, committing each statement by itself where the project's own would."""
+    if commits_each_statement(connection):
+        return connection.execution_options(isolation_level="AUTOCOMMIT")
+    return connection
+
+
+def _engine_of_env(config: Config) -> Engine:
+    engines: list[Engine] = []
+
+    def visit(_heads: Any, context: Any) -> list[Any]:
+        engines.append(_with_transactions(context.connection))
+        return []
+
+    directory = ScriptDirectory.from_config(config)
+    try:
+        environment = EnvironmentContext(config, directory, fn=only_once(visit), dont_mutate=True)
+        without_query(environment)
+        with environment:
+            directory.run_env()
+    except (DBAPIError, ReconcileError, CommandError):
+        raise
+    except Exception as error:
+        raise raised_by_project(error, directory) from error
+    if not engines:
+        raise EnvironmentUnfit("env.py runs no migrations, so it makes no connection that could be used")
+    (engine,) = engines
+    event.listen(engine, "connect", _settled)  # behind the project's own listeners
+    return engine
+
+
+def _settled(raw: Any, _record: Any) -> None:
+    """Ends the transaction that a project's own listener may have begun: what it set in there stays."""
+    raw.commit()
+
+
+def _with_transactions(connection: Connection) -> Engine:
+    """The engine of a connection, so that its connections have transactions."""
+    engine = connection.engine
+    if not getattr(connection.connection.dbapi_connection, "autocommit", False):
+        return engine
+    level = engine.dialect.default_isolation_level or "READ COMMITTED"
+    return engine.execution_options(isolation_level=level, **{_COMMITS_ALONE: True})

@@ -1,0 +1,263 @@
+"""environment: runs a project's env.py on a connection of ours, whether or not it would take one from its caller.
+
+Alembic's own templates open a connection of their own. What they hand to `context.configure` is replaced by ours:
+else a recording would play the chain in the project's real database, and a heal would wait for itself.
+"""
+
+import asyncio
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from reconcile.schema.errors import ReconcileError
+from reconcile.sql.tokens import significant
+
+_Sent: TypeAlias = tuple[Connection, str, Any]  # where, and SQL with its parameters as a driver is given them
+# What watches a run: it is given Alembic's steps and the context that they will run in, and answers with the steps.
+Watch: TypeAlias = Callable[[list[Any], MigrationContext], Iterable[Any]]
+
+
+class EnvironmentUnfit(ReconcileError):
+    """env.py does what can't be followed on one connection to one schema."""
+
+    exit_code = 23
+
+
+class SeveralTargets(EnvironmentUnfit):
+    """env.py runs the migrations more than once: of several databases or schemas, only one would be looked at."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "env.py runs the migrations more than once, for more than one database or schema; each has to be looked at"
+            " by itself. Let env.py migrate one of them, chosen by an argument (-x) or a setting, and ask for each"
+        )
+
+
+class VersionOutOfSight(EnvironmentUnfit):
+    """env.py has the names of a schema translated, and Alembic looks for its version under the name before that."""
+
+    def __init__(self, schema: str) -> None:
+        super().__init__(
+            f"env.py translates names to the schema {schema}, and with them that of the version table, where Alembic"
+            f' then looks for none; give context.configure a version_table_schema="{schema}"'
+        )
+        self.schema = schema
+
+
+class EnvironmentRaised(EnvironmentUnfit):
+    """env.py, or what it imports, raised an error."""
+
+    def __init__(self, error: Exception, *, place: str) -> None:
+        super().__init__(f"{place} raised {_said(error)}")
+
+
+class RevisionRaised(ReconcileError):
+    """A revision's own code raised an error."""
+
+    def __init__(self, error: Exception, *, place: str, revision: str) -> None:
+        super().__init__(f"revision {revision} ({place}) raised {_said(error)}")
+        self.revision = revision
+
+
+def _said(error: Exception) -> str:
+    return traceback.format_exception_only(error)[-1].strip().rstrip(".")
+
+
+def upgrade(
+    config: Config,
+    revision: str,
+    connection: Connection,
+    *,
+    scripts: ScriptDirectory | None = None,
+    watch: Watch | None = None,
+    enums: Iterable[str] = (),
+) -> None:
+    """Has Alembic run the revisions up to one, through the project's own env.py, on this connection.
+
+    `scripts` are the project's, where they were read before. `enums` are the types that earlier revisions have made:
+    in one long run SQLAlchemy remembers those that it made itself, and chains have come to depend on it.
+
+    Raises:
+        RevisionRaised: a revision's own code fails, and not because of what PostgreSQL says.
+        EnvironmentRaised: env.py fails.
+        SeveralTargets: env.py migrates more than one database or schema.
+        VersionOutOfSight: env.py has names translated, and doesn't say where the version lies.
+    """
+    scripts = scripts or ScriptDirectory.from_config(config)
+
+    def revisions(heads: Any, context: MigrationContext) -> Iterable[Any]:
+        steps: list[Any] = scripts._upgrade_revs(revision, heads)  # noqa: SLF001 - what `alembic upgrade` does
+        for key in ("pg_enum", "pg_ENUM"):  # as SQLAlchemy has it, and had it
+            context.impl.memo.setdefault(key, set()).update((None, name) for name in enums)
+        return watch(steps, context) if watch else steps
+
+    _run(config, scripts, connection, fn=revisions, destination_rev=revision)
+
+
+def migration_context(config: Config, connection: Connection) -> MigrationContext:
+    """What env.py tells Alembic, on this connection; no revision runs."""
+    contexts: list[MigrationContext] = []
+
+    def visit(_heads: Any, context: MigrationContext) -> list[Any]:
+        contexts.append(context)
+        return []
+
+    _run(config, ScriptDirectory.from_config(config), connection, fn=visit, dont_mutate=True)
+    return contexts[0]
+
+
+def _run(config: Config, scripts: ScriptDirectory, connection: Connection, *, fn: Any, **options: Any) -> None:
+    environment = EnvironmentContext(config, scripts, fn=only_once(fn), **options)
+    configure = environment.configure
+    settings: list[_Sent] = []
+
+    def configure_ours(given: Connection | None = None, *args: Any, **kwargs: Any) -> None:
+        given = kwargs.pop("connection", given)
+        if given is not None and given is not connection:
+            _take_over_settings(given, connection, settings)
+            connection.execution_options(schema_translate_map=_translation(given))
+        if kwargs.get("version_table_schema") is None and (schema := _translation(connection).get(None)):
+            raise VersionOutOfSight(schema)
+        configure(connection, *args, **kwargs)
+
+    vars(environment)["configure"] = configure_ours  # Alembic looks for it on the instance
+    config.attributes["connection"] = connection
+    try:
+        with _running_inside_loop(), _hearing(settings, besides=connection), environment:
+            scripts.run_env()
+    except (DBAPIError, ReconcileError, CommandError):
+        raise
+    except Exception as error:
+        if _is_of_the_connection(error):
+            raise
+        raise raised_by_project(error, scripts) from error
+    finally:
+        del config.attributes["connection"]
+        connection.execution_options(schema_translate_map={})
+
+
+def _is_of_the_connection(error: Exception) -> bool:
+    """Whether SQLAlchemy stumbles over what PostgreSQL said before: over a connection that it ended, for one."""
+    cause: BaseException | None = error
+    while isinstance(cause, SQLAlchemyError):
+        if isinstance(cause, DBAPIError):
+            return True
+        cause = cause.__context__
+    return False
+
+
+def without_query(environment: EnvironmentContext) -> None:
+    """Keeps Alembic from looking up the version on record, by queries in which a planted operator could be called."""
+    configure = environment.configure
+
+    def configure_silently(*args: Any, **kwargs: Any) -> None:
+        configure(*args, **kwargs)
+        vars(environment.get_context())["get_current_heads"] = tuple
+
+    vars(environment)["configure"] = configure_silently
+
+
+def only_once(visit: Callable[..., Any]) -> Callable[..., Any]:
+    """What Alembic calls for each run of the migrations, as a function that refuses a second one."""
+    runs = 0
+
+    def visit_once(heads: Any, context: MigrationContext, **kwargs: Any) -> Any:
+        nonlocal runs
+        runs += 1
+        if runs > 1:
+            raise SeveralTargets
+        return visit(heads, context, **kwargs)
+
+    return visit_once
+
+
+def raised_by_project(error: Exception, scripts: ScriptDirectory) -> RevisionRaised | EnvironmentRaised:
+    """Where in the project's own files an error came from: the innermost of them."""
+    locations: list[Any] = [scripts.dir, *scripts._version_locations]  # noqa: SLF001
+    folders = [Path(folder).resolve() for folder in locations]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if any(Path(frame.filename).resolve().is_relative_to(folder) for folder in folders)
+    ]
+    if not frames:
+        return EnvironmentRaised(error, place="env.py")
+    revisions = {Path(script.path).resolve(): str(script.revision) for script in scripts.walk_revisions()}
+    placed = [(frame, revisions.get(Path(frame.filename).resolve())) for frame in frames]
+    frame, revision = next(((frame, revision) for frame, revision in reversed(placed) if revision), placed[-1])
+    place = f"{Path(frame.filename).name}, line {frame.lineno}"
+    return RevisionRaised(error, place=place, revision=revision) if revision else EnvironmentRaised(error, place=place)
+
+
+@contextmanager
+def _hearing(settings: list[_Sent], *, besides: Connection) -> Iterator[None]:
+    """Notes what is prepared by SQL on other connections: roles, time zones, paths, schemas, extensions."""
+
+    def hear(connection: Connection, _cursor: Any, sql: str, parameters: Any, *_: Any) -> None:
+        if connection is not besides and _prepares(sql):
+            settings.append((connection, sql, parameters))
+
+    event.listen(Engine, "before_cursor_execute", hear)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", hear)
+
+
+def _prepares(sql: str) -> bool:
+    """Whether SQL sets something for longer than a transaction, or makes what has to be there before Alembic begins."""
+    first, second = ([token.word for token in islice(significant(sql), 2)] + ["", ""])[:2]
+    if first == "SELECT":
+        return "set_config" in sql
+    if first == "CREATE":
+        return second in ("SCHEMA", "EXTENSION")
+    return first == "SET" and second not in ("LOCAL", "TRANSACTION", "CONSTRAINTS")
+
+
+def _take_over_settings(given: Connection, ours: Connection, settings: Iterable[_Sent]) -> None:
+    """What env.py has set on a connection of its own, and its revisions depend on, is set on ours, too."""
+    path = given.scalar(text("SELECT pg_catalog.current_setting('search_path')"))
+    outside = not ours.in_transaction()
+    for connection, sql, parameters in settings:
+        if connection is given:
+            ours.exec_driver_sql(sql, parameters)
+    ours.execute(text("SELECT pg_catalog.set_config('search_path', :path, false)"), {"path": path})
+    if outside:
+        ours.commit()
+
+
+def _translation(connection: Connection) -> dict[str | None, str | None]:
+    """What schemas' names are translated to before a statement is sent."""
+    return connection.get_execution_options().get("schema_translate_map") or {}
+
+
+@contextmanager
+def _running_inside_loop() -> Iterator[None]:
+    """Lets an async env.py call `asyncio.run` where a loop is running already: that of the connection it is given."""
+    original = asyncio.run
+
+    def run(main: Any, **options: Any) -> Any:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return original(main, **options)
+        from sqlalchemy.util import await_only  # noqa: PLC0415 - needs greenlet, which only async projects have
+
+        return await_only(main)
+
+    asyncio.run = run
+    try:
+        yield
+    finally:
+        asyncio.run = original

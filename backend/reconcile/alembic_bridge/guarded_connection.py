@@ -1,0 +1,80 @@
+"""sealed: a connection whose transaction nobody but its owner ends.
+
+Some projects' env.py commit the connection that they are given. On a sealed one that ends SQLAlchemy's transaction,
+but not the server's: the whole heal stays one, whatever env.py does. A statement that would end it, in a branch of a
+revision that wasn't taken when the chain was recorded, doesn't reach the server.
+"""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+
+from reconcile.alembic_bridge.engine import engine_like
+from reconcile.schema.errors import ReconcileError
+from reconcile.sql.split import split
+from reconcile.sql.statements import read_statement
+
+
+class TransactionEnded(ReconcileError):
+    """A revision would have ended the heal's transaction, which it didn't do when it was recorded."""
+
+    def __init__(self, statement: str) -> None:
+        super().__init__(
+            f"a revision would end the transaction with {' '.join(statement.split())}, which it didn't do when the"
+            " chain was recorded, and a heal is whole or not at all"
+        )
+        self.remedies = ("alembic upgrade head",)
+        self.statement = statement
+
+
+class Seal:
+    """What the owner of a sealed connection holds: while it is closed, COMMIT and ROLLBACK go nowhere."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """Closes the seal for the length of the block."""
+        self.closed = True
+        try:
+            yield
+        finally:
+            self.closed = False
+
+
+@contextmanager
+def sealed_connection(engine: Engine) -> Iterator[tuple[Connection, Seal]]:
+    """A new connection to an engine's database, with its seal, still open."""
+    seal = Seal()
+    like = engine_like(engine, _sealable(engine.dialect, seal))
+    event.listen(like, "before_cursor_execute", partial(_refuse_to_end, seal))
+    try:
+        with like.connect() as connection:
+            yield connection, seal
+    finally:
+        like.dispose()
+
+
+def _refuse_to_end(seal: Seal, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    if seal.closed and any(read_statement(part).ends_transaction for part in split(statement)):
+        raise TransactionEnded(statement)
+
+
+def _sealable(dialect: Any, seal: Seal) -> Any:
+    copied = copy.copy(dialect)
+    for verb in ("do_commit", "do_rollback"):
+        setattr(copied, verb, _unless_closed(getattr(dialect, verb), seal))
+    return copied
+
+
+def _unless_closed(end: Any, seal: Seal) -> Any:
+    def end_unless_closed(connection: Any) -> None:
+        if not seal.closed:
+            end(connection)
+
+    return end_unless_closed

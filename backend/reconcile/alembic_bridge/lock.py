@@ -1,0 +1,107 @@
+"""One healer at a time: a PostgreSQL advisory lock, held by a transaction, or by a session round several of them.
+
+Nothing waits inside the server: a waiter in a blocking lock, or one polling in an open transaction, would hang
+another's CREATE INDEX CONCURRENTLY. Each try is a short transaction of its own.
+"""
+
+import hashlib
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from reconcile.observation.observe import VersionTable
+from reconcile.schema.errors import ReconcileError
+
+PATIENCE_SECONDS = 600.0
+_PAUSE_SECONDS = (0.05, 0.25)
+_MAY_BE_IDLE = (  # where the server has this setting, which came with PostgreSQL 14
+    "SELECT pg_catalog.set_config(s.name, '0'::text, false) FROM pg_catalog.pg_settings s"
+    " WHERE s.name = 'idle_session_timeout'::text"
+)
+
+
+class HealInProgress(ReconcileError):
+    """Another process holds the healer's lock, and went on holding it for longer than this one waits."""
+
+    def __init__(self, waited_seconds: float) -> None:
+        super().__init__(
+            f"Another process is changing this database's schema; waited {waited_seconds:.0f} seconds for it."
+        )
+        self.waited_seconds = waited_seconds
+
+
+@contextmanager
+def locked(
+    connection: Connection, *, versions: VersionTable | None = None, patience_seconds: float = PATIENCE_SECONDS
+) -> Iterator[None]:
+    """A transaction that holds the healer's lock for a version table; it commits when the block ends well.
+
+    Raises:
+        HealInProgress: the lock was not free within `patience_seconds`.
+    """
+
+    def attempt() -> bool:
+        connection.begin()
+        held = bool(
+            connection.scalar(text("SELECT pg_catalog.pg_try_advisory_xact_lock(CAST(:key AS bigint))"), {"key": key})
+        )
+        if not held:
+            connection.rollback()
+        return held
+
+    key = _key(versions or VersionTable())
+    _patiently(attempt, patience_seconds)
+    try:
+        yield
+        connection.commit()
+    finally:
+        connection.rollback()
+
+
+@contextmanager
+def locked_session(
+    connection: Connection, *, versions: VersionTable, patience_seconds: float = PATIENCE_SECONDS
+) -> Iterator[None]:
+    """The healer's lock round work in several transactions on other connections; this one stays outside any.
+
+    It may be idle for hours, and must not be ended for that: the lock would end with it.
+
+    Raises:
+        HealInProgress: the lock was not free within `patience_seconds`.
+    """
+    key = _key(versions)
+    outside = connection.execution_options(isolation_level="AUTOCOMMIT")
+    outside.execute(text(_MAY_BE_IDLE))
+    _patiently(
+        lambda: bool(
+            outside.scalar(text("SELECT pg_catalog.pg_try_advisory_lock(CAST(:key AS bigint))"), {"key": key})
+        ),
+        patience_seconds,
+    )
+    try:
+        yield
+    finally:
+        try:
+            outside.execute(text("SELECT pg_catalog.pg_advisory_unlock(CAST(:key AS bigint))"), {"key": key})
+        except DBAPIError as error:
+            if not error.connection_invalidated:  # a session that has ended holds nothing
+                raise
+
+
+def _patiently(attempt: Callable[[], bool], patience_seconds: float) -> None:
+    start = time.monotonic()
+    while not attempt():
+        waited = time.monotonic() - start
+        if waited > patience_seconds:
+            raise HealInProgress(waited)
+        time.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311 - jitter, not a secret
+
+
+def _key(versions: VersionTable) -> int:
+    """64 bits from the version table's name; PostgreSQL itself keeps the locks of different databases apart."""
+    digest = hashlib.sha256(f"reconcile {versions.schema or ''}.{versions.name}".encode()).digest()
+    return int.from_bytes(digest[:8], signed=True)

@@ -1,0 +1,140 @@
+"""The commands of the command line, each from its options to its exit code."""
+
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from reconcile.alembic_bridge.engine import as_the_project_does, commits_each_statement, on_own_connection
+from reconcile.healing import heal as healing
+from reconcile.inspection.inspect import Choices, look
+from reconcile.journal.journal import Journal
+from reconcile.planning.report import Report
+from reconcile.schema.errors import ReconcileError
+from reconcile.tape.file import read_tape, write_tape
+from reconcile.tape.project import Project, chain, configuration, open_project, tape_path
+from reconcile.tape.record import RevisionFailed, play_again
+from reconcile.tape.record import record as play
+from reconcile.tape.scratch import scratch_database
+from reconcile.tape.tape import Tape
+
+_RED, _GREEN, _YELLOW = 31, 32, 33
+
+
+def status(options: Namespace) -> int:
+    """Where the database is."""
+    return _report(options, look)
+
+
+def plan(options: Namespace) -> int:
+    """What would be done."""
+    return _report(options, lambda connection, project: look(connection, project, _choices(options, project)))
+
+
+def heal(options: Namespace) -> int:
+    """Does it, verified, or nothing."""
+    if options.dry_run:
+        return plan(options)
+    return _report(
+        options,
+        lambda connection, project: healing.heal(connection, project, _choices(options, project)),
+        heals=True,
+    )
+
+
+def _report(options: Namespace, work: Callable[[Connection, Project], Report], *, heals: bool = False) -> int:
+    project = open_project(options.config, arguments=options.x or ())
+    report = on_own_connection(project.config, lambda connection: work(connection, project), heals=heals)
+    print(json.dumps(report.as_json(), indent=1) if options.json else _coloured(report))
+    return report.exit_code
+
+
+def _coloured(report: Report) -> str:
+    """The report's words, on a terminal with the verdict in green, yellow or red: well, to do, or refused."""
+    words = str(report)
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return words
+    colour = _GREEN if report.well else _RED if report.plan.refusal else _YELLOW
+    verdict = str(report.verdict)
+    return f"\x1b[{colour}m{verdict}\x1b[0m{words.removeprefix(verdict)}"
+
+
+def _choices(options: Namespace, project: Project) -> Choices:
+    assume = options.assume and ", ".join(revision.strip() for revision in options.assume.split(","))
+    strange = [revision for revision in (assume or "").split(", ") if revision and revision not in project.tape.ids]
+    if strange:
+        raise ReconcileError(f"There is no revision {strange[0]}; there are {', '.join(project.tape.ids)}.")
+    return Choices(assume=assume, row_limit=options.row_limit, consent=options.yes)
+
+
+def record(options: Namespace) -> int:
+    """Replays the chain, and writes its tape or compares it with the one on file."""
+    config = configuration(options.config, arguments=options.x or ())
+    chain(config)
+    base = options.base.read_text(encoding="utf-8") if options.base else ""
+
+    def work(connection: Connection) -> Tape:
+        try:
+            return played(connection, lambda scratch: scratch)
+        except RevisionFailed as error:
+            if not (error.for_its_transaction and commits_each_statement(connection)):
+                raise
+        return played(connection, as_the_project_does)
+
+    def played(connection: Connection, committing: Callable[[Connection], Connection]) -> Tape:
+        with scratch_database(connection) as scratch:
+            recording = play(config, committing(scratch), base=base, until=until)
+        with scratch_database(connection) as scratch:
+            return play_again(config, committing(scratch), recording, base=base)
+
+    path = tape_path(config)
+    until = read_tape(path).until if options.check and path.is_file() else options.to
+    tape = on_own_connection(config, work)
+    if not options.check:
+        write_tape(tape, path)
+    elif not path.is_file() or read_tape(path) != tape:
+        raise ReconcileError(f"{path.name} isn't what the revisions do now: record it again.")
+    summary: dict[str, Any] = {"tape": path.name, "revisions": len(tape.revisions), "objects": len(tape.end)}
+    sentence = f"{path.name}: {summary['revisions']} revisions, {summary['objects']} objects."
+    if tape.varying:
+        summary["varying"] = [str(key) for key in tape.varying]
+        sentence += (
+            "\nNote: these are defined otherwise each time the chain is played, and any such definition is taken for"
+            f" right: {', '.join(summary['varying'])}."
+        )
+    if tape.unwatched:
+        summary["unwatched"] = list(tape.unwatched)
+        sentence += (
+            f"\nNote: of the kind of these nobody looks, whether they are there and right: {', '.join(tape.unwatched)}."
+        )
+    print(json.dumps(summary) if options.json else sentence)
+    return 0
+
+
+def history(options: Namespace) -> int:
+    """The last heals."""
+    project = open_project(options.config, arguments=options.x or ())
+    rows = on_own_connection(
+        project.config, lambda connection: Journal(project).history(connection, limit=options.limit)
+    )
+    if options.json:
+        print(json.dumps(rows, indent=1, default=str))
+    elif not rows:
+        print("No heal is on record.")
+    else:
+        print("\n".join(line for row in rows for line in _told(row)))
+    return 0
+
+
+def _told(row: dict[str, Any]) -> list[str]:
+    took = "" if row["seconds"] is None else f" in {row['seconds']:.2f} s"
+    when, what = f"{row['started_at']:%Y-%m-%d %H:%M:%S}", f"{row['verdict']} at {row['located']}: {row['outcome']}"
+    lines = [f"{row['id']}  {when}  {what}, to {row['head']}{took}, on {row['host']}"]
+    lines += [f"     {step['do']:13} {step.get('sql') or step.get('revision')}" for step in row["plan"]]
+    lines += [f"     not finished: {row['unfinished']}"] * bool(row["unfinished"])
+    lines += [f"     {row['reason']}"] * bool(row["reason"])
+    return lines

@@ -1,0 +1,194 @@
+"""normalize: what was observed -> the same in the tape's own words, where they say the same.
+
+A constraint that bears another name, the labels of an enum in other capitals, a sequence that was named by somebody
+else, the columns of a key in another order, a definition as another version of PostgreSQL spells it: the objects are
+those of the chain all the same. What later revisions call by name is renamed before they run; the rest is left.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from reconcile.observation.observe import Observation
+from reconcile.schema.compatibility import LABEL, serves
+from reconcile.schema.schema import CONSTRAINTS, INVALID, Key, Schema
+from reconcile.tape.tape import Tape
+from reconcile.tape.varying import fits
+
+_KEY_COLUMNS = re.compile(r"((?:PRIMARY KEY|UNIQUE)(?: NULLS NOT DISTINCT)?) \(([^()]*)\)(.*)", re.DOTALL)
+
+# Given objects whose text isn't on the tape, answers with the recorded text of each that only is spelled otherwise.
+Speller: TypeAlias = Callable[[Mapping[Key, str]], Mapping[Key, str]]
+
+
+@dataclass(frozen=True)
+class Renaming:
+    """A constraint of ours under another name than the chain gave it; `aside` is a name for while its own is taken."""
+
+    found: Key
+    expected: Key
+    aside: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.found} is called {self.expected.name} by the chain"
+
+
+def rename_statements(renamings: Iterable[Renaming]) -> tuple[str, ...]:
+    """What gives constraints their own names; it loses nothing, and holds their tables for a moment only."""
+    renamings = tuple(renamings)
+    aside = [(item.found, item.found.name, item.aside) for item in renamings if item.aside]
+    own = [(item.found, item.aside or item.found.name, item.expected.name) for item in renamings]
+    return tuple(f"ALTER TABLE {key.relation} RENAME CONSTRAINT {old} TO {new}" for key, old, new in aside + own)
+
+
+@dataclass(frozen=True)
+class Relabelling:
+    """An enum whose labels differ from the chain's in case alone, each in its place."""
+
+    type: Key
+    labels: tuple[tuple[str, str], ...]
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """One for each label that differs; the rows keep their values under the new names."""
+        return tuple(f"ALTER TYPE {self.type.path} RENAME VALUE {old} TO {new}" for old, new in self.labels)
+
+    def __str__(self) -> str:
+        pairs = ", ".join(f"{old} becomes {new}" for old, new in self.labels)
+        return f"the labels of {self.type} differ in case alone: {pairs}"
+
+
+@dataclass(frozen=True)
+class Normalized:
+    """What is ours of a schema, in the tape's words, and how it came to them.
+
+    `renamings` and `relabellings` are still to be done; `notes` tell of what differs and makes no difference.
+    """
+
+    ours: Schema
+    renamings: tuple[Renaming, ...] = ()
+    relabellings: tuple[Relabelling, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def normalize(observation: Observation, tape: Tape, *, spell: Speller | None = None) -> Normalized:
+    """What was observed of the tape's objects, in the tape's words; `spell` asks the server where texts differ."""
+    schema = dict(observation.schema)
+    for key, found in strange(schema, tape).items():
+        schema[key] = next((recorded for recorded in tape.texts[key] if fits(recorded, found)), found)
+    renamings = tuple(_renamings(schema, tape))
+    moved = {renaming.expected: schema.pop(renaming.found) for renaming in renamings}
+    schema |= moved
+    notes = [*_with_recorded_sequences(schema, observation.details, tape)]
+    relabellings = tuple(_relabellings(schema, tape))
+    for relabelling in relabellings:
+        _relabel(schema, relabelling, tape)
+    for key, found in strange(schema, tape).items():
+        recorded = _same_key_in_other_order(key, found, tape)
+        if recorded is not None:
+            schema[key] = recorded
+            notes.append(f"{key} has its columns in another order than the chain's {recorded}; either serves")
+    spelled = {key: text for key, text in strange(schema, tape).items() if not _serves(key, text, tape)}
+    if spelled and spell is not None:
+        schema |= spell(spelled)
+    ours = {key: text for key, text in schema.items() if key in tape.keys}
+    return Normalized(ours, renamings, relabellings, tuple(notes))
+
+
+def strange(schema: Schema, tape: Tape) -> dict[Key, str]:
+    """Objects of ours with a text that the tape never gives them."""
+    return {
+        key: text
+        for key, text in schema.items()
+        if (recorded := tape.texts.get(key)) is not None
+        and text not in recorded
+        and text.removesuffix(INVALID) not in recorded
+    }
+
+
+def _serves(key: Key, found: str, tape: Tape) -> bool:
+    return any(serves(key, recorded, found) for recorded in tape.texts[key])
+
+
+def _renamings(schema: Schema, tape: Tape) -> Iterator[Renaming]:
+    """Constraints on our tables that are, to the letter, others of ours which aren't there as they should be."""
+    ours = [key for key in schema if key.kind in CONSTRAINTS and key.relation in tape.tables]
+    misplaced = sorted(key for key in ours if schema[key] not in tape.texts.get(key, ()))
+    if not misplaced:
+        return
+    lacking = [key for key in tape.keys if key.kind in CONSTRAINTS and schema.get(key) not in tape.texts[key]]
+    pairs: dict[Key, Key] = {}
+    for found in misplaced:
+        fitting = (key for key in sorted(lacking) if found[:3] == key[:3] and schema[found] in tape.texts[key])
+        expected = next(fitting, None)
+        if expected is not None:
+            lacking.remove(expected)
+            pairs[expected] = found
+    staying = {expected for expected in pairs if expected in schema and expected not in pairs.values()}
+    crossing = any(expected in schema for expected in pairs)
+    for expected, found in pairs.items():
+        if expected not in staying:
+            yield Renaming(found, expected, aside=_aside(expected) if crossing else "")
+
+
+def _aside(key: Key) -> str:
+    """A name that nobody else has, for a constraint whose own is taken by another that is renamed with it."""
+    return "reconcile_" + hashlib.sha256(str(key).encode()).hexdigest()[:12]
+
+
+def _with_recorded_sequences(schema: dict[Key, str], details: Mapping[Key, str], tape: Tape) -> Iterator[str]:
+    """Gives sequences that belong to a column of ours, under a name of their own, the name that the chain gave them."""
+    for found in [key for key in schema if key.kind == "sequence" and key not in tape.keys and key in details]:
+        column = next(
+            (key for key in schema if key.kind == "column" and f"{key.relation}.{key.name}" == details[found]), None
+        )
+        if column is None or column not in tape.texts:
+            continue
+        for expected in tape.keys:
+            text = schema[column].replace(nextval(found), nextval(expected))
+            if expected.kind == "sequence" and expected not in schema and text in tape.texts[column]:
+                schema[expected], schema[column] = schema.pop(found), text
+                yield f"{found}, which numbers {details[found]}, is called {expected.name} by the chain; either serves"
+                break
+
+
+def nextval(sequence: Key) -> str:
+    """How the default of a column that a sequence numbers is spelled."""
+    return "nextval('" + sequence.path.replace("'", "''") + "'::regclass)"
+
+
+def _relabellings(schema: Schema, tape: Tape) -> Iterator[Relabelling]:
+    for key, text in strange(schema, tape).items():
+        if key.kind != "type" or not text.startswith("enum "):
+            continue
+        found = LABEL.findall(text)
+        for recorded in tape.texts[key]:
+            expected = LABEL.findall(recorded)
+            if [label.lower() for label in found] == [label.lower() for label in expected]:
+                yield Relabelling(key, tuple(pair for pair in zip(found, expected, strict=True) if pair[0] != pair[1]))
+                break
+
+
+def _relabel(schema: dict[Key, str], relabelling: Relabelling, tape: Tape) -> None:
+    """Gives the type its recorded labels, and everything that speaks of them: defaults, checks, predicates."""
+    new_labels = dict(relabelling.labels)
+    schema[relabelling.type] = LABEL.sub(lambda label: new_labels.get(label[0], label[0]), schema[relabelling.type])
+    for old, new in relabelling.labels:
+        for key in [key for key, text in schema.items() if f"{old}::{relabelling.type.path}" in text]:
+            if key in tape.keys:
+                schema[key] = schema[key].replace(f"{old}::{relabelling.type.path}", f"{new}::{relabelling.type.path}")
+
+
+def _same_key_in_other_order(key: Key, found: str, tape: Tape) -> str | None:
+    """The recorded text of a key over the same columns."""
+    columns = _columns(found)
+    if key.kind not in ("primary_key", "unique") or columns is None:
+        return None
+    return next((recorded for recorded in tape.texts[key] if _columns(recorded) == columns), None)
+
+
+def _columns(definition: str) -> tuple[str, frozenset[str], str] | None:
+    match = _KEY_COLUMNS.fullmatch(definition)
+    return (match[1], frozenset(match[2].split(", ")), match[3]) if match else None

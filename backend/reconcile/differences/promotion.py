@@ -1,0 +1,47 @@
+"""promotion: a unique index of others that is, but for its name, the one of a constraint of ours that is missing.
+
+Somebody has built it anew by hand: it becomes the constraint's own, and nothing is built twice.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from reconcile.schema.schema import Difference, Key
+
+_INDEX = re.compile(r"UNIQUE USING btree \(([^()]*)\)(?: INCLUDE \([^()]*\))?( NULLS NOT DISTINCT)?")
+_CONSTRAINT = re.compile(r"(PRIMARY KEY|UNIQUE)( NULLS NOT DISTINCT)? \(([^()]*)\)(?: INCLUDE \([^()]*\))?")
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """An index of others that becomes the one of a missing constraint, which is a `kind` in SQL."""
+
+    index: Key
+    constraint: Key
+    kind: str
+
+    @property
+    def statement(self) -> str:
+        """It takes the index as it is: no row is read."""
+        key = self.constraint
+        return f"ALTER TABLE {key.relation} ADD CONSTRAINT {key.name} {self.kind} USING INDEX {self.index.name}"
+
+    def __str__(self) -> str:
+        return f"{self.index} becomes the constraint {self.constraint.name}, which is missing"
+
+
+def promotions_of(missing: Iterable[Difference], extra: Iterable[Difference]) -> Iterator[Promotion]:
+    """Each missing constraint with an index that fits, and no index twice."""
+    indexes = {item.key: _INDEX.fullmatch(item.found or "") for item in extra if item.key.kind == "index"}
+    for item in missing:
+        constraint = _CONSTRAINT.fullmatch(item.expected or "")
+        for key, index in indexes.items():
+            if constraint and index and key[1:3] == item.key[1:3] and _fits(index, constraint):
+                yield Promotion(key, item.key, constraint[1])
+                del indexes[key]
+                break
+
+
+def _fits(index: re.Match[str], constraint: re.Match[str]) -> bool:
+    return set(index[1].split(", ")) == set(constraint[3].split(", ")) and index[2] == constraint[2]

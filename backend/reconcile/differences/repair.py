@@ -1,0 +1,73 @@
+"""repair: a difference -> the statements that mend it and lose nothing, or none where only a person may."""
+
+from reconcile.schema.column import Column, alterations
+from reconcile.schema.compatibility import LABEL
+from reconcile.schema.create import create_statement, create_view
+from reconcile.schema.schema import CONSTRAINTS, NOT_VALID, VARIES, Difference, Key
+
+ELSEWHERE = "on another table, "  # how an index of our name is found that lies on somebody else's table
+UNPOPULATED = "unpopulated"  # how a materialized view is found that was never filled: each SELECT from it fails
+PARTITIONED = "a partitioned table"  # how one is found that can't have the keys of ours
+RELATIONS = {  # how a table is found that isn't one now
+    "view": "a view",
+    "materialized_view": "a materialized view",
+    "foreign_table": "a foreign table",
+    "sequence": "a sequence",
+}
+
+
+def mend(item: Difference, *, storage: str = "") -> tuple[str, ...] | None:
+    """The statements that make a differing object right without losing anything, or None where only a person may.
+
+    `storage` are the parameters that an index has, and keeps.
+    """
+    if item.expected is None or item.found is None or VARIES in item.expected:
+        return None
+    match item.key.kind:
+        case "index":
+            if item.found.startswith("UNIQUE ") or is_elsewhere(item):
+                return None
+            created = create_statement(item.key, item.expected, storage=storage)
+            return (f"DROP INDEX {item.key.path}", created) if created else None
+        case "column":
+            sql = altered(item.key, item.expected, item.found, lossless=True)
+            return (sql,) if sql else None
+        case "materialized_view" if item.found == UNPOPULATED:
+            return (f"REFRESH MATERIALIZED VIEW {item.key.path}",)
+        case "type":
+            return _mend_enum(item.key.path, item.expected, item.found)
+        case "view" if _query(item.expected) == _query(item.found):
+            return (create_view(item.key.path, item.expected).replace("CREATE", "CREATE OR REPLACE", 1),)
+    if item.key.kind in CONSTRAINTS and item.found == f"{item.expected}{NOT_VALID}":
+        return (f"ALTER TABLE {item.key.relation} VALIDATE CONSTRAINT {item.key.name}",)
+    return None
+
+
+def _mend_enum(name: str, expected: str, found: str) -> tuple[str, ...] | None:
+    """Adds labels that are missing, each in its place; a label that is strange or misplaced is for a person."""
+    wanted, present = LABEL.findall(expected), LABEL.findall(found)
+    if not present or [label for label in wanted if label in present] != present:
+        return None  # nor is a composite type of the name ours to change
+    statements = []
+    for position, label in enumerate(wanted):
+        if label not in present:
+            place = f"AFTER {wanted[position - 1]}" if position else f"BEFORE {present[0]}"
+            statements.append(f"ALTER TYPE {name} ADD VALUE {label} {place}")
+    return tuple(statements)
+
+
+def _query(view: str) -> str:
+    return view.partition(") AS")[2] if view.startswith("WITH (") else view
+
+
+def altered(key: Key, expected: str, found: str, *, lossless: bool) -> str | None:
+    """The statement that makes a column as expected; None where it could lose something and must not."""
+    if VARIES in expected:
+        return None
+    actions = alterations(Column.parse(expected), Column.parse(found), name=key.name, lossless=lossless)
+    return f"ALTER TABLE {key.relation} {', '.join(actions)}" if actions else None
+
+
+def is_elsewhere(item: Difference) -> bool:
+    """Whether an index of our name lies on somebody else's table."""
+    return (item.found or "").startswith(ELSEWHERE)

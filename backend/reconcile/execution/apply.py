@@ -1,0 +1,83 @@
+"""apply: runs the steps of a plan, and adds no decisions."""
+
+from collections.abc import Iterable
+
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from reconcile.alembic_bridge.engine import as_the_project_does
+from reconcile.alembic_bridge.environment import migration_context, upgrade
+from reconcile.alembic_bridge.version_table import ensure_version_table
+from reconcile.execution.resume import resume
+from reconcile.observation.observe import Observation, VersionTable
+from reconcile.planning.steps import BuildBeside, Execute, Resume, Stamp, Step, Upgrade, UpgradeAlone
+from reconcile.tape.project import Project
+
+LOCK_TIMEOUT = "500ms"
+_AS_IT_STANDS = {"no_parameters": True}  # no driver takes a percent sign for its own
+_CHECK_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")  # ALTER TABLE refuses a table with pending checks
+_ROLE = text("SELECT pg_catalog.current_setting('role')")
+_SET_ROLE = text("SELECT pg_catalog.set_config('role', :role, false)")
+_SET_PATH = text("SELECT pg_catalog.set_config('search_path', :path, :local)")
+
+
+def apply(steps: Iterable[Step], connection: Connection, project: Project, observation: Observation) -> None:
+    """Runs steps in the caller's transaction. A busy table is waited for only briefly: nobody queues behind it.
+
+    Statements from the tape run on the search path on which they were observed, the project's own code on its own.
+    """
+    role = connection.scalar(_ROLE)
+    migration_context(project.config, connection)  # for what env.py sets: whose the objects are, for one
+    own_path = {"path": observation.given_path, "local": True}
+    connection.execute(_SET_PATH, own_path)
+    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
+    for step in steps:
+        match step:
+            case Execute(sql):
+                connection.execute(_CHECK_NOW)
+                connection.execute(_SET_PATH, {"path": observation.path, "local": True})
+                connection.exec_driver_sql(sql, execution_options=_AS_IT_STANDS)
+                connection.execute(_SET_PATH, own_path)
+            case Stamp(revisions):
+                stamp(connection, revisions, project, observation.versions)
+            case Upgrade(revision):
+                upgrade(project.config, revision, connection, enums=_remembered(observation, project))
+            case Resume(revision, done):
+                _resume(revision, done, connection, project, observation)
+            case BuildBeside() | UpgradeAlone():
+                raise TypeError(step)
+    connection.execute(_SET_ROLE, {"role": role})
+
+
+def apply_alone(step: Step, connection: Connection, project: Project, observation: Observation) -> None:
+    """Runs a step that can't run in a transaction, on a connection that isn't in one."""
+    match step:
+        case BuildBeside(sql):
+            outside = connection.execution_options(isolation_level="AUTOCOMMIT")
+            outside.execute(_SET_PATH, {"path": observation.path, "local": False})
+            outside.exec_driver_sql(sql, execution_options=_AS_IT_STANDS)
+        case UpgradeAlone(revision):
+            upgrade(project.config, revision, as_the_project_does(connection), enums=_remembered(observation, project))
+        case Resume(revision, done):
+            _resume(revision, done, as_the_project_does(connection), project, observation)
+        case _:
+            raise TypeError(step)
+
+
+def _resume(
+    revision: str, done: tuple[int, ...], connection: Connection, project: Project, observation: Observation
+) -> None:
+    enums = _remembered(observation, project)
+    resume(project.config, project.tape.by_id[revision], connection, done=done, enums=enums)
+
+
+def _remembered(observation: Observation, project: Project) -> frozenset[str]:
+    """The enum types that one long run would remember to have made."""
+    return project.tape.lasting_enums.intersection(observation.enums)
+
+
+def stamp(connection: Connection, revisions: tuple[str, ...], project: Project, versions: VersionTable) -> None:
+    """Makes `revisions` the only rows of the version table, which is made where there is none."""
+    context = ensure_version_table(connection, versions, purge=True)
+    if revisions:
+        context.stamp(ScriptDirectory.from_config(project.config), revisions)  # type: ignore[arg-type]  # it takes both

@@ -1,0 +1,91 @@
+"""resume: finishes a revision that has begun, by its own code, leaving out the statements that have run.
+
+The revision's upgrade() runs as a whole: what it asks, it is answered, so a loop over rows finds the rows. Of what it
+sends, the statements that are known to have run don't reach the server.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, event
+
+from reconcile.alembic_bridge.environment import upgrade
+from reconcile.schema.errors import ReconcileError
+from reconcile.tape.tape import Revision, Statement
+from reconcile.tape.varying import fits
+
+_EXECUTIONS = ("do_execute", "do_executemany", "do_execute_no_params")
+
+
+class ResumeFailed(ReconcileError):
+    """A revision's code went another way than when it was recorded, as it does where it looks before it acts."""
+
+    def __init__(self, revision: str, statement: str) -> None:
+        super().__init__(
+            f"the code of revision {revision} looks at what is there, and this time it didn't come by this statement:"
+            f" {statement}"
+        )
+        self.remedies = (
+            f"-- have done by hand what is left of {revision}, and then: python -m reconcile heal --assume {revision}",
+        )
+        self.revision = revision
+        self.statement = statement
+
+
+def resume(
+    config: Config,
+    revision: Revision,
+    connection: Connection,
+    *,
+    done: tuple[int, ...],
+    enums: Iterable[str] = (),
+) -> None:
+    """Has Alembic run a revision without the statements that have run.
+
+    Raises:
+        ResumeFailed: a statement that moves rows, or reads them, didn't come by: neither to be left out nor to be run.
+    """
+    left_out = [statement.sql for at, statement in enumerate(revision.statements) if at in done]
+    expected = [statement.sql for statement in revision.statements if _must_come_by(statement)]
+    varying = [statement.sql for statement in revision.statements if statement.varies]
+    with _heard(connection.engine, left_out, varying=varying) as heard:
+        upgrade(config, revision.id, connection, enums=enums)
+    missed = Counter(map(_normal, expected)) - heard
+    if missed:
+        raise ResumeFailed(revision.id, next(iter(missed)))
+
+
+def _must_come_by(statement: Statement) -> bool:
+    return statement.traceless and not statement.sql.startswith("--")  # nobody hears what goes past SQLAlchemy
+
+
+@contextmanager
+def _heard(engine: Engine, left_out: Iterable[str], *, varying: Iterable[str]) -> Iterator[Counter[str]]:
+    """Yields how often each statement came by; keeps those from the server that are to be left out, as often."""
+    heard, waiting = Counter[str](), Counter(map(_normal, left_out))
+    known = tuple(map(_normal, varying))
+
+    def hear(_cursor: Any, sql: str, *_: Any) -> bool:
+        normal = _normal(sql)
+        normal = next((text for text in known if fits(text, normal)), normal)
+        heard[normal] += 1
+        if not waiting[normal]:
+            return False
+        waiting[normal] -= 1
+        return True
+
+    for name in _EXECUTIONS:
+        event.listen(engine, name, hear)
+    try:
+        yield heard
+    finally:
+        for name in _EXECUTIONS:
+            event.remove(engine, name, hear)
+
+
+def _normal(sql: str) -> str:
+    """Whatever its spaces, and whether or not its driver has percent signs doubled."""
+    return " ".join(sql.split()).replace("%%", "%")

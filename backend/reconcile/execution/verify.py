@@ -1,0 +1,24 @@
+"""verify: is the schema what the end of the tape has? Healed means that this was looked at, not that no error came."""
+
+from reconcile.location.locate import Location, Verdict
+from reconcile.schema.errors import ReconcileError
+
+
+class VerificationFailed(ReconcileError):
+    """After every step the schema still isn't what the tape's end has; everything was rolled back."""
+
+    def __init__(self, location: Location) -> None:
+        differences = (*location.missing, *location.differing, *location.unpopulated, *location.rejecting)
+        found = "; ".join(map(str, differences))
+        super().__init__(f"after all steps the database would be {location.verdict}: {found or location.claimed}")
+        self.location = location
+
+
+def verify(location: Location) -> None:
+    """Checks a location that was looked up after the steps, before they are committed.
+
+    Raises:
+        VerificationFailed: it isn't the end of the tape, or the version on record isn't.
+    """
+    if location.verdict is not Verdict.CURRENT:
+        raise VerificationFailed(location)

@@ -1,0 +1,87 @@
+"""look: observe -> locate -> plan. Where a database is and what would be done about it; it changes nothing."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+from sqlalchemy import Connection
+
+from reconcile.alembic_bridge.lock import PATIENCE_SECONDS
+from reconcile.differences.normalize import normalize
+from reconcile.differences.spelling import Speller
+from reconcile.inspection.probe import probed
+from reconcile.inspection.table_sizes import large_tables
+from reconcile.location.locate import Location, Verdict, locate
+from reconcile.location.proof import Findings, examine_doubts, examine_presumed, prove, proved_so_far
+from reconcile.observation.observe import Observation, has_others, observe
+from reconcile.planning.plan import plan
+from reconcile.planning.report import Report
+from reconcile.tape.project import Project, vouched_by_revision
+
+ROW_LIMIT = 100_000
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a person chooses, each with the default that is right at a start.
+
+    `assume` is the place that they vouch for where the schema leaves a choice: a revision, or several of branches with
+    ", " between them. Tables of more than `row_limit` rows
+    are large: indexes on them are built beside their use, and heavier work on them waits for `consent`.
+    """
+
+    assume: str | None = None
+    row_limit: int = ROW_LIMIT
+    consent: bool = False
+    patience_seconds: float = PATIENCE_SECONDS
+
+
+DEFAULTS = Choices()
+
+
+def look(connection: Connection, project: Project, choices: Choices = DEFAULTS) -> Report:
+    """Says where the database is and what would be done, in a transaction of its own, without a lock."""
+    with connection.begin() as transaction:
+        report = look_within(connection, project, choices)
+        transaction.rollback()
+    return report
+
+
+def look_within(connection: Connection, project: Project, choices: Choices = DEFAULTS) -> Report:
+    """The same in the caller's transaction, whose search path is pinned by it."""
+    tape = project.tape
+    observation = observe(
+        connection, versions=tape.versions, schema=tape.schema, schemas=tape.schemas, names=tape.names
+    )
+    location = _locate(connection, observation, project, choices)
+    large = frozenset[str]()
+    if location.verdict is not Verdict.CURRENT:
+        large = large_tables(connection, tape, observation.schema, row_limit=choices.row_limit)
+    decided = plan(location, tape, large=large, consent=choices.consent)
+    return Report(location, decided, tape, observation)
+
+
+def _locate(connection: Connection, observation: Observation, project: Project, choices: Choices) -> Location:
+    """The place, the server, the revisions' own word and the rows asked where the schema alone leaves a choice."""
+    tape = project.tape
+    speller = Speller(connection, observation, tape)
+    words = normalize(observation, tape, spell=speller)
+    if speller.note:
+        words = replace(words, notes=(*words.notes, speller.note))
+    strange = any(row not in tape.by_id for row in observation.claimed or ())
+    shared = strange and has_others(connection, observation, tape.tables)
+    ask = partial(locate, observation, tape, words=words, shared=shared)
+    location = ask()
+    findings: Findings = ()
+    if location.verdict is Verdict.AMBIGUOUS:
+        findings = examine_doubts(location, connection, tape)
+    reached = proved_so_far(location, findings, tape)
+    if choices.assume is not None:
+        return probed(ask(assume=choices.assume, reached=reached), connection, project)
+    if location.verdict is Verdict.AMBIGUOUS:
+        vouched = vouched_by_revision(location.readings, connection, project)
+        proof = prove(location, findings, tape)
+        location = ask(assume=vouched, proof=None if vouched else proof, reached=reached)
+    rows = examine_presumed(location, connection, tape)
+    if rows.missed or rows.unproved:
+        location = ask(missed=rows.missed, unproved=rows.unproved)
+    return probed(replace(location, seen=rows.sentences), connection, project)

@@ -1,0 +1,78 @@
+"""probe: whether what differs lets our writes through, and gives back what we can read, where the catalogs can't tell.
+
+A project's own write is tried in a savepoint, and taken back. A column that may be NULL again is searched for NULL, and
+one of an enum that has more labels for those.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from reconcile.location.locate import Location, Verdict
+from reconcile.planning.advice import IN_SOME_ROWS
+from reconcile.schema.column import Column
+from reconcile.schema.compatibility import labels_beside
+from reconcile.schema.postgres_errors import message_of
+from reconcile.schema.schema import Difference, Key
+from reconcile.tape.project import Project
+
+_SEARCH_TIMEOUT = text("SET LOCAL statement_timeout = '2s'")
+
+
+def probed(location: Location, connection: Connection, project: Project) -> Location:
+    """The location, with what the project's probe says of the objects that are undecided; unchanged without a probe.
+
+    The probe only runs on a database that else is current: on another, its write may fail for many reasons.
+    """
+    if location.verdict is not Verdict.CURRENT:
+        return location
+    unexpected = tuple(item for item, where in _unexpected(location) if _is_in_rows(item.key, where, connection))
+    if unexpected:
+        return replace(location, verdict=Verdict.DRIFTED, rejecting=unexpected)
+    if project.probe is None or not location.undecided:
+        return location
+    savepoint = connection.begin_nested()
+    try:
+        reason = project.probe(connection)
+    except DBAPIError as error:
+        reason = message_of(error)
+    finally:
+        savepoint.rollback()
+    if not reason:
+        return replace(location, undecided=())
+    rejecting = tuple(replace(item, found=f"{item.found} ({reason})") for item in location.undecided)
+    return replace(location, verdict=Verdict.DRIFTED, rejecting=rejecting, undecided=())
+
+
+def _unexpected(location: Location) -> Iterator[tuple[Difference, str]]:
+    """What this code doesn't expect to read, and by which condition it is searched for."""
+    for item in location.tolerated:
+        if _may_be_null(item):
+            yield replace(item, found=f"NULL{IN_SOME_ROWS}"), "IS NULL"
+        if item.key.kind == "type":
+            labels = ", ".join(labels_beside(item.expected or "", item.found or ""))
+            of_type = {item.key.path: f"IN ({labels})", f"{item.key.path}[]": f"&& ARRAY[{labels}]::{item.key.path}[]"}
+            for key, text in location.words.ours.items():
+                if key.kind == "column" and (where := of_type.get(Column.parse(text).type)):
+                    yield Difference(key, text, f"{labels}{IN_SOME_ROWS}"), where
+
+
+def _may_be_null(item: Difference) -> bool:
+    texts = item.expected, item.found
+    return item.key.kind == "column" and [bool(text and Column.parse(text).required) for text in texts] == [True, False]
+
+
+def _is_in_rows(column: Key, where: str, connection: Connection) -> bool:
+    """Where the search takes too long, nothing is said of it."""
+    savepoint = connection.begin_nested()
+    try:
+        connection.execute(_SEARCH_TIMEOUT)
+        sql = f"SELECT EXISTS (SELECT FROM {column.relation} t WHERE t.{column.name} {where})"  # noqa: S608 - quoted
+        is_there = connection.exec_driver_sql(sql, execution_options={"no_parameters": True}).scalar()
+    except DBAPIError:
+        return False
+    finally:
+        savepoint.rollback()
+    return bool(is_there)

@@ -1,0 +1,347 @@
+"""locate: what was observed -> where on the tape the database is, and the verdict. Pure: it asks nothing more.
+
+`alembic_version` is a claim to be tested here, never the truth: the schema decides, and the claim is heard only where
+the schema leaves a choice.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconcile.alembic_bridge.version_table import widening
+from reconcile.differences.normalize import Normalized, normalize
+from reconcile.differences.promotion import Promotion, promotions_of
+from reconcile.differences.repair import ELSEWHERE, PARTITIONED, RELATIONS, UNPOPULATED, mend
+from reconcile.location.name_collisions import Namesake, namesakes, others_of
+from reconcile.location.position import Claims, Doubt, Pending, Proof, find_place, label, with_presumed
+from reconcile.location.substitutes import put_up_with
+from reconcile.observation.observe import Observation
+from reconcile.observation.severity import Severity, is_undecided, severity_of_others, severity_of_ours
+from reconcile.schema.compatibility import is_divided, sets_path
+from reconcile.schema.schema import INVALID, Difference, Key, Schema, table_key, tables_in
+from reconcile.tape.tape import BASE, Point, Statement, Tape
+
+UNENFORCED_BY_TRIGGERS = "disabled"
+
+
+class Verdict(StrEnum):
+    """What is the matter with a database; the first that fits is given."""
+
+    UNREADABLE = "unreadable"
+    CURRENT = "current"
+    AHEAD = "ahead"
+    DRIFTED = "drifted"
+    AMBIGUOUS = "ambiguous"
+    EMPTY = "empty"
+    BEHIND = "behind"
+    ADOPTED = "adopted"
+    INCOMPLETE = "incomplete"
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a database is: at the revisions `applied`, or near them by what is `missing` and `differing`.
+
+    `claimed` is what the version table says; `believed` is the same, or what a person vouched for instead.
+    `remaining` are the statements of a half-applied revision that have yet to run, where that is known; `rerun` says
+    that the half-applied revision after these may be run again as a whole; `pending` ones are finished by their own
+    code.
+    `extra` are objects on our tables that the tape doesn't know; `rejecting` are those of them that surely make a write
+    fail, `undecided` those of which the catalogs don't tell. `tolerated` differs and keeps nobody from working, and
+    can't be mended without a person, or serves as it is. `unpopulated` are materialized views that the chain fills, and
+    that can't be read. `unenforced` are foreign keys whose triggers are disabled, `promotions` unique indexes of others
+    that become a constraint that is missing. `renamed` pairs a missing column with an extra one that may be it.
+    `readings` are the revisions that an ambiguous database may honestly be at, `doubts` what that hangs on, `proof`
+    what decided it, `seen` what the rows say of revisions that aren't on record.
+    `strangers` are ids on record that are another chain's, and stay there: this chain has nothing here, or a row of its
+    own. `namesakes` are others' tables that bear the names of ours.
+    `words` is what was observed in the tape's own words, `details` what was observed and isn't compared.
+    """
+
+    verdict: Verdict
+    at: str
+    applied: frozenset[str]
+    claimed: tuple[str, ...] | None
+    believed: tuple[str, ...]
+    missing: tuple[Difference, ...] = ()
+    differing: tuple[Difference, ...] = ()
+    remaining: tuple[Statement, ...] = ()
+    rerun: bool = False
+    pending: tuple[Pending, ...] = ()
+    extra: tuple[Difference, ...] = ()
+    rejecting: tuple[Difference, ...] = ()
+    undecided: tuple[Difference, ...] = ()
+    tolerated: tuple[Difference, ...] = ()
+    unpopulated: tuple[Difference, ...] = ()
+    unenforced: tuple[Key, ...] = ()
+    promotions: tuple[Promotion, ...] = ()
+    renamed: tuple[tuple[Difference, Difference], ...] = ()
+    readings: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    presumed: tuple[Doubt, ...] = ()
+    reach: Point | None = None
+    proof: Proof | None = None
+    seen: tuple[str, ...] = ()
+    words: Normalized = field(default_factory=lambda: Normalized({}))
+    details: Mapping[Key, str] = field(default_factory=dict)
+    widening: str | None = None
+    strangers: tuple[str, ...] = ()
+    namesakes: tuple[Namesake, ...] = ()
+
+    @property
+    def breaking(self) -> tuple[Difference, ...]:
+        """What keeps this code from working with the database."""
+        ours = (*self.missing, *self.differing)
+        return (*(item for item in ours if severity_of_ours(item) is Severity.BREAKING), *self.rejecting)
+
+
+def locate(
+    observation: Observation,
+    tape: Tape,
+    *,
+    assume: str | None = None,
+    words: Normalized | None = None,
+    proof: Proof | None = None,
+    shared: bool = False,
+    missed: frozenset[str] = frozenset(),
+    unproved: tuple[Doubt, ...] = (),
+    reached: Point | None = None,
+) -> Location:
+    """Where the observed database is on the tape, with the verdict on it.
+
+    `assume` is a place that a person vouches for, as `label` calls it, believed instead of what is on record; `proof`
+    is what the rows say. `words` is the observation in the tape's words, where the server was asked how it spells them.
+    `shared` is set where tables of others lie beside ours: an id that nobody here knows may be theirs. `missed` are
+    revisions whose rows are known not to have been moved, although what they made later is there; `unproved` are
+    statements of such revisions of which nothing tells. As the rows prove, it has `reached` a point at least.
+    """
+    words = words or normalize(observation, tape)
+    believed = observation.claimed or () if assume is None else _vouched(assume)
+    claims = Claims.of(believed, tape, vouched=assume is not None)
+    ignoring = _ignored(words.ours, claims, tape)
+    words, stand_ins = put_up_with(words, observation.schema, claims, tape, ignoring=ignoring)
+    place = find_place(words.ours, claims, tape, ignoring=ignoring, proof=proof, reached=reached)
+    place = with_presumed(place, claims, tape, missed=missed, unproved=unproved)
+    expected = {key: text for key, text in place.schema(tape).items() if key not in ignoring}
+    ours = {key: text for key, text in words.ours.items() if key not in ignoring}
+    recorded = {**tape.end, **expected}
+    ended = place.applied <= claims.applied  # what the chain once made, and is there, somebody else has put there
+    missing, differing, tolerated = _apart(expected, ours, observation, recorded, ended=ended)
+    extra = tuple(item for item in _extra(observation, words, tape) if item.key.relation not in tables_in(ignoring))
+    unpopulated = tuple(
+        Difference(key, "populated", UNPOPULATED)
+        for key in expected
+        if observation.details.get(key) == UNPOPULATED and key not in tape.unpopulated
+    )
+    promotions = tuple(promotions_of(missing, extra))
+    extra = tuple(item for item in extra if item.key not in {promotion.index for promotion in promotions})
+    rejecting = tuple(item for item in extra if severity_of_others(item, observation, recorded) is Severity.BREAKING)
+    renamed = _renamed({**tape.after(claims.applied), **expected}, words.ours, extra)
+    tips = tuple(sorted(tape.tips(place.applied)))
+    others = tuple(namesakes(observation.schema, claims, tape))
+    strangers = _strangers(observation.claimed or (), place.applied, tape, shared=shared)
+
+    def judge() -> Verdict:
+        sound = not (missing or differing or unpopulated or place.pending or words.relabellings)
+        if sound and tips == observation.claimed == (tape.head,) and not rejecting and not place.readings:
+            return Verdict.CURRENT
+        if len(claims.unknown) == len(claims.rows) == 1 and _has_all(tape.end, words.ours, observation, recorded):
+            return Verdict.AHEAD
+        if strangers and assume is not None:
+            return Verdict.AMBIGUOUS
+        begun = place.remaining or place.rerun or place.pending or place.readings
+        if others or rejecting or renamed or (differing and not begun):
+            return Verdict.DRIFTED
+        if claims.unknown or strangers or place.readings:
+            return Verdict.AMBIGUOUS
+        if place.rerun or not sound:
+            return Verdict.INCOMPLETE
+        if not tips and not believed:
+            return Verdict.EMPTY
+        return Verdict.BEHIND if observation.claimed == tips else Verdict.ADOPTED
+
+    return Location(
+        verdict=judge(),
+        at=label(place.applied, tape),
+        applied=place.applied,
+        claimed=observation.claimed,
+        believed=believed,
+        missing=missing,
+        differing=differing,
+        remaining=place.remaining,
+        rerun=place.rerun,
+        pending=place.pending,
+        extra=extra,
+        rejecting=rejecting,
+        undecided=(
+            *(item for item in stand_ins if item.key.kind == "table" or _looks_elsewhere(item)),
+            *(item for item in extra if is_undecided(item, observation, recorded)),
+        ),
+        tolerated=(*stand_ins, *tolerated),
+        unpopulated=unpopulated,
+        unenforced=tuple(key for key in expected if observation.details.get(key) == UNENFORCED_BY_TRIGGERS),
+        promotions=promotions,
+        renamed=renamed,
+        readings=tuple(dict.fromkeys(place.readings)),
+        doubts=place.doubts,
+        presumed=place.presumed,
+        reach=place.reach,
+        proof=proof,
+        words=words,
+        details=observation.details,
+        strangers=strangers,
+        namesakes=others,
+        widening=widening(observation.versions, tape.ids, **_length(observation)),
+    )
+
+
+def _looks_elsewhere(item: Difference) -> bool:
+    """Whether a function of ours looks for names in other schemas than it did: there they may not be."""
+    return item.key.kind == "function" and sets_path(item.found or "") and not sets_path(item.expected or "")
+
+
+def _strangers(rows: tuple[str, ...], applied: frozenset[str], tape: Tape, *, shared: bool) -> tuple[str, ...]:
+    unknown = tuple(row for row in rows if row not in tape.by_id)
+    return unknown if shared or not applied or len(unknown) < len(rows) else ()
+
+
+def _length(observation: Observation) -> dict[str, int | None]:
+    return {} if observation.claimed is None else {"length": observation.version_length}
+
+
+def _vouched(place: str) -> tuple[str, ...]:
+    return () if place == BASE else tuple(place.split(", "))
+
+
+def _ignored(ours: Schema, claims: Claims, tape: Tape) -> frozenset[Key]:
+    """What makes no difference to where a database is, there or not.
+
+    An extension or a schema may have been made by an administrator; a partition of a revision that is on record may
+    have been dropped since, as its time was over.
+    """
+    there = {key for key in ours if key.kind in ("extension", "schema")}
+    if not tape.partitions:
+        return frozenset(there)
+    made = tape.after(claims.applied)
+    attached = {key.relation for key, text in ours.items() if key.kind == "table" and text.endswith(" partition")}
+    dropped = {key.relation for key in made if key.kind == "table"} & tape.partitions - attached
+    return frozenset(there | {key for key in tape.keys if key.relation in dropped})
+
+
+def _apart(
+    expected: Schema, ours: Schema, observation: Observation, recorded: Schema, *, ended: bool = True
+) -> tuple[tuple[Difference, ...], tuple[Difference, ...], tuple[Difference, ...]]:
+    """What is missing from a schema, what differs in it, and what differs and is to be put up with.
+
+    An INVALID index, or a constraint that has one, counts as missing: it serves nobody.
+    """
+    missing, differing, tolerated, left_alone = [], [], [], []
+    for key in {**expected, **ours}:
+        item = Difference(key, expected.get(key), ours.get(key))
+        if item.expected == item.found:
+            continue
+        if item.found is None and key.kind == "index":
+            item = Difference(key, item.expected, _elsewhere(key, observation))
+        if item.found is None and key.kind == "table":
+            item = Difference(key, item.expected, _in_place_of_table(key, observation))
+        if item.found is None or _serves_nobody(item):
+            missing.append(item)
+        elif _is_tolerable(item, observation, recorded):
+            tolerated.append(item)
+        elif ended and _is_left_alone(item, expected, observation, recorded):
+            left_alone.append(item)
+        else:
+            differing.append(item)
+    (differing if missing or differing else tolerated).extend(
+        left_alone
+    )  # else it may be the chain's, and not yet gone
+    differing += _divided_otherwise((*missing, *differing), expected, observation)
+    replaced = tables_in(item.key for item in differing if item.found in (PARTITIONED, *RELATIONS.values()))
+    return (
+        tuple(item for item in missing if item.key.relation not in replaced),
+        tuple(item for item in differing if item.key.relation not in replaced or item.key.kind == "table"),
+        tuple(tolerated),
+    )
+
+
+def _divided_otherwise(items: Iterable[Difference], expected: Schema, observation: Observation) -> Iterator[Difference]:
+    """Tables that others have partitioned, and that can't have our keys now: those would need their columns."""
+    for table in dict.fromkeys(table_key(item.key) for item in items if item.key.kind in ("primary_key", "unique")):
+        if expected.get(table) == "ordinary" and is_divided(observation.schema.get(table, "")):
+            yield Difference(table, "ordinary", PARTITIONED)
+
+
+def _serves_nobody(item: Difference) -> bool:
+    """Whether it is as expected, but INVALID, perhaps with some of its partitions' attached."""
+    found = item.found or ""
+    return item.expected is not None and found.endswith(INVALID) and found.startswith(f"{item.expected} ")
+
+
+def _in_place_of_table(key: Key, observation: Observation) -> str | None:
+    """What bears the name of a table that isn't there."""
+    return next((RELATIONS[other.kind] for other in others_of(key) if other in observation.schema), None)
+
+
+def _elsewhere(key: Key, observation: Observation) -> str | None:
+    """How an index is found whose name another table's has."""
+    for other, text in observation.schema.items():
+        if other.kind == "index" and (other.schema, other.name) == (key.schema, key.name) and other != key:
+            return f"{ELSEWHERE}{other.relation} {text}"
+    return None
+
+
+def _is_tolerable(item: Difference, observation: Observation, recorded: Schema) -> bool:
+    """Whether something differs that keeps nobody from working, and that only a person could mend."""
+    if item.expected is None:
+        return severity_of_others(item, observation, recorded) is Severity.HARMLESS and item.key.kind in (
+            "extension",
+            "schema",
+            "sequence",
+            "index",
+            "trigger",
+            "policy",
+            "view",
+            "function",
+        )
+    severity = severity_of_ours(item)
+    return severity is Severity.HARMLESS or (
+        severity is Severity.DEGRADED and mend(item) is None and not (item.found or "").startswith(ELSEWHERE)
+    )
+
+
+def _is_left_alone(item: Difference, expected: Schema, observation: Observation, recorded: Schema) -> bool:
+    """Whether something is there again that the chain has dropped, and none of our writes meets it."""
+    if item.expected is not None:
+        return False
+    if table_key(item.key) not in expected and item.key.table:
+        return True
+    return item.key.kind == "column" and severity_of_others(item, observation, recorded) is Severity.HARMLESS
+
+
+def _has_all(end: Schema, ours: Schema, observation: Observation, recorded: Schema) -> bool:
+    missing, differing, _ = _apart(end, ours, observation, recorded)
+    return not missing and not differing
+
+
+def _extra(observation: Observation, words: Normalized, tape: Tape) -> tuple[Difference, ...]:
+    renamed = {renaming.found for renaming in words.renamings}
+    return tuple(
+        Difference(key, None, text)
+        for key, text in observation.schema.items()
+        if key not in tape.keys and key not in renamed and key.relation in tape.tables and key.kind != "table"
+    )
+
+
+def _renamed(expected: Schema, ours: Schema, extra: Iterable[Difference]) -> tuple[tuple[Difference, Difference], ...]:
+    """Missing columns beside extra ones of the same table and type: adding an empty one would hide the values."""
+    gone = [Difference(key, text, None) for key, text in expected.items() if key.kind == "column" and key not in ours]
+    strange = [item for item in extra if item.key.kind == "column"]
+    return tuple(_pairs(gone, strange))
+
+
+def _pairs(gone: Iterable[Difference], strange: Iterable[Difference]) -> Iterator[tuple[Difference, Difference]]:
+    strange = list(strange)
+    for lost in gone:
+        for found in strange:
+            if lost.key.relation == found.key.relation and lost.expected == found.found:
+                yield lost, found

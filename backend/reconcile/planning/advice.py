@@ -1,0 +1,133 @@
+"""advice: a difference -> the SQL that a person could run about it, having looked at what it would lose.
+
+What isn't ours somebody else lives by: of that only a comment says what stands in the way, and no statement drops it.
+"""
+
+from reconcile.differences.repair import PARTITIONED, RELATIONS, altered, is_elsewhere
+from reconcile.planning import replacement
+from reconcile.schema.compatibility import LABEL
+from reconcile.schema.create import create_statement
+from reconcile.schema.schema import CONSTRAINTS, VARIES, Difference, Key
+
+IN_SOME_ROWS = " in some rows"  # how a column is found that holds what this code doesn't expect to read
+
+
+def advice(item: Difference, *, detail: str = "") -> str:
+    """The SQL that a person could run about a difference, having looked at what it would lose.
+
+    `detail` is what was observed of it and isn't compared.
+    """
+    if VARIES in (item.expected or ""):
+        return f"-- give {item.key} its definition by hand: that of its revision is another each time, on no tape"
+    if item.expected is None:
+        sql = _about_others(item)
+    else:
+        sql = _about_ours(item, item.expected) or _replaced(item, item.expected, item.found, detail)
+    return sql or f"-- {item}"
+
+
+def _about_others(item: Difference) -> str | None:
+    """About an object that lies on our table and isn't ours."""
+    key = item.key
+    match key.kind:
+        case "column":
+            return f"ALTER TABLE {key.relation} ALTER COLUMN {key.name} DROP NOT NULL;"
+        case "row_security":
+            return f"-- give the role that connects here a policy on {key.relation} that lets it read and write"
+    return f"-- ask whoever made {key} whether {key.relation} can do without it: {' '.join((item.found or '').split())}"
+
+
+def about_left_over(key: Key) -> str | None:
+    """About an object that the chain itself made and later dropped, and that is there all the same."""
+    if key.kind in CONSTRAINTS:
+        return f"ALTER TABLE {key.relation} DROP CONSTRAINT {key.name};"
+    match key.kind:
+        case "index":
+            return f"DROP INDEX {key.path};"
+        case "trigger" | "rule" | "policy":
+            return f"DROP {key.kind.upper()} {key.name} ON {key.relation};"
+        case "column":
+            return f"ALTER TABLE {key.relation} ALTER COLUMN {key.name} DROP NOT NULL;"
+    return None
+
+
+def _about_ours(item: Difference, expected: str) -> str | None:
+    """About an object of ours that is otherwise than it should be, or gone."""
+    key = item.key
+    match key.kind:
+        case "table" if item.found in (PARTITIONED, *RELATIONS.values()):
+            return f"-- {key.relation} is {item.found} now: ask whoever made it so, or give the table its name back"
+        case "table" if item.found is None:
+            return f"-- restore {key.relation} from a backup"
+        case "table" if item.found == f"{expected} unlogged":
+            return f"ALTER TABLE {key.relation} SET LOGGED;"
+        case "column" if (item.found or "").endswith(IN_SOME_ROWS):
+            value = (item.found or "").removesuffix(IN_SOME_ROWS)
+            where = "IS NULL" if value == "NULL" else f"IN ({value})"
+            return f"-- give each row a value: UPDATE {key.relation} SET {key.name} = … WHERE {key.name} {where}"  # noqa: S608 - for a person
+        case "column" if item.found is not None:
+            sql = altered(key, expected, item.found, lossless=False)
+            return f"{sql};" if sql else None
+        case "type" if item.found is not None:
+            return _relabel(key.path, expected, item.found)
+        case "sequence" if item.found is not None:
+            return _count_again(key.path, expected)
+        case "index":
+            return _replace_index(item, expected)
+    return None
+
+
+def _replaced(item: Difference, expected: str, found: str | None, detail: str) -> str | None:  # noqa: C901 - a table
+    """About an object of ours with another definition, which takes no row with it."""
+    key = item.key
+    match key.kind:
+        case "row_security":
+            return replacement.row_security(key, expected)
+        case "rule":
+            return expected.replace("CREATE RULE", "CREATE OR REPLACE RULE", 1)
+        case _ if found is None:
+            return None
+        case "function":
+            return replacement.function(key, expected, found)
+        case "trigger":
+            return replacement.trigger(key, expected, found)
+        case "policy":
+            return replacement.policy(key, expected, found)
+        case "view" | "materialized_view":
+            return replacement.view(key, expected, found)
+        case "domain":
+            return replacement.domain(key, expected, found, detail)
+        case "column" if " generated always as (" in expected:
+            return replacement.generated_column(key)
+    if key.kind not in CONSTRAINTS:
+        return None
+    return f"ALTER TABLE {key.relation} DROP CONSTRAINT {key.name}, ADD CONSTRAINT {key.name} {expected};"
+
+
+def _count_again(name: str, expected: str) -> str:
+    type_, _, options = expected.partition(" start ")
+    cycle = "" if options.endswith(" cycle") else " NO CYCLE"
+    return f"ALTER SEQUENCE {name} AS {type_} START {options.upper()}{cycle};"
+
+
+def _replace_index(item: Difference, expected: str) -> str:
+    name = item.key.path
+    if is_elsewhere(item):
+        return f"ALTER INDEX {name} RENAME TO {replacement.aside(item.key.name)};"
+    created = create_statement(item.key, expected)
+    return f"DROP INDEX {name};" + (f" {created};" if created else "")
+
+
+def _relabel(name: str, expected: str, found: str) -> str:
+    """The labels renamed first, where it is plain which is which; what then is left takes a type of its own."""
+    wanted, present = LABEL.findall(expected), LABEL.findall(found)
+    strange = [label for label in present if label not in wanted]
+    pairs = [(old, new) for old in strange for new in wanted if new not in present and old.lower() == new.lower()]
+    if len(wanted) == len(present):
+        pairs = [(old, new) for old, new in zip(present, wanted, strict=True) if old != new]
+    if pairs and not {old for old, _ in pairs} & set(wanted):
+        return " ".join(f"ALTER TYPE {name} RENAME VALUE {old} TO {new};" for old, new in pairs)
+    return (
+        f"ALTER TYPE {name} RENAME TO {replacement.aside(name)}; CREATE TYPE {name} AS {expected}; "
+        f"-- then for each column of it: ALTER TABLE … ALTER COLUMN … TYPE {name} USING …::text::{name};"
+    )

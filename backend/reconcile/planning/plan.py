@@ -1,0 +1,310 @@
+"""plan: a location -> what will be done, as data that can be printed, or why nothing will be. Pure.
+
+Printing a plan is the dry run; applying it adds no decisions. A plan with a refusal has no steps.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reconcile.differences.repair import mend
+from reconcile.location.locate import Location, Verdict
+from reconcile.planning.advice import about_left_over, advice
+from reconcile.planning.steps import Step, heavy_steps, statements_making, steps_forward, to_make
+from reconcile.schema.compatibility import labels_beside
+from reconcile.schema.create import creations
+from reconcile.schema.schema import CONSTRAINTS, Difference, Key
+from reconcile.sql.statements import read_statement
+from reconcile.tape.tape import BASE, Revision, Tape
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why nothing is done, and the SQL or the commands with which a person could go on."""
+
+    reason: str
+    remedies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do, in order; `notes` say aloud what a person should know of it."""
+
+    steps: tuple[Step, ...] = ()
+    refusal: Refusal | None = None
+    notes: tuple[str, ...] = ()
+
+
+def plan(location: Location, tape: Tape, *, large: frozenset[str] = frozenset(), consent: bool = False) -> Plan:
+    """The steps from a location to the end of the tape, or the reason why there are none.
+
+    `large` are the tables that are too large to be locked for long: indexes on them are built beside their use, and
+    what would read or rewrite them as a whole waits for `consent`.
+    """
+    refusal = _refusal(location, tape)
+    if refusal is not None:
+        return Plan(refusal=refusal)
+    if location.verdict is Verdict.CURRENT:
+        return Plan(notes=_notes(location, tape))
+    steps = tuple(steps_forward(location, tape, large))
+    heavy = heavy_steps(location, tape, large)
+    if heavy and not consent:
+        refreshes = " ".join(f"{sql};" for item in location.unpopulated for sql in mend(item) or ())
+        return Plan(refusal=_too_heavy(heavy, *([refreshes] if refreshes else [])))
+    return Plan(steps=steps, notes=_notes(location, tape) + tuple(heavy))
+
+
+def _too_heavy(heavy: tuple[str, ...], *by_hand: str) -> Refusal:
+    return Refusal("; ".join(heavy), ("choose a quiet time, then: python -m reconcile heal --yes", *by_hand))
+
+
+def _refusal(location: Location, tape: Tape) -> Refusal | None:
+    unknown = [row for row in location.believed if row not in tape.by_id] or list(location.strangers)
+    match location.verdict:
+        case Verdict.CURRENT:
+            return None
+        case Verdict.AHEAD:
+            return Refusal(
+                f"the version on record, {_id(unknown[0])}, {_unknown(unknown[0])}; the schema has all that this code"
+                " needs" + ("" if _is_no_id(unknown[0]) else _NEWER),
+                (*(() if _is_no_id(unknown[0]) else ("-- newer code: run that",)), _leftover(location)),
+            )
+        case Verdict.AMBIGUOUS:
+            return _ambiguity(location, unknown)
+        case Verdict.DRIFTED:
+            drift = _drift(location)
+            if drift or not unknown:
+                return drift or _irreparable(location, tape)
+            return _ambiguity(location, unknown)
+    return _irreparable(location, tape)
+
+
+_NEWER = ": either newer code has upgraded the database, or the id is a leftover, of a chain that was squashed for one"
+_ID = re.compile(r"[^\s']+")
+
+
+def _is_no_id(row: str) -> bool:
+    """Whether a row of the version table can't be any revision's: NULL, nothing, or with space around it."""
+    return row == "NULL" or not _ID.fullmatch(row)
+
+
+def _id(row: str) -> str:
+    """An id as it is, or quoted where one would read over it."""
+    return row if _ID.fullmatch(row) else "'" + row.replace("'", "''") + "'"
+
+
+def _unknown(row: str) -> str:
+    return "is no revision's" if _is_no_id(row) else "is not known to this code"
+
+
+def _leftover(location: Location) -> str:
+    if location.strangers:
+        return "-- another chain's: give this one a table of its own, in env.py: context.configure(…, version_table=…)"
+    return f"python -m reconcile heal --assume {_argument(location.at)}"
+
+
+def _argument(reading: str) -> str:
+    return reading.replace(", ", ",")
+
+
+def _ambiguity(location: Location, unknown: list[str]) -> Refusal:
+    choices = tuple(
+        f"python -m reconcile heal --assume {_argument(reading)}"
+        for reading in location.readings or (location.at,)
+        if reading not in unknown
+    )
+    if location.strangers:
+        return _shared(location.strangers, alone=location.at == BASE)
+    if unknown:
+        reason = (
+            f"{' and '.join(map(_id, unknown))} in the version table is not known to this code: either it is a leftover"
+            f" and the schema is at {location.at}, or other code has changed this database"
+        )
+        return Refusal(reason, choices)
+    hanging = "; ".join(dict.fromkeys(_short(doubt.statement.sql) for doubt in location.doubts[:_DOUBTS_NAMED]))
+    return Refusal(
+        f"it may honestly be at any of {', '.join(map(_in_words, location.readings))}, and the schema can't tell which"
+        + (f": it doesn't show whether this ran: {hanging}" if hanging else ""),
+        choices,
+    )
+
+
+def _in_words(reading: str) -> str:
+    return reading.replace(", ", " with ")
+
+
+_DOUBTS_NAMED = 3
+_SQL_SHOWN = 200
+
+
+def _short(sql: str) -> str:
+    line = " ".join(sql.split())
+    return line if len(line) <= _SQL_SHOWN else f"{line[:_SQL_SHOWN]} …"
+
+
+def _shared(unknown: tuple[str, ...], *, alone: bool) -> Refusal:
+    """A row of another chain, beside ours or where there is nothing of ours: the row is theirs, and stays."""
+    beside = "nothing of this chain is there" if alone else "others have tables or rows beside this chain's"
+    return Refusal(
+        f"{' and '.join(map(_id, unknown))} in the version table is not known to this code, and {beside}: the table is"
+        " shared with another chain",
+        (
+            "-- give this chain a table of its own, in env.py: context.configure(…, version_table=…); record it again",
+            "-- or, if no chain of anybody's has it: delete the row by hand, having asked",
+        ),
+    )
+
+
+def _drift(location: Location) -> Refusal | None:
+    if location.namesakes:
+        remedy = "-- give one of the two another name, or this chain a schema of its own (search_path)"
+        return Refusal("; ".join(map(str, location.namesakes)), (remedy,))
+    if location.renamed:
+        lost, found = location.renamed[0]
+        return Refusal(
+            f"{lost.key} is missing, and {found.key} of the same type isn't ours: it looks renamed, and an empty"
+            " column beside it would hide its values",
+            tuple(
+                f"ALTER TABLE {old.key.relation} RENAME COLUMN {new.key.name} TO {old.key.name};"
+                for old, new in location.renamed
+            ),
+        )
+    hopeless = [item for item in location.differing if mend(item) is None]
+    if not hopeless and not location.rejecting:
+        return None
+    needed = creations(item for item in location.missing if item.key.kind in ("type", "domain")) or ()
+    remedies = (
+        *(f"{creation.sql};" for creation in needed),
+        *(
+            (item.expected is None and about_left_over(item.key))
+            or advice(item, detail=location.details.get(item.key, ""))
+            for item in hopeless
+        ),
+        *(advice(item) for item in location.rejecting),
+    )
+    return Refusal("; ".join(str(item) for item in (*hopeless, *location.rejecting)), remedies)
+
+
+def _irreparable(location: Location, tape: Tape) -> Refusal | None:
+    """A missing table is made only where its revision may never have got so far; elsewhere its rows are gone."""
+    claimed = [row for row in location.believed if row in tape.ids]
+    for pending in location.pending:
+        if unanswerable := _unanswerable(tape.by_id[pending.revision], pending.done):
+            return unanswerable
+    if location.remaining or location.rerun or location.pending:
+        return None
+    begun_last = _made_by(set(tape.tips(location.applied)) - tape.ancestry(claimed), tape)
+    lost = [
+        item
+        for item in location.missing
+        if item.key.kind == "table" and item.key not in begun_last and item.key.relation not in tape.partitions
+    ]
+    if lost:
+        tables = ", ".join(item.key.relation for item in lost)
+        if any(item.key in tape.base for item in lost):
+            reason = f"the table {tables} is gone; it has to be there before the first revision"
+            return Refusal(reason, (f"-- restore {tables} from a backup",))
+        return Refusal(
+            f"the table {tables} is gone, with its rows, though {_evidence(claimed)} says that it was made",
+            (f"-- restore {tables} from a backup", "python -m reconcile heal --assume base"),
+        )
+    if not statements_making(location, tape) and creations(to_make(location)) is None:
+        return Refusal(
+            "; ".join(str(item) for item in location.missing),
+            tuple(advice(item) for item in location.missing),
+        )
+    return None
+
+
+def _unanswerable(revision: Revision, done: tuple[int, ...]) -> Refusal | None:
+    """A revision can't be finished by its own code where that asks again what a statement returned that has run."""
+    asked = [revision.statements[at].sql for at in done if read_statement(revision.statements[at].sql).returns_rows]
+    if not asked:
+        return None
+    left = [_short(item.sql) for at, item in enumerate(revision.statements) if at not in done and item.kind != "read"]
+    return Refusal(
+        f"revision {revision.id} has begun, and its code asks what {_short(asked[0])} returned, which it can't be told"
+        " a second time",
+        (
+            f"-- have run what is left of {revision.id} by hand: {'; '.join(left)}",
+            f"-- and then: python -m reconcile heal --assume {revision.id}",
+        ),
+    )
+
+
+def _evidence(claimed: list[str]) -> str:
+    return f"the version on record, {claimed[-1]}," if claimed else "what stands of later revisions"
+
+
+def _made_by(revisions: Iterable[str], tape: Tape) -> frozenset[Key]:
+    return frozenset(
+        key for revision in revisions for statement in tape.by_id[revision].statements for key in statement.effects
+    )
+
+
+def _notes(location: Location, tape: Tape) -> tuple[str, ...]:
+    """What a person should know: what comes back empty, what the rows said, and what is left as it is."""
+    notes = [
+        f"{column} comes back empty: if it was dropped, its values are gone" for column in _emptied(location, tape)
+    ]
+    notes += _made_again(location, tape)
+    notes += [*(location.proof.sentences if location.proof else ()), *location.seen]
+    notes += [*map(str, location.words.relabellings), *location.words.notes]
+    if location.verdict is Verdict.CURRENT:
+        notes += [f"{item}; it is renamed before a later revision needs that name" for item in location.words.renamings]
+    notes += [f"{item.key} is not ours and stays: {item.found}" for item in location.extra]
+    notes += [f"{item}; {_what_it_means(item)}" for item in location.tolerated]
+    notes += map(str, location.promotions)
+    notes += [
+        f"{key} isn't enforced, as its triggers are disabled; once its rows are looked through:"
+        f" ALTER TABLE {key.relation} ENABLE TRIGGER ALL"
+        for key in location.unenforced
+    ]
+    notes += [f"it isn't known whether {item.key} lets writes through" for item in location.undecided]
+    return tuple(notes)
+
+
+def _what_it_means(item: Difference) -> str:
+    """What comes of a difference that nobody is kept from working by."""
+    if item.key.kind != "type":
+        return "that keeps nobody from working"
+    labels = " or ".join(labels_beside(item.expected or "", item.found or ""))
+    return f"rows may hold {labels} one day, which this code doesn't know, and may fail to read"
+
+
+def _made_again(location: Location, tape: Tape) -> list[str]:
+    """What a claim that is taken back says was there, beside columns and what lies on tables that are gone."""
+    promised = tape.after(tape.ancestry(row for row in location.believed if row in tape.by_id))
+    reached = tape.after(location.applied)
+    if location.verdict is not Verdict.ADOPTED:
+        return []
+    lost = [key for key in promised if key not in reached and key.kind not in ("column", "table", *CONSTRAINTS)]
+    return [f"{key} is missing, though the revision on record makes it; it is made again" for key in lost]
+
+
+def _emptied(location: Location, tape: Tape) -> list[str]:
+    """Columns that the claim, or the revision that the schema is at, says were there, and that are made anew."""
+    claimed = [row for row in tape.ids if row in location.believed]
+    promised = tape.after(tape.ancestry(claimed))
+    present = set(tape.after(location.applied)) - {item.key for item in location.missing}
+    made = {item.key for item in location.missing} | {
+        key
+        for revision in tape.revisions
+        if revision.id not in location.applied
+        for statement in revision.statements
+        for key, effect in statement.effects.items()
+        if effect.before is None and statement.kind == "additive"
+    }
+    absent = {key for key in promised if key not in present} | {item.key for item in location.missing}
+    whole = {item.key.relation for item in location.missing if item.key.kind == "table"}
+    renamed_to = {key for statement in location.remaining for key in statement.effects}
+    columns = {
+        key
+        for key in absent & made - renamed_to
+        if key.kind == "column" and key.relation not in whole and not _is_computed(promised.get(key) or "")
+    }
+    return sorted(f"{key.relation}.{key.name}" for key in columns)
+
+
+def _is_computed(column: str) -> bool:
+    return " generated always as (" in column

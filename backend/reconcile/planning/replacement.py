@@ -1,0 +1,90 @@
+"""replacement: an object of ours with another definition -> the SQL that brings the recorded one back, for a person.
+
+Where PostgreSQL can't replace a definition in place, what is there gets another name, or is dropped and made anew in a
+transaction: no row goes with it.
+"""
+
+import re
+
+from reconcile.schema.column import Column
+from reconcile.schema.compatibility import selected
+from reconcile.schema.create import create_statement
+from reconcile.schema.schema import Key
+
+_SWITCHES = {"": "ENABLE", "D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
+_POLICY = re.compile(r"(?P<command>\w+ for .)(?P<using> using \(.*?\))?(?P<check> with check \(.*\))?", re.DOTALL)
+_NAMED_CHECK = re.compile(r'(?P<name>"(?:[^"]|"")+"|\S+) (?P<text>CHECK \(.+)', re.DOTALL)
+_NEXT_CHECK = re.compile(r" (?=CHECK \()")
+
+
+def aside(name: str) -> str:
+    """A name for what is in the way, and stays."""
+    return f'{name[:-1]}_old"' if name.endswith('"') else f"{name}_old"
+
+
+def function(key: Key, expected: str, found: str) -> str:
+    """Replaced in place, unless its result or its parameters' defaults differ: then that is refused."""
+    name, _, _ = key.name.partition("(")
+    head, other = (text.partition("\n LANGUAGE ")[0] for text in (expected, found))
+    return f"{expected};" if head == other else f"ALTER ROUTINE {key.path} RENAME TO {aside(name)}; {expected};"
+
+
+def trigger(key: Key, expected: str, found: str) -> str:
+    """Switched on or off where nothing else differs."""
+    definition, _, state = expected.partition(" enabled=")
+    switch = f"ALTER TABLE {key.relation} {_SWITCHES[state]} TRIGGER {key.name};"
+    if found.partition(" enabled=")[0] == definition:
+        return switch
+    return f"BEGIN; DROP TRIGGER {key.name} ON {key.relation}; {definition}; {switch} COMMIT;"
+
+
+def policy(key: Key, expected: str, found: str) -> str:
+    """Altered, so that it stays for whom it is; one for another command the next heal makes as its author did."""
+    own, other = _POLICY.fullmatch(expected), _POLICY.fullmatch(found)
+    if own and other and own["command"] == other["command"] and _has_all_of(own, other):
+        return f"ALTER POLICY {key.name} ON {key.relation}{own['using'] or ''}{own['check'] or ''};"
+    return f"DROP POLICY {key.name} ON {key.relation};"
+
+
+def _has_all_of(own: re.Match[str], other: re.Match[str]) -> bool:
+    """No condition of a policy can be taken away."""
+    return all(own[part] or not other[part] for part in ("using", "check"))
+
+
+def row_security(key: Key, expected: str) -> str:
+    """Enabled, for the owner too or not."""
+    forced = "FORCE" if expected == "forced" else "NO FORCE"
+    return f"ALTER TABLE {key.relation} ENABLE ROW LEVEL SECURITY, {forced} ROW LEVEL SECURITY;"
+
+
+def view(key: Key, expected: str, found: str) -> str:
+    """Replaced in place where it selects the same columns, or more: what stands on it goes on standing on it."""
+    made = create_statement(key, expected) or ""
+    if key.kind == "view" and f"{selected(expected)},".startswith(f"{selected(found)},"):
+        return made.replace("CREATE", "CREATE OR REPLACE", 1)
+    return f"ALTER {key.kind.upper().replace('_', ' ')} {key.path} RENAME TO {aside(key.name)}; {made}"
+
+
+def generated_column(key: Key) -> str:
+    """What is stored stays; the next heal adds the column, which is computed."""
+    return f"ALTER TABLE {key.relation} RENAME COLUMN {key.name} TO {aside(key.name)};"
+
+
+def domain(key: Key, expected: str, found: str, named: str) -> str:
+    """Its default, whether it takes NULL, and its checks; those that it has are `named`, each in a line."""
+    (own, checks), (other, _) = _apart(expected), _apart(found)
+    if own.type != other.type:
+        return f"ALTER DOMAIN {key.path} RENAME TO {aside(key.name)}; CREATE DOMAIN {key.path} AS {expected};"
+    there = {match["text"]: match["name"] for line in named.splitlines() if (match := _NAMED_CHECK.fullmatch(line))}
+    actions = [f"DROP CONSTRAINT {name}" for text, name in there.items() if text not in checks]
+    actions += [f"ADD {text}" for text in checks if text not in there]
+    if own.filled != other.filled:
+        actions.append(f"SET {own.filled}" if own.filled else "DROP DEFAULT")
+    if own.required != other.required:
+        actions.append("SET NOT NULL" if own.required else "DROP NOT NULL")
+    return f"BEGIN; {' '.join(f'ALTER DOMAIN {key.path} {action};' for action in actions)} COMMIT;"
+
+
+def _apart(domain: str) -> tuple[Column, list[str]]:
+    definition, *checks = _NEXT_CHECK.split(domain)
+    return Column.parse(definition), checks

@@ -1,0 +1,197 @@
+"""Report: what was found and done, as a person reads it and as JSON, with an exit code."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from reconcile.location.locate import Location, Verdict
+from reconcile.observation.observe import Observation
+from reconcile.planning.plan import Plan
+from reconcile.planning.steps import BuildBeside, Execute, Resume, Stamp, Step, Upgrade, UpgradeAlone, runs_alone
+from reconcile.schema.schema import CONSTRAINTS, Difference, tables_in
+from reconcile.tape.tape import BASE, Tape
+
+EXIT_CODES = {
+    Verdict.CURRENT: 0,
+    Verdict.BEHIND: 10,
+    Verdict.ADOPTED: 11,
+    Verdict.INCOMPLETE: 12,
+    Verdict.EMPTY: 13,
+    Verdict.DRIFTED: 20,
+    Verdict.AMBIGUOUS: 21,
+    Verdict.AHEAD: 22,
+    Verdict.UNREADABLE: 23,
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """A verdict with its plan; `applied` when the plan was carried out and the result compared, in `seconds`.
+
+    `stays` are the steps that had been committed before others `failed`.
+    """
+
+    location: Location
+    plan: Plan
+    tape: Tape
+    observation: Observation
+    applied: bool = False
+    seconds: float = 0.0
+    stays: tuple[Step, ...] = ()
+    failed: tuple[Step, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """What was the matter."""
+        return self.location.verdict
+
+    @property
+    def outcome(self) -> str:
+        """`current`, `healed`, `planned`, `refused`, or `failed` when what had begun couldn't be finished."""
+        if self.plan.refusal is not None:
+            return "failed" if self.stays or self.failed else "refused"
+        if self.applied:
+            return "healed"
+        return "planned" if self.plan.steps else "current"
+
+    @property
+    def well(self) -> bool:
+        """Whether the schema is now what the tape's end has."""
+        return self.outcome in ("healed", "current")
+
+    @property
+    def serves(self) -> bool:
+        """Whether this code can work with the database as it is now: at most it is slower than it should be."""
+        on_record = self.location.claimed == (self.tape.head,)
+        return self.well or (on_record and not self.location.breaking and not self.location.readings)
+
+    @property
+    def exit_code(self) -> int:
+        """0 when all is well now, else the verdict's own."""
+        return 0 if self.well else EXIT_CODES[self.verdict]
+
+    def __str__(self) -> str:
+        """The report in words."""
+        lines = [f"{self.verdict}: {self._sentence()}"]
+        lines += [f"  {item}" for item in self._differences()]
+        refusal = self.plan.refusal
+        if refusal is not None:
+            lines += self._what_became()
+            lines.append(
+                f"{'Refused; nothing was changed' if self.outcome == 'refused' else 'The reason'}: {refusal.reason}."
+            )
+            lines += ["To go on, one of these may help:"] * bool(refusal.remedies)
+            lines += [f"  {remedy}" for remedy in refusal.remedies]
+        elif self.plan.steps:
+            lines.append("Done:" if self.applied else "To do:")
+            lines += [f"  {step}" for step in self.plan.steps]
+        lines += [f"Note: {note}." for note in self.plan.notes]
+        if self.tape.until:
+            lines.append(
+                f"Note: what comes after {self.tape.until} isn't on the tape; `alembic upgrade` alone runs it."
+            )
+        if self.applied:
+            objects = len(self.tape.end)
+            but = ", but for those noted, which serve as well" if self.location.tolerated else ""
+            lines.append(f"Verified: all {objects} objects are as revision {self.tape.head} makes them{but}.")
+        return "\n".join(lines)
+
+    def _what_became(self) -> list[str]:
+        """Of a heal that failed: what stays done, and what was under way."""
+        lines = []
+        if self.stays:
+            lines.append("Failed; these steps stay done, and the next heal goes on from them:")
+            lines += [f"  {step}{self._made_by(step)}" for step in self.stays]
+        if self.failed:
+            alone = runs_alone(self.failed[0])
+            what = "may have left a part of what it does" if alone else "was rolled back"
+            lines.append(f"{'This' if self.stays else 'Failed; this'} {what}:")
+            lines += [f"  {step}" for step in self.failed]
+        return lines
+
+    def _made_by(self, step: Step) -> str:
+        """What a revision that stays has made, so that a person needn't look it up."""
+        if not isinstance(step, Upgrade | UpgradeAlone | Resume):
+            return ""
+        made = [
+            str(key)
+            for statement in self.tape.by_id[step.revision].statements
+            for key, effect in statement.effects.items()
+            if effect.before is None and key.kind not in ("column", *CONSTRAINTS)
+        ]
+        return f": {', '.join(made)}" if made else ""
+
+    def _differences(self) -> list[Difference]:
+        """What differs; of a table that is missing as a whole, the table alone."""
+        gone = tables_in(item.key for item in self.location.missing)
+        parts = [item for item in self.location.missing if item.key.relation not in gone]
+        whole = [item for item in self.location.missing if item.key.kind == "table"]
+        return [*whole, *parts, *self.location.differing, *self.location.unpopulated]
+
+    def _sentence(self) -> str:
+        at, head = self.location.at, self.tape.head
+        claimed = ", ".join(self.location.claimed or ())
+        match self.verdict:
+            case Verdict.CURRENT:
+                but = " or serves as well" if self.location.tolerated else ""
+                return f"the database is at revision {head}, and its schema is what that revision makes{but}."
+            case Verdict.AHEAD:
+                return f"the revision on record, {claimed}, is not known here; the schema has all of {head}."
+            case Verdict.EMPTY:
+                return "there is nothing of ours in the database yet."
+            case Verdict.BEHIND:
+                return f"the database is at revision {at}, as it says; the last one is {head}."
+            case Verdict.ADOPTED if not claimed:
+                return f"no revision is on record, but the schema is exactly what revision {at} makes."
+            case Verdict.ADOPTED:
+                return f"the revision on record is {claimed}, but the schema is exactly what revision {at} makes."
+            case Verdict.AMBIGUOUS:
+                return "it can't be known for sure at which revision the database is."
+        if self.location.pending and not self._differences():
+            begun = " and ".join(item.revision for item in self.location.pending)
+            return f"revision {begun} has begun and isn't finished ({claimed or 'nothing'} is on record)."
+        on_record = f"{claimed} is on record" if claimed else "no revision is on record"
+        place = "nothing" if at == BASE else f"revision {at}"
+        how = "differs from it" if self.verdict is Verdict.DRIFTED else "has parts missing"
+        return f"the schema is nearest to {place} ({on_record}), but {how}."
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as data."""
+        location, refusal = self.location, self.plan.refusal
+        return {
+            "verdict": str(self.verdict),
+            "outcome": self.outcome,
+            "at": location.at,
+            "head": self.tape.head,
+            "claimed": None if location.claimed is None else list(location.claimed),
+            "missing": [_difference(item) for item in location.missing],
+            "differing": [_difference(item) for item in (*location.differing, *location.unpopulated)],
+            "extra": [_difference(item) for item in location.extra],
+            "readings": list(location.readings),
+            "steps": [_step(step) for step in self.plan.steps],
+            "refusal": None if refusal is None else {"reason": refusal.reason, "remedies": list(refusal.remedies)},
+            "stays": [_step(step) for step in self.stays],
+            "failed": [_step(step) for step in self.failed],
+            "notes": list(self.plan.notes),
+            "seconds": round(self.seconds, 3),
+            "exit_code": self.exit_code,
+        }
+
+
+def _difference(item: Difference) -> dict[str, str | None]:
+    return {"object": str(item.key), "expected": item.expected, "found": item.found}
+
+
+def _step(step: Step) -> dict[str, str]:
+    match step:
+        case Execute(sql):
+            return {"do": "run", "sql": sql}
+        case BuildBeside(sql):
+            return {"do": "beside", "sql": sql}
+        case Stamp(revisions):
+            return {"do": "stamp", "revision": ", ".join(revisions) or BASE}
+        case Upgrade(revision):
+            return {"do": "upgrade", "revision": revision}
+        case UpgradeAlone(revision):
+            return {"do": "upgrade alone", "revision": revision}
+        case Resume(revision, done):
+            return {"do": "finish", "revision": revision, "without": ", ".join(map(str, done))}

@@ -1,0 +1,362 @@
+"""steps: what a plan is made of, each a value that explains itself; and which ones lead forward from a location."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeAlias
+
+from reconcile.differences.normalize import rename_statements
+from reconcile.differences.repair import mend
+from reconcile.differences.sequence_values import numbering
+from reconcile.location.locate import Location
+from reconcile.schema.create import Creation, creations
+from reconcile.schema.schema import Difference, Key, Schema, unquoted
+from reconcile.sql.names import names_in
+from reconcile.sql.split import first_word
+from reconcile.tape.tape import BASE, Revision, Statement, Tape
+
+
+@dataclass(frozen=True)
+class Execute:
+    """Run one statement that makes or mends an object."""
+
+    sql: str
+
+    def __str__(self) -> str:
+        return f"run       {self.sql}"
+
+
+@dataclass(frozen=True)
+class BuildBeside:
+    """Run one statement about an index outside a transaction, while the table goes on being written to."""
+
+    sql: str
+
+    def __str__(self) -> str:
+        return f"beside    {self.sql}"
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Write where the schema is into the version table, and nothing else; no revision at all is the base."""
+
+    revisions: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"stamp     {', '.join(self.revisions) or BASE}"
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """Run the revisions that have not begun, through Alembic."""
+
+    revision: str
+
+    def __str__(self) -> str:
+        return f"upgrade   to {self.revision}, through Alembic"
+
+
+@dataclass(frozen=True)
+class UpgradeAlone:
+    """Run one revision through Alembic, outside a transaction: some of its statements can't run in one."""
+
+    revision: str
+
+    def __str__(self) -> str:
+        return f"upgrade   to {self.revision}, through Alembic, outside a transaction"
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Run the rest of a revision that has begun, by its own code; the statements at the positions `done` are left out.
+
+    `alone` is set where it can't run in a transaction.
+    """
+
+    revision: str
+    done: tuple[int, ...]
+    alone: bool = False
+
+    def __str__(self) -> str:
+        outside = ", outside a transaction" if self.alone else ""
+        return f"finish    {self.revision}, by its own code{outside}, without the {len(self.done)} statements that ran"
+
+
+Step: TypeAlias = Execute | BuildBeside | Stamp | Upgrade | UpgradeAlone | Resume
+
+
+def runs_alone(step: Step) -> bool:
+    """Whether a step can't run in a transaction together with others."""
+    return isinstance(step, BuildBeside | UpgradeAlone) or (isinstance(step, Resume) and step.alone)
+
+
+def segments(steps: Iterable[Step]) -> tuple[tuple[Step, ...], ...]:
+    """The steps in groups that each run in one transaction; a step that can't is a group of its own."""
+    groups: list[tuple[Step, ...]] = []
+    for alone, group in groupby(steps, key=runs_alone):
+        together = tuple(group)
+        groups += [(step,) for step in together] if alone else [together]
+    return tuple(groups)
+
+
+def steps_forward(location: Location, tape: Tape, large: frozenset[str]) -> Iterator[Step]:
+    """The steps from a location to the end of the tape."""
+    if location.widening:
+        if location.claimed is None:
+            yield Stamp(())
+        yield Execute(location.widening)
+    yield from (Execute(sql) for sql in rename_statements(location.words.renamings))
+    yield from (Execute(sql) for relabelling in location.words.relabellings for sql in relabelling.statements)
+    yield from (Execute(sql) for item in location.unpopulated for sql in mend(item) or ())
+    yield from _repairs(location, tape, large)
+    yield from (Execute(statement.sql) for statement in _said_again(location, tape))
+    stamped = {revision for revision in location.applied if tape.ancestry([revision]) <= location.applied}
+    tips = tape.tips(stamped)
+    if (location.claimed or ()) != tuple(sorted(tips)):
+        yield Stamp(tips)
+    yield from _revisions_forward(location, tape, large, stamped)
+
+
+def _said_again(location: Location, tape: Tape) -> Iterator[Statement]:
+    """Comments, grants and the like of revisions that are there and not on record: the schema doesn't show them.
+
+    They may be made twice. Without a known claim nobody knows which revision was interrupted.
+    """
+    claimed = [row for row in location.believed if row in tape.by_id]
+    if not claimed or location.remaining or location.rerun:
+        return
+    on_record = tape.ancestry(claimed)
+    said = [item for one in tape.revisions if one.id in location.applied - on_record for item in one.statements]
+    for at, item in enumerate(said):
+        if item.transactional and _may_be_repeated(item) and not _is_about_dropped(item, said[at + 1 :]):
+            yield item
+
+
+def _is_about_dropped(statement: Statement, later: Iterable[Statement]) -> bool:
+    """Whether a statement names a table, or else an object, that a later one drops or calls otherwise."""
+    dropped = {
+        unquoted(key.table or key.name)
+        for item in later
+        for key, effect in item.effects.items()
+        if effect.after is None and key.kind in ("table", "column", "view", "sequence", "function", "schema", "type")
+    }
+    return not dropped.isdisjoint(names_in(statement.sql))
+
+
+def _may_be_repeated(statement: Statement) -> bool:
+    return (
+        statement.kind == "neutral"
+        and not statement.varies
+        and first_word(statement.sql) in ("ALTER", "COMMENT", "GRANT", "REVOKE")
+    )
+
+
+def _revisions_forward(location: Location, tape: Tape, large: frozenset[str], stamped: set[str]) -> Iterator[Step]:
+    """What has yet to run of each revision; one that lies behind and is there already is only put on record."""
+    pending = {item.revision: item.done for item in location.pending}
+    waiting: Upgrade | None = None
+    for revision in tape.revisions:
+        if revision.id in stamped:
+            continue
+        stamped.add(revision.id)
+        beside = _indexes_on(revision, large)
+        if revision.id not in location.applied and revision.id not in pending:
+            pending.update(_begun_by_others(revision, location))
+        as_a_whole = revision.id not in location.applied and revision.id not in pending
+        if as_a_whole and revision.transactional and not (beside and revision.completable):
+            waiting = Upgrade(revision.id)
+            continue
+        if waiting:
+            yield waiting
+            waiting = None
+        if revision.id in location.applied:
+            yield Stamp(tape.tips(stamped))
+        elif revision.id in pending:
+            yield Resume(revision.id, pending[revision.id], alone=not revision.transactional)
+        elif not revision.transactional:
+            yield UpgradeAlone(revision.id)
+        else:
+            yield from _played(revision.statements, beside)
+            yield Stamp(tape.tips(stamped))
+    if waiting:
+        yield waiting
+
+
+def _begun_by_others(revision: Revision, location: Location) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """What of a revision an administrator has made beforehand, who alone may: extensions and schemas."""
+    made = tuple(
+        position
+        for position, item in enumerate(revision.statements)
+        if item.kind == "additive"
+        and "IF NOT EXISTS" not in item.sql.upper()
+        and all(key.kind in ("extension", "schema") and key in location.words.ours for key in item.effects)
+    )
+    if made:
+        yield revision.id, made
+
+
+def _repairs(location: Location, tape: Tape, large: frozenset[str]) -> Iterator[Step]:
+    """The rest of a half-applied revision where it is known, else what is missing and differing, one by one."""
+    if location.remaining or location.rerun:
+        yield from (Execute(statement.sql) for statement in location.remaining)
+        return
+    first = _needed_to_mend(location)
+    recorded = statements_making(location, tape)
+    made = () if recorded else creations(to_make(location), storage=location.details) or ()
+    yield from (Execute(statement.sql) for statement in recorded if first.issuperset(statement.effects))
+    yield from (Execute(creation.sql) for creation in made if creation.item.key in first)
+    for item in location.differing:
+        mended = mend(item, storage=location.details.get(item.key, "")) or ()
+        if item.key.kind == "index" and item.key.relation in large:
+            yield from (BuildBeside(beside(sql)) for sql in mended)
+        else:
+            yield from (Execute(sql) for sql in mended)
+    yield from (Execute(promotion.statement) for promotion in location.promotions)
+    recorded = tuple(statement for statement in recorded if not first.issuperset(statement.effects))
+    made = tuple(creation for creation in made if creation.item.key not in first)
+    indexes = tuple(statement for statement in recorded if _indexes(statement, large))
+    yield from (Execute(statement.sql) for statement in recorded if statement not in indexes)
+    yield from (Execute(creation.sql) for creation in made if not _is_on(creation, large))
+    schema = tape.after(location.applied)
+    for item in to_make(location):
+        if item.key.kind == "sequence":
+            yield from (Execute(sql) for sql in numbering(item.key, schema, tape))
+    yield from (BuildBeside(beside(statement.sql)) for statement in indexes)
+    yield from (BuildBeside(beside(creation.sql)) for creation in made if _is_on(creation, large))
+
+
+def _needed_to_mend(location: Location) -> frozenset[Key]:
+    """What is missing and has to be there before what differs can be mended: a default calls it."""
+    texts = [(item.expected or "").replace("''", "'") for item in location.differing]
+    return frozenset(
+        item.key
+        for item in to_make(location)
+        if item.key.kind in ("type", "domain", "sequence", "function")
+        and any(item.key.name.partition("(")[0] in text for text in texts)
+    )
+
+
+def to_make(location: Location) -> tuple[Difference, ...]:
+    """What is missing and isn't there under another form."""
+    promoted = {promotion.constraint for promotion in location.promotions}
+    return tuple(item for item in location.missing if item.key not in promoted)
+
+
+def statements_making(location: Location, tape: Tape) -> tuple[Statement, ...]:
+    """The recorded statements that make exactly what is missing, where there are such: as their author wrote them."""
+    lacking = to_make(location)
+    missing = {item.key: item.expected for item in lacking if item.found is None}
+    recorded = tuple(
+        statement
+        for revision in tape.revisions
+        if revision.id in location.applied
+        for statement in revision.statements
+        if statement.kind == "additive"
+        and statement.transactional
+        and not statement.varies
+        and all(key in missing and missing[key] == effect.after for key, effect in statement.effects.items())
+    )
+    made = {key for statement in recorded for key in statement.effects}
+    return recorded if made == {item.key for item in lacking} else ()
+
+
+def _is_on(creation: Creation, large: frozenset[str]) -> bool:
+    return creation.item.key.kind == "index" and creation.item.key.relation in large
+
+
+def _indexes_on(revision: Revision, large: frozenset[str]) -> tuple[Statement, ...]:
+    return tuple(statement for statement in revision.statements if _indexes(statement, large))
+
+
+def _indexes(statement: Statement, large: frozenset[str]) -> bool:
+    return any(
+        key.kind == "index" and effect.before is None and key.relation in large
+        for key, effect in statement.effects.items()
+    )
+
+
+def _played(statements: Iterable[Statement], indexes: tuple[Statement, ...]) -> Iterator[Step]:
+    """Statements from the tape, the indexes on large tables last and beside their use."""
+    yield from (Execute(statement.sql) for statement in statements if statement not in indexes)
+    yield from (BuildBeside(beside(statement.sql)) for statement in indexes)
+
+
+def beside(sql: str) -> str:
+    """A statement that creates or drops an index, in the form that lets the table be written to meanwhile."""
+    return sql if "CONCURRENTLY" in sql else sql.replace("INDEX", "INDEX CONCURRENTLY", 1)
+
+
+def heavy_steps(location: Location, tape: Tape, large: frozenset[str]) -> tuple[str, ...]:
+    """What would read or rewrite a large table as a whole, and hold up its writers meanwhile, each in a sentence."""
+    done = {item.revision: item.done for item in location.pending}
+    sentences = [
+        f"{revision.id} {what} the table {table}, which is large"
+        for revision in tape.revisions
+        if revision.id not in location.applied
+        for position, statement in enumerate(revision.statements)
+        if position not in done.get(revision.id, ())
+        for table in sorted(large)
+        if (what := _weight(statement, table, beside=revision.completable and revision.transactional))
+    ]
+    sentences += [
+        f"{' and '.join(tape.tips(location.applied))} {what} the table {table}, which is large"
+        for statement in location.remaining
+        for table in sorted(large)
+        if (what := _weight(statement, table, beside=False))
+    ]
+    repaired = [Difference(item.key, item.expected, None) for item in to_make(location)] + list(location.differing)
+    sentences += [
+        f"mending {item.key} reads the whole table {item.key.relation}, which is large"
+        for item in repaired
+        if item.key.relation in large and _reads_table(item)
+    ]
+    for item in location.unpopulated:
+        sentences += _weight_of_refresh(item.key, location.words.ours, large)
+    return tuple(dict.fromkeys(sentences))
+
+
+def _weight_of_refresh(view: Key, schema: Schema, large: frozenset[str]) -> Iterator[str]:
+    """What filling a materialized view reads, through all the views that it stands on."""
+    queries = {key: set(names_in(text)) for key, text in schema.items() if key.kind in ("view", "materialized_view")}
+    named, reached = queries.get(view, set()), {view}
+    while through := [key for key in queries if key not in reached and unquoted(key.name) in named]:
+        reached.update(through)
+        named = named.union(*(queries[key] for key in through))
+    for table in sorted(large):
+        if named.issuperset(names_in(table)):
+            yield f"filling {view} reads the table {table}, which is large"
+
+
+def _weight(statement: Statement, table: str, *, beside: bool) -> str:
+    """What a statement does to a large table that holds up its writers; `beside` is set where its indexes don't."""
+    if statement.kind in ("data", "opaque", "read"):
+        text = " ".join((statement.sql, *statement.tables)).lower()
+        return "moves rows of" if table.lower().strip('"') in text else ""
+    on_table = [
+        Difference(key, effect.after, effect.before)
+        for key, effect in statement.effects.items()
+        if key.relation == table and effect.after is not None
+    ]
+    if any(_reads_table(item) for item in on_table):
+        return "reads the whole of"
+    locking = statement.transactional and not beside and _indexes(statement, frozenset({table}))
+    return "builds an index, while nobody can write to it, on" if locking else ""
+
+
+def _reads_table(item: Difference) -> bool:
+    """Whether making an object so makes PostgreSQL look at every row of its table."""
+    expected, found = item.expected or "", item.found
+    match item.key.kind:
+        case "primary_key" | "unique" | "exclude":
+            return True
+        case "check" | "foreign_key":
+            return not expected.endswith(" NOT VALID")
+        case "column":
+            if found is None:
+                return " generated " in expected or (
+                    " default " in expected and "(" in expected.partition(" default ")[2]
+                )
+            return expected.removesuffix(" not null") != found.removesuffix(" not null") or expected.endswith(
+                " not null"
+            )
+    return False

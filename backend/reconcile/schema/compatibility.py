@@ -1,0 +1,116 @@
+"""serving: whether an object that is otherwise than the chain's takes all that the chain's takes, and gives it back.
+
+A wider type, a default of others, a key that carries more columns along: whoever made it so lives by it, so it stays.
+The chain's own code changes it where a later revision does.
+"""
+
+import re
+
+from reconcile.schema.column import Column
+from reconcile.schema.schema import Key
+
+UNENFORCED = " NOT ENFORCED"
+LABEL = re.compile(r"'(?:[^']|'')*'")
+_COSTS = re.compile(r" (?:PARALLEL (?:UN)?SAFE|PARALLEL RESTRICTED|COST \S+|ROWS \S+)")
+_MORE_COLUMNS = re.compile(r"(?:,\s+[\w.\"]+(?: AS [\w\"]+)?)+")
+_DEFERRED = (" DEFERRABLE", " DEFERRABLE INITIALLY DEFERRED")
+_INCLUDED = re.compile(r" INCLUDE \([^()]*\)$")
+_BTREE = re.compile(r"USING btree \((?P<columns>[^()]*)\)(?: INCLUDE \([^()]*\))?")
+_SEQUENCE = re.compile(
+    r"\w+ start -?\d+ increment (?P<step>-?\d+) minvalue (?P<least>-?\d+) maxvalue (?P<most>-?\d+)(?P<cycle> cycle)?"
+)
+
+
+def serves(key: Key, expected: str, found: str) -> bool:  # noqa: C901 - a table of cases
+    """Whether an object does what the one that is expected does, and rejects no more."""
+    match key.kind:
+        case "column":
+            return Column.parse(found).serves(Column.parse(expected))
+        case "unique" | "primary_key":
+            return _INCLUDED.sub("", found) == expected
+        case "index":
+            return _INCLUDED.sub("", found) == expected or _begins_with(found, expected)
+        case "foreign_key":
+            return found in {expected + suffix for suffix in (*_DEFERRED, UNENFORCED)}
+        case "check":
+            return found == expected + UNENFORCED
+        case "sequence":
+            return _counts_as_far(expected, found)
+        case "function":
+            return _uncounted(found) == _uncounted(expected) or (
+                not sets_path(expected) and _uncounted(found, _SET_PATH) == _uncounted(expected)
+            )
+        case "view":
+            return _selects_more(expected, found)
+        case "type":
+            return _has_more_labels(expected, found)
+        case "table":
+            return expected == "ordinary" and is_divided(found)
+    return False
+
+
+def sets_path(function: str) -> bool:
+    """Whether a function looks for names in schemas of its own choice."""
+    return _uncounted(function, _SET_PATH) != _uncounted(function)
+
+
+_SET_PATH = " SET search_path TO "
+
+
+def _uncounted(function: str, *left_out: str) -> str:
+    """A function without what only the planner heeds, and without some of what it sets."""
+    lines = function.split("\n")
+    body = next((at for at, line in enumerate(lines) if line.startswith(("AS ", "RETURN ", "BEGIN "))), len(lines))
+    head = [line if at == 0 else _COSTS.sub("", line) for at, line in enumerate(lines[:body])]
+    return "\n".join([line for line in head if line and not (left_out and line.startswith(left_out))] + lines[body:])
+
+
+def selected(view: str) -> str:
+    """What a view selects, as PostgreSQL lays it out: all before the first FROM."""
+    return view.partition("\n   FROM ")[0]
+
+
+def _selects_more(expected: str, found: str) -> bool:
+    """Whether a view has plain columns more at its end, and else is the same."""
+    own = selected(expected)
+    rest = expected[len(own) :]
+    return (
+        bool(rest)
+        and "SELECT DISTINCT" not in own
+        and found.startswith(own)
+        and found.endswith(rest)
+        and _MORE_COLUMNS.fullmatch(found[len(own) : len(found) - len(rest)]) is not None
+    )
+
+
+def _has_more_labels(expected: str, found: str) -> bool:
+    """Whether an enum has all labels in their order, and others among them."""
+    own, labels = LABEL.findall(expected), LABEL.findall(found)
+    is_enum = expected.startswith("enum ") and found.startswith("enum ")
+    return is_enum and [label for label in labels if label in own] == own
+
+
+def labels_beside(expected: str, found: str) -> tuple[str, ...]:
+    """The labels of an enum, as literals, that the expected one doesn't have."""
+    own = LABEL.findall(expected)
+    return tuple(label for label in LABEL.findall(found) if label not in own)
+
+
+def is_divided(table: str) -> bool:
+    """Whether a table's text is of one that is partitioned, and no more than that."""
+    return table.startswith("partitioned by ") and not table.endswith((" unlogged", " partition"))
+
+
+def _begins_with(found: str, expected: str) -> bool:
+    """Whether an index of more columns finds all that the expected one finds."""
+    more, own = _BTREE.fullmatch(found), _BTREE.fullmatch(expected)
+    return bool(more and own) and f"{more['columns']}, ".startswith(f"{own['columns']}, ")  # type: ignore[index]
+
+
+def _counts_as_far(expected: str, found: str) -> bool:
+    own, other = _SEQUENCE.fullmatch(expected), _SEQUENCE.fullmatch(found)
+    if own is None or other is None or (own["cycle"] and not other["cycle"]):
+        return False
+    if int(own["step"]) > 0:
+        return int(other["step"]) > 0 and int(other["most"]) >= int(own["most"])
+    return int(other["step"]) < 0 and int(other["least"]) <= int(own["least"])

@@ -1,0 +1,211 @@
+"""A project as reconcile sees it: its Alembic configuration, its chain of revisions, and the tape of them."""
+
+import configparser
+import logging
+import sys
+import warnings
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from tomllib import TOMLDecodeError
+
+from alembic.config import Config
+from alembic.script import Script, ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection
+
+from reconcile.alembic_bridge.environment import raised_by_project
+from reconcile.schema.errors import ReconcileError
+from reconcile.tape.file import read_tape
+from reconcile.tape.tape import Tape, TapeUnreadable, file_hash, source_hash
+
+_log = logging.getLogger(__name__)
+TAPE_FILE = "tape.json"
+RECORD = "python -m reconcile record"
+PROBE_OPTION = "reconcile_probe"  # in the project's alembic.ini: package.module:function
+_UNREADABLE = (  # what Alembic only warns of; everybody else's warnings at import are theirs
+    r"Revision .* referenced from .* is not present",
+    r"Revision .* is present more than once",
+)
+
+
+class ChainUnreadable(ReconcileError):
+    """The revisions' files don't make one chain, or aren't those that the tape was recorded from."""
+
+    exit_code = 23
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}: {remedy}")
+        self.reason = reason
+        self.remedy = remedy
+
+
+@dataclass(frozen=True)
+class Project:
+    """A chain of revisions that can be run, and the tape that says what they do.
+
+    `probe` writes as the project's code does, and raises what PostgreSQL says where it isn't let, or returns what came
+    to nothing without a word: the catalogs don't tell what somebody else's trigger does. It is called in a savepoint
+    that is taken back.
+    """
+
+    config: Config
+    tape: Tape
+    probe: Callable[[Connection], str | None] | None = None
+
+
+def open_project(ini: Path, *, arguments: Sequence[str] = ()) -> Project:
+    """The project of an `alembic.ini`, its chain checked against its tape.
+
+    Raises:
+        ChainUnreadable: a parent is missing, there are two heads, or a revision isn't what was recorded.
+    """
+    config = configuration(ini, arguments=arguments)
+    directory = ScriptDirectory.from_config(config)
+    try:
+        tape = read_tape(Path(directory.dir) / TAPE_FILE)
+    except TapeUnreadable as error:
+        chain(config)
+        raise ChainUnreadable(str(error).rstrip("."), RECORD) from error
+    if not _is_untouched(directory, tape):
+        _compare(chain(config), tape)
+    return Project(config, tape, _probe(config))
+
+
+def _probe(config: Config) -> Callable[[Connection], str | None] | None:
+    """The project's own probe, where its alembic.ini names one."""
+    named = config.get_main_option(PROBE_OPTION)
+    if not named:
+        return None
+    module, _, function = named.partition(":")
+
+    def probe(connection: Connection) -> str | None:
+        """Imported when it is called: a healthy database never calls it."""
+        try:
+            write = getattr(import_module(module), function)
+        except (ImportError, AttributeError) as error:
+            raise ChainUnreadable(f"{PROBE_OPTION} names {named}, which can't be imported", str(error)) from error
+        reason = write(connection)
+        return str(reason) if reason else None
+
+    return probe
+
+
+def _is_untouched(directory: ScriptDirectory, tape: Tape) -> bool:
+    """Whether the files are those recorded, byte by byte: then they make the chain on the tape; none is imported."""
+    if directory.sourceless or directory.recursive_version_locations:
+        return False
+    files = [path for path in _files(directory) if not path.name.startswith(("__init__", ".#"))]
+    return sorted(map(file_hash, files)) == sorted(revision.file for revision in tape.revisions)
+
+
+def configuration(ini: Path, *, arguments: Sequence[str] = ()) -> Config:
+    """Alembic's configuration from a file, and from the pyproject.toml beside it.
+
+    `arguments` are for env.py, as after `alembic -x`.
+
+    Raises:
+        ChainUnreadable: there is no such file, or it names no script location.
+    """
+    toml = ini if ini.suffix == ".toml" else ini.parent / "pyproject.toml"
+    if not ini.is_file() and not (ini.name == "alembic.ini" and toml.is_file()):
+        raise ChainUnreadable(f"There is no file {ini}", "name your alembic.ini with -c")
+    config = Config(
+        ini if ini is not toml and ini.is_file() else None,
+        toml_file=toml if toml.is_file() else None,
+        cmd_opts=Namespace(x=list(arguments)),
+    )
+    try:
+        location = config.get_alembic_option("script_location")
+    except (configparser.Error, CommandError, UnicodeDecodeError, TOMLDecodeError):
+        location = None
+    if not location:
+        raise ChainUnreadable(f"{ini} names no script_location", "is it an alembic.ini?")
+    return config
+
+
+def tape_path(config: Config) -> Path:
+    """Where a project's tape lies: beside its env.py."""
+    return Path(ScriptDirectory.from_config(config).dir) / TAPE_FILE
+
+
+def chain(config: Config) -> tuple[Script, ...]:
+    """The project's revisions, from the first to the last.
+
+    Raises:
+        ChainUnreadable: they don't make one line from one base to one head.
+    """
+    directory = ScriptDirectory.from_config(config)
+    with warnings.catch_warnings(), redirect_stdout(sys.stderr):
+        for message in _UNREADABLE:
+            warnings.filterwarnings("error", message=message)
+        try:
+            heads = directory.get_heads()
+            revisions = tuple(reversed(list(directory.walk_revisions())))
+        except Exception as error:
+            raise ChainUnreadable(_reason(error, directory), "mend the file") from error
+    if len(heads) > 1:
+        files = ", ".join(sorted(Path(directory.get_revision(head).path).name for head in heads))
+        raise ChainUnreadable(f"The chain has {len(heads)} heads, in {files}", "join them with `alembic merge heads`")
+    return revisions
+
+
+def _reason(error: Exception, directory: ScriptDirectory) -> str:
+    """Which file a broken chain is broken in: Alembic names ids, or nothing."""
+    message = f"The chain can't be read: {str(error).rstrip('.') or type(error).__name__}"
+    named = [path for path in _files(directory) if _is_told_of(path.read_text(errors="replace"), message)]
+    return message + (f" (see {', '.join(path.name for path in named)})" if named else "")
+
+
+def _is_told_of(text: str, message: str) -> bool:
+    """Whether a file holds what a message quotes, or as a string of its own one of the message's words: an id."""
+    words = [(word, word.strip("'\"();,.")) for word in message.split()]
+    return any(
+        f'"{plain}"' in text or f"'{plain}'" in text or (word[0] in "'\"(" and plain in text) for word, plain in words
+    )
+
+
+def _files(directory: ScriptDirectory) -> list[Path]:
+    return sorted(path for folder in directory._version_locations for path in Path(folder).glob("*.py"))  # noqa: SLF001
+
+
+def _compare(revisions: Iterable[Script], tape: Tape) -> None:
+    recorded = {revision.id: revision for revision in tape.revisions}
+    for script in revisions:
+        file = Path(script.path).name
+        known = recorded.pop(script.revision, None)
+        if known is None and tape.until is not None:
+            continue
+        if known is None:
+            raise ChainUnreadable(f"Revision {script.revision} in {file} isn't on the tape", RECORD)
+        if known.source != source_hash(Path(script.path)):
+            raise ChainUnreadable(f"{file} was changed after it was recorded", f"restore it, or {RECORD}")
+    if recorded:
+        raise ChainUnreadable(
+            f"No file holds revision {', '.join(recorded)}, which is on the tape", f"restore it, or {RECORD}"
+        )
+
+
+def vouched_by_revision(readings: Iterable[str], connection: Connection, project: Project) -> str | None:
+    """The reading whose own `verify(connection)` says that it has done all that it does to rows, if there is one.
+
+    One that fails has said nothing: it may ask for what isn't there yet.
+    """
+    directory = ScriptDirectory.from_config(project.config)
+    for reading in readings:
+        revision = project.tape.by_id.get(reading)
+        if revision is not None and revision.verifies:
+            savepoint = connection.begin_nested()
+            try:
+                done = bool(directory.get_revision(reading).module.verify(connection))
+            except Exception as error:  # noqa: BLE001 - it is the project's own code
+                _log.warning("%s", raised_by_project(error, directory))
+                done = False
+            finally:
+                savepoint.rollback()
+            if done:
+                return reading
+    return None

@@ -1,0 +1,214 @@
+"""record: a chain of revisions -> its tape, by playing it on an empty database, as `alembic upgrade head` does.
+
+What each statement does, the recorder sees.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alembic.config import Config
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from reconcile.alembic_bridge.environment import RevisionRaised, migration_context, upgrade
+from reconcile.alembic_bridge.version_table import make_room_for_ids
+from reconcile.observation.observe import VersionTable, observe
+from reconcile.schema.errors import ReconcileError
+from reconcile.schema.postgres_errors import message_of, sqlstate_of
+from reconcile.sql.split import first_word, split, without_meta_commands
+from reconcile.tape.recorder import SCHEMA, Recorder, parents_of, without_marks
+from reconcile.tape.tape import Tape
+from reconcile.tape.varying import left_open
+
+_OWNERSHIP = re.compile(r"(?:GRANT|REVOKE|ALTER\b.*\bOWNER\s+TO|ALTER\s+DEFAULT\s+PRIVILEGES)\b", re.IGNORECASE)
+_ROLES = text("SELECT pg_catalog.quote_ident(r.rolname::text) FROM pg_catalog.pg_roles r")
+_UNWATCHED = text((Path(__file__).parent / "unwatched.sql").read_text(encoding="utf-8"))
+_NOT_IN_A_TRANSACTION = ("25001", "55P04")  # CREATE INDEX CONCURRENTLY, say, or an enum's new label before a commit
+
+
+class RevisionFailed(ReconcileError):
+    """A revision doesn't run on PostgreSQL, whoever runs it; what is before it can be recorded without it."""
+
+    def __init__(
+        self, revision: str, reason: str, *, before: tuple[str, ...], for_its_transaction: bool = False
+    ) -> None:
+        part = f"; what is before it can be recorded: python -m reconcile record --to {before[0]}" if before else ""
+        super().__init__(f"Revision {revision} fails on an empty database, {reason}{part}.")
+        self.revision = revision
+        self.reason = reason
+        self.before = before
+        self.for_its_transaction = for_its_transaction
+
+
+class SchemaMissing(ReconcileError):
+    """Alembic keeps its version in a schema that an empty database doesn't have; no revision runs before that."""
+
+    def __init__(self, schema: str) -> None:
+        super().__init__(
+            f"There is no schema {schema} on an empty database, and Alembic needs it before the first revision: give"
+            " record a file that makes it, --base FILE with CREATE SCHEMA in it"
+        )
+        self.schema = schema
+
+
+class BaseFailed(ReconcileError):
+    """What has to be there before the first revision can't be made."""
+
+    def __init__(self, statement: str, error: DBAPIError) -> None:
+        super().__init__(f"The file of --base can't be loaded: {message_of(error)}, at: {' '.join(statement.split())}")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A tape, and all that was sent while the chain was played."""
+
+    tape: Tape
+    sent: tuple[str, ...]
+
+
+def record(config: Config, connection: Connection, *, base: str = "", until: str | None = None) -> Recording:
+    """Plays the chain from its base to its head, or to `until`; the database is one that may be thrown away.
+
+    It must hold nothing of the chain yet: a revision that finds its objects there would have no effect on record.
+    `base` is SQL that makes what has to be there before the first revision, such as `pg_dump --schema-only` writes.
+
+    Raises:
+        RevisionFailed: a revision doesn't run.
+        BaseFailed: `base` doesn't run.
+        SchemaMissing: neither `base` nor anything else makes the schema where Alembic keeps its version.
+    """
+    scripts = ScriptDirectory.from_config(config)
+    versions, schema = _prepared(config, connection, scripts, base=base)
+    unwatched_before = set(connection.scalars(_UNWATCHED))
+    recorder = Recorder(connection, versions, schema, total=len(_chain(scripts, until)))
+    found_at_base = recorder.before if base else {}
+    with _taking_away_roles(connection, recorder.sent), recorder.listening():
+        try:
+            upgrade(config, until or "heads", connection, scripts=scripts, watch=recorder.watch)
+        except (SQLAlchemyError, RevisionRaised) as error:
+            script = recorder.script
+            if script is None:
+                raise
+            state = sqlstate_of(error) if isinstance(error, DBAPIError) else None
+            raise RevisionFailed(
+                script.revision,
+                _reason(error),
+                before=parents_of(script),
+                for_its_transaction=state in _NOT_IN_A_TRANSACTION,
+            ) from error
+    major = connection.scalar(text("SELECT pg_catalog.current_setting('server_version_num')::int / 10000"))
+    tape = Tape(
+        tuple(recorder.revisions),
+        schema=schema,
+        versions=versions,
+        postgresql=str(major),
+        until=until,
+        base=found_at_base,
+        unwatched=tuple(name for name in connection.scalars(_UNWATCHED) if name not in unwatched_before),
+    )
+    return Recording(tape, tuple(recorder.sent))
+
+
+def play_again(config: Config, connection: Connection, recording: Recording, *, base: str = "") -> Tape:
+    """Plays a recorded chain in another empty database; what differs then is left open on the tape.
+
+    It is played as Alembic does, without a look after each statement: that takes a fraction of a recording's time.
+    """
+    scripts, tape, sent = ScriptDirectory.from_config(config), recording.tape, list[str]()
+
+    def hear(_connection: Connection, _cursor: Any, sql: str, _parameters: Any, context: Any, *_: Any) -> None:
+        sent.append(without_marks(sql, context).strip())
+
+    versions, schema = _prepared(config, connection, scripts, base=base)
+    with _taking_away_roles(connection, sent):
+        event.listen(connection.engine, "after_cursor_execute", hear)
+        try:
+            upgrade(config, tape.until or "heads", connection, scripts=scripts)
+        finally:
+            event.remove(connection.engine, "after_cursor_execute", hear)
+    end = observe(connection, versions=versions, schema=schema or connection.scalar(SCHEMA)).schema
+    connection.commit()
+    return left_open(tape, sent=recording.sent, sent_again=sent, end_again=end)
+
+
+def _prepared(
+    config: Config, connection: Connection, scripts: ScriptDirectory, *, base: str
+) -> tuple[VersionTable, str | None]:
+    """Makes what has to be there before the first revision; says where the version and the names will lie."""
+    _load(base, connection)
+    versions, schema = _version_table(config, connection)
+    _require_schema(versions, connection)
+    make_room_for_ids(connection, versions, [script.revision for script in scripts.walk_revisions()])
+    connection.commit()
+    return versions, schema
+
+
+@contextmanager
+def _taking_away_roles(connection: Connection, sent: Collection[str]) -> Iterator[None]:
+    """Roles are the whole server's: those that the chain has made don't go with the database it was recorded in."""
+    before = set(connection.scalars(_ROLES))
+    connection.commit()
+    try:
+        yield
+    finally:
+        if not connection.in_transaction():
+            made = [
+                role for role in connection.scalars(_ROLES) if role not in before and any(role in sql for sql in sent)
+            ]
+            for role in made:
+                connection.exec_driver_sql(f"DROP OWNED BY {role}")
+                connection.exec_driver_sql(f"DROP ROLE {role}")
+            connection.commit()
+
+
+def _chain(scripts: ScriptDirectory, until: str | None) -> list[Script]:
+    return list(scripts.walk_revisions(head=until or "heads"))
+
+
+def _load(base: str, connection: Connection) -> None:
+    """Runs the SQL of the base; who owns what in it, and who may what, is left out: the roles may not be here."""
+    path = connection.scalar(text("SELECT pg_catalog.current_setting('search_path')"))
+    for statement in split(without_meta_commands(base)):
+        if not first_word(statement) or _OWNERSHIP.match(statement) or statement == "CREATE SCHEMA public":
+            continue
+        try:
+            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+        except DBAPIError as error:
+            raise BaseFailed(statement, error) from error
+    connection.execute(text("SELECT pg_catalog.set_config('search_path', :path, false)"), {"path": path})
+    connection.commit()
+
+
+def _reason(error: SQLAlchemyError | RevisionRaised) -> str:
+    """What PostgreSQL said, or the revision's own code, or why SQLAlchemy had no statement to send."""
+    if isinstance(error, DBAPIError):
+        return f"PostgreSQL says: {message_of(error)}"
+    return str(error).splitlines()[0]
+
+
+def _version_table(config: Config, connection: Connection) -> tuple[VersionTable, str | None]:
+    """Where the project's env.py tells Alembic to keep the version, and the schema that it chooses for its names."""
+    before = connection.scalar(SCHEMA)
+    context = migration_context(config, connection)
+    after = connection.scalar(SCHEMA)
+    connection.commit()
+    return VersionTable(context.version_table, context.version_table_schema), after if after != before else None
+
+
+def _require_schema(versions: VersionTable, connection: Connection) -> None:
+    chosen, path, there = connection.execute(
+        text(
+            "SELECT coalesce(CAST(:schema AS text), CAST(pg_catalog.current_schema() AS text)),"
+            " pg_catalog.current_setting('search_path'),"
+            " EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = CAST(:schema AS text))"
+        ),
+        {"schema": versions.schema},
+    ).one()
+    connection.commit()
+    if chosen is None or (versions.schema and not there):
+        raise SchemaMissing(versions.schema or path)
