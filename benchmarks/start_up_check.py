@@ -27,7 +27,7 @@ from core.database.engine import open_single_use_engine
 from core.postgres.embedded import join
 from reconcile.__main__ import main as reconcile
 from reconcile.alembic_bridge.engine import on_own_connection
-from reconcile.inspection.inspect import look
+from reconcile.inspection.inspect import inspect
 from reconcile.planning.report import Report
 from reconcile.tape.project import open_project
 
@@ -106,7 +106,7 @@ def check(ini: Path, address: str) -> None:
     async def look_at_it() -> Report:
         engine = open_single_use_engine(address)
         async with engine.connect() as connection:
-            report = await connection.run_sync(look, project)
+            report = await connection.run_sync(inspect, project)
         await engine.dispose()
         return report
 
@@ -130,7 +130,7 @@ def queries(ini: Path) -> int:
 
     def counted(connection: Connection) -> None:
         event.listen(connection.engine, "before_cursor_execute", count)
-        look(connection, project)
+        inspect(connection, project)
 
     on_own_connection(project.config, counted)
     return len(sent)

@@ -20,7 +20,7 @@ from core.errors import PegasusError, PrivilegeMissing
 from core.settings import Settings
 from reconcile.alembic_bridge.pooler import PoolerBetween, refuse_pooler
 from reconcile.healing.heal import heal
-from reconcile.inspection.inspect import Choices, look
+from reconcile.inspection.inspect import Choices, inspect
 from reconcile.location.locate import Verdict
 from reconcile.observation.observe import NoSchemaChosen
 from reconcile.planning.report import Report
@@ -93,7 +93,7 @@ async def bring_up_to_date(settings: Settings) -> tuple[Report, ...]:
 
 
 async def _chains_up_to_date(settings: Settings) -> tuple[Report, ...]:
-    work = _healing(settings) if settings.migrations == "heal" else look
+    work = _healing(settings) if settings.migrations == "heal" else inspect
     reports = await on_both_chains(settings, work)
     for report in reports:
         if not _is_served(report, settings):

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from app.schema_healing import on_database
 from core.settings import Settings
-from reconcile.inspection.inspect import look
+from reconcile.inspection.inspect import inspect
 from reconcile.observation.observe import Observation, observe
 from reconcile.planning.report import Report
 from reconcile.schema.schema import difference
@@ -23,7 +23,7 @@ PARTS = {
 
 
 def check(connection: Connection, project: Project) -> tuple[Report, Observation]:
-    report = look(connection, project)
+    report = inspect(connection, project)
     tape = project.tape
     with connection.begin():
         return report, observe(connection, versions=tape.versions, schema=tape.schema, names=tape.names)

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection
 
 from reconcile.alembic_bridge.environment import upgrade
-from reconcile.inspection.inspect import Choices, look
+from reconcile.inspection.inspect import Choices, inspect
 from reconcile.journal.journal import Journal
 from reconcile.planning.steps import UpgradeAlone
 from reconcile.tape.project import Project, open_project
@@ -216,7 +216,7 @@ async def test_stopped_by_a_person(bench: Bench) -> None:
     name = await bench.make()
 
     def stop(connection: Connection) -> None:
-        report = look(connection, CONCURRENT.project)
+        report = inspect(connection, CONCURRENT.project)
         with pytest.raises(KeyboardInterrupt), Journal(CONCURRENT.project).begun(connection.engine, report):
             raise KeyboardInterrupt
 

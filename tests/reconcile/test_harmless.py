@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconcile.healing.heal import heal
-from reconcile.inspection.inspect import look
+from reconcile.inspection.inspect import inspect
 from reconcile.tape.project import Project
 
 from .ours import OF_002, build, old_rows
@@ -88,11 +88,11 @@ async def test_all_of_it_at_once(
     """Nothing is in the way, nothing is changed, the notes name what may matter, and uploads work."""
     for sql, _ in THEIRS.values():
         await raw.execute(sql)
-    looked = await healer.run_sync(look, project)
-    assert looked.verdict == "current", looked
+    report = await healer.run_sync(inspect, project)
+    assert report.verdict == "current", report
     for _, name in THEIRS.values():
-        assert name in str(looked)
-    assert "DROP" not in str(looked)
+        assert name in str(report)
+    assert "DROP" not in str(report)
     healed = await healer.run_sync(heal, project)
     assert (healed.outcome, healed.plan.steps) == ("current", ())
     async with pegasus(database, tmp_path / "recordings") as client:
@@ -115,10 +115,10 @@ async def test_a_trigger_that_rejects_is_found_out(
         """
     )
     before = await raw.fetchval("SELECT count(*) FROM audio_files")
-    looked = await healer.run_sync(look, project)
-    assert looked.verdict == "drifted", looked
-    assert "this table is frozen" in str(looked)
-    assert "DROP TRIGGER" not in str(looked)
+    report = await healer.run_sync(inspect, project)
+    assert report.verdict == "drifted", report
+    assert "this table is frozen" in str(report)
+    assert "DROP TRIGGER" not in str(report)
     assert await raw.fetchval("SELECT count(*) FROM audio_files") == before
 
 
@@ -133,6 +133,6 @@ async def test_a_trigger_that_swallows_is_found_out(
         CREATE TRIGGER gone BEFORE INSERT ON audio_files FOR EACH ROW EXECUTE FUNCTION swallow()
         """
     )
-    looked = await healer.run_sync(look, project)
-    assert looked.verdict == "drifted", looked
-    assert "gone" in str(looked)
+    report = await healer.run_sync(inspect, project)
+    assert report.verdict == "drifted", report
+    assert "gone" in str(report)

@@ -17,7 +17,7 @@ from core.database.system_tables import SCHEMA, system_metadata
 from core.errors import PrivilegeMissing
 from core.settings import Settings, load_settings
 from reconcile.healing.heal import heal
-from reconcile.inspection.inspect import look
+from reconcile.inspection.inspect import inspect
 from reconcile.journal.journal import Journal
 from reconcile.tape.project import Project, open_project
 from tests.conftest import RunSql
@@ -51,7 +51,7 @@ async def test_the_tables_are_what_the_chain_makes(
     await raw.execute(f"CREATE SCHEMA {SCHEMA}")
     await healer.run_sync(system_metadata.create_all)
     await healer.commit()
-    report = await healer.run_sync(look, system)
+    report = await healer.run_sync(inspect, system)
     assert (report.location.at, report.location.missing, report.location.differing) == ("s002", (), ())
     assert not report.location.extra
 

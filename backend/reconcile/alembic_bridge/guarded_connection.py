@@ -1,4 +1,4 @@
-"""sealed: a connection whose transaction nobody but its owner ends.
+"""guarded_connection: a connection whose transaction nobody but its owner ends.
 
 Some projects' env.py commit the connection that they are given. On a sealed one that ends SQLAlchemy's transaction,
 but not the server's: the whole heal stays one, whatever env.py does. A statement that would end it, in a branch of a
@@ -31,7 +31,7 @@ class TransactionEnded(ReconcileError):
         self.statement = statement
 
 
-class Seal:
+class Guard:
     """What the owner of a sealed connection holds: while it is closed, COMMIT and ROLLBACK go nowhere."""
 
     def __init__(self) -> None:
@@ -48,9 +48,9 @@ class Seal:
 
 
 @contextmanager
-def sealed_connection(engine: Engine) -> Iterator[tuple[Connection, Seal]]:
+def guarded_connection(engine: Engine) -> Iterator[tuple[Connection, Guard]]:
     """A new connection to an engine's database, with its seal, still open."""
-    seal = Seal()
+    seal = Guard()
     like = engine_like(engine, _sealable(engine.dialect, seal))
     event.listen(like, "before_cursor_execute", partial(_refuse_to_end, seal))
     try:
@@ -60,19 +60,19 @@ def sealed_connection(engine: Engine) -> Iterator[tuple[Connection, Seal]]:
         like.dispose()
 
 
-def _refuse_to_end(seal: Seal, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+def _refuse_to_end(seal: Guard, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
     if seal.closed and any(read_statement(part).ends_transaction for part in split(statement)):
         raise TransactionEnded(statement)
 
 
-def _sealable(dialect: Any, seal: Seal) -> Any:
+def _sealable(dialect: Any, seal: Guard) -> Any:
     copied = copy.copy(dialect)
     for verb in ("do_commit", "do_rollback"):
         setattr(copied, verb, _unless_closed(getattr(dialect, verb), seal))
     return copied
 
 
-def _unless_closed(end: Any, seal: Seal) -> Any:
+def _unless_closed(end: Any, seal: Guard) -> Any:
     def end_unless_closed(connection: Any) -> None:
         if not seal.closed:
             end(connection)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from reconcile.alembic_bridge.engine import as_the_project_does, commits_each_statement, on_own_connection
 from reconcile.healing import heal as healing
-from reconcile.inspection.inspect import Choices, look
+from reconcile.inspection.inspect import Choices, inspect
 from reconcile.journal.journal import Journal
 from reconcile.planning.report import Report
 from reconcile.schema.errors import ReconcileError
@@ -27,12 +27,12 @@ _RED, _GREEN, _YELLOW = 31, 32, 33
 
 def status(options: Namespace) -> int:
     """Where the database is."""
-    return _report(options, look)
+    return _report(options, inspect)
 
 
 def plan(options: Namespace) -> int:
     """What would be done."""
-    return _report(options, lambda connection, project: look(connection, project, _choices(options, project)))
+    return _report(options, lambda connection, project: inspect(connection, project, _choices(options, project)))
 
 
 def heal(options: Namespace) -> int:

@@ -17,13 +17,13 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reconcile.alembic_bridge.environment import RevisionRaised
-from reconcile.alembic_bridge.guarded_connection import TransactionEnded, sealed_connection
+from reconcile.alembic_bridge.guarded_connection import TransactionEnded, guarded_connection
 from reconcile.alembic_bridge.lock import locked, locked_session
 from reconcile.alembic_bridge.pooler import refuse_pooler
 from reconcile.execution.apply import apply, apply_alone, stamp
 from reconcile.execution.resume import ResumeFailed
 from reconcile.execution.verify import VerificationFailed, verify
-from reconcile.inspection.inspect import DEFAULTS, Choices, look, look_within
+from reconcile.inspection.inspect import DEFAULTS, Choices, inspect, inspect_within
 from reconcile.journal.journal import Journal
 from reconcile.location.locate import Verdict
 from reconcile.observation.observe import Observation
@@ -60,7 +60,7 @@ def heal(connection: Connection, project: Project, choices: Choices = DEFAULTS) 
         PoolerBetween: a transaction pooler stands between us and PostgreSQL.
         DBAPIError: the database went away, or the user may not do what is needed.
     """
-    report = _doubting(look(connection, project, choices), connection, project, choices)
+    report = _doubting(inspect(connection, project, choices), connection, project, choices)
     if not report.plan.steps:
         return report
     refuse_pooler(connection)
@@ -69,7 +69,7 @@ def heal(connection: Connection, project: Project, choices: Choices = DEFAULTS) 
     report = replace(way(connection.engine, project, choices), seconds=time.monotonic() - start)
     if report.plan.refusal is None or choices.assume is None:
         return report
-    return replace(report, plan=_with_other_readings(report.plan, look(connection, project), assumed=choices.assume))
+    return replace(report, plan=_with_other_readings(report.plan, inspect(connection, project), assumed=choices.assume))
 
 
 def _with_other_readings(plan: Plan, unassumed: Report, *, assumed: str) -> Plan:
@@ -84,7 +84,7 @@ def _with_other_readings(plan: Plan, unassumed: Report, *, assumed: str) -> Plan
 def stamp_only(connection: Connection, project: Project) -> Report:
     """Writes the revision that the schema is at into the version table, and changes nothing else."""
     with locked(connection, versions=project.tape.versions):
-        report = look_within(connection, project)
+        report = inspect_within(connection, project)
         if report.plan.refusal is None:
             stamp(connection, project.tape.tips(report.location.applied), project, report.observation.versions)
     return report
@@ -117,15 +117,15 @@ def _in_one_transaction(engine: Engine, project: Project, choices: Choices) -> R
         start = time.monotonic()
         try:
             with (
-                sealed_connection(engine) as (connection, seal),
+                guarded_connection(engine) as (connection, seal),
                 locked(connection, versions=project.tape.versions, patience_seconds=choices.patience_seconds),
             ):
-                report = look_within(connection, project, choices)
+                report = inspect_within(connection, project, choices)
                 if not report.plan.steps or not _is_whole(report):
                     return report
                 with seal.closing():
                     apply(report.plan.steps, connection, project, report.observation)
-                after = look_within(connection, project)
+                after = inspect_within(connection, project)
                 verify(after.location)
                 report = replace(report, applied=True, seconds=time.monotonic() - start)
                 return Journal(project).enter(connection, report, after)
@@ -142,7 +142,7 @@ def _in_segments(engine: Engine, project: Project, choices: Choices) -> Report:
     versions, patience_seconds = project.tape.versions, choices.patience_seconds
     with engine.connect() as guard, locked_session(guard, versions=versions, patience_seconds=patience_seconds):
         with engine.connect() as connection:
-            report = _doubting(look(connection, project, choices), connection, project, choices)
+            report = _doubting(inspect(connection, project, choices), connection, project, choices)
         if not report.plan.steps:
             return report
         journal = Journal(project)
@@ -156,7 +156,7 @@ def _in_segments(engine: Engine, project: Project, choices: Choices) -> Report:
                 except (SQLAlchemyError, ReconcileError) as error:
                     return entry.failed(_failed(report, error, failed=segment, stays=entry.done))
             with engine.connect() as connection:
-                after = look(connection, project)
+                after = inspect(connection, project)
             try:
                 verify(after.location)
             except VerificationFailed as error:
@@ -171,7 +171,7 @@ def _run_segment(engine: Engine, segment: tuple[Step, ...], project: Project, ob
         return
 
     def once() -> None:
-        with sealed_connection(engine) as (connection, seal):
+        with guarded_connection(engine) as (connection, seal):
             connection.begin()
             with seal.closing():
                 apply(segment, connection, project, observation)

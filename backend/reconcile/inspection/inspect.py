@@ -1,4 +1,4 @@
-"""look: observe -> locate -> plan. Where a database is and what would be done about it; it changes nothing."""
+"""inspect: observe -> locate -> plan. Where a database is and what would be done about it; it changes nothing."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,15 +38,15 @@ class Choices:
 DEFAULTS = Choices()
 
 
-def look(connection: Connection, project: Project, choices: Choices = DEFAULTS) -> Report:
+def inspect(connection: Connection, project: Project, choices: Choices = DEFAULTS) -> Report:
     """Says where the database is and what would be done, in a transaction of its own, without a lock."""
     with connection.begin() as transaction:
-        report = look_within(connection, project, choices)
+        report = inspect_within(connection, project, choices)
         transaction.rollback()
     return report
 
 
-def look_within(connection: Connection, project: Project, choices: Choices = DEFAULTS) -> Report:
+def inspect_within(connection: Connection, project: Project, choices: Choices = DEFAULTS) -> Report:
     """The same in the caller's transaction, whose search path is pinned by it."""
     tape = project.tape
     observation = observe(

@@ -1,4 +1,4 @@
-"""size: which of our tables are large, counted no further than the limit: an estimate may be years old."""
+"""table_sizes: which of our tables are large, counted no further than the limit: an estimate may be years old."""
 
 from collections.abc import Collection
 

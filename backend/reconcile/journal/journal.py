@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from reconcile.execution.apply import apply
 from reconcile.execution.verify import VerificationFailed, verify
-from reconcile.inspection.inspect import look_within
+from reconcile.inspection.inspect import inspect_within
 from reconcile.observation.observe import VersionTable
 from reconcile.planning.report import Report
 from reconcile.planning.steps import Step
@@ -146,12 +146,12 @@ class Journal:
             raise JournalUnfit(self.schema, reason)
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {self._quoted}"))
         own = journal_project(self.schema)
-        report = look_within(connection, own)
+        report = inspect_within(connection, own)
         if report.plan.refusal is not None:
             raise JournalUnfit(self.schema, report.plan.refusal.reason)
         if report.plan.steps:
             apply(report.plan.steps, connection, own, report.observation)
-            verify(look_within(connection, own).location)
+            verify(inspect_within(connection, own).location)
         self._pin(connection)
 
     @property

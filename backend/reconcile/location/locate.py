@@ -12,9 +12,9 @@ from reconcile.alembic_bridge.version_table import widening
 from reconcile.differences.normalize import Normalized, normalize
 from reconcile.differences.promotion import Promotion, promotions_of
 from reconcile.differences.repair import ELSEWHERE, PARTITIONED, RELATIONS, UNPOPULATED, mend
-from reconcile.location.name_collisions import Namesake, namesakes, others_of
-from reconcile.location.position import Claims, Doubt, Pending, Proof, find_place, label, with_presumed
-from reconcile.location.substitutes import put_up_with
+from reconcile.location.name_collisions import NameCollision, name_collisions, others_of
+from reconcile.location.position import Claims, Doubt, Pending, Proof, find_position, label, with_presumed
+from reconcile.location.substitutes import substitute
 from reconcile.observation.observe import Observation
 from reconcile.observation.severity import Severity, is_undecided, severity_of_others, severity_of_ours
 from reconcile.schema.compatibility import is_divided, sets_path
@@ -54,7 +54,7 @@ class Location:
     `readings` are the revisions that an ambiguous database may honestly be at, `doubts` what that hangs on, `proof`
     what decided it, `seen` what the rows say of revisions that aren't on record.
     `strangers` are ids on record that are another chain's, and stay there: this chain has nothing here, or a row of its
-    own. `namesakes` are others' tables that bear the names of ours.
+    own. `name_collisions` are others' tables that bear the names of ours.
     `words` is what was observed in the tape's own words, `details` what was observed and isn't compared.
     """
 
@@ -86,7 +86,7 @@ class Location:
     details: Mapping[Key, str] = field(default_factory=dict)
     widening: str | None = None
     strangers: tuple[str, ...] = ()
-    namesakes: tuple[Namesake, ...] = ()
+    name_collisions: tuple[NameCollision, ...] = ()
 
     @property
     def breaking(self) -> tuple[Difference, ...]:
@@ -119,13 +119,13 @@ def locate(
     believed = observation.claimed or () if assume is None else _vouched(assume)
     claims = Claims.of(believed, tape, vouched=assume is not None)
     ignoring = _ignored(words.ours, claims, tape)
-    words, stand_ins = put_up_with(words, observation.schema, claims, tape, ignoring=ignoring)
-    place = find_place(words.ours, claims, tape, ignoring=ignoring, proof=proof, reached=reached)
-    place = with_presumed(place, claims, tape, missed=missed, unproved=unproved)
-    expected = {key: text for key, text in place.schema(tape).items() if key not in ignoring}
+    words, stand_ins = substitute(words, observation.schema, claims, tape, ignoring=ignoring)
+    position = find_position(words.ours, claims, tape, ignoring=ignoring, proof=proof, reached=reached)
+    position = with_presumed(position, claims, tape, missed=missed, unproved=unproved)
+    expected = {key: text for key, text in position.schema(tape).items() if key not in ignoring}
     ours = {key: text for key, text in words.ours.items() if key not in ignoring}
     recorded = {**tape.end, **expected}
-    ended = place.applied <= claims.applied  # what the chain once made, and is there, somebody else has put there
+    ended = position.applied <= claims.applied  # what the chain once made, and is there, somebody else has put there
     missing, differing, tolerated = _apart(expected, ours, observation, recorded, ended=ended)
     extra = tuple(item for item in _extra(observation, words, tape) if item.key.relation not in tables_in(ignoring))
     unpopulated = tuple(
@@ -137,24 +137,24 @@ def locate(
     extra = tuple(item for item in extra if item.key not in {promotion.index for promotion in promotions})
     rejecting = tuple(item for item in extra if severity_of_others(item, observation, recorded) is Severity.BREAKING)
     renamed = _renamed({**tape.after(claims.applied), **expected}, words.ours, extra)
-    tips = tuple(sorted(tape.tips(place.applied)))
-    others = tuple(namesakes(observation.schema, claims, tape))
-    strangers = _strangers(observation.claimed or (), place.applied, tape, shared=shared)
+    tips = tuple(sorted(tape.tips(position.applied)))
+    others = tuple(name_collisions(observation.schema, claims, tape))
+    strangers = _strangers(observation.claimed or (), position.applied, tape, shared=shared)
 
     def judge() -> Verdict:
-        sound = not (missing or differing or unpopulated or place.pending or words.relabellings)
-        if sound and tips == observation.claimed == (tape.head,) and not rejecting and not place.readings:
+        sound = not (missing or differing or unpopulated or position.pending or words.relabellings)
+        if sound and tips == observation.claimed == (tape.head,) and not rejecting and not position.readings:
             return Verdict.CURRENT
         if len(claims.unknown) == len(claims.rows) == 1 and _has_all(tape.end, words.ours, observation, recorded):
             return Verdict.AHEAD
         if strangers and assume is not None:
             return Verdict.AMBIGUOUS
-        begun = place.remaining or place.rerun or place.pending or place.readings
+        begun = position.remaining or position.rerun or position.pending or position.readings
         if others or rejecting or renamed or (differing and not begun):
             return Verdict.DRIFTED
-        if claims.unknown or strangers or place.readings:
+        if claims.unknown or strangers or position.readings:
             return Verdict.AMBIGUOUS
-        if place.rerun or not sound:
+        if position.rerun or not sound:
             return Verdict.INCOMPLETE
         if not tips and not believed:
             return Verdict.EMPTY
@@ -162,15 +162,15 @@ def locate(
 
     return Location(
         verdict=judge(),
-        at=label(place.applied, tape),
-        applied=place.applied,
+        at=label(position.applied, tape),
+        applied=position.applied,
         claimed=observation.claimed,
         believed=believed,
         missing=missing,
         differing=differing,
-        remaining=place.remaining,
-        rerun=place.rerun,
-        pending=place.pending,
+        remaining=position.remaining,
+        rerun=position.rerun,
+        pending=position.pending,
         extra=extra,
         rejecting=rejecting,
         undecided=(
@@ -182,15 +182,15 @@ def locate(
         unenforced=tuple(key for key in expected if observation.details.get(key) == UNENFORCED_BY_TRIGGERS),
         promotions=promotions,
         renamed=renamed,
-        readings=tuple(dict.fromkeys(place.readings)),
-        doubts=place.doubts,
-        presumed=place.presumed,
-        reach=place.reach,
+        readings=tuple(dict.fromkeys(position.readings)),
+        doubts=position.doubts,
+        presumed=position.presumed,
+        reach=position.reach,
         proof=proof,
         words=words,
         details=observation.details,
         strangers=strangers,
-        namesakes=others,
+        name_collisions=others,
         widening=widening(observation.versions, tape.ids, **_length(observation)),
     )
 
@@ -209,8 +209,8 @@ def _length(observation: Observation) -> dict[str, int | None]:
     return {} if observation.claimed is None else {"length": observation.version_length}
 
 
-def _vouched(place: str) -> tuple[str, ...]:
-    return () if place == BASE else tuple(place.split(", "))
+def _vouched(position: str) -> tuple[str, ...]:
+    return () if position == BASE else tuple(position.split(", "))
 
 
 def _ignored(ours: Schema, claims: Claims, tape: Tape) -> frozenset[Key]:

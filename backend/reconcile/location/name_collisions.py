@@ -1,4 +1,4 @@
-"""namesakes: what bears the name of one of our tables, and is somebody else's. Pure.
+"""name_collisions: what bears the name of one of our tables, and is somebody else's. Pure.
 
 A table is made with all its columns at once. Where no revision on record makes it, most of them are missing, and others
 are there, then it isn't the chain's; nor is a view of the name, or whatever else stands in a table's place.
@@ -14,7 +14,7 @@ from reconcile.tape.tape import Statement, Tape
 
 
 @dataclass(frozen=True)
-class Namesake:
+class NameCollision:
     """What somebody else has made, the revision that would make our table, and what tells them apart."""
 
     table: str
@@ -29,7 +29,7 @@ class Namesake:
         )
 
 
-def namesakes(observed: Schema, claims: Claims, tape: Tape) -> Iterator[Namesake]:
+def name_collisions(observed: Schema, claims: Claims, tape: Tape) -> Iterator[NameCollision]:
     """What in a schema isn't ours, though it bears the name of a table that has yet to be made."""
     for revision in tape.revisions:
         if revision.id in claims.applied:
@@ -37,7 +37,7 @@ def namesakes(observed: Schema, claims: Claims, tape: Tape) -> Iterator[Namesake
         for table, columns in _made_in(revision.statements):
             other = next((key for key in others_of(table) if key in observed and key not in tape.keys), None)
             if other is not None:
-                yield Namesake(table.relation, revision.id, f"is {RELATIONS[other.kind]}")
+                yield NameCollision(table.relation, revision.id, f"is {RELATIONS[other.kind]}")
             if table not in observed:
                 continue
             lacking = tuple(key.name for key in columns if key not in observed)
@@ -48,7 +48,7 @@ def namesakes(observed: Schema, claims: Claims, tape: Tape) -> Iterator[Namesake
             )
             if strange and 2 * len(lacking) > len(columns):
                 found = f"has no {', '.join(lacking)}, but {', '.join(strange)}"
-                yield Namesake(table.relation, revision.id, found)
+                yield NameCollision(table.relation, revision.id, found)
 
 
 def others_of(table: Key) -> Iterator[Key]:

@@ -1,4 +1,4 @@
-"""place: a schema, and what is claimed of it -> the place on the tape where it lies. Pure.
+"""position: a schema, and what is claimed of it -> the place on the tape where it lies. Pure.
 
 A place is known exactly (at a revision, or after one of its statements), or by the last revisions of which anything
 is there. Where more than one honest reading is left, the readings are named and nothing is chosen, unless a person
@@ -58,7 +58,7 @@ class Proof:
 
 
 @dataclass(frozen=True)
-class Place:
+class Position:
     """The revisions `applied`, and how sure that is.
 
     `remaining` are the statements that a half-applied last revision has yet to run; `rerun` says that the revision
@@ -91,7 +91,7 @@ def label(applied: Iterable[str], tape: Tape) -> str:
     return ", ".join(tape.tips(frozenset(applied))) or BASE
 
 
-def find_place(
+def find_position(
     ours: Schema,
     claims: Claims,
     tape: Tape,
@@ -99,7 +99,7 @@ def find_place(
     ignoring: Collection[Key] = frozenset(),
     proof: Proof | None = None,
     reached: Point | None = None,
-) -> Place:
+) -> Position:
     """Where a schema lies on the tape, heeding the claims only where it leaves a choice.
 
     A claim whose tables are gone is the exception: then it isn't the claim that is wrong. `ignoring` are objects that
@@ -112,12 +112,12 @@ def find_place(
         points = (proof.point,)
     exact = [_through(point, tape) for point in points if point.done == 0]
     if claims.known and (claims.applied in exact or _fits(ours, claims.applied, tape, ignoring)):
-        return Place(claims.applied)
+        return Position(claims.applied)
     if claims.vouched and points and (vouched := _vouched(points, claims, tape)):
         return vouched
     gone = tables_in(tape.after(claims.applied)) - tables_in(ours) - tables_in(ignoring)
     if gone and not any(claims.applied <= _through(point, tape) for point in points):
-        return Place(claims.applied)  # else a later revision renamed or dropped them
+        return Position(claims.applied)  # else a later revision renamed or dropped them
     if exact:
         return _at_revision(ours, exact, points, claims, tape, ignoring=ignoring, proven=proof is not None)
     if points and not (claims.vouched and tape.revisions[points[0].index].id in claims.applied):
@@ -126,8 +126,8 @@ def find_place(
 
 
 def with_presumed(
-    place: Place, claims: Claims, tape: Tape, *, missed: Collection[str], unproved: Sequence[Doubt]
-) -> Place:
+    place: Position, claims: Claims, tape: Tape, *, missed: Collection[str], unproved: Sequence[Doubt]
+) -> Position:
     """The place, with what is only presumed to have run of revisions that aren't on record.
 
     `missed` are revisions of which the rows say that it has not: they are finished by their own code. Where there is
@@ -203,7 +203,7 @@ def _tells(statement: Statement) -> bool:
     return not statement.traceless and statement.kind != "boundary"
 
 
-def _vouched(points: tuple[Point, ...], claims: Claims, tape: Tape) -> Place | None:
+def _vouched(points: tuple[Point, ...], claims: Claims, tape: Tape) -> Position | None:
     """Where a person says that it is, though the schema has got further: None where it has not.
 
     What the schema shows of later revisions is done. What it doesn't show of them has not run, and is left to their
@@ -215,7 +215,7 @@ def _vouched(points: tuple[Point, ...], claims: Claims, tape: Tape) -> Place | N
     if begun is not None and begun.id in claims.applied <= before | {begun.id}:
         remaining = tuple(item for item in _after(points[-1], begun, first) if item.effects)
         if all(item.transactional and item.kind != "data" and not item.varies for item in remaining):
-            return Place(before | {begun.id}, remaining=remaining)
+            return Position(before | {begun.id}, remaining=remaining)
         return None
     if not claims.applied <= before:
         return None
@@ -226,11 +226,11 @@ def _vouched(points: tuple[Point, ...], claims: Claims, tape: Tape) -> Place | N
     if begun is not None and (not begun.completable or begun.has_settings) and not begun.replay_safe:
         pending.append(Pending(begun.id, _done(first, begun)))
     elif begun is not None:
-        return None if not pending else replace(Place(before), pending=tuple(pending))
+        return None if not pending else replace(Position(before), pending=tuple(pending))
     if not pending:
         return None
     applied = before - {revision.id for revision in rows_to_move}
-    return Place(applied, pending=tuple(item for item in pending if item.done))
+    return Position(applied, pending=tuple(item for item in pending if item.done))
 
 
 def _after(last: Point, begun: Revision, first: Point) -> tuple[Statement, ...]:
@@ -262,7 +262,7 @@ def _at_revision(
     *,
     ignoring: Collection[Key],
     proven: bool,
-) -> Place:
+) -> Position:
     """At a revision that fits. Of several, which differ by nothing that matters twice, the first.
 
     Alembic puts a revision on record before it begins the next: behind a known claim no more than one can be whole.
@@ -282,12 +282,12 @@ def _at_revision(
     readings = tuple(label(applied, tape) for applied in exact)
     if doubts and not claims.vouched and (len(exact) > 1 or any(doubt.statement.traceless for doubt in doubts)):
         readings = readings if len(exact) > 1 else (_before(exact[-1], tape), *readings)
-        return Place(exact[-1], readings=readings, doubts=tuple(doubts), reach=points[-1])
+        return Position(exact[-1], readings=readings, doubts=tuple(doubts), reach=points[-1])
     first = points[0]
     if first.done and tape.revisions[first.index].replay_safe:
-        return _unless_moving_back(Place(_through(first, tape), rerun=True), claims, tape)
+        return _unless_moving_back(Position(_through(first, tape), rerun=True), claims, tape)
     return _unless_overtaken(
-        _unless_moving_back(Place(exact[0]), claims, tape, ours), points[-1], claims, tape, proven=proven
+        _unless_moving_back(Position(exact[0]), claims, tape, ours), points[-1], claims, tape, proven=proven
     )
 
 
@@ -299,7 +299,7 @@ def _matters(key: Key, ignoring: Collection[Key]) -> bool:
     return key not in ignoring and key.kind != "index" and key.kind not in CONSTRAINTS
 
 
-def _unless_overtaken(place: Place, reach: Point, claims: Claims, tape: Tape, *, proven: bool) -> Place:
+def _unless_overtaken(place: Position, reach: Point, claims: Claims, tape: Tape, *, proven: bool) -> Position:
     """A known claim may only be left behind where the revisions after it move no rows: the schema doesn't show that.
 
     What a revision moved before it made something that is there, it has moved.
@@ -320,16 +320,16 @@ def _unless_overtaken(place: Place, reach: Point, claims: Claims, tape: Tape, *,
 
 def _halfway(
     points: tuple[Point, ...], claims: Claims, tape: Tape, *, settled: frozenset[tuple[int, int]] = frozenset()
-) -> Place:
+) -> Position:
     """After some statements of a revision: what remains of it can run, where that is known."""
     first, last = points[0], points[-1]
     revision = tape.revisions[first.index]
     before = _through(first, tape)
     applied = before | {revision.id}
     if revision.replay_safe:
-        return _unless_moving_back(Place(before, rerun=True), claims, tape)
+        return _unless_moving_back(Position(before, rerun=True), claims, tape)
     if revision.completable and not revision.has_settings:
-        return _unless_moving_back(Place(applied), claims, tape)
+        return _unless_moving_back(Position(applied), claims, tape)
     remaining = first.remaining(revision)
     read_before = [
         Doubt(first.index, position, item)
@@ -342,16 +342,20 @@ def _halfway(
     safe = all(item.kind not in TRACELESS and item.transactional and not item.varies for item in remaining)
     ahead = revision.id not in claims.applied or all(item.kind in ("additive", "neutral") for item in remaining)
     if known and safe and ahead and not revision.has_settings:
-        return _unless_moving_back(Place(applied, remaining=remaining), claims, tape)
+        return _unless_moving_back(Position(applied, remaining=remaining), claims, tape)
     if known and revision.id not in claims.applied:
         pending = (Pending(revision.id, _done(first, revision)),)
         return _unless_overtaken(
-            _unless_moving_back(Place(before, pending=pending), claims, tape), first, claims, tape, proven=bool(settled)
+            _unless_moving_back(Position(before, pending=pending), claims, tape),
+            first,
+            claims,
+            tape,
+            proven=bool(settled),
         )
-    return Place(applied, readings=(label(before, tape), revision.id), doubts=tuple(doubts), reach=last)
+    return Position(applied, readings=(label(before, tape), revision.id), doubts=tuple(doubts), reach=last)
 
 
-def _nearest(ours: Schema, claims: Claims, tape: Tape) -> Place:
+def _nearest(ours: Schema, claims: Claims, tape: Tape) -> Position:
     """At the last revisions of which anything is there; what is missing of them can be made, or they were claimed."""
     applied = tape.ancestry(revision.id for revision in tape.revisions if _is_begun(revision, ours, tape))
     for tip in tape.tips(applied):
@@ -360,18 +364,18 @@ def _nearest(ours: Schema, claims: Claims, tape: Tape) -> Place:
         incomplete = any(key in made and ours.get(key) != text for key, text in tape.after(applied).items())
         if incomplete and tip not in claims.applied and not revision.completable:
             if claims.vouched and claims.applied <= applied - {tip}:
-                return Place(applied - {tip}, pending=(Pending(tip, _there(revision, ours)),))
-            return Place(applied, readings=(_before(applied, tape), label(applied, tape)))
+                return Position(applied - {tip}, pending=(Pending(tip, _there(revision, ours)),))
+            return Position(applied, readings=(_before(applied, tape), label(applied, tape)))
     unmoved = _perhaps_never_run(applied, ours, claims, tape)
     if unmoved and claims.vouched:
         ids = {revision.id for revision in unmoved}
-        return Place(applied - ids, pending=tuple(Pending(item.id, _there(item, ours)) for item in unmoved))
+        return Position(applied - ids, pending=tuple(Pending(item.id, _there(item, ours)) for item in unmoved))
     if unmoved:
-        return Place(applied, readings=(label(applied - {unmoved[0].id}, tape), label(applied, tape)))
+        return Position(applied, readings=(label(applied - {unmoved[0].id}, tape), label(applied, tape)))
     begun = None if claims.vouched else _perhaps_begun(applied, ours, tape)
     if begun is not None:
-        return Place(applied, readings=(label(applied, tape), begun.id))
-    return _unless_moving_back(Place(applied), claims, tape)
+        return Position(applied, readings=(label(applied, tape), begun.id))
+    return _unless_moving_back(Position(applied), claims, tape)
 
 
 def _perhaps_never_run(applied: frozenset[str], ours: Schema, claims: Claims, tape: Tape) -> tuple[Revision, ...]:
@@ -415,7 +419,7 @@ def _perhaps_begun(applied: frozenset[str], ours: Schema, tape: Tape) -> Revisio
     return None
 
 
-def _unless_moving_back(place: Place, claims: Claims, tape: Tape, ours: Schema | None = None) -> Place:
+def _unless_moving_back(place: Position, claims: Claims, tape: Tape, ours: Schema | None = None) -> Position:
     """A claim may only be taken back where running its revisions again would move and destroy nothing.
 
     Where a person vouches for it, it holds: what is missing of its revisions is made, and no row moved again.
@@ -424,8 +428,8 @@ def _unless_moving_back(place: Place, claims: Claims, tape: Tape, ours: Schema |
     if all(revision.completable or revision.replay_safe for revision in undone):
         return place
     if claims.vouched or (ours is not None and _can_be_mended(ours, claims, tape)):
-        return Place(claims.applied)
-    return Place(place.applied, readings=(label(place.applied, tape), label(claims.applied, tape)))
+        return Position(claims.applied)
+    return Position(place.applied, readings=(label(place.applied, tape), label(claims.applied, tape)))
 
 
 def _can_be_mended(ours: Schema, claims: Claims, tape: Tape) -> bool:

@@ -1,4 +1,4 @@
-"""stand_ins: what serves in the place of the chain's own objects -> the observation, in which it is taken for those.
+"""substitutes: what serves in the place of the chain's own objects -> the observation, in which it is taken for those.
 
 Where the chain gave an object several shapes, what is on record tells for which one it stands.
 """
@@ -14,7 +14,7 @@ from reconcile.schema.schema import Difference, Key, Schema
 from reconcile.tape.tape import Tape
 
 
-def put_up_with(
+def substitute(
     words: Normalized, observed: Schema, claims: Claims, tape: Tape, *, ignoring: Collection[Key]
 ) -> tuple[Normalized, tuple[Difference, ...]]:
     """What was observed, with what serves in the place of the tape's own taken for that, and what that was."""

@@ -156,9 +156,9 @@ def _shared(unknown: tuple[str, ...], *, alone: bool) -> Refusal:
 
 
 def _drift(location: Location) -> Refusal | None:
-    if location.namesakes:
+    if location.name_collisions:
         remedy = "-- give one of the two another name, or this chain a schema of its own (search_path)"
-        return Refusal("; ".join(map(str, location.namesakes)), (remedy,))
+        return Refusal("; ".join(map(str, location.name_collisions)), (remedy,))
     if location.renamed:
         lost, found = location.renamed[0]
         return Refusal(

@@ -1,4 +1,4 @@
-"""serving: whether an object that is otherwise than the chain's takes all that the chain's takes, and gives it back.
+"""compatibility: whether an object that differs from the chain's takes all that the chain's takes, and gives it back.
 
 A wider type, a default of others, a key that carries more columns along: whoever made it so lives by it, so it stays.
 The chain's own code changes it where a later revision does.
