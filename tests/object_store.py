@@ -22,7 +22,7 @@ from storage.s3.signature import Signer
 KEY_ID, SECRET, REGION = "pegasus", "a secret for tests", "us-east-1"
 MAKER = Signer(key_id="maker", secret="may make buckets", region=REGION)
 BUCKET = "recordings"
-START_SECONDS = 60
+START_SECONDS = 100
 RIGHTS = ("Read", "Write", "List")
 IDENTITIES = [
     {"name": "pegasus", "credentials": [{"accessKey": KEY_ID, "secretKey": SECRET}], "actions": [*RIGHTS]},

@@ -16,7 +16,7 @@ import pytest
 from tests.checkout import copy_checkout
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 120
+START_SECONDS = 400  # pip installs everything first
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 
 from tests.packaging.replay import ROOT, Replay, account, hand_over, instructions, values
 
-START_SECONDS = 60
+START_SECONDS = 100
 
 
 @pytest.fixture(scope="module")

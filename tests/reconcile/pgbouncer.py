@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
-START_SECONDS = 30
+START_SECONDS = 100
 CONFIGURATION = """
 [databases]
 * = host={host} port={port}

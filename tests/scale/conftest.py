@@ -19,7 +19,7 @@ from tests.api.test_main import Run, running
 __all__ = ["database"]
 SECRET = "an-admins-token-for-tests"
 TOKEN = {"Authorization": f"Bearer {SECRET}"}
-START_SECONDS = 30
+START_SECONDS = 100
 
 Replicas = Callable[..., list[Run]]
 Nginx = Callable[[list[str]], AbstractContextManager[str]]
