@@ -102,7 +102,7 @@ def test_differences() -> None:
     """What is missing, differs, is strange or renamed is told apart, each by its own name."""
     location = found(without(SECOND, TAG_INDEX) | {TAG: "bytea", EXTRA: "text"}, ("002",))
     assert [item.key for item in location.missing] == [TAG_INDEX]
-    assert [(item.key, item.found, item.expected) for item in location.differing] == [(TAG, "bytea", SECOND[TAG])]
+    assert [(item.key, item.actual, item.expected) for item in location.differing] == [(TAG, "bytea", SECOND[TAG])]
     assert [item.key for item in location.extra] == [EXTRA]
     assert location.rejecting == ()
 

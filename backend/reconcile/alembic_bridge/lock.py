@@ -46,12 +46,12 @@ def locked(
 
     def attempt() -> bool:
         connection.begin()
-        held = bool(
+        acquired = bool(
             connection.scalar(text("SELECT pg_catalog.pg_try_advisory_xact_lock(CAST(:key AS bigint))"), {"key": key})
         )
-        if not held:
+        if not acquired:
             connection.rollback()
-        return held
+        return acquired
 
     key = _key(versions or VersionTable())
     _patiently(attempt, patience_seconds)

@@ -27,19 +27,19 @@ Speller: TypeAlias = Callable[[Mapping[Key, str]], Mapping[Key, str]]
 class Renaming:
     """A constraint of ours under another name than the chain gave it; `aside` is a name for while its own is taken."""
 
-    found: Key
+    actual: Key
     expected: Key
     aside: str = ""
 
     def __str__(self) -> str:
-        return f"{self.found} is called {self.expected.name} by the chain"
+        return f"{self.actual} is called {self.expected.name} by the chain"
 
 
 def rename_statements(renamings: Iterable[Renaming]) -> tuple[str, ...]:
     """What gives constraints their own names; it loses nothing, and holds their tables for a moment only."""
     renamings = tuple(renamings)
-    aside = [(item.found, item.found.name, item.aside) for item in renamings if item.aside]
-    own = [(item.found, item.aside or item.found.name, item.expected.name) for item in renamings]
+    aside = [(item.actual, item.actual.name, item.aside) for item in renamings if item.aside]
+    own = [(item.actual, item.aside or item.actual.name, item.expected.name) for item in renamings]
     return tuple(f"ALTER TABLE {key.relation} RENAME CONSTRAINT {old} TO {new}" for key, old, new in aside + own)
 
 
@@ -76,17 +76,17 @@ class Normalized:
 def normalize(observation: Observation, tape: Tape, *, spell: Speller | None = None) -> Normalized:
     """What was observed of the tape's objects, in the tape's words; `spell` asks the server where texts differ."""
     schema = dict(observation.schema)
-    for key, found in strange(schema, tape).items():
-        schema[key] = next((recorded for recorded in tape.texts[key] if fits(recorded, found)), found)
+    for key, actual in strange(schema, tape).items():
+        schema[key] = next((recorded for recorded in tape.texts[key] if fits(recorded, actual)), actual)
     renamings = tuple(_renamings(schema, tape))
-    moved = {renaming.expected: schema.pop(renaming.found) for renaming in renamings}
+    moved = {renaming.expected: schema.pop(renaming.actual) for renaming in renamings}
     schema |= moved
     notes = [*_with_recorded_sequences(schema, observation.details, tape)]
     relabellings = tuple(_relabellings(schema, tape))
     for relabelling in relabellings:
         _relabel(schema, relabelling, tape)
-    for key, found in strange(schema, tape).items():
-        recorded = _same_key_in_other_order(key, found, tape)
+    for key, actual in strange(schema, tape).items():
+        recorded = _same_key_in_other_order(key, actual, tape)
         if recorded is not None:
             schema[key] = recorded
             notes.append(f"{key} has its columns in another order than the chain's {recorded}; either serves")
@@ -108,8 +108,8 @@ def strange(schema: Schema, tape: Tape) -> dict[Key, str]:
     }
 
 
-def _serves(key: Key, found: str, tape: Tape) -> bool:
-    return any(serves(key, recorded, found) for recorded in tape.texts[key])
+def _serves(key: Key, actual: str, tape: Tape) -> bool:
+    return any(serves(key, recorded, actual) for recorded in tape.texts[key])
 
 
 def _renamings(schema: Schema, tape: Tape) -> Iterator[Renaming]:
@@ -120,17 +120,17 @@ def _renamings(schema: Schema, tape: Tape) -> Iterator[Renaming]:
         return
     lacking = [key for key in tape.keys if key.kind in CONSTRAINTS and schema.get(key) not in tape.texts[key]]
     pairs: dict[Key, Key] = {}
-    for found in misplaced:
-        fitting = (key for key in sorted(lacking) if found[:3] == key[:3] and schema[found] in tape.texts[key])
+    for actual in misplaced:
+        fitting = (key for key in sorted(lacking) if actual[:3] == key[:3] and schema[actual] in tape.texts[key])
         expected = next(fitting, None)
         if expected is not None:
             lacking.remove(expected)
-            pairs[expected] = found
+            pairs[expected] = actual
     staying = {expected for expected in pairs if expected in schema and expected not in pairs.values()}
     crossing = any(expected in schema for expected in pairs)
-    for expected, found in pairs.items():
+    for expected, actual in pairs.items():
         if expected not in staying:
-            yield Renaming(found, expected, aside=_aside(expected) if crossing else "")
+            yield Renaming(actual, expected, aside=_aside(expected) if crossing else "")
 
 
 def _aside(key: Key) -> str:
@@ -140,17 +140,19 @@ def _aside(key: Key) -> str:
 
 def _with_recorded_sequences(schema: dict[Key, str], details: Mapping[Key, str], tape: Tape) -> Iterator[str]:
     """Gives sequences that belong to a column of ours, under a name of their own, the name that the chain gave them."""
-    for found in [key for key in schema if key.kind == "sequence" and key not in tape.keys and key in details]:
+    for actual in [key for key in schema if key.kind == "sequence" and key not in tape.keys and key in details]:
         column = next(
-            (key for key in schema if key.kind == "column" and f"{key.relation}.{key.name}" == details[found]), None
+            (key for key in schema if key.kind == "column" and f"{key.relation}.{key.name}" == details[actual]), None
         )
         if column is None or column not in tape.texts:
             continue
         for expected in tape.keys:
-            text = schema[column].replace(nextval(found), nextval(expected))
+            text = schema[column].replace(nextval(actual), nextval(expected))
             if expected.kind == "sequence" and expected not in schema and text in tape.texts[column]:
-                schema[expected], schema[column] = schema.pop(found), text
-                yield f"{found}, which numbers {details[found]}, is called {expected.name} by the chain; either serves"
+                schema[expected], schema[column] = schema.pop(actual), text
+                yield (
+                    f"{actual}, which numbers {details[actual]}, is called {expected.name} by the chain; either serves"
+                )
                 break
 
 
@@ -163,11 +165,11 @@ def _relabellings(schema: Schema, tape: Tape) -> Iterator[Relabelling]:
     for key, text in strange(schema, tape).items():
         if key.kind != "type" or not text.startswith("enum "):
             continue
-        found = LABEL.findall(text)
+        actual = LABEL.findall(text)
         for recorded in tape.texts[key]:
             expected = LABEL.findall(recorded)
-            if [label.lower() for label in found] == [label.lower() for label in expected]:
-                yield Relabelling(key, tuple(pair for pair in zip(found, expected, strict=True) if pair[0] != pair[1]))
+            if [label.lower() for label in actual] == [label.lower() for label in expected]:
+                yield Relabelling(key, tuple(pair for pair in zip(actual, expected, strict=True) if pair[0] != pair[1]))
                 break
 
 
@@ -181,9 +183,9 @@ def _relabel(schema: dict[Key, str], relabelling: Relabelling, tape: Tape) -> No
                 schema[key] = schema[key].replace(f"{old}::{relabelling.type.path}", f"{new}::{relabelling.type.path}")
 
 
-def _same_key_in_other_order(key: Key, found: str, tape: Tape) -> str | None:
+def _same_key_in_other_order(key: Key, actual: str, tape: Tape) -> str | None:
     """The recorded text of a key over the same columns."""
-    columns = _columns(found)
+    columns = _columns(actual)
     if key.kind not in ("primary_key", "unique") or columns is None:
         return None
     return next((recorded for recorded in tape.texts[key] if _columns(recorded) == columns), None)

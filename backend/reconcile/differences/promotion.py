@@ -33,7 +33,7 @@ class Promotion:
 
 def promotions_of(missing: Iterable[Difference], extra: Iterable[Difference]) -> Iterator[Promotion]:
     """Each missing constraint with an index that fits, and no index twice."""
-    indexes = {item.key: _INDEX.fullmatch(item.found or "") for item in extra if item.key.kind == "index"}
+    indexes = {item.key: _INDEX.fullmatch(item.actual or "") for item in extra if item.key.kind == "index"}
     for item in missing:
         constraint = _CONSTRAINT.fullmatch(item.expected or "")
         for key, index in indexes.items():

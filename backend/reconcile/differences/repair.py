@@ -21,37 +21,37 @@ def mend(item: Difference, *, storage: str = "") -> tuple[str, ...] | None:
 
     `storage` are the parameters that an index has, and keeps.
     """
-    if item.expected is None or item.found is None or VARIES in item.expected:
+    if item.expected is None or item.actual is None or VARIES in item.expected:
         return None
     match item.key.kind:
         case "index":
-            if item.found.startswith("UNIQUE ") or is_elsewhere(item):
+            if item.actual.startswith("UNIQUE ") or is_elsewhere(item):
                 return None
             created = create_statement(item.key, item.expected, storage=storage)
             return (f"DROP INDEX {item.key.path}", created) if created else None
         case "column":
-            sql = altered(item.key, item.expected, item.found, lossless=True)
+            sql = altered(item.key, item.expected, item.actual, lossless=True)
             return (sql,) if sql else None
-        case "materialized_view" if item.found == UNPOPULATED:
+        case "materialized_view" if item.actual == UNPOPULATED:
             return (f"REFRESH MATERIALIZED VIEW {item.key.path}",)
         case "type":
-            return _mend_enum(item.key.path, item.expected, item.found)
-        case "view" if _query(item.expected) == _query(item.found):
+            return _mend_enum(item.key.path, item.expected, item.actual)
+        case "view" if _query(item.expected) == _query(item.actual):
             return (create_view(item.key.path, item.expected).replace("CREATE", "CREATE OR REPLACE", 1),)
-    if item.key.kind in CONSTRAINTS and item.found == f"{item.expected}{NOT_VALID}":
+    if item.key.kind in CONSTRAINTS and item.actual == f"{item.expected}{NOT_VALID}":
         return (f"ALTER TABLE {item.key.relation} VALIDATE CONSTRAINT {item.key.name}",)
     return None
 
 
-def _mend_enum(name: str, expected: str, found: str) -> tuple[str, ...] | None:
+def _mend_enum(name: str, expected: str, actual: str) -> tuple[str, ...] | None:
     """Adds labels that are missing, each in its place; a label that is strange or misplaced is for a person."""
-    wanted, present = LABEL.findall(expected), LABEL.findall(found)
-    if not present or [label for label in wanted if label in present] != present:
+    labels, present = LABEL.findall(expected), LABEL.findall(actual)
+    if not present or [label for label in labels if label in present] != present:
         return None  # nor is a composite type of the name ours to change
     statements = []
-    for position, label in enumerate(wanted):
+    for position, label in enumerate(labels):
         if label not in present:
-            place = f"AFTER {wanted[position - 1]}" if position else f"BEFORE {present[0]}"
+            place = f"AFTER {labels[position - 1]}" if position else f"BEFORE {present[0]}"
             statements.append(f"ALTER TYPE {name} ADD VALUE {label} {place}")
     return tuple(statements)
 
@@ -60,14 +60,14 @@ def _query(view: str) -> str:
     return view.partition(") AS")[2] if view.startswith("WITH (") else view
 
 
-def altered(key: Key, expected: str, found: str, *, lossless: bool) -> str | None:
+def altered(key: Key, expected: str, actual: str, *, lossless: bool) -> str | None:
     """The statement that makes a column as expected; None where it could lose something and must not."""
     if VARIES in expected:
         return None
-    actions = alterations(Column.parse(expected), Column.parse(found), name=key.name, lossless=lossless)
+    actions = alterations(Column.parse(expected), Column.parse(actual), name=key.name, lossless=lossless)
     return f"ALTER TABLE {key.relation} {', '.join(actions)}" if actions else None
 
 
 def is_elsewhere(item: Difference) -> bool:
     """Whether an index of our name lies on somebody else's table."""
-    return (item.found or "").startswith(ELSEWHERE)
+    return (item.actual or "").startswith(ELSEWHERE)

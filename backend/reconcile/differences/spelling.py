@@ -52,10 +52,10 @@ class Speller:
             return {}
         same: dict[Key, str] = {}
         with self._scratch_schema():
-            for key, found in strange.items():
-                recorded = self._recorded(key, found.removesuffix(INVALID))
+            for key, actual in strange.items():
+                recorded = self._recorded(key, actual.removesuffix(INVALID))
                 if recorded is not None:
-                    same[key] = recorded + (INVALID if found.endswith(INVALID) else "")
+                    same[key] = recorded + (INVALID if actual.endswith(INVALID) else "")
         return same
 
     def _may_ask(self) -> bool:
@@ -83,12 +83,12 @@ class Speller:
         finally:
             savepoint.rollback()
 
-    def _recorded(self, key: Key, found: str) -> str | None:
-        spelled = {found, self._spelled(key, found) or found}
+    def _recorded(self, key: Key, actual: str) -> str | None:
+        spelled = {actual, self._spelled(key, actual) or actual}
         for recorded in self._tape.texts[key]:
             for definition in (recorded, *older_spellings(recorded)):
                 if self._spelled(key, definition) in spelled:
-                    _log.debug("%s: %s is spelled %s", key, recorded, found)
+                    _log.debug("%s: %s is spelled %s", key, recorded, actual)
                     return recorded
         return None
 

@@ -54,22 +54,22 @@ class Rows:
         """A table by its name; None where reading it isn't harmless."""
         name = self.full_name(written)
         tables = self._tables(frozenset(name))
-        meant = [table for table in tables if table.full_name == name]
+        matches = [table for table in tables if table.full_name == name]
         hidden = any(table.name == name[-1] and not table.is_readable for table in tables)
-        return meant[0] if meant and not hidden else None
+        return matches[0] if matches and not hidden else None
 
     def may_evaluate(self, table: Table, *expressions: str | None) -> bool:
         """Whether expressions over a table's columns, and the queries in them, call nothing but what is harmless."""
         read = [read_expression(expression) for expression in expressions if expression]
         if not all(read):
             return False
-        meant = [expression for expression in read if expression]
-        names = frozenset[str]().union(*(expression.names for expression in meant))
+        expressions_read = [expression for expression in read if expression]
+        names = frozenset[str]().union(*(expression.names for expression in expressions_read))
         tables = (table, *self._tables(names))
         return (
             all(table.is_readable for table in tables)
-            and all(_compares_plainly(expression, tables) for expression in meant)
-            and not self._calls_others(meant)
+            and all(_compares_plainly(expression, tables) for expression in expressions_read)
+            and not self._calls_others(expressions_read)
         )
 
     def ask(self, question: str) -> Sequence[Any]:

@@ -9,8 +9,8 @@ class VerificationFailed(ReconcileError):
 
     def __init__(self, location: Location) -> None:
         differences = (*location.missing, *location.differing, *location.unpopulated, *location.rejecting)
-        found = "; ".join(map(str, differences))
-        super().__init__(f"after all steps the database would be {location.verdict}: {found or location.claimed}")
+        sentence = "; ".join(map(str, differences))
+        super().__init__(f"after all steps the database would be {location.verdict}: {sentence or location.claimed}")
         self.location = location
 
 

@@ -205,9 +205,9 @@ def _failed(
     report: Report, error: SQLAlchemyError | ReconcileError, *, stays: tuple[Step, ...], failed: tuple[Step, ...] = ()
 ) -> Report:
     """Whatever ends a heal after its first segment had begun is told with what stays."""
-    said = first_failure(error)
-    if said is not None:
-        refusal = refusal_of(said) or Refusal(f"PostgreSQL ended a step: {message_of(said)}")
+    failure = first_failure(error)
+    if failure is not None:
+        refusal = refusal_of(failure) or Refusal(f"PostgreSQL ended a step: {message_of(failure)}")
     else:
         refusal = _refusal(error)
     return replace(report, plan=replace(report.plan, steps=(), refusal=refusal), stays=stays, failed=failed)

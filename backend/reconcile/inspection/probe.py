@@ -42,7 +42,7 @@ def probed(location: Location, connection: Connection, project: Project) -> Loca
         savepoint.rollback()
     if not reason:
         return replace(location, undecided=())
-    rejecting = tuple(replace(item, found=f"{item.found} ({reason})") for item in location.undecided)
+    rejecting = tuple(replace(item, actual=f"{item.actual} ({reason})") for item in location.undecided)
     return replace(location, verdict=Verdict.DRIFTED, rejecting=rejecting, undecided=())
 
 
@@ -50,9 +50,9 @@ def _unexpected(location: Location) -> Iterator[tuple[Difference, str]]:
     """What this code doesn't expect to read, and by which condition it is searched for."""
     for item in location.tolerated:
         if _may_be_null(item):
-            yield replace(item, found=f"NULL{IN_SOME_ROWS}"), "IS NULL"
+            yield replace(item, actual=f"NULL{IN_SOME_ROWS}"), "IS NULL"
         if item.key.kind == "type":
-            labels = ", ".join(labels_beside(item.expected or "", item.found or ""))
+            labels = ", ".join(labels_beside(item.expected or "", item.actual or ""))
             of_type = {item.key.path: f"IN ({labels})", f"{item.key.path}[]": f"&& ARRAY[{labels}]::{item.key.path}[]"}
             for key, text in location.words.ours.items():
                 if key.kind == "column" and (where := of_type.get(Column.parse(text).type)):
@@ -60,7 +60,7 @@ def _unexpected(location: Location) -> Iterator[tuple[Difference, str]]:
 
 
 def _may_be_null(item: Difference) -> bool:
-    texts = item.expected, item.found
+    texts = item.expected, item.actual
     return item.key.kind == "column" and [bool(text and Column.parse(text).required) for text in texts] == [True, False]
 
 

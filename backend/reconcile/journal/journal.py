@@ -129,14 +129,14 @@ class Journal:
         Other chains may have entered theirs into the same journal since.
         """
         with connection.begin() as transaction:
-            found = frozenset[str]()
+            revisions = frozenset[str]()
             if connection.scalar(
                 text("SELECT pg_catalog.to_regclass(CAST(:segments AS text))"), {"segments": f"{self._quoted}.segments"}
             ):
                 self._pin(connection)
-                found = frozenset(connection.scalars(_UNFINISHED, {"revisions": list(self._project.tape.ids)}))
+                revisions = frozenset(connection.scalars(_UNFINISHED, {"revisions": list(self._project.tape.ids)}))
             transaction.rollback()
-        return found
+        return revisions
 
     def _prepare(self, connection: Connection) -> None:
         if connection.scalar(

@@ -197,7 +197,7 @@ def locate(
 
 def _looks_elsewhere(item: Difference) -> bool:
     """Whether a function of ours looks for names in other schemas than it did: there they may not be."""
-    return item.key.kind == "function" and sets_path(item.found or "") and not sets_path(item.expected or "")
+    return item.key.kind == "function" and sets_path(item.actual or "") and not sets_path(item.expected or "")
 
 
 def _strangers(rows: tuple[str, ...], applied: frozenset[str], tape: Tape, *, shared: bool) -> tuple[str, ...]:
@@ -238,13 +238,13 @@ def _apart(
     missing, differing, tolerated, left_alone = [], [], [], []
     for key in {**expected, **ours}:
         item = Difference(key, expected.get(key), ours.get(key))
-        if item.expected == item.found:
+        if item.expected == item.actual:
             continue
-        if item.found is None and key.kind == "index":
+        if item.actual is None and key.kind == "index":
             item = Difference(key, item.expected, _elsewhere(key, observation))
-        if item.found is None and key.kind == "table":
+        if item.actual is None and key.kind == "table":
             item = Difference(key, item.expected, _in_place_of_table(key, observation))
-        if item.found is None or _serves_nobody(item):
+        if item.actual is None or _serves_nobody(item):
             missing.append(item)
         elif _is_tolerable(item, observation, recorded):
             tolerated.append(item)
@@ -256,7 +256,7 @@ def _apart(
         left_alone
     )  # else it may be the chain's, and not yet gone
     differing += _divided_otherwise((*missing, *differing), expected, observation)
-    replaced = tables_in(item.key for item in differing if item.found in (PARTITIONED, *RELATIONS.values()))
+    replaced = tables_in(item.key for item in differing if item.actual in (PARTITIONED, *RELATIONS.values()))
     return (
         tuple(item for item in missing if item.key.relation not in replaced),
         tuple(item for item in differing if item.key.relation not in replaced or item.key.kind == "table"),
@@ -273,8 +273,8 @@ def _divided_otherwise(items: Iterable[Difference], expected: Schema, observatio
 
 def _serves_nobody(item: Difference) -> bool:
     """Whether it is as expected, but INVALID, perhaps with some of its partitions' attached."""
-    found = item.found or ""
-    return item.expected is not None and found.endswith(INVALID) and found.startswith(f"{item.expected} ")
+    actual = item.actual or ""
+    return item.expected is not None and actual.endswith(INVALID) and actual.startswith(f"{item.expected} ")
 
 
 def _in_place_of_table(key: Key, observation: Observation) -> str | None:
@@ -305,7 +305,7 @@ def _is_tolerable(item: Difference, observation: Observation, recorded: Schema) 
         )
     severity = severity_of_ours(item)
     return severity is Severity.HARMLESS or (
-        severity is Severity.DEGRADED and mend(item) is None and not (item.found or "").startswith(ELSEWHERE)
+        severity is Severity.DEGRADED and mend(item) is None and not (item.actual or "").startswith(ELSEWHERE)
     )
 
 
@@ -324,7 +324,7 @@ def _has_all(end: Schema, ours: Schema, observation: Observation, recorded: Sche
 
 
 def _extra(observation: Observation, words: Normalized, tape: Tape) -> tuple[Difference, ...]:
-    renamed = {renaming.found for renaming in words.renamings}
+    renamed = {renaming.actual for renaming in words.renamings}
     return tuple(
         Difference(key, None, text)
         for key, text in observation.schema.items()
@@ -342,6 +342,6 @@ def _renamed(expected: Schema, ours: Schema, extra: Iterable[Difference]) -> tup
 def _pairs(gone: Iterable[Difference], strange: Iterable[Difference]) -> Iterator[tuple[Difference, Difference]]:
     strange = list(strange)
     for lost in gone:
-        for found in strange:
-            if lost.key.relation == found.key.relation and lost.expected == found.found:
-                yield lost, found
+        for actual in strange:
+            if lost.key.relation == actual.key.relation and lost.expected == actual.actual:
+                yield lost, actual

@@ -19,12 +19,12 @@ class NameCollision:
 
     table: str
     revision: str
-    found: str
+    actual: str
 
     def __str__(self) -> str:
         """Why it isn't ours, in a sentence."""
         return (
-            f"the table {self.table} isn't the one that revision {self.revision} makes: it {self.found};"
+            f"the table {self.table} isn't the one that revision {self.revision} makes: it {self.actual};"
             " another's has the name"
         )
 
@@ -47,8 +47,8 @@ def name_collisions(observed: Schema, claims: Claims, tape: Tape) -> Iterator[Na
                 if key.kind == "column" and key.relation == table.relation and key not in tape.keys
             )
             if strange and 2 * len(lacking) > len(columns):
-                found = f"has no {', '.join(lacking)}, but {', '.join(strange)}"
-                yield NameCollision(table.relation, revision.id, found)
+                actual = f"has no {', '.join(lacking)}, but {', '.join(strange)}"
+                yield NameCollision(table.relation, revision.id, actual)
 
 
 def others_of(table: Key) -> Iterator[Key]:

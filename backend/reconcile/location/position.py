@@ -434,7 +434,7 @@ def _unless_moving_back(place: Position, claims: Claims, tape: Tape, ours: Schem
 
 def _can_be_mended(ours: Schema, claims: Claims, tape: Tape) -> bool:
     """Whether all that a claim says and the schema doesn't have can be put right without losing anything."""
-    differing = [item for item in difference(tape.after(claims.applied), ours) if item.found is not None]
+    differing = [item for item in difference(tape.after(claims.applied), ours) if item.actual is not None]
     moving = any(tape.by_id[revision].moves_rows for revision in claims.applied)
     return bool(differing) and not moving and all(mend(item) is not None for item in differing)
 

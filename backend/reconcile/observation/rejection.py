@@ -45,7 +45,7 @@ class _Written(StrEnum):
 
 def rejection(item: Difference, observation: Observation, ours: Schema) -> Rejection:  # noqa: C901 - a table of cases
     """Whether an object of others rejects what is written by a code that knows the objects of `ours`."""
-    text, key = (item.found or "").removesuffix(INVALID), item.key
+    text, key = (item.actual or "").removesuffix(INVALID), item.key
     written = _Writes(key, observation.schema, ours)
     if text.endswith(UNENFORCED):
         return Rejection.NONE

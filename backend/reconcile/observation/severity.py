@@ -18,13 +18,13 @@ class Severity(StrEnum):
 
 def severity_of_ours(item: Difference) -> Severity:
     """What it means that an object of ours is missing, or otherwise than it should be: a lost index only slows down."""
-    expected, found = item.expected, item.found
-    if item.key.kind == "index" and not any(text and text.startswith("UNIQUE ") for text in (expected, found)):
+    expected, actual = item.expected, item.actual
+    if item.key.kind == "index" and not any(text and text.startswith("UNIQUE ") for text in (expected, actual)):
         return Severity.DEGRADED
-    if expected is not None and found is not None:
-        if serves(item.key, expected, found):
+    if expected is not None and actual is not None:
+        if serves(item.key, expected, actual):
             return Severity.HARMLESS
-        if found == expected + NOT_VALID:
+        if actual == expected + NOT_VALID:
             return Severity.DEGRADED
     return Severity.BREAKING
 

@@ -22,7 +22,7 @@ def advice(item: Difference, *, detail: str = "") -> str:
     if item.expected is None:
         sql = _about_others(item)
     else:
-        sql = _about_ours(item, item.expected) or _replaced(item, item.expected, item.found, detail)
+        sql = _about_ours(item, item.expected) or _replaced(item, item.expected, item.actual, detail)
     return sql or f"-- {item}"
 
 
@@ -34,7 +34,9 @@ def _about_others(item: Difference) -> str | None:
             return f"ALTER TABLE {key.relation} ALTER COLUMN {key.name} DROP NOT NULL;"
         case "row_security":
             return f"-- give the role that connects here a policy on {key.relation} that lets it read and write"
-    return f"-- ask whoever made {key} whether {key.relation} can do without it: {' '.join((item.found or '').split())}"
+    return (
+        f"-- ask whoever made {key} whether {key.relation} can do without it: {' '.join((item.actual or '').split())}"
+    )
 
 
 def about_left_over(key: Key) -> str | None:
@@ -55,29 +57,29 @@ def _about_ours(item: Difference, expected: str) -> str | None:
     """About an object of ours that is otherwise than it should be, or gone."""
     key = item.key
     match key.kind:
-        case "table" if item.found in (PARTITIONED, *RELATIONS.values()):
-            return f"-- {key.relation} is {item.found} now: ask whoever made it so, or give the table its name back"
-        case "table" if item.found is None:
+        case "table" if item.actual in (PARTITIONED, *RELATIONS.values()):
+            return f"-- {key.relation} is {item.actual} now: ask whoever made it so, or give the table its name back"
+        case "table" if item.actual is None:
             return f"-- restore {key.relation} from a backup"
-        case "table" if item.found == f"{expected} unlogged":
+        case "table" if item.actual == f"{expected} unlogged":
             return f"ALTER TABLE {key.relation} SET LOGGED;"
-        case "column" if (item.found or "").endswith(IN_SOME_ROWS):
-            value = (item.found or "").removesuffix(IN_SOME_ROWS)
+        case "column" if (item.actual or "").endswith(IN_SOME_ROWS):
+            value = (item.actual or "").removesuffix(IN_SOME_ROWS)
             where = "IS NULL" if value == "NULL" else f"IN ({value})"
             return f"-- give each row a value: UPDATE {key.relation} SET {key.name} = … WHERE {key.name} {where}"  # noqa: S608 - for a person
-        case "column" if item.found is not None:
-            sql = altered(key, expected, item.found, lossless=False)
+        case "column" if item.actual is not None:
+            sql = altered(key, expected, item.actual, lossless=False)
             return f"{sql};" if sql else None
-        case "type" if item.found is not None:
-            return _relabel(key.path, expected, item.found)
-        case "sequence" if item.found is not None:
+        case "type" if item.actual is not None:
+            return _relabel(key.path, expected, item.actual)
+        case "sequence" if item.actual is not None:
             return _count_again(key.path, expected)
         case "index":
             return _replace_index(item, expected)
     return None
 
 
-def _replaced(item: Difference, expected: str, found: str | None, detail: str) -> str | None:  # noqa: C901 - a table
+def _replaced(item: Difference, expected: str, actual: str | None, detail: str) -> str | None:  # noqa: C901 - a table
     """About an object of ours with another definition, which takes no row with it."""
     key = item.key
     match key.kind:
@@ -85,18 +87,18 @@ def _replaced(item: Difference, expected: str, found: str | None, detail: str) -
             return replacement.row_security(key, expected)
         case "rule":
             return expected.replace("CREATE RULE", "CREATE OR REPLACE RULE", 1)
-        case _ if found is None:
+        case _ if actual is None:
             return None
         case "function":
-            return replacement.function(key, expected, found)
+            return replacement.function(key, expected, actual)
         case "trigger":
-            return replacement.trigger(key, expected, found)
+            return replacement.trigger(key, expected, actual)
         case "policy":
-            return replacement.policy(key, expected, found)
+            return replacement.policy(key, expected, actual)
         case "view" | "materialized_view":
-            return replacement.view(key, expected, found)
+            return replacement.view(key, expected, actual)
         case "domain":
-            return replacement.domain(key, expected, found, detail)
+            return replacement.domain(key, expected, actual, detail)
         case "column" if " generated always as (" in expected:
             return replacement.generated_column(key)
     if key.kind not in CONSTRAINTS:
@@ -118,14 +120,14 @@ def _replace_index(item: Difference, expected: str) -> str:
     return f"DROP INDEX {name};" + (f" {created};" if created else "")
 
 
-def _relabel(name: str, expected: str, found: str) -> str:
+def _relabel(name: str, expected: str, actual: str) -> str:
     """The labels renamed first, where it is plain which is which; what then is left takes a type of its own."""
-    wanted, present = LABEL.findall(expected), LABEL.findall(found)
-    strange = [label for label in present if label not in wanted]
-    pairs = [(old, new) for old in strange for new in wanted if new not in present and old.lower() == new.lower()]
-    if len(wanted) == len(present):
-        pairs = [(old, new) for old, new in zip(present, wanted, strict=True) if old != new]
-    if pairs and not {old for old, _ in pairs} & set(wanted):
+    labels, present = LABEL.findall(expected), LABEL.findall(actual)
+    strange = [label for label in present if label not in labels]
+    pairs = [(old, new) for old in strange for new in labels if new not in present and old.lower() == new.lower()]
+    if len(labels) == len(present):
+        pairs = [(old, new) for old, new in zip(present, labels, strict=True) if old != new]
+    if pairs and not {old for old, _ in pairs} & set(labels):
         return " ".join(f"ALTER TYPE {name} RENAME VALUE {old} TO {new};" for old, new in pairs)
     return (
         f"ALTER TYPE {name} RENAME TO {replacement.aside(name)}; CREATE TYPE {name} AS {expected}; "

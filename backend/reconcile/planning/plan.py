@@ -160,9 +160,9 @@ def _drift(location: Location) -> Refusal | None:
         remedy = "-- give one of the two another name, or this chain a schema of its own (search_path)"
         return Refusal("; ".join(map(str, location.name_collisions)), (remedy,))
     if location.renamed:
-        lost, found = location.renamed[0]
+        lost, actual = location.renamed[0]
         return Refusal(
-            f"{lost.key} is missing, and {found.key} of the same type isn't ours: it looks renamed, and an empty"
+            f"{lost.key} is missing, and {actual.key} of the same type isn't ours: it looks renamed, and an empty"
             " column beside it would hide its values",
             tuple(
                 f"ALTER TABLE {old.key.relation} RENAME COLUMN {new.key.name} TO {old.key.name};"
@@ -252,7 +252,7 @@ def _notes(location: Location, tape: Tape) -> tuple[str, ...]:
     notes += [*map(str, location.words.relabellings), *location.words.notes]
     if location.verdict is Verdict.CURRENT:
         notes += [f"{item}; it is renamed before a later revision needs that name" for item in location.words.renamings]
-    notes += [f"{item.key} is not ours and stays: {item.found}" for item in location.extra]
+    notes += [f"{item.key} is not ours and stays: {item.actual}" for item in location.extra]
     notes += [f"{item}; {_what_it_means(item)}" for item in location.tolerated]
     notes += map(str, location.promotions)
     notes += [
@@ -268,7 +268,7 @@ def _what_it_means(item: Difference) -> str:
     """What comes of a difference that nobody is kept from working by."""
     if item.key.kind != "type":
         return "that keeps nobody from working"
-    labels = " or ".join(labels_beside(item.expected or "", item.found or ""))
+    labels = " or ".join(labels_beside(item.expected or "", item.actual or ""))
     return f"rows may hold {labels} one day, which this code doesn't know, and may fail to read"
 
 

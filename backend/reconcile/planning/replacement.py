@@ -22,25 +22,25 @@ def aside(name: str) -> str:
     return f'{name[:-1]}_old"' if name.endswith('"') else f"{name}_old"
 
 
-def function(key: Key, expected: str, found: str) -> str:
+def function(key: Key, expected: str, actual: str) -> str:
     """Replaced in place, unless its result or its parameters' defaults differ: then that is refused."""
     name, _, _ = key.name.partition("(")
-    head, other = (text.partition("\n LANGUAGE ")[0] for text in (expected, found))
+    head, other = (text.partition("\n LANGUAGE ")[0] for text in (expected, actual))
     return f"{expected};" if head == other else f"ALTER ROUTINE {key.path} RENAME TO {aside(name)}; {expected};"
 
 
-def trigger(key: Key, expected: str, found: str) -> str:
+def trigger(key: Key, expected: str, actual: str) -> str:
     """Switched on or off where nothing else differs."""
     definition, _, state = expected.partition(" enabled=")
     switch = f"ALTER TABLE {key.relation} {_SWITCHES[state]} TRIGGER {key.name};"
-    if found.partition(" enabled=")[0] == definition:
+    if actual.partition(" enabled=")[0] == definition:
         return switch
     return f"BEGIN; DROP TRIGGER {key.name} ON {key.relation}; {definition}; {switch} COMMIT;"
 
 
-def policy(key: Key, expected: str, found: str) -> str:
+def policy(key: Key, expected: str, actual: str) -> str:
     """Altered, so that it stays for whom it is; one for another command the next heal makes as its author did."""
-    own, other = _POLICY.fullmatch(expected), _POLICY.fullmatch(found)
+    own, other = _POLICY.fullmatch(expected), _POLICY.fullmatch(actual)
     if own and other and own["command"] == other["command"] and _has_all_of(own, other):
         return f"ALTER POLICY {key.name} ON {key.relation}{own['using'] or ''}{own['check'] or ''};"
     return f"DROP POLICY {key.name} ON {key.relation};"
@@ -57,10 +57,10 @@ def row_security(key: Key, expected: str) -> str:
     return f"ALTER TABLE {key.relation} ENABLE ROW LEVEL SECURITY, {forced} ROW LEVEL SECURITY;"
 
 
-def view(key: Key, expected: str, found: str) -> str:
+def view(key: Key, expected: str, actual: str) -> str:
     """Replaced in place where it selects the same columns, or more: what stands on it goes on standing on it."""
     made = create_statement(key, expected) or ""
-    if key.kind == "view" and f"{selected(expected)},".startswith(f"{selected(found)},"):
+    if key.kind == "view" and f"{selected(expected)},".startswith(f"{selected(actual)},"):
         return made.replace("CREATE", "CREATE OR REPLACE", 1)
     return f"ALTER {key.kind.upper().replace('_', ' ')} {key.path} RENAME TO {aside(key.name)}; {made}"
 
@@ -70,9 +70,9 @@ def generated_column(key: Key) -> str:
     return f"ALTER TABLE {key.relation} RENAME COLUMN {key.name} TO {aside(key.name)};"
 
 
-def domain(key: Key, expected: str, found: str, named: str) -> str:
+def domain(key: Key, expected: str, actual: str, named: str) -> str:
     """Its default, whether it takes NULL, and its checks; those that it has are `named`, each in a line."""
-    (own, checks), (other, _) = _apart(expected), _apart(found)
+    (own, checks), (other, _) = _apart(expected), _apart(actual)
     if own.type != other.type:
         return f"ALTER DOMAIN {key.path} RENAME TO {aside(key.name)}; CREATE DOMAIN {key.path} AS {expected};"
     there = {match["text"]: match["name"] for line in named.splitlines() if (match := _NAMED_CHECK.fullmatch(line))}

@@ -178,7 +178,7 @@ class Report:
 
 
 def _difference(item: Difference) -> dict[str, str | None]:
-    return {"object": str(item.key), "expected": item.expected, "found": item.found}
+    return {"object": str(item.key), "expected": item.expected, "found": item.actual}
 
 
 def _step(step: Step) -> dict[str, str]:

@@ -245,7 +245,7 @@ def to_make(location: Location) -> tuple[Difference, ...]:
 def statements_making(location: Location, tape: Tape) -> tuple[Statement, ...]:
     """The recorded statements that make exactly what is missing, where there are such: as their author wrote them."""
     lacking = to_make(location)
-    missing = {item.key: item.expected for item in lacking if item.found is None}
+    missing = {item.key: item.expected for item in lacking if item.actual is None}
     recorded = tuple(
         statement
         for revision in tape.revisions
@@ -345,18 +345,18 @@ def _weight(statement: Statement, table: str, *, beside: bool) -> str:
 
 def _reads_table(item: Difference) -> bool:
     """Whether making an object so makes PostgreSQL look at every row of its table."""
-    expected, found = item.expected or "", item.found
+    expected, actual = item.expected or "", item.actual
     match item.key.kind:
         case "primary_key" | "unique" | "exclude":
             return True
         case "check" | "foreign_key":
             return not expected.endswith(" NOT VALID")
         case "column":
-            if found is None:
+            if actual is None:
                 return " generated " in expected or (
                     " default " in expected and "(" in expected.partition(" default ")[2]
                 )
-            return expected.removesuffix(" not null") != found.removesuffix(" not null") or expected.endswith(
+            return expected.removesuffix(" not null") != actual.removesuffix(" not null") or expected.endswith(
                 " not null"
             )
     return False

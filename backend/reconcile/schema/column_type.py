@@ -27,14 +27,14 @@ def takes(narrow: str, wide: str) -> bool:
 
     A collation of PostgreSQL's own only orders otherwise, and rejects nothing.
     """
-    expected, found = _COLLATED.fullmatch(narrow), _COLLATED.fullmatch(wide)
-    if expected is None or found is None:  # pragma: no cover - the pattern takes any text
+    expected, actual = _COLLATED.fullmatch(narrow), _COLLATED.fullmatch(wide)
+    if expected is None or actual is None:  # pragma: no cover - the pattern takes any text
         return False
-    if expected["collation"] != found["collation"] and (
-        expected["collation"] is not None or not _OF_POSTGRESQL.fullmatch(found["collation"])
+    if expected["collation"] != actual["collation"] and (
+        expected["collation"] is not None or not _OF_POSTGRESQL.fullmatch(actual["collation"])
     ):
         return False
-    return expected["type"] == found["type"] or _is_within(expected["type"], found["type"])
+    return expected["type"] == actual["type"] or _is_within(expected["type"], actual["type"])
 
 
 def _is_within(narrow: str, wide: str) -> bool:

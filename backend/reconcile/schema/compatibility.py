@@ -21,31 +21,31 @@ _SEQUENCE = re.compile(
 )
 
 
-def serves(key: Key, expected: str, found: str) -> bool:  # noqa: C901 - a table of cases
+def serves(key: Key, expected: str, actual: str) -> bool:  # noqa: C901 - a table of cases
     """Whether an object does what the one that is expected does, and rejects no more."""
     match key.kind:
         case "column":
-            return Column.parse(found).serves(Column.parse(expected))
+            return Column.parse(actual).serves(Column.parse(expected))
         case "unique" | "primary_key":
-            return _INCLUDED.sub("", found) == expected
+            return _INCLUDED.sub("", actual) == expected
         case "index":
-            return _INCLUDED.sub("", found) == expected or _begins_with(found, expected)
+            return _INCLUDED.sub("", actual) == expected or _begins_with(actual, expected)
         case "foreign_key":
-            return found in {expected + suffix for suffix in (*_DEFERRED, UNENFORCED)}
+            return actual in {expected + suffix for suffix in (*_DEFERRED, UNENFORCED)}
         case "check":
-            return found == expected + UNENFORCED
+            return actual == expected + UNENFORCED
         case "sequence":
-            return _counts_as_far(expected, found)
+            return _counts_as_far(expected, actual)
         case "function":
-            return _uncounted(found) == _uncounted(expected) or (
-                not sets_path(expected) and _uncounted(found, _SET_PATH) == _uncounted(expected)
+            return _uncounted(actual) == _uncounted(expected) or (
+                not sets_path(expected) and _uncounted(actual, _SET_PATH) == _uncounted(expected)
             )
         case "view":
-            return _selects_more(expected, found)
+            return _selects_more(expected, actual)
         case "type":
-            return _has_more_labels(expected, found)
+            return _has_more_labels(expected, actual)
         case "table":
-            return expected == "ordinary" and is_divided(found)
+            return expected == "ordinary" and is_divided(actual)
     return False
 
 
@@ -70,30 +70,30 @@ def selected(view: str) -> str:
     return view.partition("\n   FROM ")[0]
 
 
-def _selects_more(expected: str, found: str) -> bool:
+def _selects_more(expected: str, actual: str) -> bool:
     """Whether a view has plain columns more at its end, and else is the same."""
     own = selected(expected)
     rest = expected[len(own) :]
     return (
         bool(rest)
         and "SELECT DISTINCT" not in own
-        and found.startswith(own)
-        and found.endswith(rest)
-        and _MORE_COLUMNS.fullmatch(found[len(own) : len(found) - len(rest)]) is not None
+        and actual.startswith(own)
+        and actual.endswith(rest)
+        and _MORE_COLUMNS.fullmatch(actual[len(own) : len(actual) - len(rest)]) is not None
     )
 
 
-def _has_more_labels(expected: str, found: str) -> bool:
+def _has_more_labels(expected: str, actual: str) -> bool:
     """Whether an enum has all labels in their order, and others among them."""
-    own, labels = LABEL.findall(expected), LABEL.findall(found)
-    is_enum = expected.startswith("enum ") and found.startswith("enum ")
+    own, labels = LABEL.findall(expected), LABEL.findall(actual)
+    is_enum = expected.startswith("enum ") and actual.startswith("enum ")
     return is_enum and [label for label in labels if label in own] == own
 
 
-def labels_beside(expected: str, found: str) -> tuple[str, ...]:
+def labels_beside(expected: str, actual: str) -> tuple[str, ...]:
     """The labels of an enum, as literals, that the expected one doesn't have."""
     own = LABEL.findall(expected)
-    return tuple(label for label in LABEL.findall(found) if label not in own)
+    return tuple(label for label in LABEL.findall(actual) if label not in own)
 
 
 def is_divided(table: str) -> bool:
@@ -101,14 +101,14 @@ def is_divided(table: str) -> bool:
     return table.startswith("partitioned by ") and not table.endswith((" unlogged", " partition"))
 
 
-def _begins_with(found: str, expected: str) -> bool:
+def _begins_with(actual: str, expected: str) -> bool:
     """Whether an index of more columns finds all that the expected one finds."""
-    more, own = _BTREE.fullmatch(found), _BTREE.fullmatch(expected)
+    more, own = _BTREE.fullmatch(actual), _BTREE.fullmatch(expected)
     return bool(more and own) and f"{more['columns']}, ".startswith(f"{own['columns']}, ")  # type: ignore[index]
 
 
-def _counts_as_far(expected: str, found: str) -> bool:
-    own, other = _SEQUENCE.fullmatch(expected), _SEQUENCE.fullmatch(found)
+def _counts_as_far(expected: str, actual: str) -> bool:
+    own, other = _SEQUENCE.fullmatch(expected), _SEQUENCE.fullmatch(actual)
     if own is None or other is None or (own["cycle"] and not other["cycle"]):
         return False
     if int(own["step"]) > 0:

@@ -49,7 +49,7 @@ def creations(
     made: list[Creation] = []
     for item in ordered:
         key = item.key
-        if item.found is not None:
+        if item.actual is not None:
             drop = f"ALTER TABLE {key.relation} DROP CONSTRAINT {key.name}" if key.kind in CONSTRAINTS else ""
             made.append(Creation(item, drop or f"DROP INDEX {key.path}"))
         if key.kind == "table":

@@ -12,12 +12,12 @@ def is_busy(error: DBAPIError) -> bool:
 
 def first_failure(error: BaseException) -> DBAPIError | None:
     """What PostgreSQL said first: over a connection that it ended, SQLAlchemy stumbles again and raises that."""
-    found: DBAPIError | None = None
+    failure: DBAPIError | None = None
     cause: BaseException | None = error
     while isinstance(cause, SQLAlchemyError):
-        found = cause if isinstance(cause, DBAPIError) else found
+        failure = cause if isinstance(cause, DBAPIError) else failure
         cause = cause.__context__
-    return found
+    return failure
 
 
 def message_of(error: DBAPIError) -> str:

@@ -92,25 +92,25 @@ Schema: TypeAlias = Mapping[Key, str]
 
 @dataclass(frozen=True)
 class Difference:
-    """How one object differs: `expected` and `found` are canonical texts, None where there is no object."""
+    """How one object differs: `expected` and `actual` are canonical texts, None where there is no object."""
 
     key: Key
     expected: str | None
-    found: str | None
+    actual: str | None
 
     def __str__(self) -> str:
         """In a line: what it is, and what it should be."""
-        found, expected = (None if text is None else " ".join(text.split()) for text in (self.found, self.expected))
-        if found is None:
+        actual, expected = (None if text is None else " ".join(text.split()) for text in (self.actual, self.expected))
+        if actual is None:
             return f"{self.key} is missing"
         if expected is None:
-            return f"{self.key} is not ours: {found}"
-        return f"{self.key} is {found}, not {expected}"
+            return f"{self.key} is not ours: {actual}"
+        return f"{self.key} is {actual}, not {expected}"
 
 
-def difference(expected: Schema, found: Schema) -> tuple[Difference, ...]:
-    """What differs in the objects that `expected` holds; what only `found` holds is not looked at."""
-    return tuple(Difference(key, value, found.get(key)) for key, value in expected.items() if found.get(key) != value)
+def difference(expected: Schema, actual: Schema) -> tuple[Difference, ...]:
+    """What differs in the objects that `expected` holds; what only `actual` holds is not looked at."""
+    return tuple(Difference(key, value, actual.get(key)) for key, value in expected.items() if actual.get(key) != value)
 
 
 def table_key(relation_of: Key) -> Key:

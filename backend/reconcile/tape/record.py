@@ -201,7 +201,7 @@ def _version_table(config: Config, connection: Connection) -> tuple[VersionTable
 
 
 def _require_schema(versions: VersionTable, connection: Connection) -> None:
-    chosen, path, there = connection.execute(
+    chosen, path, exists = connection.execute(
         text(
             "SELECT coalesce(CAST(:schema AS text), CAST(pg_catalog.current_schema() AS text)),"
             " pg_catalog.current_setting('search_path'),"
@@ -210,5 +210,5 @@ def _require_schema(versions: VersionTable, connection: Connection) -> None:
         {"schema": versions.schema},
     ).one()
     connection.commit()
-    if chosen is None or (versions.schema and not there):
+    if chosen is None or (versions.schema and not exists):
         raise SchemaMissing(versions.schema or path)

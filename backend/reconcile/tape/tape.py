@@ -176,14 +176,14 @@ class Tape:
 
     def ancestry(self, revisions: Iterable[str]) -> frozenset[str]:
         """Some revisions with all that they follow."""
-        found: set[str] = set()
+        ancestors: set[str] = set()
         waiting = [revision for revision in revisions if revision != BASE]
         while waiting:
             revision = waiting.pop()
-            if revision not in found:
-                found.add(revision)
+            if revision not in ancestors:
+                ancestors.add(revision)
                 waiting.extend(self.by_id[revision].parents)
-        return frozenset(found)
+        return frozenset(ancestors)
 
     def tips(self, applied: Collection[str]) -> tuple[str, ...]:
         """Those of some applied revisions that no other of them follows: the rows of Alembic's version table."""
