@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from access import tokens
 from access.authenticator import REMEMBERED_SECONDS
 from access.guess_limit import PER_MINUTE
-from audio.intake.resumable.resumable_uploads import OF_AN_ADDRESS
+from audio.intake.resumable.resumable_uploads import ADDRESS_LIMIT_FACTOR
 from core.settings import ROOT, Settings
 from main import create_app
 from tests.api.conftest import MakeToken, Revoke, Serve, problem
@@ -273,10 +273,10 @@ async def test_open_uploads_of_an_address_are_counted(serve: Serve) -> None:
     """Without tokens an address has so many unfinished uploads, and holds up no other one; one less is one more."""
     async with serve(open_uploads=1) as client:
         begin = partial(client.post, "/api/uploads", headers=TUS | {"Upload-Length": "100"})
-        answers = await asyncio.gather(*(begin() for _ in range(OF_AN_ADDRESS + 5)))
+        answers = await asyncio.gather(*(begin() for _ in range(ADDRESS_LIMIT_FACTOR + 5)))
         begun = [answer.headers["location"] for answer in answers if answer.status_code == 201]
-        assert len(begun) == OF_AN_ADDRESS
-        assert problem(await begin(), status=429, slug="too-many-open-uploads")["limit"] == OF_AN_ADDRESS
+        assert len(begun) == ADDRESS_LIMIT_FACTOR
+        assert problem(await begin(), status=429, slug="too-many-open-uploads")["limit"] == ADDRESS_LIMIT_FACTOR
         elsewhere = httpx.ASGITransport(client._transport.app, client=("192.0.2.1", 1))  # type: ignore[attr-defined]
         async with httpx.AsyncClient(transport=elsewhere, base_url=client.base_url) as other:
             begun_there = await other.post("/api/uploads", headers=TUS | {"Upload-Length": "100"})

@@ -66,7 +66,7 @@ class House:
         details = Details(original_filename="memo.wav", user_id="anna")
         async with ingest.incoming(details=lambda: details) as incoming:
             incoming.write(recording("wav"))
-            row = ingest.keep(incoming, details)
+            row = ingest.publish(incoming, details)
             if enter:
                 await ingest.enter(incoming, row)
         return row

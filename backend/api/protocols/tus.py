@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.protocols.digests import ALGORITHMS, sent_digests
-from audio.intake.resumable.append import Check
+from audio.intake.resumable.append_request import Checksum
 from audio.intake.resumable.repository import Upload
 from core.errors import PegasusError
 
@@ -117,10 +117,10 @@ def sent_metadata(headers: Headers) -> Metadata:
     return Metadata(**{METADATA.get(key, key): text for key, text in found.items() if METADATA.get(key, key) in known})
 
 
-def sent_checks(headers: Headers) -> list[Check]:
+def sent_checksums(headers: Headers) -> list[Checksum]:
     """The digests that the bytes of a request must have. Raises HeaderRefused or DigestMalformed."""
     digests = sent_digests(headers)
-    checks = [Check(algorithm=ALGORITHMS[name], digest=digest) for name, digest in digests if name in ALGORITHMS]
+    checksums = [Checksum(algorithm=ALGORITHMS[name], digest=digest) for name, digest in digests if name in ALGORITHMS]
     if "upload-checksum" in headers:
         algorithm, _, encoded = headers["upload-checksum"].partition(" ")
         if algorithm not in CHECKSUMS:
@@ -128,8 +128,8 @@ def sent_checks(headers: Headers) -> list[Check]:
         digest = _decoded("Upload-Checksum", encoded)
         if len(digest) != CHECKSUMS[algorithm]:
             raise HeaderRefused("Upload-Checksum", f"holds no {algorithm}")
-        checks.append(Check(algorithm=algorithm, digest=digest))
-    return checks
+        checksums.append(Checksum(algorithm=algorithm, digest=digest))
+    return checksums
 
 
 def capabilities(limit_bytes: int) -> dict[str, str]:

@@ -57,7 +57,7 @@ async def upload(
     again under the same Idempotency-Key, an upload is the same recording, and its body isn't read again.
     """
     key = IdempotencyKey(caller.user_id or "", idempotency_key) if idempotency_key is not None else None
-    recording = await services.ingest.known(key)
+    recording = await services.ingest.find_by_key(key)
     headers = {} if recording is None else {"Idempotency-Replayed": "true"}
     recording = recording or await _first_of_its_key(request, services, caller, key)
     told = UploadedRecording.model_validate(recording).model_dump_json()  # once: FastAPI would validate it again
@@ -71,7 +71,7 @@ async def _first_of_its_key(
     try:
         return await _take_in(request, services, caller, key)
     except IdempotencyKeyTaken:
-        first = await services.ingest.known(key)
+        first = await services.ingest.find_by_key(key)
         if first is None:  # and has already been deleted
             raise
         return first
@@ -95,11 +95,11 @@ async def _take_in(request: Request, services: Services, caller: Caller, key: Id
     async with ingest.incoming(details=details) as incoming:
         form.pass_file_on(incoming.write)
 
-        def keep() -> AudioFile:
+        def publish() -> AudioFile:
             form.end()
             whole.end()
-            return ingest.keep(incoming, details())
+            return ingest.publish(incoming, details())
 
-        recording = await body.pump(feed, end=keep)
+        recording = await body.pump(feed, end=publish)
         await ingest.enter(incoming, recording, key=key)
         return recording

@@ -1,6 +1,5 @@
 """/api/uploads: uploads that go on where they broke off, by tus 1.0."""
 
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -16,7 +15,7 @@ from api.protocols.tus import (
     description,
     new_length,
     progress,
-    sent_checks,
+    sent_checksums,
     sent_length,
     sent_metadata,
     sent_offset,
@@ -24,7 +23,8 @@ from api.protocols.tus import (
 from api.routes.resumable_upload_docs import APPEND, BEGIN, END, OPTIONS, STATE
 from api.services import CurrentServices
 from audio.intake.ingest import Details
-from audio.intake.resumable.repository import UploadOwner
+from audio.intake.resumable.append_request import AppendRequest, NewUpload
+from audio.intake.resumable.repository import UploadCreator
 
 
 async def _speaks_tus(request: Request) -> None:
@@ -49,29 +49,28 @@ async def options_of(upload_id: str, services: CurrentServices) -> Response:
 
 @router.post("", status_code=201, response_class=Response, openapi_extra=BEGIN)
 async def begin(request: Request, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
-    """Begins an upload, with its first bytes where the body brings some. What is wrong with it is said at once."""
-    uploads, headers, body = services.uploads, request.headers, Body(request.scope, request.receive)
-    who = caller.counted_as(address_of(request))
-    services.upload_rate.check(who)
-    length, said = new_length(headers), sent_metadata(headers)
-    details = Details(
-        original_filename=said.file_name,
-        user_id=caller.writing_for(said.user_id),
-        tag=said.tag,
-        category=said.category,
+    """Creates an upload, with its first bytes where the request has a body."""
+    headers = request.headers
+    address = caller.counted_as(address_of(request))
+    services.upload_rate.check(address)
+    length, metadata = new_length(headers), sent_metadata(headers)
+    new = NewUpload(
+        details=Details(
+            original_filename=metadata.file_name,
+            user_id=caller.writing_for(metadata.user_id),
+            tag=metadata.tag,
+            category=metadata.category,
+        ),
+        file_type=metadata.file_type,
+        length_bytes=length,
+        creator=UploadCreator(address=address, user_id=caller.user_id, token_id=caller.token_id),
     )
-    known: dict[str, Any] = {
-        "file_type": said.file_type,
-        "length_bytes": length,
-        "holder": UploadOwner(address=who, user_id=caller.user_id, token_id=caller.token_id),
-    }
     if not _has_body(headers):
-        upload, offset = await uploads.begin(details, **known), 0
+        upload, offset = await services.uploads.create(new), 0
     else:
         check_type(headers)
-        upload, offset = await uploads.begin_with(
-            body.pump, details, declared_bytes=body.declared_bytes, checks=sent_checks(headers), **known
-        )
+        first_bytes = AppendRequest(body=Body(request.scope, request.receive), checksums=sent_checksums(headers))
+        upload, offset = await services.uploads.create_with_upload(new, first_bytes)
     return Response(status_code=201, headers={"Location": f"{UPLOADS_PATH}/{upload.id}"} | progress(upload, offset))
 
 
@@ -85,24 +84,21 @@ async def state_of(upload_id: UUID, services: CurrentServices, caller: Authentic
 @router.patch("/{upload_id}", status_code=204, response_class=Response, openapi_extra=APPEND)
 async def append(upload_id: UUID, request: Request, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Appends bytes to an upload. The answer comes when they are durable; with the last one it is a recording."""
-    headers, body = request.headers, Body(request.scope, request.receive)
-    check_type(headers)
-    upload, offset = await services.uploads.append(
-        upload_id,
-        body.pump,
-        owner=caller.owner,
-        offset=sent_offset(headers),
-        declared_bytes=body.declared_bytes,
-        length_bytes=sent_length(headers),
-        checks=sent_checks(headers),
+    check_type(request.headers)
+    new_bytes = AppendRequest(
+        body=Body(request.scope, request.receive),
+        offset=sent_offset(request.headers),
+        length_bytes=sent_length(request.headers),
+        checksums=sent_checksums(request.headers),
     )
+    upload, offset = await services.uploads.append(upload_id, new_bytes, owner=caller.owner)
     return Response(status_code=204, headers=progress(upload, offset))
 
 
 @router.delete("/{upload_id}", status_code=204, response_class=Response, openapi_extra=END)
 async def end(upload_id: UUID, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Ends an upload and removes what came of it; a recording that it has become stays."""
-    await services.uploads.end(upload_id, owner=caller.owner)
+    await services.uploads.delete(upload_id, owner=caller.owner)
     return Response(status_code=204)
 
 

@@ -1,6 +1,6 @@
-"""Entrance: rows that come while others are being entered go in together next, in one statement and one transaction.
+"""Rows that arrive while others are being inserted go in together next, in one statement and one transaction.
 
-Nobody waits for company: a row that comes when none is under way goes at once. The more come, the more share a round
+A row that arrives while no insert runs goes at once, so no row waits for others. Under load more rows share a round
 trip, a plan and a sync of the database's log, which is most of what a small recording costs.
 """
 
@@ -14,18 +14,18 @@ from core.database.engine import Sessions
 from core.errors import DatabaseProblem
 from core.observability.trace_context import TraceContext
 
-AT_ONCE = 100
-AT_A_TIME = 2
+BATCH_ROWS = 100
+CONCURRENT_BATCHES = 2
 
 
 @dataclass(frozen=True)
-class _Waiting:
+class _PendingRow:
     recording: AudioFile
-    origin: TraceContext
+    trace: TraceContext
     entered: asyncio.Future[None]
 
-    def tell(self, error: BaseException | None) -> None:
-        if self.entered.done():  # whoever waited has gone
+    def resolve(self, error: BaseException | None) -> None:
+        if self.entered.done():  # its request was cancelled
             return
         if error is None:
             self.entered.set_result(None)
@@ -34,53 +34,52 @@ class _Waiting:
 
 
 class BatchInserter:
-    """The way of rows into the table."""
+    """Inserts the rows of recordings for all requests of this process."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
-        self._waiting: list[_Waiting] = []
-        self._under_way: set[asyncio.Task[None]] = set()
-        self._at_work = 0
+        self._pending: list[_PendingRow] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._running = 0
 
     async def enter(self, recording: AudioFile) -> None:
         """Returns when the row is committed, with its job. Raises as `enter` does."""
         entered = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(recording, TraceContext.here(), entered))
-        if self._at_work < AT_A_TIME:
-            self._at_work += 1
-            task = asyncio.create_task(self._enter_all())
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+        self._pending.append(_PendingRow(recording, TraceContext.here(), entered))
+        if self._running < CONCURRENT_BATCHES:
+            self._running += 1
+            task = asyncio.create_task(self._drain())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         await entered
 
-    async def _enter_all(self) -> None:
+    async def _drain(self) -> None:
         try:
-            while self._waiting:
-                together = self._waiting[:AT_ONCE]
-                del self._waiting[:AT_ONCE]
-                await self._enter(together)
+            while self._pending:
+                batch = self._pending[:BATCH_ROWS]
+                del self._pending[:BATCH_ROWS]
+                await self._enter(batch)
         finally:
-            self._at_work -= 1
+            self._running -= 1
 
-    async def _enter(self, together: Sequence[_Waiting]) -> None:
+    async def _enter(self, batch: Sequence[_PendingRow]) -> None:
         try:
             async with self._sessions() as session:
-                recordings, origins = [one.recording for one in together], [one.origin for one in together]
-                await enter(session, recordings, origins=origins)
+                await enter(session, [row.recording for row in batch], origins=[row.trace for row in batch])
         except BaseException as error:
-            if len(together) > 1 and _is_one_rows_fault(error):
-                for waiting in together:
-                    await self._enter([waiting])
+            if len(batch) > 1 and _is_caused_by_a_row(error):
+                for row in batch:
+                    await self._enter([row])
                 return
-            for waiting in together:
-                waiting.tell(error)
+            for row in batch:
+                row.resolve(error)
             if not isinstance(error, Exception):
                 raise
         else:
-            for waiting in together:
-                waiting.tell(None)
+            for row in batch:
+                row.resolve(None)
 
 
-def _is_one_rows_fault(error: BaseException) -> bool:
-    """Whether the other rows may go in without the one: the database is there, and has refused the statement."""
+def _is_caused_by_a_row(error: BaseException) -> bool:
+    """Whether the database works and has refused the statement, so that the batch's other rows may be inserted."""
     return isinstance(error, Exception) and not isinstance(error, (DatabaseProblem, OutcomeUnknown))

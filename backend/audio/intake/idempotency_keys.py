@@ -1,4 +1,4 @@
-"""Which recording a retried upload already is: the keys under which clients send an upload again."""
+"""The keys by which clients retry an upload, and the recording that each already stands for."""
 
 import re
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ INTO_KEYS = f"INSERT INTO {SCHEMA}.idempotency_keys (user_id, key, recording_id)
 
 
 class IdempotencyKeyMalformed(PegasusError):
-    """A key isn't one that is kept."""
+    """An Idempotency-Key is empty, too long, or has other characters."""
 
     def __init__(self) -> None:
         super().__init__(f"An Idempotency-Key has 1 to {LONGEST_KEY} visible ASCII characters.")
 
 
 class IdempotencyKeyTaken(PegasusError):
-    """Another upload under the same key came first."""
+    """Another upload was inserted first under the same key."""
 
     def __init__(self) -> None:
         super().__init__("An upload with this Idempotency-Key came first.")
@@ -31,7 +31,7 @@ class IdempotencyKeyTaken(PegasusError):
 
 @dataclass(frozen=True)
 class IdempotencyKey:
-    """A key that a client chose for one upload, among the keys of that client's user ('' is nobody)."""
+    """A key that a client chose for one upload, unique within its user ('' without one)."""
 
     user_id: str
     key: str
@@ -43,12 +43,12 @@ class IdempotencyKey:
 
 
 async def find(session: AsyncSession, key: IdempotencyKey) -> AudioFile | None:
-    """The recording that came under a key. A key whose recording was deleted since is free again."""
+    """The recording that was uploaded under a key. A key whose recording was deleted is freed."""
     same = (idempotency_keys.c.user_id == key.user_id, idempotency_keys.c.key == key.key)
     query = select(AudioFile).join(idempotency_keys, idempotency_keys.c.recording_id == AudioFile.id).where(*same)
     recording = await session.scalar(query)
     if recording is None:
-        gone = ~exists().where(AudioFile.id == idempotency_keys.c.recording_id)
-        await session.execute(delete(idempotency_keys).where(*same, gone))
+        is_deleted = ~exists().where(AudioFile.id == idempotency_keys.c.recording_id)
+        await session.execute(delete(idempotency_keys).where(*same, is_deleted))
         await session.commit()
     return recording

@@ -1,4 +1,4 @@
-"""One recording on its way in: its bytes are counted, recognised, hashed and written in one pass, in any thread."""
+"""One upload as it arrives: its bytes are counted, recognised, hashed and written in one pass, in any thread."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from storage.hashing import Digest
 
 
 class UploadTooLarge(PegasusError):
-    """A recording has more bytes than are taken in."""
+    """A recording has more bytes than the limit allows."""
 
     def __init__(self, *, limit: int, received: int) -> None:
         super().__init__(f"The upload has {received} bytes or more, and at most {limit} are taken.")
@@ -25,10 +25,10 @@ class UploadEmpty(PegasusError):
 
 
 class IncomingUpload:
-    """What has come of a recording so far. Its methods block, and none runs at the same time as another.
+    """The bytes of an upload so far. Its methods block, and must not run at the same time.
 
-    `before_bytes` is called once, before anything is kept: whatever is known by then can still be refused.
-    `may_have_row` says that a row may name these bytes, so that nothing may remove them any more.
+    `before_bytes` is called once, before the first byte is written, so that it can still refuse the upload.
+    `may_have_row` says that a row may name these bytes, so they must not be removed any more.
     """
 
     def __init__(self, staged: Staged, *, limit_bytes: int, before_bytes: Callable[[], object]) -> None:
@@ -46,45 +46,45 @@ class IncomingUpload:
         self.received += len(piece)
         self.check_size(self.received)
         if self._audio is not None:
-            self._keep(piece)
+            self._append(piece)
         elif not self._head and len(piece) >= HEAD_BYTES:
-            self._audio = self._recognised(piece)
-            self._keep(piece)
+            self._audio = self._recognise(piece)
+            self._append(piece)
         else:
             self._head += piece
             if len(self._head) >= HEAD_BYTES:
-                self._keep_head()
+                self._flush_head()
 
     def end(self) -> AudioFormat:
-        """Says that these were all bytes, and answers what they are. Raises UploadEmpty, or as `write` does."""
+        """Returns the format, once all bytes are written. Raises UploadEmpty, or as `write` does."""
         if self.received == 0:
             self._before_bytes()
             raise UploadEmpty
-        return self._audio or self._keep_head()
+        return self._audio or self._flush_head()
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of all bytes, in hexadecimal; known once they have ended."""
+        """The SHA-256 of all bytes, in hexadecimal; valid after `end`."""
         return self._digest.hexdigest()
 
     def check_size(self, received: int) -> None:
-        """Raises UploadTooLarge where so many bytes are more than are taken."""
+        """Raises UploadTooLarge where `received` bytes are over the limit."""
         if received > self._limit_bytes:
             raise UploadTooLarge(limit=self._limit_bytes, received=received)
 
-    def _keep_head(self) -> AudioFormat:
+    def _flush_head(self) -> AudioFormat:
         head, self._head = bytes(self._head), bytearray()
-        self._audio = self._recognised(head)
-        self._keep(head)
+        self._audio = self._recognise(head)
+        self._append(head)
         return self._audio
 
-    def _recognised(self, head: Piece) -> AudioFormat:
+    def _recognise(self, head: Piece) -> AudioFormat:
         self._before_bytes()
         audio = recognise(bytes(head[:HEAD_BYTES]))
         if audio is None:
             raise NotAudio
         return audio
 
-    def _keep(self, piece: Piece) -> None:
+    def _append(self, piece: Piece) -> None:
         self._digest.update(piece)
         self.staged.write(piece)

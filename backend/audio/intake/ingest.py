@@ -1,7 +1,8 @@
-"""Bytes -> a durable recording, for every way in.
+"""Turns uploaded bytes into a durable recording, for every kind of upload.
 
-The order is the promise: recognised, counted and hashed in one pass; durable bytes, their manifest beside them; the
-row; only then the answer. A crash may leave bytes without a row, never a row without bytes.
+The order is the guarantee: bytes are recognised, counted and hashed in one pass, then made durable with their manifest;
+then the row is inserted; only then the request is answered. A crash may leave bytes without a row, never a row without
+bytes.
 """
 
 import uuid
@@ -9,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 
 import structlog
 
@@ -37,7 +37,7 @@ UNIQUE_BYTES = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Details:
-    """What comes with the bytes, as the client wrote it."""
+    """What the client says about its recording."""
 
     original_filename: str | None = None
     user_id: str | None = None
@@ -45,7 +45,7 @@ class Details:
     category: str | None = None
 
     def checked(self) -> "Details":
-        """The same as it is kept. Raises LabelRefused."""
+        """The values as they are stored. Raises LabelRefused."""
         return Details(
             original_filename=file_name(self.original_filename),
             user_id=user_label(self.user_id),
@@ -56,25 +56,25 @@ class Details:
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """The id of a recording and the name of its bytes, which are new unless somebody tries to finish it again."""
+    """The id of a recording and the name of its bytes: new ones, or for a resumable upload always the same."""
 
     id: uuid.UUID = field(default_factory=uuid.uuid4)
-    begun: datetime = field(default_factory=utc_now)
+    created_at: datetime = field(default_factory=utc_now)
 
     @classmethod
-    def of(cls, upload_id: uuid.UUID, *, begun: datetime) -> "Identity":
-        """That of the recording which an upload becomes; `begun` has a time zone."""
-        return cls(id=upload_id, begun=begun.astimezone(UTC).replace(tzinfo=None))
+    def of(cls, upload_id: uuid.UUID, *, created_at: datetime) -> "Identity":
+        """The identity of the recording that an upload becomes; `created_at` has a time zone."""
+        return cls(id=upload_id, created_at=created_at.astimezone(UTC).replace(tzinfo=None))
 
     def name(self, audio: AudioFormat) -> str:
-        """Where the recording's bytes lie."""
+        """The name of the recording's bytes in storage."""
         unique = self.id.hex[: 2 * UNIQUE_BYTES]
-        return f"{self.begun:%Y/%m/%d}/audio_{self.begun:%Y%m%d_%H%M%S}_{unique}.{audio.extension}"
+        return f"{self.created_at:%Y/%m/%d}/audio_{self.created_at:%Y%m%d_%H%M%S}_{unique}.{audio.extension}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ingest:
-    """Takes recordings in, up to `limit_bytes` each."""
+    """Stores new recordings, of up to `limit_bytes` each."""
 
     sessions: Sessions
     inserter: BatchInserter
@@ -83,25 +83,21 @@ class Ingest:
     quota: Quota
 
     async def admit(self, user_id: str | None, *, declared_bytes: int) -> None:
-        """Returns when an upload of a user may come, before a byte of it has been read.
+        """Returns when storage and the user's quota have room for an upload; called before its bytes are read.
 
         Raises StorageFull or QuotaPassed.
         """
-        if self._room is not None:
-            await self._room.check_room(declared_bytes)
+        if isinstance(self.storage, KnowsItsRoom):
+            await self.storage.check_room(declared_bytes)
         if self.quota:
             async with self.sessions() as session:
                 await check_quota(session, user_id, adding_bytes=declared_bytes, limits=self.quota)
 
-    @cached_property
-    def _room(self) -> KnowsItsRoom | None:
-        return self.storage if isinstance(self.storage, KnowsItsRoom) else None
-
     @asynccontextmanager
     async def incoming(self, *, details: Callable[[], Details]) -> AsyncIterator[IncomingUpload]:
-        """A place for one recording's bytes; what breaks off inside of the block leaves nothing behind.
+        """An upload to write to; its bytes are removed where the block raises, unless a row may name them.
 
-        `details` tells what has come with the bytes so far: what is wrong with it is told before they are kept.
+        `details` returns what the client has said so far; it is checked before the first byte is written.
         """
         incoming = IncomingUpload(
             self.storage.stage(), limit_bytes=self.limit_bytes, before_bytes=lambda: details().checked()
@@ -113,8 +109,8 @@ class Ingest:
                 await _discard(incoming)
             raise
 
-    def keep(self, incoming: IncomingUpload, details: Details, *, identity: Identity | None = None) -> AudioFile:
-        """Makes all bytes durable, with their manifest, and returns the row that is yet to be entered. Blocks.
+    def publish(self, incoming: IncomingUpload, details: Details, *, identity: Identity | None = None) -> AudioFile:
+        """Makes all bytes durable, with their manifest, and returns the row that is still to be inserted. Blocks.
 
         Raises UploadEmpty, NotAudio, LabelRefused or StorageError.
         """
@@ -129,10 +125,10 @@ class Ingest:
         return recording
 
     async def enter(self, incoming: IncomingUpload, recording: AudioFile, *, key: IdempotencyKey | None = None) -> None:
-        """Enters the row of a recording whose bytes are durable; from here on they stay, unless it surely isn't there.
+        """Inserts the row of a recording whose bytes are durable. They stay unless the row is known not to be inserted.
 
-        Whatever this task logs from then on, its request's line at least, names the recording.
-        Raises QuotaPassed, IdempotencyKeyTaken or DatabaseProblem when it isn't entered, OutcomeUnknown when who knows.
+        Log lines of this task name the recording from then on.
+        Raises QuotaPassed, IdempotencyKeyTaken or DatabaseProblem when no row was inserted, else OutcomeUnknown.
         """
         size_bytes = recording.file_size_bytes or 0
         if key is None and not self.quota:
@@ -145,8 +141,8 @@ class Ingest:
                     await enter(session, [recording], origins=[TraceContext.here()], key=key)
         structlog.contextvars.bind_contextvars(recording=str(recording.id), size_bytes=size_bytes)
 
-    async def known(self, key: IdempotencyKey | None) -> AudioFile | None:
-        """The recording that has already come under a key."""
+    async def find_by_key(self, key: IdempotencyKey | None) -> AudioFile | None:
+        """The recording that was already uploaded under a key."""
         if key is None:
             return None
         async with self.sessions() as session:
@@ -155,7 +151,7 @@ class Ingest:
 
 @contextmanager
 def _may_have_row(incoming: IncomingUpload) -> Iterator[None]:
-    """Inside of the block, and after it unless it surely isn't there, a row may name the bytes."""
+    """A row may name the bytes inside of the block, and after it unless the insert has certainly failed."""
     incoming.may_have_row = True
     try:
         yield

@@ -1,4 +1,4 @@
-"""How much one user may keep: bytes, and recordings. All recordings without a user count as one user's."""
+"""The quota of one user, in bytes and in recordings. All recordings without a user count as one user's."""
 
 import hashlib
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class QuotaPassed(PegasusError):
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """The most that one user keeps; 0 sets no limit."""
+    """The most that one user may store; 0 sets no limit."""
 
     limit_bytes: int = 0
     limit_recordings: int = 0
@@ -32,10 +32,10 @@ class Quota:
 
 
 async def check_quota(session: AsyncSession, user_id: str | None, *, adding_bytes: int, limits: Quota) -> None:
-    """Returns when a user may keep one more recording of `adding_bytes`.
+    """Returns when a user may store one more recording of `adding_bytes`.
 
-    Until the session's transaction ends, nobody else passes this for the same user: called in the transaction that
-    enters the row, it can't be passed by two uploads at once. Raises QuotaPassed.
+    It holds a lock for the user until the session's transaction ends: called in the transaction that inserts the
+    row, it can't let two uploads through at once. Raises QuotaPassed.
     """
     if not limits:
         return
@@ -52,6 +52,6 @@ async def check_quota(session: AsyncSession, user_id: str | None, *, adding_byte
 
 
 def _key(user_id: str | None) -> int:
-    """64 bits from a user's name; a user and nobody never share them but by chance, which costs a wait."""
+    """A 64-bit lock key from a user's name. Two users that share one by chance only wait for each other."""
     name = "nobody" if user_id is None else f"user {user_id}"
     return int.from_bytes(hashlib.sha256(f"quota of {name}".encode()).digest()[:8], signed=True)

@@ -1,4 +1,4 @@
-"""Resumable: one recording on its way in over several requests, of which every byte is kept as soon as it is there."""
+"""One upload that arrives over several requests; each byte is written as soon as it is received."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -11,12 +11,12 @@ from audio.model.formats import HEAD_BYTES, AudioFormat
 from storage.contract import Piece, Resumable
 from storage.hashing import Digest
 
-REMEMBERED = 64
+CACHED_UPLOADS = 64
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """How far a recording had come, to go back to."""
+    """The state of an upload, to roll back to."""
 
     received: int
     head: bytes
@@ -25,7 +25,7 @@ class Checkpoint:
 
 
 class PartialUpload(IncomingUpload):
-    """What has come of a recording so far, in whatever pieces; see `IncomingUpload`.
+    """The bytes of an upload so far, in pieces of any size; see `IncomingUpload`.
 
     Between two requests it has no bytes to write to: they are `attach`ed for the time of one.
     """
@@ -36,86 +36,86 @@ class PartialUpload(IncomingUpload):
         super().__init__(staged, limit_bytes=limit_bytes, before_bytes=lambda: None)
 
     def attach(self, staged: Resumable) -> None:
-        """Goes on with the same bytes, which have been put away meanwhile and taken up again."""
+        """Goes on with the same bytes, which were released and have been opened again."""
         self.staged = staged
 
-    def take_up(self, kept: Iterable[Piece]) -> None:
-        """Takes in bytes that are kept already. Raises NotAudio, or StorageError."""
-        for piece in kept:
-            self._look_at(piece)
+    def read_stored(self, pieces: Iterable[Piece]) -> None:
+        """Takes in bytes that are stored already. Raises NotAudio or StorageError."""
+        for piece in pieces:
+            self._inspect(piece)
             self._digest.update(piece)
 
     def write(self, piece: Piece) -> None:
-        """See `IncomingUpload.write`; a piece that is refused is not kept."""
-        self._look_at(piece)
-        self._keep(piece)
+        """See `IncomingUpload.write`; a piece that is refused is not written."""
+        self._inspect(piece)
+        self._append(piece)
 
     def end(self) -> AudioFormat:
         """See `IncomingUpload.end`."""
         if not self.received:
             raise UploadEmpty
-        return self._audio or self._recognised(bytes(self._head))
+        return self._audio or self._recognise(bytes(self._head))
 
-    def mark(self) -> Checkpoint:
-        """How far it has come."""
+    def checkpoint(self) -> Checkpoint:
+        """The state to which `roll_back` returns."""
         return Checkpoint(self.received, bytes(self._head), self._audio, self._digest.copy())
 
-    def go_back(self, mark: Checkpoint) -> None:
-        """Takes back what has come since. Raises StorageError."""
-        self.staged.truncate(mark.received)
-        self.received, self._head, self._audio = mark.received, bytearray(mark.head), mark.audio
-        self._digest = mark.digest
+    def roll_back(self, checkpoint: Checkpoint) -> None:
+        """Removes the bytes that were written since. Raises StorageError."""
+        self.staged.truncate(checkpoint.received)
+        self.received, self._head, self._audio = checkpoint.received, bytearray(checkpoint.head), checkpoint.audio
+        self._digest = checkpoint.digest
 
-    def _look_at(self, piece: Piece) -> None:
+    def _inspect(self, piece: Piece) -> None:
         received = self.received + len(piece)
         self.check_size(received)
         if self._audio is None:
             head = self._head + memoryview(piece)[: HEAD_BYTES - len(self._head)]
             if len(head) >= HEAD_BYTES:
-                self._audio, head = self._recognised(head), bytearray()
+                self._audio, head = self._recognise(head), bytearray()
             self._head = head
         self.received = received
 
 
-class Prefixes:
-    """What is known of the uploads that this process had to do with last, so that it need not be read again.
+class PartialUploadCache:
+    """The state of the uploads that this process received last, so that their bytes needn't be read again.
 
-    It stays true as long as the upload has the bytes that it is about: those never change, only others follow, perhaps
-    through another process.
+    Another process may append to an upload meanwhile, but bytes that it has never change. So a cached state is valid as
+    long as the upload has at least as many bytes.
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[UUID, PartialUpload] = OrderedDict()
+        self._uploads: OrderedDict[UUID, PartialUpload] = OrderedDict()
         self._lock = Lock()
 
-    def take(self, upload_id: UUID, held: Resumable, *, limit_bytes: int) -> PartialUpload:
-        """What has come of an upload so far; reads those of its bytes that aren't known. Blocks.
+    def load(self, upload_id: UUID, staged: Resumable, *, limit_bytes: int) -> PartialUpload:
+        """Takes an upload's state out of the cache, and reads those of its bytes that aren't in it. Blocks.
 
         Raises NotAudio or StorageError.
         """
         with self._lock:
-            known = self._known.pop(upload_id, None)
-        if known is None or known.received > held.size_bytes:
-            known = PartialUpload(held, limit_bytes=limit_bytes)
-        if known.received < held.size_bytes:
-            known.take_up(held.pieces(start=known.received))
-        known.attach(held)
-        return known
+            upload = self._uploads.pop(upload_id, None)
+        if upload is None or upload.received > staged.size_bytes:
+            upload = PartialUpload(staged, limit_bytes=limit_bytes)
+        if upload.received < staged.size_bytes:
+            upload.read_stored(staged.pieces(start=upload.received))
+        upload.attach(staged)
+        return upload
 
-    def keep(self, upload_id: UUID, incoming: PartialUpload) -> None:
-        """Remembers it for the next request, unless something went wrong on the way to storage. Blocks.
+    def store(self, upload_id: UUID, upload: PartialUpload) -> None:
+        """Makes an upload's bytes durable and caches its state, unless not all bytes were stored. Blocks.
 
-        What isn't durable may be gone by then, and other bytes in its place. Raises StorageError.
+        Without `make_durable` a crash could replace them by other bytes. Raises StorageError.
         """
-        incoming.staged.make_durable()
-        if incoming.received != incoming.staged.size_bytes:
+        upload.staged.make_durable()
+        if upload.received != upload.staged.size_bytes:
             return
         with self._lock:
-            self._known[upload_id] = incoming
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
+            self._uploads[upload_id] = upload
+            if len(self._uploads) > CACHED_UPLOADS:
+                self._uploads.popitem(last=False)
 
     def drop(self, upload_id: UUID) -> None:
-        """Forgets an upload."""
+        """Removes an upload from the cache."""
         with self._lock:
-            self._known.pop(upload_id, None)
+            self._uploads.pop(upload_id, None)

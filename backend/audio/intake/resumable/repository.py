@@ -1,4 +1,4 @@
-"""Every query on resumable uploads. What time it is, the database says: all server processes then mean the same."""
+"""Every query on resumable uploads. They use the database's clock, which all server processes share."""
 
 import hashlib
 import uuid
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.intake.ingest import Details
@@ -18,13 +18,13 @@ from core.database.engine import Sessions
 from core.database.system_tables import uploads
 
 LIFETIME = timedelta(hours=24)
-_ADDRESSES = uuid.UUID("5b0c6a5e-6d5e-4f0e-9d1c-3a6f0b1f2c47")  # a namespace of ours alone, as RFC 9562 has them
+_ADDRESSES = uuid.UUID("5b0c6a5e-6d5e-4f0e-9d1c-3a6f0b1f2c47")  # a namespace for UUIDs of version 5, see RFC 9562
 _OUTSIDE_TRANSACTIONS = {"isolation_level": "AUTOCOMMIT"}  # each statement is one, in one round trip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """A resumable upload; `length_bytes` is None while its client hasn't said how long it will be.
+    """A resumable upload; `length_bytes` is None until its client declares it.
 
     `recording_id` is that of the recording which it has become.
     """
@@ -43,31 +43,31 @@ class Upload:
 
 
 @dataclass(frozen=True, kw_only=True)
-class UploadOwner:
-    """Who begins an upload: a token of the table, the user of one of the settings, or else whoever has an address."""
+class UploadCreator:
+    """The client that creates an upload: a token of the table, the user of a token in the settings, or an address."""
 
     address: str
     user_id: str | None = None
     token_id: UUID | None = None
 
     @property
-    def is_known(self) -> bool:
-        """Whether it is more than an address."""
+    def is_authenticated(self) -> bool:
+        """Whether it has a token."""
         return self.user_id is not None or self.token_id is not None
 
     @property
-    def kept_id(self) -> UUID | None:
-        """What is kept of it beside the user: the token's id, or for an address one that is made from it."""
-        return self.token_id if self.is_known else uuid.uuid5(_ADDRESSES, self.address)
+    def stored_token_id(self) -> UUID | None:
+        """The value of the column `token_id`: the token's id, or for an address a UUID that is made from it."""
+        return self.token_id if self.is_authenticated else uuid.uuid5(_ADDRESSES, self.address)
 
 
-# The recording has the upload's id, so the table of recordings knows best: a crash may have come between the two.
-_BECAME = func.coalesce(
+# The recording has the upload's id. After a crash between the two only the table of recordings has it.
+_RECORDING_ID = func.coalesce(
     uploads.c.recording_id,
     select(AudioFile.id).where(AudioFile.id == uploads.c.id).correlate(uploads).scalar_subquery(),
 ).label("recording_id")
-_SHOWN = (*(column for column in uploads.c if column.name != "recording_id"), _BECAME)
-_LIVES = uploads.c.expires_at > func.now()
+_COLUMNS = (*(column for column in uploads.c if column.name != "recording_id"), _RECORDING_ID)
+_IS_LIVE = uploads.c.expires_at > func.now()
 
 
 @asynccontextmanager
@@ -78,10 +78,10 @@ async def statements(sessions: Sessions) -> AsyncIterator[AsyncSession]:
         yield session
 
 
-async def enter(
+async def add(
     session: AsyncSession, details: Details, *, file_type: str | None, length_bytes: int | None, token_id: UUID | None
 ) -> Upload:
-    """Enters a new upload."""
+    """Inserts a new upload."""
     values = {
         "id": uuid.uuid4(),
         "user_id": details.user_id,
@@ -96,64 +96,64 @@ async def enter(
     return _upload((await session.execute(insert(uploads).values(values).returning(*uploads.c))).one())
 
 
-async def open_of(session: AsyncSession, holder: UploadOwner) -> int:
-    """How many unfinished uploads somebody has.
+async def count_open(session: AsyncSession, creator: UploadCreator) -> int:
+    """How many unfinished uploads a client has.
 
-    Until the transaction ends nobody else counts the same: so none can be begun between this and what follows.
+    It holds a lock for the client until the transaction ends, so that no other upload is created in between.
     """
-    kept_id = holder.kept_id
-    name = f"uploads of {kept_id or f'user {holder.user_id}'}"
-    await session.execute(select(func.pg_advisory_xact_lock(_key(name))))
-    theirs = uploads.c.user_id == holder.user_id if kept_id is None else uploads.c.token_id == kept_id
-    query = select(func.count()).select_from(uploads).where(theirs, _LIVES, uploads.c.recording_id.is_(None))
+    token_id = creator.stored_token_id
+    name = f"uploads of {token_id or f'user {creator.user_id}'}"
+    await session.execute(select(func.pg_advisory_xact_lock(_lock_key(name))))
+    is_theirs = uploads.c.user_id == creator.user_id if token_id is None else uploads.c.token_id == token_id
+    query = select(func.count()).select_from(uploads).where(is_theirs, _IS_LIVE, uploads.c.recording_id.is_(None))
     return await session.scalar(query) or 0
 
 
 async def find(session: AsyncSession, upload_id: UUID, *, owner: str | None) -> Upload | None:
-    """The upload of that id, if it is the owner's (None: anybody's) and hasn't expired."""
-    query = select(*_SHOWN).where(uploads.c.id == upload_id, *_of(owner), _LIVES)
+    """The upload of that id, if it belongs to the user `owner` (None: to any) and hasn't expired."""
+    query = select(*_COLUMNS).where(uploads.c.id == upload_id, _IS_LIVE)
+    if owner is not None:
+        query = query.where(uploads.c.user_id == owner)
     row = (await session.execute(query)).one_or_none()
     return None if row is None else _upload(row)
 
 
 async def renew(session: AsyncSession, upload_id: UUID, *, length_bytes: int | None) -> Upload | None:
-    """Puts off when an upload expires, and keeps its length where it had none. Returns it, None when it is gone."""
+    """Extends an upload's lifetime, and sets its length where it has none. Returns None when it is gone."""
     length = func.coalesce(uploads.c.length_bytes, length_bytes)
-    change = update(uploads).where(uploads.c.id == upload_id, _LIVES)
+    change = update(uploads).where(uploads.c.id == upload_id, _IS_LIVE)
     row = (
-        await session.execute(change.values(expires_at=func.now() + LIFETIME, length_bytes=length).returning(*_SHOWN))
+        await session.execute(change.values(expires_at=func.now() + LIFETIME, length_bytes=length).returning(*_COLUMNS))
     ).one_or_none()
     return None if row is None else _upload(row)
 
 
 async def finish(session: AsyncSession, upload_id: UUID, *, recording_id: UUID) -> None:
-    """Says which recording an upload has become."""
+    """Sets the recording that an upload has become."""
     await session.execute(update(uploads).where(uploads.c.id == upload_id).values(recording_id=recording_id))
 
 
 async def remove(session: AsyncSession, upload_id: UUID) -> None:
-    """Removes an upload."""
+    """Deletes an upload's row."""
     await session.execute(delete(uploads).where(uploads.c.id == upload_id))
 
 
 async def expired(session: AsyncSession, *, limit: int) -> Sequence[UUID]:
-    """Uploads whose time is over, the oldest first."""
-    query = select(uploads.c.id).where(~_LIVES).order_by(uploads.c.expires_at).limit(limit)
+    """The ids of expired uploads, the oldest first."""
+    query = select(uploads.c.id).where(~_IS_LIVE).order_by(uploads.c.expires_at).limit(limit)
     return (await session.scalars(query)).all()
 
 
 async def has_expired(session: AsyncSession, upload_id: UUID) -> bool:
-    """Whether an upload's time is over, or it is gone."""
-    return not await session.scalar(select(func.count()).select_from(uploads).where(uploads.c.id == upload_id, _LIVES))
-
-
-def _of(owner: str | None) -> list[ColumnElement[bool]]:
-    return [] if owner is None else [uploads.c.user_id == owner]
+    """Whether an upload has expired, or has no row any more."""
+    return not await session.scalar(
+        select(func.count()).select_from(uploads).where(uploads.c.id == upload_id, _IS_LIVE)
+    )
 
 
 def _upload(row: Any) -> Upload:
     return Upload(**row._mapping)  # noqa: SLF001 - that is SQLAlchemy's name for it
 
 
-def _key(name: str) -> int:
+def _lock_key(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)

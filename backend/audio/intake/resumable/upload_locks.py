@@ -1,8 +1,8 @@
-"""Turns: one request at a time works on an upload, and whoever comes later takes over from it.
+"""Locks an upload for one request at a time; a newer request takes the lock over from an older one.
 
 A client that has lost its connection comes back before the server has noticed, so the newer request is right. The
-older one is asked to let go: at once where it runs in this process, by the mark that its driver leaves where it runs
-in another. It is surely at an end when its hold on the bytes is, and only then does the newer one begin.
+older one is asked to release: directly where it runs in this process, through the storage driver where it runs in
+another. It has certainly ended once it has released the bytes, and only then the newer one begins.
 """
 
 import asyncio
@@ -16,141 +16,146 @@ from storage.contract import InUse, Resumable, ResumesUploads, StorageError
 from storage.threads import in_thread
 
 T = TypeVar("T")
-LOOK_SECONDS = 0.5
-QUIET_SECONDS = 0.1
-QUIET_LOOKS = 10
+POLL_SECONDS = 0.5
+IDLE_SECONDS = 0.1
+IDLE_POLLS = 10
 RETRY_SECONDS = 0.1
-PATIENCE_SECONDS = 15
+TIMEOUT_SECONDS = 15
 
 
 class UploadTakenOver(PegasusError):
-    """A newer request goes on with the upload."""
+    """A newer request has taken over the upload."""
 
     def __init__(self) -> None:
         super().__init__("Another request has taken this upload over; what had arrived is kept.")
 
 
 class UploadBusy(PegasusError):
-    """Another request is at work on the upload, and doesn't come to its end."""
+    """Another request works on the upload, and has not released it in time."""
 
     def __init__(self) -> None:
         super().__init__("Another request is at work on this upload.")
 
 
 class UploadLock:
-    """The time for which one request has an upload's bytes."""
+    """One request's exclusive access to the bytes of an upload, which are `staged`."""
 
-    def __init__(self, held: Resumable) -> None:
-        self.held = held
-        self.over = asyncio.Event()
-        self.must_end = False
-        self.taken_bytes = 0
-        self._wanted = asyncio.Event()
+    def __init__(self, staged: Resumable) -> None:
+        self.staged = staged
+        self.released = asyncio.Event()
+        self.is_cancelled = False  # `AppendWriter` reads it in its thread, and writes the next
+        self.written_bytes = 0
+        self._release_requested = asyncio.Event()
 
-    def let_go(self) -> None:
-        """Asks for the end of the work that may be ended."""
-        self._wanted.set()
+    def request_release(self) -> None:
+        """Asks for the end of what `run` runs."""
+        self._release_requested.set()
 
-    async def yielding(self, work: Coroutine[Any, Any, T]) -> T:
-        """Does work that ends when somebody else wants the upload. Raises UploadTakenOver, or what it raises."""
+    async def size_bytes(self) -> int:
+        """How many bytes the upload has."""
+        return await in_thread(lambda: self.staged.size_bytes)
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs `work`, which is cancelled when another request wants the lock. Raises UploadTakenOver, or as `work`."""
         task = asyncio.ensure_future(work)
-        others = [asyncio.create_task(self._watch()), asyncio.create_task(self._end(task))]
+        watchers = [asyncio.create_task(self._poll_storage()), asyncio.create_task(self._cancel_on_request(task))]
         try:
             await asyncio.wait([task])
         finally:
-            await _ended(task, *others)
+            await _cancel_all(task, *watchers)
         if task.cancelled():
             raise UploadTakenOver
         return task.result()
 
-    async def _end(self, task: asyncio.Future[Any]) -> None:
-        """Ends the work when the upload is wanted and nothing comes any more, or too much does.
+    async def _cancel_on_request(self, task: asyncio.Future[Any]) -> None:
+        """Cancels the task when a release is requested and no more bytes arrive, or after IDLE_POLLS.
 
-        The client may have gone when much that it had sent was still to be read: that has arrived, and counts.
+        The client may be gone while much of what it sent is still to be read: that has arrived, and counts.
         """
-        await self._wanted.wait()
-        for _ in range(QUIET_LOOKS):
-            before = self.taken_bytes
-            await asyncio.sleep(QUIET_SECONDS)
-            if self.taken_bytes == before:
+        await self._release_requested.wait()
+        for _ in range(IDLE_POLLS):
+            before = self.written_bytes
+            await asyncio.sleep(IDLE_SECONDS)
+            if self.written_bytes == before:
                 break
-        self.must_end = True
+        self.is_cancelled = True
         task.cancel()
 
-    async def _watch(self) -> None:
-        """Looks from time to time whether another process asks."""
-        while not self._wanted.is_set():
-            await asyncio.sleep(LOOK_SECONDS)
+    async def _poll_storage(self) -> None:
+        """Asks storage from time to time whether another process requests the release."""
+        while not self._release_requested.is_set():
+            await asyncio.sleep(POLL_SECONDS)
             with suppress(StorageError):
-                if await in_thread(self.held.is_wanted):
-                    self.let_go()
+                if await in_thread(self.staged.is_wanted):
+                    self.request_release()
 
 
 class UploadLocks:
-    """Who has which upload in this process; storage knows it for all of them."""
+    """The locks that requests of this process hold; storage enforces them across processes."""
 
     def __init__(self, storage: ResumesUploads) -> None:
         self._storage = storage
-        self._here: dict[UUID, UploadLock] = {}
+        self._locks: dict[UUID, UploadLock] = {}
 
     @asynccontextmanager
-    async def take(self, upload_id: UUID) -> AsyncIterator[UploadLock]:
-        """Takes an upload over from whoever has it, for the time of the block. Raises UploadBusy or StorageError."""
-        async with self._during(upload_id, await self._held(upload_id)) as upload_lock:
+    async def acquire(self, upload_id: UUID) -> AsyncIterator[UploadLock]:
+        """Locks an upload for the time of the block, after the request that has it. Raises UploadBusy, StorageError."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + TIMEOUT_SECONDS
+        while clock() < deadline:
+            try:
+                staged = await self._open(upload_id, insistent=True)
+            except InUse:
+                await self._wait_for_release(upload_id, timeout_seconds=deadline - clock())
+            else:
+                async with self._hold(upload_id, staged) as upload_lock:
+                    yield upload_lock
+                return
+        raise UploadBusy
+
+    @asynccontextmanager
+    async def acquire_idle(self, upload_id: UUID) -> AsyncIterator[UploadLock]:
+        """Locks an upload that no request has. Raises InUse or StorageError."""
+        async with self._hold(upload_id, await self._open(upload_id, insistent=False)) as upload_lock:
             yield upload_lock
 
     @asynccontextmanager
-    async def take_idle(self, upload_id: UUID) -> AsyncIterator[UploadLock]:
-        """The same, but disturbs nobody. Raises InUse or StorageError."""
-        async with self._during(upload_id, await self._resumed(upload_id, insistent=False)) as upload_lock:
-            yield upload_lock
-
-    @asynccontextmanager
-    async def _during(self, upload_id: UUID, held: Resumable) -> AsyncIterator[UploadLock]:
-        self._here[upload_id] = upload_lock = UploadLock(held)
+    async def _hold(self, upload_id: UUID, staged: Resumable) -> AsyncIterator[UploadLock]:
+        self._locks[upload_id] = upload_lock = UploadLock(staged)
         try:
             yield upload_lock
         finally:
-            if self._here.get(upload_id) is upload_lock:
-                del self._here[upload_id]
+            if self._locks.get(upload_id) is upload_lock:
+                del self._locks[upload_id]
             try:
-                await in_thread(held.release)
+                await in_thread(staged.release)
             finally:
-                upload_lock.over.set()
+                upload_lock.released.set()
 
-    async def _held(self, upload_id: UUID) -> Resumable:
-        clock = asyncio.get_running_loop().time
-        latest = clock() + PATIENCE_SECONDS
-        while clock() < latest:
-            with suppress(InUse):
-                return await self._resumed(upload_id)
-            await self._let_go(upload_id, patience_seconds=latest - clock())
-        raise UploadBusy
-
-    async def _resumed(self, upload_id: UUID, *, insistent: bool = True) -> Resumable:
-        """A hold that nobody has any more, because its request ended while it was taken, would never end."""
-        held: list[Resumable] = []
+    async def _open(self, upload_id: UUID, *, insistent: bool) -> Resumable:
+        """Opens the bytes. When cancelled meanwhile, it releases them: nobody else would."""
+        opened: list[Resumable] = []
         try:
-            await in_thread(lambda: held.append(self._storage.resume(str(upload_id), insistent=insistent)))
+            await in_thread(lambda: opened.append(self._storage.resume(str(upload_id), insistent=insistent)))
         except asyncio.CancelledError:
-            for lost in held:
-                await in_thread(lost.release)
+            for staged in opened:
+                await in_thread(staged.release)
             raise
-        return held[0]
+        return opened[0]
 
-    async def _let_go(self, upload_id: UUID, *, patience_seconds: float) -> None:
-        """Asks who has the upload to let go, and waits until it is worth another try."""
-        upload_lock = self._here.get(upload_id)
-        if upload_lock is None:
+    async def _wait_for_release(self, upload_id: UUID, *, timeout_seconds: float) -> None:
+        """Asks the request that has the upload to release it, and waits until another try makes sense."""
+        upload_lock = self._locks.get(upload_id)
+        if upload_lock is None:  # it is one of another process, which storage has asked
             await asyncio.sleep(RETRY_SECONDS)
             return
-        upload_lock.let_go()
+        upload_lock.request_release()
         with suppress(TimeoutError):
-            await asyncio.wait_for(upload_lock.over.wait(), patience_seconds)
+            await asyncio.wait_for(upload_lock.released.wait(), timeout_seconds)
 
 
-async def _ended(*tasks: asyncio.Future[Any]) -> None:
-    """Ends tasks and waits until they have, however often it is cancelled meanwhile."""
+async def _cancel_all(*tasks: asyncio.Future[Any]) -> None:
+    """Cancels tasks and waits until they have ended, however often it is cancelled meanwhile."""
     for task in tasks:
         task.cancel()
     while not all(task.done() for task in tasks):

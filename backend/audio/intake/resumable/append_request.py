@@ -1,0 +1,82 @@
+"""What a request brings to a resumable upload, and whether it fits to what the upload has."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from audio.intake.incoming_upload import UploadEmpty, UploadTooLarge
+from audio.intake.ingest import Details
+from audio.intake.resumable.errors import LengthPassed, LengthRefused, OffsetMismatch
+from audio.intake.resumable.repository import Upload, UploadCreator
+from storage.contract import Piece
+
+T = TypeVar("T")
+
+
+class RequestBody(Protocol):
+    """The body of a request (see `api.http1.request_body.Body`); `declared_bytes` is its length, where declared."""
+
+    declared_bytes: int | None
+
+    def pump(self, sink: Callable[[Piece], None], *, end: Callable[[], T], saving: bool) -> Coroutine[Any, Any, T]:
+        """Feeds the sink, and calls `end` after the last byte. When `saving`, it feeds what a broken body brought."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checksum:
+    """The digest that the bytes of a request must have; `algorithm` is hashlib's name for it."""
+
+    algorithm: str
+    digest: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewUpload:
+    """An upload to create; `length_bytes` is None where the client declares it later."""
+
+    details: Details
+    file_type: str | None
+    length_bytes: int | None
+    creator: UploadCreator
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppendRequest:
+    """Bytes to append at `offset`. `length_bytes` is the length of the whole upload, where it is declared now."""
+
+    body: RequestBody
+    offset: int = 0
+    length_bytes: int | None = None
+    checksums: Sequence[Checksum] = ()
+
+    @property
+    def declared_end(self) -> int:
+        """The upload's size after this request, as far as the body's length is declared."""
+        return self.offset + (self.body.declared_bytes or 0)
+
+    def check(self, upload: Upload, *, size_bytes: int, limit_bytes: int) -> None:
+        """Checks the request against an upload that has `size_bytes`, before its body is read.
+
+        Raises OffsetMismatch, LengthRefused, LengthPassed, UploadEmpty or UploadTooLarge.
+        """
+        if self.offset != size_bytes:
+            raise OffsetMismatch(offset=size_bytes)
+        check_length(self.length_bytes, limit_bytes=limit_bytes)
+        if upload.length_bytes is not None and self.length_bytes not in {None, upload.length_bytes}:
+            raise LengthRefused("was already said, and stays")
+        if self.length_bytes is not None and self.length_bytes < self.offset:
+            raise LengthRefused("is less than what is there")
+        length = upload.length_bytes or self.length_bytes
+        if length is not None and self.declared_end > length:
+            raise LengthPassed(limit=length, received=self.declared_end)
+        if self.declared_end > limit_bytes:
+            raise UploadTooLarge(limit=limit_bytes, received=self.declared_end)
+
+
+def check_length(length_bytes: int | None, *, limit_bytes: int) -> None:
+    """Checks the declared length of an upload. Raises UploadEmpty or UploadTooLarge."""
+    if length_bytes == 0:
+        raise UploadEmpty
+    if length_bytes is not None and length_bytes > limit_bytes:
+        raise UploadTooLarge(limit=limit_bytes, received=length_bytes)
