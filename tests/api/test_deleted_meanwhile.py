@@ -10,7 +10,7 @@ import httpx
 import pytest
 import structlog
 
-from audio.processing.decoding import Decoder, Used
+from audio.processing.decoding import Decoder, ResourceUsage
 from audio.transcription.contract import Transcript
 from core.settings import Settings
 from storage.local.storage import LocalStorage
@@ -97,7 +97,7 @@ def moments(monkeypatch: pytest.MonkeyPatch) -> Moments:
     """Moments of which there is one before and after each job of a decoder."""
     moments, run = Moments(), Decoder.run
 
-    async def watched(decoder: Decoder, job: str, **arguments: Any) -> tuple[dict[str, Any], Used]:
+    async def watched(decoder: Decoder, job: str, **arguments: Any) -> tuple[dict[str, Any], ResourceUsage]:
         await moments.pass_by()
         answer = await run(decoder, job, **arguments)
         await moments.pass_by()

@@ -16,7 +16,7 @@ import pytest
 from audio.model.demuxers import DEMUXERS
 from audio.model.formats import WAV
 from audio.processing.decoder_process import SERVER, Sandbox, inspect_sandbox
-from audio.processing.decoding import Decoder, DecoderUnavailable, DecodingFailed, DecodingLimits, Used
+from audio.processing.decoding import Decoder, DecoderUnavailable, DecodingFailed, DecodingLimits, ResourceUsage
 from audio.processing.open_files import new_file, opened
 from audio.processing.probing import examine
 from tests.audio.conftest import format_of
@@ -325,7 +325,7 @@ async def test_an_impossible_recording_is_refused(attacked: Decoder, source: int
     """What a child says of a recording is taken only where a recording can be so."""
 
     class Lying(Decoder):
-        async def run(self, *_job: object, **_how: object) -> tuple[dict[str, object], Used]:
+        async def run(self, *_job: object, **_how: object) -> tuple[dict[str, object], ResourceUsage]:
             return await attacked.run(
                 "say", source=source, limits=LIMITS, answer=json.dumps({"result": whole_answer(**lie)})
             )

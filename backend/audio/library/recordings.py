@@ -120,7 +120,7 @@ class Recordings:
                 raise RetryRefused("is completed")
             if not await has_manifest(self.storage, recording.file_path):
                 raise RetryRefused("came in before Pegasus processed recordings")
-            if not await status.begin_again(session, recording, storage=self.storage):
+            if not await status.restart(session, recording, storage=self.storage):
                 raise RetryRefused("is being processed already")
         return recording
 

@@ -1,6 +1,6 @@
-"""Starting the program in decoder/, which this process never imports: as a server, or to report on its box.
+"""Starts the program in decoder/, which this process never imports: as a server, or to report on its sandbox.
 
-It has nothing of ours but its own code: none of the environment, no module's state, no connection.
+It inherits nothing but its own code: no environment, no module's state, no connection.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from pydantic import BaseModel, ValidationError
 log = structlog.get_logger(__name__)
 
 _BACKEND = Path(__file__).resolve().parents[2]
-_KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "OPENBLAS_CORETYPE")
-# Without PYTHON… and the like, and by a path of ours: what is imported beside untrusted bytes is no caller's choice.
+_PASSED_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "OPENBLAS_CORETYPE")
+# PYTHONPATH and the like are not passed: they would decide what is imported beside untrusted bytes.
 SERVER = """
 import sys
 sys.path.append(sys.argv[1])
@@ -34,7 +34,7 @@ report()
 
 
 class DecoderServer:
-    """The process that forks the children, and the socket over which it is given jobs."""
+    """The process that forks the children, and the socket over which it gets its jobs."""
 
     def __init__(self, program: str, *, niceness: int) -> None:
         self.control, theirs = socket.socketpair()
@@ -50,14 +50,14 @@ class DecoderServer:
             )
 
     def stop(self) -> None:
-        """Ends the server; its children end with those that wait for them."""
+        """Kills the server; its children end with the callers that wait for them."""
         self.control.close()
         self.process.kill()
         self.process.wait()
 
 
 class Sandbox(BaseModel):
-    """Which layers close the box that a recording is decoded in, on this machine."""
+    """Which layers of the decoder's sandbox work on this machine."""
 
     no_new_privs: bool = False
     seccomp: bool = False
@@ -66,19 +66,19 @@ class Sandbox(BaseModel):
 
 
 async def inspect_sandbox() -> Sandbox:
-    """Closes a box around a process that does nothing else, as it is closed around each child, and says what held."""
+    """Starts a process that does nothing but enter the sandbox as each child does, and returns which layers work."""
     process = await asyncio.create_subprocess_exec(
         *_command(_REPORT), stdin=DEVNULL, stdout=PIPE, cwd="/", env=_environment()
     )
     output, _ = await process.communicate()
     try:
-        box = Sandbox.model_validate_json(output)
-    except ValidationError:  # what it says itself stands on stderr
+        sandbox = Sandbox.model_validate_json(output)
+    except ValidationError:  # stderr has its own words
         log.warning("the decoder's box can't be closed", status=process.returncode)
         return Sandbox()
-    layers = box.model_dump()
+    layers = sandbox.model_dump()
     (log.info if all(layers.values()) else log.warning)("the decoder's box", **layers)
-    return box
+    return sandbox
 
 
 def _command(program: str, *arguments: str) -> list[str]:
@@ -86,5 +86,5 @@ def _command(program: str, *arguments: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    return kept | {"OPENBLAS_NUM_THREADS": "1"}  # a process that forks has no threads
+    passed = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
+    return passed | {"OPENBLAS_NUM_THREADS": "1"}  # a process that forks has no threads

@@ -1,7 +1,7 @@
-"""Decoding, always in a child that can be killed; nothing in this process ever parses an uploaded byte.
+"""Runs decoding jobs, always in a child that can be killed; this process never parses an uploaded byte.
 
 A small server (decoder/server.py) has the libraries loaded and forks a child for each job. A job has a socket of
-its own: whoever lets go of it, by being cancelled or killed, ends the child.
+its own: when its caller is cancelled or killed, that closes and the child ends.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from core.errors import PegasusError
 log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 10
-_BEGUN = b"+"
+_STARTED = b"+"
 _ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
 _PIECE_BYTES = 256 * 1024
 _REASON_CHARACTERS, _TRACE_CHARACTERS = 300, 20_000
@@ -32,10 +32,10 @@ _REASON_CHARACTERS, _TRACE_CHARACTERS = 300, 20_000
 
 @dataclass(frozen=True, kw_only=True)
 class DecodingLimits:
-    """What one job may use, the libraries included. `output_bytes` bounds the file that a job writes.
+    """What one job may use, the libraries included. `output_bytes` limits the file that a job writes.
 
-    The processor time is for any recording, and grows by `cpu_seconds_per_mib` with its size up to
-    `most_cpu_seconds`; the wall's grows as it does. An hour of speech takes 2 to 120 MiB, and some 5 s to decode.
+    A job has `cpu_seconds` of processor time, and for larger files `cpu_seconds_per_mib` more, up to
+    `most_cpu_seconds`; `wall_seconds` grow in proportion. An hour of speech has 2 to 120 MiB, and takes 5 s to decode.
     """
 
     cpu_seconds: int = 60
@@ -53,45 +53,45 @@ class DecodingLimits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Used:
-    """What a job's child has used; its peak memory is what was resident."""
+class ResourceUsage:
+    """What a job's child has used; its peak memory is the resident set."""
 
     cpu_seconds: float
     peak_memory_bytes: int
 
 
 class DecodingFailed(PegasusError):
-    """A recording can't be decoded, and why; another try would end alike. `reason` is a clause without a full stop."""
+    """A recording can't be decoded, and a retry wouldn't help. `reason` is a clause without a full stop."""
 
-    def __init__(self, reason: str, *, used: Used) -> None:
+    def __init__(self, reason: str, *, used: ResourceUsage) -> None:
         super().__init__(f"The recording can't be decoded: {reason}.")
         self.reason = reason
         self.used = used
 
 
 class DecoderUnavailable(PegasusError):
-    """The decoder itself doesn't run: the recording isn't to blame, and may be retried."""
+    """The decoder itself doesn't run; the recording may be retried."""
 
     def __init__(self) -> None:
         super().__init__("The decoder doesn't run on this machine: see the log.")
 
 
 class DecoderKilled(PegasusError):
-    """A job's processes were killed from outside, as where memory runs out: the recording may not be to blame."""
+    """A job's processes were killed from outside, as by the kernel without memory; the recording may be innocent."""
 
     def __init__(self) -> None:
         super().__init__("The process that decoded the recording was killed.")
 
 
 class Decoder:
-    """Runs decoding jobs; an asynchronous context that starts its server with the first job, and stops it."""
+    """Runs decoding jobs; an asynchronous context manager. Its server is started by the first job."""
 
     def __init__(self, *, niceness: int = 0, program: str = SERVER) -> None:
-        """`niceness` is added to that of this process for all decoding: see nice(2). `program` is the server's."""
+        """`niceness` is added to this process's for all decoding, see nice(2). `program` is the server's code."""
         self._niceness = niceness
         self._program = program
         self._server: DecoderServer | None = None
-        self._starting = asyncio.Lock()
+        self._server_lock = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -102,49 +102,49 @@ class Decoder:
         await self.stop()
 
     async def stop(self) -> None:
-        """Stops the server; another job would start it anew."""
+        """Stops the server; the next job starts another."""
         if self._server is not None:
             await self._stop(self._server)
 
     async def run(
         self, job: str, *, source: int, target: int | None = None, limits: DecodingLimits, **arguments: str | float
-    ) -> tuple[dict[str, Any], Used]:
-        """What the job `job` of decoder/jobs.py answers for the open file `source`, and what it used.
+    ) -> tuple[dict[str, Any], ResourceUsage]:
+        """Runs the job `job` of decoder/jobs.py on the open file `source`; returns its result and what it used.
 
-        `source` and `target` are descriptors, which stay the caller's; the job moves the position of both.
+        `source` and `target` are descriptors, which the caller closes; the job moves the position of both.
 
         Raises:
             DecodingFailed: it can't be decoded within the limits.
-            DecoderUnavailable: nothing could be tried.
-            DecoderKilled: somebody ended the job before it had an answer.
-            OSError: there is no room for what it writes.
+            DecoderUnavailable: no job can run.
+            DecoderKilled: the job was killed before it had a result.
+            OSError: the disk is full.
         """
         limits = limits.for_size(os.fstat(source).st_size)
         request = {"job": job, "limits": asdict(limits), "arguments": arguments}
         descriptors = [source] if target is None else [source, target]
-        for _ in range(2):  # a server that is found dead is started anew
-            server = await self._running()
-            answer = await _ask(server, json.dumps(request).encode(), descriptors, seconds=limits.wall_seconds)
+        for _ in range(2):  # a server that has died is started anew
+            server = await self._start()
+            answer = await _request(server, json.dumps(request).encode(), descriptors, seconds=limits.wall_seconds)
             if answer:
                 return _result(answer)
             await self._stop(server)
         raise DecoderUnavailable
 
-    async def _running(self) -> DecoderServer:
-        async with self._starting:
+    async def _start(self) -> DecoderServer:
+        async with self._server_lock:
             if self._server is None:
                 self._server = await asyncio.to_thread(DecoderServer, self._program, niceness=self._niceness)
             return self._server
 
     async def _stop(self, server: DecoderServer) -> None:
-        async with self._starting:
+        async with self._server_lock:
             if self._server is server:
                 self._server = None
                 await asyncio.to_thread(server.stop)
 
 
-async def _ask(server: DecoderServer, request: bytes, descriptors: Sequence[int], *, seconds: float) -> bytes:
-    """The job's answer; empty when the server is dead, or died before it could begin."""
+async def _request(server: DecoderServer, request: bytes, descriptors: Sequence[int], *, seconds: float) -> bytes:
+    """Sends a job and returns its answer; empty when the server is dead, or died before the job was started."""
     ours, theirs = socket.socketpair()
     with ours:
         ours.setblocking(False)
@@ -164,9 +164,9 @@ async def _ask(server: DecoderServer, request: bytes, descriptors: Sequence[int]
 
 
 class _Answer(BaseModel):
-    """What a keeper says when its child has ended. All but `used` is the child's word, and may be anything."""
+    """What a supervisor sends when its child has ended. All but `used` is the child's output: it isn't trusted."""
 
-    used: Used
+    used: ResourceUsage
     result: dict[str, Any] | None = None
     disk_full: bool = False
     unavailable: bool = False
@@ -175,30 +175,30 @@ class _Answer(BaseModel):
     trace: Annotated[str, AfterValidator(lambda text: _indented(text[:_TRACE_CHARACTERS]))] = ""
 
 
-def _result(answer: bytes) -> tuple[dict[str, Any], Used]:
-    """The answer begins with a + when a child was begun, and goes on with JSON when that has ended."""
-    if answer == _BEGUN:  # nobody was left to say how it ended
+def _result(answer: bytes) -> tuple[dict[str, Any], ResourceUsage]:
+    """The answer begins with a + when the job was started, and goes on with JSON when its child has ended."""
+    if answer == _STARTED:  # the supervisor was killed, too
         raise DecoderKilled
     try:
-        said = _Answer.model_validate_json(answer.removeprefix(_BEGUN))
+        result = _Answer.model_validate_json(answer.removeprefix(_STARTED))
     except ValidationError as error:
         raise DecoderUnavailable from error
-    if said.trace:
-        log.error("the decoder stumbled", reason=said.reason, trace=said.trace)
-    if said.unavailable:
+    if result.trace:
+        log.error("the decoder stumbled", reason=result.reason, trace=result.trace)
+    if result.unavailable:
         log.error("the decoder's box can't be closed, so nothing is decoded")
         raise DecoderUnavailable
-    if said.killed:
+    if result.killed:
         raise DecoderKilled
-    if said.disk_full:
+    if result.disk_full:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    if said.result is None:
-        raise DecodingFailed(said.reason, used=said.used)
-    return said.result, said.used
+    if result.result is None:
+        raise DecodingFailed(result.reason, used=result.used)
+    return result.result, result.used
 
 
 def _printable(text: str) -> str:
-    """Without what commands a terminal, begins a line of a log or is refused by a database."""
+    """Replaces control characters: they command terminals, break lines of a log, and a database refuses them."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 

@@ -1,4 +1,4 @@
-"""The quick step: a recording is decoded once, and what it is, how it looks and how browsers play it is kept."""
+"""The quick step: decodes a recording once, and stores its properties, waveform and playback variant."""
 
 import asyncio
 import tempfile
@@ -16,9 +16,9 @@ from audio.model.formats import HEAD_BYTES, AudioFormat, NotAudio, recognise
 from audio.model.manifest import Found, follow_row, read_manifest
 from audio.processing.decoding import Decoder, DecoderKilled, DecodingFailed, DecodingLimits
 from audio.processing.local_copy import store, stored_file
-from audio.processing.playback import Variant, make_playback, variant_due
+from audio.processing.playback import Variant, make_playback, variant_for
 from audio.processing.probing import Examined, examine
-from audio.processing.status import UNDER_WAY, Gone, commit_lazily, take_further
+from audio.processing.status import IN_PROGRESS, StaleRecording, advance_or_raise, commit_asynchronously
 from core.database.engine import Sessions
 from core.observability import metrics
 from storage.contract import Storage
@@ -30,64 +30,66 @@ VARIANT_TRIES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class ExaminationStep:
-    """Probes, draws and makes playable, `decoding` recordings at once."""
+    """Probes recordings and makes their artifacts. `decoding` limits how many at once."""
 
     sessions: Sessions
     storage: Storage
     decoder: Decoder
     decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
-    scratch: Path | None = None  # the folder for files that are made; None: the system's
+    scratch: Path | None = None  # the folder for temporary files; None: the system's
     limits: DecodingLimits = field(default_factory=DecodingLimits)
 
-    async def found(self, recording: AudioFile, *, is_all: bool) -> Found:
-        """What a recording is; it is decoded only where that isn't known yet. Where that `is_all`, it is completed.
+    async def run(self, recording: AudioFile, *, is_last: bool) -> Found:
+        """Returns a recording's properties; it is decoded only where its manifest lacks them.
 
-        Raises NotAudio, DecodingFailed, DecoderUnavailable, DecoderKilled, BytesMissing, Gone, or what another try may
-        overcome.
+        When this step `is_last`, the recording is completed with it.
+
+        Raises NotAudio, DecodingFailed, DecoderUnavailable, DecoderKilled, BytesMissing, StaleRecording, or what
+        another try may overcome.
         """
         manifest = await read_manifest(self.storage, recording.file_path)
-        found = manifest.found
-        if found is None:
+        properties = manifest.found
+        if properties is None:
             with metrics.step("examine"):
-                found = await self._examine(recording.file_path)
+                properties = await self._examine(recording.file_path)
         elif (recording.duration_seconds, recording.mime_type) == (
-            found.duration_seconds,
-            found.mime_type or manifest.mime_type,
+            properties.duration_seconds,
+            properties.mime_type or manifest.mime_type,
         ):
-            if is_all:
-                await take_further(self.sessions, recording.id, storage=self.storage, to=ProcessingStatus.COMPLETED)
-            return found  # else its worker was killed before the row could tell of it
-        await self._tell(recording, found, is_all=is_all)
-        return found
+            if is_last:
+                await advance_or_raise(self.sessions, recording.id, storage=self.storage, to=ProcessingStatus.COMPLETED)
+            return properties  # else its worker was killed before it could update the row
+        await self._save(recording, properties, is_last=is_last)
+        return properties
 
     async def _examine(self, path: str) -> Found:
-        """What it is; waveform and playback variant lie beside its bytes then."""
+        """Decodes a recording, stores waveform and playback variant, and returns its properties."""
         async with self.decoding, stored_file(self.storage, path, scratch=self.scratch) as file:
-            audio = await self._recognised(path)
+            audio = await self._recognise(path)
             examined = await examine(file, audio=audio, decoder=self.decoder, limits=self.limits)
-            variant = variant_due(audio, examined.probe)
+            variant = variant_for(audio, examined.probe)
             if variant is not None:
                 variant = await self._make_playable(path, file, audio=audio, variant=variant)
         await self.storage.replace(waveform_name(path), examined.waveform.to_json())
-        return _found(examined, variant)
+        return _properties(examined, variant)
 
-    async def _tell(self, recording: AudioFile, found: Found, *, is_all: bool) -> None:
-        """What was found goes into the manifest, with the recording's end where that is all, and then into the row."""
+    async def _save(self, recording: AudioFile, properties: Found, *, is_last: bool) -> None:
+        """Writes the properties, and the status when this step `is_last`, to the manifest and then to the row."""
         async with self.sessions() as session:
-            await commit_lazily(session)
+            await commit_asynchronously(session)
             locked = await repository.find_and_lock(session, recording.id, owner=None)
-            if locked is None or locked.processing_status not in UNDER_WAY:
-                raise Gone
-            locked.duration_seconds = found.duration_seconds
-            locked.mime_type = found.mime_type or locked.mime_type
+            if locked is None or locked.processing_status not in IN_PROGRESS:
+                raise StaleRecording
+            locked.duration_seconds = properties.duration_seconds
+            locked.mime_type = properties.mime_type or locked.mime_type
             await announce(session, recording.id, change="examined")
-            if is_all:
+            if is_last:
                 locked.processing_status = ProcessingStatus.COMPLETED
                 await announce(session, recording.id, change="progressed")
-            await follow_row(self.storage, locked, found=found)
+            await follow_row(self.storage, locked, found=properties)
             await session.commit()
 
-    async def _recognised(self, path: str) -> AudioFormat:
+    async def _recognise(self, path: str) -> AudioFormat:
         head = b"".join([piece async for piece in self.storage.read(path, stop=HEAD_BYTES)])
         audio = recognise(head)
         if audio is None:
@@ -95,7 +97,7 @@ class ExaminationStep:
         return audio
 
     async def _make_playable(self, path: str, file: Path, *, audio: AudioFormat, variant: Variant) -> Variant | None:
-        """Puts the variant beside the bytes; where it can't be made, the recording is no worse than it came."""
+        """Stores the variant beside the bytes; None where it can't be made, which leaves the recording as it came."""
         name = playback_name(path, extension=variant.audio.extension)
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             target = Path(folder) / f"playback.{variant.audio.extension}"
@@ -111,12 +113,12 @@ class ExaminationStep:
                     log.warning("the process that made a playback variant was killed", name=name)
             else:
                 return None
-            await self.storage.delete(name)  # what an earlier try may have left, perhaps half of it
+            await self.storage.delete(name)  # an earlier try may have written it, perhaps in part
             await in_thread(partial(store, target, self.storage, name))
         return variant
 
 
-def _found(examined: Examined, variant: Variant | None) -> Found:
+def _properties(examined: Examined, variant: Variant | None) -> Found:
     probe = examined.probe
     return Found(
         duration_seconds=probe.duration_seconds,

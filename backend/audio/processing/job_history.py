@@ -1,4 +1,4 @@
-"""What a job's headers keep of its way, for the next worker to find."""
+"""A job's history, which its headers carry from worker to worker."""
 
 import json
 from dataclasses import dataclass
@@ -11,9 +11,11 @@ from core.observability.trace_context import UNKNOWN, TraceContext
 
 @dataclass(frozen=True, kw_only=True)
 class JobHistory:
-    """How often a job's worker or decoder was killed, and how often it failed for a reason that counts.
+    """A job's failures by their kind; the fields but `origin` are keys of its headers.
 
-    Besides that, whether it is under way, how often another lane tried it, and the request that it comes from.
+    `killed`: how often its worker or decoder was killed. `unanswered`: how often its engine was busy or away. `failed`:
+    how often it failed unexpectedly. `under_way`: it is running. `earlier`: how many attempts were in other lanes.
+    `origin`: the trace of the request that it comes from.
     """
 
     killed: int = 0
@@ -25,7 +27,7 @@ class JobHistory:
 
     @classmethod
     def of(cls, queued: Queued) -> "JobHistory":
-        """The record as a worker finds it. Who had the job under way before, died of it."""
+        """The history of a job that was dequeued. If it is still marked as running, its last worker was killed."""
         headers: dict[str, Any] = queued.headers or {}
         return cls(
             killed=headers.get("killed", 0) + bool(headers.get("under_way")),
@@ -36,6 +38,6 @@ class JobHistory:
         )
 
     def as_json(self) -> str:
-        """The headers."""
+        """The job's headers."""
         counts = {name: value for name, value in vars(self).items() if name != "origin"}
         return json.dumps({name: value for name, value in counts.items() if value} | self.origin.named())

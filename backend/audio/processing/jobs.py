@@ -1,4 +1,4 @@
-"""A recording's job: how it is put into the queue, with the row and never without it."""
+"""Enqueues a recording's job, always together with its row."""
 
 import json
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from core.observability.trace_context import UNKNOWN, TraceContext
 
 
 class Lane(StrEnum):
-    """How long a recording's next step takes, and the name in the queue of those who take such jobs.
+    """PgQueuer's entrypoints, by how long a recording's next step takes.
 
-    Nothing that takes a moment (probe, waveform, playback variant) waits behind an engine that hears an hour of speech.
+    Quick steps (probe, waveform, playback variant) must not wait behind an engine that transcribes an hour of speech.
     """
 
     QUICK = "process"
@@ -24,37 +24,37 @@ class Lane(StrEnum):
 
 
 PARAMETERS = 6  # of PgQueuer's statement: $1 to $6
-# PgQueuer's own words: at most one job of a recording waits or runs, and a second one is left out without an error.
+# PgQueuer's statement: at most one job of a recording is queued or running; a second one is skipped without an error.
 ENQUEUE = QueryQueueBuilder(settings=NAMES).build_enqueue_query("skip").strip()
 
 
 def enqueue_with(first: str) -> str:
-    """PgQueuer's statement with our own, `first`, before it in one WITH: both are done or neither, in one round trip.
+    """PgQueuer's statement with the queries `first` in the same WITH: both succeed or neither, in one round trip.
 
     `first` is one or more named queries, as `entered AS (INSERT …)`, whose parameters begin at $7.
     """
     opening, with_, rest = ENQUEUE.partition("WITH ")
     if opening or not with_ or rest.startswith("RECURSIVE"):
-        raise AssertionError("This PgQueuer enqueues in another way.")  # its version is pinned, and a test looks
+        raise AssertionError("This PgQueuer enqueues in another way.")  # its version is pinned, and a test checks it
     return f"WITH {first}, {rest}"
 
 
 @dataclass(frozen=True)
 class Job:
-    """That a recording is to be processed, and the request that wants it."""
+    """The job of processing a recording, and the trace of the request that enqueues it."""
 
     recording_id: UUID
     origin: TraceContext = UNKNOWN
 
     @classmethod
     def of(cls, payload: bytes | None) -> "Job":
-        """The job whose payload that is. Raises ValueError."""
+        """Reads a job's payload. Raises ValueError."""
         return cls(UUID((payload or b"").decode()))
 
 
 def parameters(jobs: Sequence[Job]) -> tuple[list[object], ...]:
-    """What ENQUEUE wants of each: priority, entrypoint, payload, delay, what makes it one job, and headers."""
-    many, texts = len(jobs), [str(job.recording_id) for job in jobs]
+    """The parameters of ENQUEUE: for each job its priority, entrypoint, payload, delay, dedupe key and headers."""
+    count, texts = len(jobs), [str(job.recording_id) for job in jobs]
     payloads: list[object] = [text.encode() for text in texts]
     headers: list[object] = [json.dumps(named) if (named := job.origin.named()) else None for job in jobs]
-    return [0] * many, [Lane.QUICK] * many, payloads, [timedelta()] * many, [*texts], headers
+    return [0] * count, [Lane.QUICK] * count, payloads, [timedelta()] * count, [*texts], headers

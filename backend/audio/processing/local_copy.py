@@ -1,4 +1,4 @@
-"""Stored bytes as a file, for those who can't read them in pieces; and files as stored bytes."""
+"""Opens stored bytes as a local file, and stores a local file's bytes."""
 
 import tempfile
 from collections.abc import AsyncIterator
@@ -11,10 +11,10 @@ from storage.threads import in_thread
 
 @asynccontextmanager
 async def stored_file(storage: Storage, name: str, *, scratch: Path | None) -> AsyncIterator[Path]:
-    """A file with the bytes under `name`, for reading: the stored one where it lies on this machine, or a copy.
+    """A file with the bytes under `name`, for reading: the stored one where it lies on this machine, else a copy.
 
-    The copy lies in the folder `scratch`, or the system's for such files, and goes with the block. Raises StorageError,
-    and BytesMissing where the stored one is deleted before the block has opened it.
+    The copy lies in the folder `scratch` (None: the system's) and is removed after the block. Raises StorageError, and
+    BytesMissing where the stored file is deleted before the block has opened it.
     """
     if isinstance(storage, OpensLocally):
         with await storage.open_locally(name) as file:
@@ -35,7 +35,7 @@ async def stored_file(storage: Storage, name: str, *, scratch: Path | None) -> A
 
 
 def store(file: Path, storage: Storage, name: str) -> None:
-    """Keeps a file's bytes under `name`, durably. Blocks. Raises NameTaken or another StorageError."""
+    """Stores a file's bytes under `name`, durably. Blocks. Raises NameTaken or another StorageError."""
     staged = storage.stage()
     try:
         with file.open("rb") as source:

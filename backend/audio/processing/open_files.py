@@ -1,4 +1,4 @@
-"""Files for a child to read and write: it is given descriptors, and never a path."""
+"""Opens files for a child, which gets descriptors and never a path."""
 
 import os
 from collections.abc import AsyncIterator
@@ -7,12 +7,12 @@ from pathlib import Path
 
 from storage.threads import in_thread
 
-_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC  # a muxer returns to what it has written
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC  # a muxer seeks back in its output
 
 
 @asynccontextmanager
 async def opened(file: Path | int) -> AsyncIterator[int]:
-    """A descriptor to read `file`; one that is given stays open. Raises OSError."""
+    """A descriptor to read `file`; a descriptor is passed through and stays open. Raises OSError."""
     if isinstance(file, int):
         yield file
         return
@@ -25,7 +25,7 @@ async def opened(file: Path | int) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def new_file(path: Path) -> AsyncIterator[int]:
-    """A descriptor of the file that is made at `path`, readable by nobody else; after an exception it is gone again.
+    """A descriptor of a new file at `path` with mode 0600; after an exception the file is removed.
 
     Raises FileExistsError, OSError.
     """

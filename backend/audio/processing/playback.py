@@ -1,4 +1,4 @@
-"""Which recordings browsers can't play or seek in as they are, and the variant that they can.
+"""Decides which recordings browsers can't play or seek in, and makes a variant that they can.
 
 The original is never touched. Playable means by the current Chrome, Firefox and Safari (MDN, "Media container formats"
 and "Web audio codec guide"; Ogg in Safari since 18.4).
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from audio.model.demuxers import DEMUXERS
 from audio.model.formats import FLAC, M4A, MP3, WEBM, AudioFormat
-from audio.processing.decoding import Decoder, DecodingLimits, Used
+from audio.processing.decoding import Decoder, DecodingLimits, ResourceUsage
 from audio.processing.open_files import new_file, opened
 from audio.processing.probing import Probe
 
@@ -25,8 +25,8 @@ _PLAYABLE = {
     "flac": frozenset({"flac"}),
     "webm": frozenset({"opus", "vorbis"}),
 }
-# Codecs that every browser decodes, each with the container and FFmpeg's muxer in which it can also seek. FLAC is not
-# among them: out of another container it states no length until it is encoded anew, which loses nothing.
+# Codecs that every browser decodes, each with a container in which it can also seek, and FFmpeg's muxer for that. FLAC
+# isn't among them: copied from another container it states no length. Encoding it again is lossless.
 _REMUXED = {
     "aac": (M4A, "ipod"),
     "mp3": (MP3, "mp3"),
@@ -38,14 +38,14 @@ _MOST_CHANNELS = 8  # RFC 9639; no browser plays more
 
 @dataclass(frozen=True)
 class Variant:
-    """How a recording becomes playable: `audio` is what comes out. Without a `muxer` it is encoded anew, as FLAC."""
+    """A playable variant: its format, and the muxer that copies the packets; without one it is encoded as FLAC."""
 
     audio: AudioFormat
     muxer: str | None = None
 
 
-def variant_due(audio: AudioFormat, probe: Probe) -> Variant | None:
-    """The variant that a recording needs; None when browsers play and seek it as it is, or nothing would help."""
+def variant_for(audio: AudioFormat, probe: Probe) -> Variant | None:
+    """The variant that a recording needs; None when browsers play and seek the original, or no variant would help."""
     if probe.seekable and probe.codec in _PLAYABLE.get(audio.name, ()):
         return None
     if probe.codec in _REMUXED:
@@ -61,12 +61,12 @@ async def make_playback(
     variant: Variant,
     decoder: Decoder,
     limits: DecodingLimits,
-) -> Used:
+) -> ResourceUsage:
     """Writes the playback variant of the recording in `file` to the new file `target`, not yet durably.
 
     Raises:
-        DecodingFailed: it can't be made within the limits, and why; `target` isn't there then.
-        DecoderUnavailable, DecoderKilled, OSError: it wasn't tried.
+        DecodingFailed: it can't be made within the limits; `target` is removed.
+        DecoderUnavailable, DecoderKilled, OSError: see `Decoder.run`.
     """
     job, arguments = ("remux", {"muxer": variant.muxer}) if variant.muxer else ("transcode", {})
     async with opened(file) as source, new_file(target) as written:

@@ -1,28 +1,28 @@
-"""What a recording is, found out by decoding all of it."""
+"""Examines a recording by decoding all of it."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from audio.model.demuxers import DEMUXERS
 from audio.model.formats import AudioFormat
-from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits, Used
+from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits, ResourceUsage
 from audio.processing.open_files import opened
 from audio.processing.waveform import Waveform
 
-_FULL_LOOK = 0.5  # of the processor time; the rest is for a coarser one
+_FULL_PASS_SHARE = 0.5  # of the processor time; the rest is for a coarser pass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """What a recording is. The duration is that of its decoded samples, whatever a header says.
+    """Properties of a recording. The duration is that of its decoded samples, whatever a header says.
 
-    `codec` is FFmpeg's name for it, `bit_rate` in bits per second that of the sound alone. `silent`: it is never louder
-    than Waveform.SILENCE_LEVEL. `seekable`: a player can jump about in the file as it is. `damaged`: some of it could
-    not be read, and what could was taken. `coarse`: too long to be decoded whole, so that a part stands for all of it.
+    `codec` is FFmpeg's name, `bit_rate` in bits per second that of the audio alone. `silent`: it is never louder than
+    Waveform.SILENCE_LEVEL. `seekable`: players can seek in the file as it is. `damaged`: some packets couldn't be
+    decoded. `coarse`: it is too long to be decoded whole, so the values are estimated from samples of it.
     """
 
     duration_seconds: float
@@ -39,15 +39,15 @@ class Probe:
 
 @dataclass(frozen=True, kw_only=True)
 class Examined:
-    """A recording's probe and waveform, from one pass, and what that took."""
+    """A recording's probe and waveform, from one pass, and the resources that it used."""
 
     probe: Probe
     waveform: Waveform
-    used: Used
+    used: ResourceUsage
 
 
 class _Answer(BaseModel):
-    """What a child says of a recording. Whoever has got hold of it may say anything, but only within these bounds."""
+    """A child's answer. A recording may have taken the child over, so each value is checked against bounds."""
 
     model_config = ConfigDict(strict=True)
 
@@ -64,29 +64,25 @@ class _Answer(BaseModel):
 
 
 async def examine(file: Path | int, *, audio: AudioFormat, decoder: Decoder, limits: DecodingLimits) -> Examined:
-    """Probes the recording in `file`, a path or a descriptor open for reading, and draws its waveform.
+    """Probes the recording in `file`, a path or a descriptor open for reading, and computes its waveform.
 
     Raises:
-        DecodingFailed: it can't be decoded within the limits, and why.
-        DecoderUnavailable, DecoderKilled, OSError: it wasn't tried.
+        DecodingFailed: it can't be decoded within the limits.
+        DecoderUnavailable, DecoderKilled, OSError: see `Decoder.run`.
     """
     async with opened(file) as source:
-        cpu_seconds = limits.for_size(os.fstat(source).st_size).cpu_seconds * _FULL_LOOK
+        cpu_seconds = limits.for_size(os.fstat(source).st_size).cpu_seconds * _FULL_PASS_SHARE
         result, used = await decoder.run(
             "examine", source=source, limits=limits, demuxer=DEMUXERS[audio.name], cpu_seconds=cpu_seconds
         )
-    answer = _checked(result, used)
+    try:
+        answer = _Answer.model_validate(result)
+    except ValidationError as error:
+        raise DecodingFailed("the decoder's answer is none", used=used) from error
     waveform = Waveform(
         sample_rate_hz=answer.sample_rate_hz, samples_per_pixel=answer.samples_per_pixel, data=tuple(answer.data)
     )
     return Examined(probe=_probe(answer, waveform, audio), waveform=waveform, used=used)
-
-
-def _checked(result: dict[str, Any], used: Used) -> _Answer:
-    try:
-        return _Answer.model_validate(result)
-    except ValidationError as error:
-        raise DecodingFailed("the decoder's answer is none", used=used) from error
 
 
 def _probe(answer: _Answer, waveform: Waveform, audio: AudioFormat) -> Probe:

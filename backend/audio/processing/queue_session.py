@@ -1,10 +1,10 @@
-"""A worker's time on one connection: what becomes of each job that PgQueuer hands to it.
+"""One connection of a worker to the queue: runs each job that PgQueuer dequeues, and decides about retries.
 
 PgQueuer gives a killed worker's jobs to others once its heartbeat has failed, and doesn't count how often that
-happened. So the job's record keeps it, and how often the decoder alone was killed: what is killed every time ends as
-failed, and meanwhile runs alone.
+happened. So the job's history counts it, and how often the decoder alone was killed. Such a job is a suspect: it runs
+alone, and fails after `RetryPolicy.kills` times.
 
-A job goes from lane to lane as one row, so that there is never more than one for a recording.
+A job moves from lane to lane as one row, so that there is never more than one for a recording.
 """
 
 import asyncio
@@ -33,21 +33,21 @@ from storage.contract import StorageError
 
 log = structlog.get_logger(__name__)
 BATCH = 4
-UNFORESEEN = "Processing failed for a reason that nobody foresaw; the server's log has more."
+UNEXPECTED_ERROR = "Processing failed for a reason that nobody foresaw; the server's log has more."
 KILLED = "Processing this recording was killed {times} times, so it isn't tried again."
-_NOTE = f"UPDATE {JOBS} SET headers = $2, entrypoint = $4 WHERE id = $1 AND queue_manager_id = $3 RETURNING id"  # noqa: S608
+_SAVE_HISTORY = f"UPDATE {JOBS} SET headers = $2, entrypoint = $4 WHERE id = $1 AND queue_manager_id = $3 RETURNING id"  # noqa: S608
 
 
-OUTAGES = (DecoderUnavailable, DatabaseProblem, StorageError, OSError)  # no recording is to blame: never counted
+OUTAGES = (DecoderUnavailable, DatabaseProblem, StorageError, OSError)  # not caused by a recording: never counted
 ENGINE_FAILURES = (EngineBusy, EngineUnreachable)
 
 
-class _BrokenOff(Exception):
+class _SessionCancelled(Exception):
     """The worker stops, or has lost its connection."""
 
 
 class QueueSession:
-    """Takes jobs over one connection until that breaks or `take_no_more` is called."""
+    """Runs jobs over one connection until that breaks or `drain` is called."""
 
     def __init__(
         self,
@@ -60,108 +60,102 @@ class QueueSession:
     ) -> None:
         self._queue = queue_on(connection)
         self._processing = processing
-        self._patience = retry_policy
+        self._retry_policy = retry_policy
         self._concurrency = concurrency
-        self._enough = asyncio.Event()
+        self._cancelled = asyncio.Event()
         self._manager = QueueManager(self._queue, channel=CHANNEL)
-        if Lane.QUICK not in lanes:  # who is busy for minutes needn't ask ten times a second
+        if Lane.QUICK not in lanes:  # a job takes minutes, so ten polls a second aren't needed
             self._manager.min_dequeue_poll_interval = retry_policy.poll
         for lane in lanes:
             self._manager.entrypoint(lane, accepts_context=False, on_failure="hold")(self._handle)
 
     @property
     def id(self) -> UUID:
-        """Under which its jobs are held."""
+        """PgQueuer's id of the worker that has picked a job."""
         return self._manager.queue_manager_id
 
     async def work(self) -> None:
-        """Returns when the last of its jobs has ended or gone back. Raises PgqException, or what the driver raises."""
+        """Returns when all of its jobs have ended or are queued again. Raises PgqException, or the driver's errors."""
         await self._manager.run(
-            dequeue_timeout=self._patience.poll,
+            dequeue_timeout=self._retry_policy.poll,
             batch_size=BATCH,
             max_concurrent_tasks=2 * BATCH,
-            heartbeat_timeout=self._patience.heartbeat,
+            heartbeat_timeout=self._retry_policy.heartbeat,
             shutdown_on_listener_failure=True,
             log_aggregation_interval=timedelta(),
         )
 
-    def take_no_more(self) -> None:
-        """Lets what is under way end, and gives back what hasn't begun."""
+    def drain(self) -> None:
+        """Takes no more jobs; running ones go on, and those that haven't started are queued again."""
         self._manager.shutdown.set()
 
-    def break_off(self) -> None:
-        """Gives everything back."""
+    def cancel(self) -> None:
+        """Cancels all jobs, which are queued again."""
         self._manager.shutdown.set()
-        self._enough.set()
+        self._cancelled.set()
 
     async def _handle(self, queued: Queued) -> None:
-        """Ends well, or asks PgQueuer for another try: it would throw a cancelled or a failed job away."""
-        record = JobHistory.of(queued)
+        """Runs a job, or raises RetryRequested: PgQueuer would delete a job that is cancelled or raises otherwise."""
+        history = JobHistory.of(queued)
         try:
-            async with self._concurrency.seat(Lane(queued.entrypoint), alone=record.killed > 0):
+            async with self._concurrency.slot(Lane(queued.entrypoint), alone=history.killed > 0):
                 if not self._manager.shutdown.is_set():
-                    with self._told(queued, record):
-                        await self._settle(queued, record)
+                    with _log_context(queued, history):
+                        await self._run_job(queued, history)
                     return
         except asyncio.CancelledError:
             log.warning("a job was broken off", job=queued.id)
         raise RetryRequested(reason="the worker stops")
 
-    @contextmanager
-    def _told(self, queued: Queued, record: JobHistory) -> Iterator[None]:
-        """What is logged and traced inside of the block bears where the recording came from."""
-        origin, recording_id = record.origin, Job.of(queued.payload).recording_id
-        logged = {} if origin.request_id is None else {"request_id": origin.request_id}
-        of_it = job_span(f"job {queued.entrypoint}", traceparent=origin.traceparent, recording_id=recording_id)
-        with structlog.contextvars.bound_contextvars(**logged), of_it:
-            yield
-
-    async def _settle(self, queued: Queued, record: JobHistory) -> None:
+    async def _run_job(self, queued: Queued, history: JobHistory) -> None:
         recording_id, lane = Job.of(queued.payload).recording_id, Lane(queued.entrypoint)
-        if record.killed >= self._patience.kills:
-            await self._processing.fail(recording_id, KILLED.format(times=record.killed))
+        if history.killed >= self._retry_policy.kills:
+            await self._processing.fail(recording_id, KILLED.format(times=history.killed))
             return
-        if not await self._note(queued, replace(record, under_way=True)):
-            raise RetryRequested(reason="another worker has it by now")  # ending well would take it from that one
+        if not await self._save_history(queued, replace(history, under_way=True)):
+            raise RetryRequested(reason="another worker has it by now")  # to return would delete it
         try:
-            onward = await self._processed(recording_id, lane)
-        except _BrokenOff:
-            await self._note(queued, record)
+            next_lane = await self._process(recording_id, lane)
+        except _SessionCancelled:
+            await self._save_history(queued, history)
             raise RetryRequested(reason="the worker stops") from None
-        except Exception as error:  # noqa: BLE001 - whatever it is, the job goes on
-            record = _counted(record, error)
-            await self._note(queued, record)
-            await self._after(error, queued, record, recording_id)
+        except Exception as error:  # noqa: BLE001 - any error is counted and retried
+            history = _count_failure(history, error)
+            await self._save_history(queued, history)
+            await self._fail_or_retry(queued, history, error)
             return
-        if onward is not None:
-            await self._note(queued, JobHistory(earlier=queued.attempts + 1, origin=record.origin), lane=onward)
+        if next_lane is not None:
+            await self._save_history(
+                queued, JobHistory(earlier=queued.attempts + 1, origin=history.origin), lane=next_lane
+            )
             raise RetryRequested(reason="it goes on in another lane")
 
-    async def _note(self, queued: Queued, record: JobHistory, *, lane: Lane | None = None) -> bool:
-        """Puts the record into the job, and the job into a lane; False where it isn't this worker's any more."""
-        noted = (queued.id, record.as_json(), queued.queue_manager_id, lane or queued.entrypoint)
-        return bool(await self._queue.driver.fetch(_NOTE, *noted))
+    async def _save_history(self, queued: Queued, history: JobHistory, *, lane: Lane | None = None) -> bool:
+        """Updates the job's headers and lane; False where another worker has it by now."""
+        values = (queued.id, history.as_json(), queued.queue_manager_id, lane or queued.entrypoint)
+        return bool(await self._queue.driver.fetch(_SAVE_HISTORY, *values))
 
-    async def _processed(self, recording_id: UUID, lane: Lane) -> Lane | None:
-        """The lane in which it goes on. Raises _BrokenOff, or what the processing raises."""
+    async def _process(self, recording_id: UUID, lane: Lane) -> Lane | None:
+        """Runs the pipeline, and returns the next lane. Raises _SessionCancelled, or as `Pipeline.process`."""
         work = asyncio.create_task(self._processing.process(recording_id, lane=lane))
-        enough = asyncio.create_task(self._enough.wait())
+        cancelled = asyncio.create_task(self._cancelled.wait())
         try:
-            await asyncio.wait({work, enough}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, cancelled}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                raise _BrokenOff
+                raise _SessionCancelled
             return work.result()
         finally:
-            for task in (work, enough):
+            for task in (work, cancelled):
                 task.cancel()
-            await asyncio.wait({work, enough})
+            await asyncio.wait({work, cancelled})
             if not work.cancelled():
-                work.exception()  # where it was broken off, nobody else asks how it ended
+                work.exception()  # marks it as retrieved, where it isn't returned
 
-    async def _after(self, error: Exception, queued: Queued, record: JobHistory, recording_id: UUID) -> None:
-        """Fails the recording where that was the last try. Raises RetryRequested where it wasn't."""
-        reason = str(error) if isinstance(error, PegasusError) else UNFORESEEN
-        if record.failed >= self._patience.tries or record.unanswered >= self._patience.engine_tries:
+    async def _fail_or_retry(self, queued: Queued, history: JobHistory, error: Exception) -> None:
+        """Fails the recording after the last try. Raises RetryRequested before."""
+        recording_id = Job.of(queued.payload).recording_id
+        reason = str(error) if isinstance(error, PegasusError) else UNEXPECTED_ERROR
+        if history.failed >= self._retry_policy.tries or history.unanswered >= self._retry_policy.engine_tries:
             await self._processing.fail(recording_id, reason)
             return
         log.warning(
@@ -170,18 +164,28 @@ class QueueSession:
             reason=str(error),
             exc_info=None if isinstance(error, PegasusError) else error,
         )
-        asked = error.retry_after_seconds if isinstance(error, EngineBusy) else None
-        attempts = max(0, queued.attempts - record.earlier)
-        delay = self._patience.delay(attempts) if asked is None else timedelta(seconds=asked)
-        raise RetryRequested(min(delay, self._patience.longest_delay), reason=type(error).__name__)
+        retry_after = error.retry_after_seconds if isinstance(error, EngineBusy) else None
+        attempts = max(0, queued.attempts - history.earlier)
+        delay = self._retry_policy.delay(attempts) if retry_after is None else timedelta(seconds=retry_after)
+        raise RetryRequested(min(delay, self._retry_policy.longest_delay), reason=type(error).__name__)
 
 
-def _counted(record: JobHistory, error: Exception) -> JobHistory:
-    """The record with what went wrong, which counts by its kind: an outage between two tries is none of them."""
+@contextmanager
+def _log_context(queued: Queued, history: JobHistory) -> Iterator[None]:
+    """Log lines and spans inside of the block bear the request that the recording comes from."""
+    origin, recording_id = history.origin, Job.of(queued.payload).recording_id
+    variables = {} if origin.request_id is None else {"request_id": origin.request_id}
+    span = job_span(f"job {queued.entrypoint}", traceparent=origin.traceparent, recording_id=recording_id)
+    with structlog.contextvars.bound_contextvars(**variables), span:
+        yield
+
+
+def _count_failure(history: JobHistory, error: Exception) -> JobHistory:
+    """The history with a failure counted by its kind. Outages don't count."""
     if isinstance(error, OUTAGES):
-        return record
+        return history
     if isinstance(error, DecoderKilled):
-        return replace(record, killed=record.killed + 1)
+        return replace(history, killed=history.killed + 1)
     if isinstance(error, ENGINE_FAILURES):
-        return replace(record, unanswered=record.unanswered + 1)
-    return replace(record, failed=record.failed + 1)
+        return replace(history, unanswered=history.unanswered + 1)
+    return replace(history, failed=history.failed + 1)

@@ -1,4 +1,4 @@
-"""How often and after how long something is tried again."""
+"""How often and after how long a job is retried."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,10 +6,10 @@ from datetime import timedelta
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How a worker waits. Database, storage and decoder are waited for without end.
+    """A worker's retries. Outages of the database, storage or decoder are waited for without a limit.
 
-    `kills` is how often a job's worker or decoder may be killed, `tries` how often one may fail in a way that nobody
-    foresaw, `engine_tries` how often an engine may be busy or away. A worker that was silent for `heartbeat` counts as
+    `kills` is how often a job's worker or decoder may be killed, `tries` how often it may fail unexpectedly,
+    `engine_tries` how often its engine may be busy or away. A worker without a heartbeat for `heartbeat` counts as
     dead; one that stops gives its jobs `drain_seconds` to end.
     """
 
@@ -24,5 +24,5 @@ class RetryPolicy:
     drain_seconds: float = 10
 
     def delay(self, attempts: int) -> timedelta:
-        """How long to wait after so many tries: twice as long each time."""
+        """How long to wait after `attempts` tries: exponential backoff."""
         return min(self.first_delay * (1 << min(attempts, 20)), self.longest_delay)

@@ -1,4 +1,4 @@
-"""A recording as an engine on this machine hears it: mono samples in a file, decoded as everything is in a child."""
+"""Decodes a recording, in a child, into a file of mono samples for an engine on this machine."""
 
 import tempfile
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ _LIMITS = DecodingLimits(output_bytes=(LONGEST_SECONDS + 60) * SAMPLES_HERTZ * S
 
 @dataclass(frozen=True, kw_only=True)
 class SampleFiles:
-    """Writes samples into the folder `scratch`; None: the system's for such files."""
+    """Writes samples into the folder `scratch`; None: the system's folder for temporary files."""
 
     decoder: Decoder
     scratch: Path | None
@@ -26,7 +26,7 @@ class SampleFiles:
 
     @asynccontextmanager
     async def of(self, recording: Path) -> AsyncIterator[Path]:
-        """A file of samples as the engines' contract describes them, which goes with the block.
+        """A file of samples as the engines' contract describes them, removed after the block.
 
         Raises NotAudio, DecodingFailed, DecoderUnavailable, DecoderKilled, OSError.
         """

@@ -1,4 +1,4 @@
-"""How far a recording has come: each step of the walk is one UPDATE that only the first of two who try it makes.
+"""A recording's status: each transition is one UPDATE, which succeeds for only one of two concurrent workers.
 
 uploaded → transcribing → improving → completed, or from any of them → failed; without an engine uploaded → completed.
 """
@@ -20,11 +20,12 @@ from core.errors import PegasusError
 from core.observability.trace_context import TraceContext
 from storage.contract import Storage
 
-UNDER_WAY = (ProcessingStatus.UPLOADED, ProcessingStatus.TRANSCRIBING, ProcessingStatus.IMPROVING)
-# Uploads don't wait while the disk takes in what a crash of PostgreSQL may as well undo: the job's end, which is
-# committed later and so isn't kept without it. Whoever numbers events makes durable what these tell of.
-_LAZILY = text("SET LOCAL synchronous_commit = off")
-_NO_TRACE: dict[str, Any] = {"processing_status": ProcessingStatus.UPLOADED, "error_message": None}
+IN_PROGRESS = (ProcessingStatus.UPLOADED, ProcessingStatus.TRANSCRIBING, ProcessingStatus.IMPROVING)
+# Without waiting for the disk, so that uploads don't wait for it either. A crash of PostgreSQL may undo such a commit,
+# but then undoes the later commit of the job's end as well, so the job runs again. The commit that numbers the events
+# is synchronous, which makes these durable before anyone hears of them.
+_ASYNCHRONOUS_COMMIT = text("SET LOCAL synchronous_commit = off")
+_INITIAL_VALUES: dict[str, Any] = {"processing_status": ProcessingStatus.UPLOADED, "error_message": None}
 
 
 async def advance(
@@ -36,54 +37,54 @@ async def advance(
     to: ProcessingStatus,
     **changes: object,
 ) -> bool:
-    """Takes a recording from one of the states `since` into the state `to`, with other columns' values, and commits.
+    """Sets a recording's status from one of `since` to `to`, with other columns' values, and commits.
 
-    Its manifest follows before the commit. False when it isn't in such a state any more, or isn't there.
+    Its manifest is written before the commit. False when it has another status, or was deleted.
     """
-    await commit_lazily(session)
+    await commit_asynchronously(session)
     step = update(AudioFile).where(AudioFile.id == recording_id, AudioFile.processing_status.in_(since))
-    taken = await session.scalar(announcing(step.values(processing_status=to, **changes), change="progressed"))
-    if taken is not None and (recording := await repository.find(session, recording_id, owner=None)) is not None:
+    advanced_id = await session.scalar(announcing(step.values(processing_status=to, **changes), change="progressed"))
+    if advanced_id is not None and (recording := await repository.find(session, recording_id, owner=None)) is not None:
         await renew_manifest(storage, recording)
     await session.commit()
-    return taken is not None
+    return advanced_id is not None
 
 
-async def commit_lazily(session: AsyncSession) -> None:
-    """Lets this transaction's commit wait for no disk: for what a job does, and does again should it be lost."""
-    await session.execute(_LAZILY)
+async def commit_asynchronously(session: AsyncSession) -> None:
+    """Lets this transaction's commit not wait for the disk: for changes that a job repeats when they are lost."""
+    await session.execute(_ASYNCHRONOUS_COMMIT)
 
 
-class Gone(PegasusError):
-    """The recording was deleted, or somebody else has taken it further."""
+class StaleRecording(PegasusError):
+    """The recording was deleted, or another worker has changed its status."""
 
 
-async def take_further(
+async def advance_or_raise(
     sessions: Sessions,
     recording_id: UUID,
     *,
     storage: Storage,
-    since: Collection[ProcessingStatus] = UNDER_WAY,
+    since: Collection[ProcessingStatus] = IN_PROGRESS,
     to: ProcessingStatus,
     **changes: object,
 ) -> None:
-    """As `advance`, where whoever does it can't go on otherwise. Raises Gone."""
+    """As `advance`, but raises StaleRecording where that returns False."""
     async with sessions() as session:
         if not await advance(session, recording_id, storage=storage, since=since, to=to, **changes):
-            raise Gone
+            raise StaleRecording
 
 
-async def begin_again(session: AsyncSession, recording: AudioFile, *, storage: Storage) -> bool:
-    """Puts a recording, which `session` has locked, back to where it was when it came in, and commits.
+async def restart(session: AsyncSession, recording: AudioFile, *, storage: Storage) -> bool:
+    """Resets a recording, which `session` has locked, to uploaded, enqueues a job for it, and commits.
 
-    False, with nothing changed, when a job of it waits or runs.
+    False, with nothing changed, when a job of it is queued or running.
     """
     connection = await driver_connection(session)
     queued = await connection.fetch(ENQUEUE, *parameters([Job(recording.id, TraceContext.here())]))
     if not queued:
         await session.rollback()
         return False
-    for column, value in _NO_TRACE.items():
+    for column, value in _INITIAL_VALUES.items():
         setattr(recording, column, value)
     await announce(session, recording.id, change="progressed")
     await renew_manifest(storage, recording)

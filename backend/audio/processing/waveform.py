@@ -1,4 +1,4 @@
-"""A recording's outline, as people see it: the lowest and the highest sample of each stretch."""
+"""A recording's waveform: the lowest and the highest sample of each section."""
 
 import json
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ LARGEST_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Waveform:
-    """Pairs of levels, each for `samples_per_pixel` samples over all channels; the last may stand for fewer.
+    """Pairs of levels, each for `samples_per_pixel` samples over all channels; the last may cover fewer.
 
-    `data` has the lowest and the highest by turns, of 16 bits: at 8 a quiet voice memo would be a staircase. There are
-    at most 4,096 pairs, since `samples_per_pixel` doubles with the length, so any recording is drawn in one piece and
-    sent in 60 kB.
+    `data` alternates the lowest and the highest level, of 16 bits: with 8 a quiet voice memo would look like stairs.
+    There are at most 4,096 pairs, since `samples_per_pixel` doubles with the length, so that a waveform has at most
+    60 kB.
     """
 
     BITS: ClassVar = 16
     MOST_PAIRS: ClassVar = 4096
-    SILENCE_LEVEL: ClassVar = 32  # -60 dB of full scale: dither and what a codec makes of nothing
+    SILENCE_LEVEL: ClassVar = 32  # -60 dB of full scale: dither and a codec's noise in silence
 
     sample_rate_hz: int
     samples_per_pixel: int
@@ -42,5 +42,5 @@ class Waveform:
         }
 
     def to_json(self) -> bytes:
-        """The same as bytes."""
+        """The same, encoded."""
         return json.dumps(self.to_dict(), separators=(",", ":")).encode()

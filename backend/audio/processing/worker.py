@@ -1,4 +1,4 @@
-"""Takes jobs from the queue and processes their recordings, until it is told to stop."""
+"""Takes jobs from the queue and processes their recordings, until it is stopped."""
 
 import asyncio
 import logging
@@ -21,25 +21,26 @@ from core.observability.logging import log_failure
 
 log = structlog.get_logger(__name__)
 SLOW_CONCURRENCY = 4  # an engine that is busy says so, or takes one after the other
-KEPT_LOG = "7 days"
-# Besides what this worker held when its connection broke, what PgQueuer put aside: a job that it could not return.
-_TAKE_BACK = (
+LOG_RETENTION = "7 days"
+# The jobs that this worker had when its connection broke, and those that PgQueuer has marked as failed because it
+# couldn't queue them again.
+_REQUEUE = (
     f"UPDATE {JOBS} AS job SET status = 'queued', queue_manager_id = NULL, execute_after = now(), updated = now(),"  # noqa: S608
     " headers = headers - 'under_way' WHERE entrypoint = ANY($1)"
     " AND (status = 'failed' OR (status = 'picked' AND queue_manager_id = $2))"
     f" AND NOT EXISTS (SELECT FROM {JOBS} AS other WHERE other.dedupe_key = job.dedupe_key AND other.id <> job.id"
     " AND other.status IN ('queued', 'picked'))"
 )
-# What a crash of PostgreSQL takes back of these comes again: a job that is done once more finds everything done.
-_LAZY = "SET synchronous_commit = off"
-_TRIM_LOG = f"DELETE FROM {LOG} WHERE created < now() - interval '{KEPT_LOG}'"  # noqa: S608
+# A crash of PostgreSQL may undo such a commit. The job then runs again, and each step sees that it was done.
+_ASYNCHRONOUS_COMMIT = "SET synchronous_commit = off"
+_TRIM_LOG = f"DELETE FROM {LOG} WHERE created < now() - interval '{LOG_RETENTION}'"  # noqa: S608
 
 
 @dataclass(kw_only=True)
 class Worker:
-    """Works on the queue in the database at `address`, over connections of its own: such that may listen.
+    """Works on the queue in the database at `address`, over connections of its own, which must support LISTEN.
 
-    `quick_concurrency` is how many recordings it examines side by side.
+    `quick_concurrency` is how many recordings it examines at the same time.
     """
 
     address: str
@@ -53,22 +54,25 @@ class Worker:
         self._concurrency = ConcurrencyLimit(quick=self.quick_concurrency, slow=SLOW_CONCURRENCY)
 
     def stop(self) -> None:
-        """Takes no more jobs; those under way have `drain_seconds` to end, and else go back into the queue."""
+        """Takes no more jobs; running ones have `drain_seconds` to end, or else are queued again."""
         self.stopped.set()
 
     async def run(self) -> None:
-        """Works until `stop`, in each lane; without an engine there is nothing slow. A lost database is waited for."""
-        logging.getLogger("pgqueuer").setLevel(logging.CRITICAL)  # what it stumbles over is told here, once
-        lanes = [[lane] for lane in Lane] if self.processing.transcribing else [list(Lane)]
-        await asyncio.gather(*(self._keep_on(each) for each in lanes))
+        """Works until `stop`, with a connection for each lane; without an engine there are no slow jobs.
 
-    async def _keep_on(self, lanes: Sequence[Lane]) -> None:
-        last: UUID | None = None
+        It reconnects when the database is lost.
+        """
+        logging.getLogger("pgqueuer").setLevel(logging.CRITICAL)  # its errors are logged here, once
+        lanes = [[lane] for lane in Lane] if self.processing.transcribing else [list(Lane)]
+        await asyncio.gather(*(self._work_on(connection_lanes) for connection_lanes in lanes))
+
+    async def _work_on(self, lanes: Sequence[Lane]) -> None:
+        last_id: UUID | None = None
         while not self.stopped.is_set():
             try:
                 async with queue_connection(self.address) as connection:
-                    await connection.execute(_LAZY)
-                    await _take_back(connection, lanes, held_by=last)
+                    await connection.execute(_ASYNCHRONOUS_COMMIT)
+                    await _requeue(connection, lanes, held_by=last_id)
                     queue_session = QueueSession(
                         connection,
                         lanes=lanes,
@@ -76,7 +80,7 @@ class Worker:
                         retry_policy=self.retry_policy,
                         concurrency=self._concurrency,
                     )
-                    last = queue_session.id
+                    last_id = queue_session.id
                     await self._serve(connection, queue_session)
             except (DatabaseProblem, PgqException) as problem:
                 log_failure(log.warning, "the worker can't use the queue", problem)
@@ -86,8 +90,7 @@ class Worker:
                 await asyncio.wait_for(self.stopped.wait(), self.retry_policy.reconnect_seconds)
 
     async def _serve(self, connection: DriverConnection, queue_session: QueueSession) -> None:
-        """Works for as long as the connection holds."""
-        connection.add_termination_listener(lambda _: queue_session.break_off())
+        connection.add_termination_listener(lambda _: queue_session.cancel())
         ending = asyncio.create_task(self._end(queue_session))
         try:
             await queue_session.work()
@@ -96,11 +99,12 @@ class Worker:
 
     async def _end(self, queue_session: QueueSession) -> None:
         await self.stopped.wait()
-        queue_session.take_no_more()
+        queue_session.drain()
         await asyncio.sleep(self.retry_policy.drain_seconds)
-        queue_session.break_off()
+        queue_session.cancel()
 
 
-async def _take_back(connection: DriverConnection, lanes: Sequence[Lane], *, held_by: UUID | None) -> None:
-    await connection.execute(_TAKE_BACK, lanes, held_by)
+async def _requeue(connection: DriverConnection, lanes: Sequence[Lane], *, held_by: UUID | None) -> None:
+    """Queues abandoned jobs again, and deletes old lines of the queue's log."""
+    await connection.execute(_REQUEUE, lanes, held_by)
     await connection.execute(_TRIM_LOG)

@@ -1,9 +1,9 @@
-"""What a transcription engine takes and gives, and how it fails. Each engine is a module beside this one.
+"""The interface of transcription engines: their input, output and errors. Each engine is a module in engines/.
 
-EngineProblem           an engine could not do what it was asked for
-├── EngineRefused       it never will: trying again changes nothing
-├── EngineBusy          it answers, but not now: try again
-└── EngineUnreachable   it doesn't answer, or not as it should: try again
+EngineProblem           an engine has failed
+├── EngineRefused       for good: a retry changes nothing
+├── EngineBusy          for now: retry later
+└── EngineUnreachable   it doesn't answer, or not as expected: retry
 """
 
 import re
@@ -15,17 +15,17 @@ from typing import Protocol, TypeAlias
 
 from core.errors import PegasusError
 
-LONGEST_SECONDS = 25 * 3600  # of a recording that is heard: the longest day, on which clocks go back
-LOWEST_HERTZ = 4000  # below, not even the vowels can be told: a telephone has 8,000
-# Mono, 16 bits in the machine's byte order: how an engine on this machine is given a recording.
+LONGEST_SECONDS = 25 * 3600  # of a recording to transcribe: the longest day, on which clocks go back
+LOWEST_HERTZ = 4000  # below, vowels can't be distinguished: a telephone has 8,000
+# The input of an engine on this machine: mono, 16 bits in the machine's byte order.
 SAMPLES_HERTZ, SAMPLE_BYTES = 16_000, 2
 Samples: TypeAlias = Callable[[Path], AbstractAsyncContextManager[Path]]
-# What no text column, JSON reader or player wants: C0 and C1 controls but tab and line feed, and lone surrogates.
-_UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+# C0 and C1 controls but tab and line feed, and lone surrogates: columns, JSON readers and players refuse them.
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class EngineProblem(PegasusError):
-    """An engine could not do what it was asked for; the sentence holds nothing private and may be shown to a user."""
+    """An engine has failed; the message has nothing private and may be shown to a user."""
 
     def __init__(self, engine: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -33,7 +33,7 @@ class EngineProblem(PegasusError):
 
 
 class EngineRefused(EngineProblem):
-    """The engine won't take this recording, or our settings: trying again changes nothing."""
+    """The engine refuses the recording or the settings: a retry changes nothing."""
 
     def __init__(self, engine: str, reason: str) -> None:
         super().__init__(engine, f"The {engine} engine refuses the recording: {reason}.")
@@ -41,7 +41,7 @@ class EngineRefused(EngineProblem):
 
 
 class EngineBusy(EngineProblem):
-    """The engine can't take the recording now; `retry_after_seconds` is what it asks for, where it says so."""
+    """The engine is busy; `retry_after_seconds` is from its Retry-After, if it has sent one."""
 
     def __init__(self, engine: str, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(engine, f"The {engine} engine is busy.")
@@ -49,7 +49,7 @@ class EngineBusy(EngineProblem):
 
 
 class EngineUnreachable(EngineProblem):
-    """The engine doesn't answer, or answers with what can't be understood."""
+    """The engine doesn't answer, or its answer can't be parsed."""
 
     def __init__(self, engine: str, reason: str) -> None:
         super().__init__(engine, f"The {engine} engine can't be reached: {reason}.")
@@ -58,7 +58,7 @@ class EngineUnreachable(EngineProblem):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word, and when it is heard."""
+    """A word and its times."""
 
     text: str
     start_seconds: float
@@ -67,7 +67,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A run of words as the engine cuts them, often a sentence, and when it is heard."""
+    """A group of words as the engine splits them, often a sentence, and its times."""
 
     text: str
     start_seconds: float
@@ -76,9 +76,9 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What was said: the text, the language's code, and when, where the engine tells it.
+    """A text with its language's code, and words and segments where the engine gives times.
 
-    The words may come without their punctuation; the text and the segments hold it.
+    The words may lack punctuation; the text and the segments have it.
     """
 
     text: str
@@ -86,17 +86,17 @@ class Transcript:
     words: tuple[Word, ...] = ()
     segments: tuple[Segment, ...] = ()
 
-    def tidied(self) -> "Transcript":
-        """The same as it may be kept: clean text, nothing empty, no time before another or before its own start."""
+    def normalized(self) -> "Transcript":
+        """The same with clean text, without empty words and segments, and with ordered times."""
         return Transcript(
             text=clean(self.text),
             language=self.language,
-            words=tuple(Word(*timed) for timed in _in_order(self.words)),
-            segments=tuple(Segment(*timed) for timed in _in_order(self.segments)),
+            words=tuple(Word(*timed) for timed in _normalized(self.words)),
+            segments=tuple(Segment(*timed) for timed in _normalized(self.segments)),
         )
 
     def segment_ends(self) -> list[tuple[Segment, int]]:
-        """Each segment with the place in the text where it ends; those that the text doesn't hold are left out."""
+        """Each segment with the position in the text at which it ends, without those that the text lacks."""
         ends, start = [], 0
         for segment in self.segments:
             at = self.text.find(segment.text, start)
@@ -112,25 +112,25 @@ class Engine(Protocol):
     name: str
 
     async def transcribe(self, audio: Path, *, language: str | None) -> Transcript:
-        """What is said in the file; `language` (a BCP 47 tag such as `en` or `pt-BR`) is found out when None.
+        """The transcript of a file; `language` is a BCP 47 tag such as `en` or `pt-BR`, None to detect it.
 
-        A recording in which nobody speaks has an empty text. The event loop is never held up.
+        A recording without speech has an empty text. It never blocks the event loop.
 
         Raises:
-            EngineRefused: trying again changes nothing.
-            EngineBusy, EngineUnreachable: trying again may help.
+            EngineRefused: a retry changes nothing.
+            EngineBusy, EngineUnreachable: a retry may help.
             OSError: the file can't be read.
         """
         ...
 
     async def close(self) -> None:
-        """Lets go of connections and processes; call it once, at the end."""
+        """Closes connections and ends processes; call it once, at the end."""
         ...
 
 
 def clean(text: str) -> str:
     """The text without control characters and without space around it."""
-    return _UNWANTED.sub("", text).strip()
+    return _CONTROL_CHARACTERS.sub("", text).strip()
 
 
 def primary(language: str | None) -> str | None:
@@ -138,8 +138,8 @@ def primary(language: str | None) -> str | None:
     return language.partition("-")[0] if language else None
 
 
-def _in_order(timed: Sequence[Word | Segment]) -> list[tuple[str, float, float]]:
-    """Sorts by time; engines now and then put an end before a start, or a start before the recording."""
+def _normalized(timed: Sequence[Word | Segment]) -> list[tuple[str, float, float]]:
+    """Sorted by time, without empty texts. Some engines give an end before its start, or a start before 0."""
     cleaned = [
         (text, max(item.start_seconds, 0.0), max(item.end_seconds, item.start_seconds, 0.0))
         for item in timed

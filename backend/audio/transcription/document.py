@@ -1,4 +1,4 @@
-"""The transcript beside each recording's bytes: language and words with their times, as the manifest lies there."""
+"""The transcript document that is stored beside a recording's bytes: language, and words with their times."""
 
 from typing import Literal, Self
 
@@ -12,7 +12,7 @@ LARGEST_BYTES = 64 * 1024 * 1024
 
 
 class TranscriptDocument(BaseModel):
-    """A transcript as it is kept, version 1. A later version may add fields; an older program keeps them."""
+    """A stored transcript, version 1. Later versions may add fields, which are preserved when it is rewritten."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -22,11 +22,11 @@ class TranscriptDocument(BaseModel):
     text: str
     segments: tuple[Segment, ...]
     words: tuple[Word, ...]
-    improved: str | None = None  # the improved wording, once there is one
+    improved: str | None = None  # the improved wording
 
     @classmethod
     def of(cls, transcript: Transcript, *, engine: str) -> Self:
-        """The document of what the engine heard."""
+        """The document of an engine's transcript."""
         return cls(
             engine=engine,
             language=transcript.language,
@@ -37,29 +37,29 @@ class TranscriptDocument(BaseModel):
 
     @classmethod
     def of_text(cls, text: str, *, engine: str | None, improved: str | None = None) -> Self:
-        """The document of a transcript of which the row alone knows: without times."""
+        """The document of a transcript that only the row has: without times."""
         return cls(engine=engine or "", language=None, text=text, segments=(), words=(), improved=improved)
 
     def with_improved(self, text: str) -> Self:
-        """The same with an improved wording."""
+        """A copy with an improved wording."""
         return self.model_copy(update={"improved": text})
 
     def transcript(self) -> Transcript:
-        """The transcript in it."""
+        """The document's transcript."""
         return Transcript(self.text, self.language, self.words, self.segments)
 
 
 def document_name(name: str) -> str:
-    """Where the transcript of the bytes under `name` lies."""
+    """The name of the transcript of the bytes under `name`."""
     return f"{name}{TRANSCRIPT}"
 
 
 async def write_document(storage: Storage, name: str, document: TranscriptDocument) -> None:
-    """Puts the transcript beside the bytes under `name`. Raises StorageError."""
+    """Stores the transcript beside the bytes under `name`. Raises StorageError."""
     await storage.replace(document_name(name), document.model_dump_json().encode())
 
 
 async def read_document(storage: Storage, name: str) -> TranscriptDocument:
-    """The transcript beside the bytes under `name`. Raises BytesMissing, or ValueError when it can't be understood."""
+    """The transcript beside the bytes under `name`. Raises BytesMissing, or ValueError when it is malformed."""
     content = b"".join([piece async for piece in storage.read(document_name(name), stop=LARGEST_BYTES)])
     return TranscriptDocument.model_validate_json(content)

@@ -1,7 +1,7 @@
-"""Transcripts as files for people and players: plain text, SubRip and WebVTT.
+"""Exports transcripts as plain text, SubRip and WebVTT.
 
-SubRip has no specification; its ways are those of the program of that name and of the players that read it. WebVTT:
-https://www.w3.org/TR/webvtt1/. How much text stands how long follows the usual guidelines for subtitles.
+SubRip has no specification; this follows the program of that name and the players that read it. WebVTT:
+https://www.w3.org/TR/webvtt1/. Line lengths and durations follow the usual guidelines for subtitles.
 """
 
 import re
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
 from audio.transcription.contract import Transcript, Word
-from audio.transcription.word_timing import spoken, width
+from audio.transcription.word_timing import timed_words, width
 
 LINE_WIDTH = 42
 LONGEST_SECONDS = 7.0
 SHORTEST_SECONDS = 1.0
-PAUSE_SECONDS = 1.5  # within a segment: the next words come with their sound
+PAUSE_SECONDS = 1.5  # within a segment: the next words begin another cue
 PARAGRAPH_SECONDS = 2.0
 
 _SENTENCE_ENDS = (".", "!", "?", "…", "\u3002", "\uff01", "\uff1f")
@@ -24,7 +24,7 @@ _SRT_MARKUP = re.compile(r"<(?=[/A-Za-z])|\{(?=\\)")
 
 @dataclass(frozen=True)
 class Cue:
-    """One or two lines, and when they are shown, in milliseconds; the end is always after the start."""
+    """One or two lines and their times; the end is always after the start."""
 
     start_ms: int
     end_ms: int
@@ -44,7 +44,7 @@ def txt(transcript: Transcript) -> str:
 
 
 def srt(transcript: Transcript) -> str:
-    """SubRip. It has no escapes: what players would take for markup gets a space, an arrow becomes a real one."""
+    """SubRip. It has no escapes: a space is inserted into what players would read as markup, and `-->` becomes `→`."""
     return "".join(
         f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n{_plain(cue.lines)}\n\n"
         for number, cue in enumerate(cues(transcript), start=1)
@@ -53,28 +53,28 @@ def srt(transcript: Transcript) -> str:
 
 def vtt(transcript: Transcript) -> str:
     """WebVTT."""
-    shown = (
+    blocks = (
         f"\n{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n{_escaped(cue.lines)}\n"
         for cue in cues(transcript)
     )
-    return "WEBVTT\n" + "".join(shown)
+    return "WEBVTT\n" + "".join(blocks)
 
 
 def cues(transcript: Transcript) -> list[Cue]:
-    """What is shown when, in order. Empty where the engine told no times."""
-    groups = [group for words in spoken(transcript) for group in _groups(words)]
+    """The cues in order; empty where the engine gave no times."""
+    groups = [group for words in timed_words(transcript) for group in _groups(words)]
     starts = [round(group[0].start_seconds * 1000) for group in groups]
-    found = []
+    timed_cues = []
     for group, start, following in zip_longest(groups, starts, starts[1:]):
         end = max(round(group[-1].end_seconds * 1000), start + round(SHORTEST_SECONDS * 1000))
         if following is not None:
             end = min(end, following)
-        found.append(Cue(start, max(end, start + 1), _lines(group) or (_text(group),)))
-    return found
+        timed_cues.append(Cue(start, max(end, start + 1), _lines(group) or (_text(group),)))
+    return timed_cues
 
 
 def _groups(words: Sequence[Word]) -> Iterator[list[Word]]:
-    """The words of one segment, as many together as fit, and rather whole sentences."""
+    """Groups the words of one segment: as many as fit into a cue, preferably whole sentences."""
     group: list[Word] = []
     for word in words:
         if group and _full(group, word):
@@ -96,7 +96,7 @@ def _full(group: list[Word], word: Word) -> bool:
 
 
 def _lines(group: Sequence[Word]) -> tuple[str, ...]:
-    """The words on one line, or on two of nearly the same width; nothing where they don't fit."""
+    """The words on one line, or on two of nearly the same width; empty where they don't fit."""
     if width(_text(group)) <= LINE_WIDTH:
         return (_text(group),)
     breaks = ((_text(group[:at]), _text(group[at:])) for at in range(1, len(group)))
@@ -120,5 +120,5 @@ def _plain(lines: tuple[str, ...]) -> str:
 
 
 def _escaped(lines: tuple[str, ...]) -> str:
-    """`-->` can't remain either, since every `>` is escaped."""
+    """Escapes markup, and `-->` with it, since every `>` is escaped."""
     return "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from audio.model.audio_file import AudioFile
 from audio.model.object_names import is_recording
 from audio.processing.jobs import ENQUEUE, Job, parameters
-from audio.processing.status import UNDER_WAY
+from audio.processing.status import IN_PROGRESS
 from audio.search.index import SearchIndex
 from audio.upkeep import row_paths
 from audio.upkeep.manifest_rows import ManifestRows, NoManifestRow, Obstacle, Row
@@ -114,7 +114,7 @@ class Rebuild:
         first_of_each = list({row["id"]: row for row in rows}.values())
         result: CursorResult[Any] = await session.execute(statement.values(first_of_each))  # type: ignore[assignment]
         entered = {found.id for found in result}
-        due = [Job(row["id"]) for row in rows if row["id"] in entered and row["processing_status"] in UNDER_WAY]
+        due = [Job(row["id"]) for row in rows if row["id"] in entered and row["processing_status"] in IN_PROGRESS]
         if due:
             await (await driver_connection(session)).fetch(ENQUEUE, *parameters(due))
         await session.commit()

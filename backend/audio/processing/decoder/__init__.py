@@ -1,4 +1,5 @@
-"""The program that decodes: a server that forks, a keeper and a child for each job. Only it imports PyAV and numpy.
+"""The program that decodes: a server that forks, and a supervisor and a child for each job.
 
-Nothing else of Pegasus is imported here, and nothing here is imported by the rest: a job comes and goes as JSON.
+Only it imports PyAV and numpy. It imports nothing else of Pegasus, which doesn't import it either: requests and answers
+are JSON.
 """

@@ -1,4 +1,4 @@
-"""The child of one job: what it may not do any more is settled before it sees the first byte."""
+"""The child of one job: it confines itself before it reads the first byte."""
 
 import errno
 import fcntl
@@ -16,19 +16,19 @@ from audio.processing.decoder.libc import prctl
 from audio.processing.decoder.opening import DISK_FULL, Recording, Refused
 from audio.processing.decoder.sandbox import close_sandbox
 
-OUT_OF_MEMORY, NOT_CONFINED = 3, 4  # exit codes: they need no memory to tell
+OUT_OF_MEMORY, NOT_CONFINED = 3, 4  # exit codes, which take no memory to report
 _ANSWER, _SOURCE, _TARGET, _END = 1, 3, 4, 5
 _FAILED = 1
 _PR_SET_PDEATHSIG = 1
 
 
-def be_child(request: dict[str, Any], *, jobs: Jobs, source: int, target: int | None, answer: int) -> NoReturn:
+def run_child(request: dict[str, Any], *, jobs: Jobs, source: int, target: int | None, answer: int) -> NoReturn:
     """Runs the job and writes its answer as JSON; never returns."""
     try:
         os.setsid()
         with suppress(OSError):
-            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # it ends with its keeper; an alarm does so elsewhere
-        _keep_descriptors(source=source, target=target, answer=answer)
+            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # it ends with its supervisor; without prctl an alarm ends it
+        _arrange_descriptors(source=source, target=target, answer=answer)
         _limit(request["limits"], writes=target is not None)
         with Recording(_SOURCE) as recording, FileIO(_TARGET, "r+") as written:
             _confine()
@@ -41,7 +41,7 @@ def be_child(request: dict[str, Any], *, jobs: Jobs, source: int, target: int | 
 
 
 def _confine() -> None:
-    """Closes the box, or ends the child: the recording isn't to blame, and isn't read."""
+    """Enters the sandbox, or ends the child before it reads the recording."""
     try:
         close_sandbox()
     except OSError:
@@ -69,14 +69,14 @@ def _stumbled(error: Exception) -> dict[str, Any]:
     return {"reason": f"the decoder stumbled over it ({type(error).__name__})", "trace": traceback.format_exc()}
 
 
-def _keep_descriptors(*, source: int, target: int | None, answer: int) -> None:
-    """Puts what the job needs on the lowest numbers, and closes everything else."""
+def _arrange_descriptors(*, source: int, target: int | None, answer: int) -> None:
+    """Moves the job's descriptors to the lowest numbers, and closes all others."""
     nothing = os.open(os.devnull, os.O_RDWR)
-    places = {0: nothing, _ANSWER: answer, 2: nothing, _SOURCE: source, _TARGET: nothing if target is None else target}
-    # Copied out of the way first, so that no place is taken while something that has yet to move lies there.
-    copies = {place: fcntl.fcntl(descriptor, fcntl.F_DUPFD, _END) for place, descriptor in places.items()}
-    for place, copy in copies.items():
-        os.dup2(copy, place)
+    targets = {0: nothing, _ANSWER: answer, 2: nothing, _SOURCE: source, _TARGET: nothing if target is None else target}
+    # Copied above _END first, so that dup2 doesn't close a descriptor that has yet to be moved.
+    copies = {number: fcntl.fcntl(descriptor, fcntl.F_DUPFD, _END) for number, descriptor in targets.items()}
+    for number, copy in copies.items():
+        os.dup2(copy, number)
     os.closerange(_END, os.sysconf("SC_OPEN_MAX"))
 
 
@@ -89,12 +89,12 @@ def _write(answer: bytes) -> None:
 def _limit(limits: dict[str, int], *, writes: bool) -> None:
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(limits["wall_seconds"] + 1)  # should the keeper be gone
+    signal.alarm(limits["wall_seconds"] + 1)  # in case the supervisor was killed
     cpu, output = limits["cpu_seconds"], limits["output_bytes"] if writes else 0
-    for what, soft, hard in (
+    for limit, soft, hard in (
         (resource.RLIMIT_CPU, cpu, cpu + 1),
         (resource.RLIMIT_FSIZE, output, output),
         (resource.RLIMIT_AS, limits["memory_bytes"], limits["memory_bytes"]),
     ):
         with suppress(ValueError, OSError):  # a system without that limit, or with a lower one
-            resource.setrlimit(what, (soft, hard))
+            resource.setrlimit(limit, (soft, hard))

@@ -1,4 +1,4 @@
-"""What a child can be asked to do, by name: a job takes two open files and arguments, and answers with JSON's types."""
+"""The jobs of a child, by name: each takes two open files and arguments, and returns values of JSON's types."""
 
 import io
 import pkgutil
@@ -19,15 +19,15 @@ JOBS: Final[Jobs] = {"examine": examine, "remux": remux, "samples": write_sample
 
 
 def warm_up() -> None:
-    """Imports all of PyAV, which brings parts of it only when a file calls for them, and runs the jobs once.
+    """Imports all of PyAV, which imports parts of itself lazily, and runs the jobs once.
 
-    A child can import nothing: it couldn't open the file.
+    A child can't import anything: its sandbox denies it to open files.
     """
     for module in pkgutil.walk_packages(av.__path__, "av."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
     recording = _recording()
-    for cpu_seconds in (60, 0):  # a full look, and a coarser one
+    for cpu_seconds in (60, 0):  # a full pass, and a coarser one
         examine(io.BytesIO(recording), demuxer="wav", cpu_seconds=cpu_seconds)
     transcode(io.BytesIO(recording), io.BytesIO(), demuxer="wav")
     write_samples(io.BytesIO(recording), io.BytesIO(), demuxer="wav", longest_seconds=1)

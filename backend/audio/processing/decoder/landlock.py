@@ -1,6 +1,6 @@
-"""Landlock with no rule at all: from then on no path, no TCP port and no other process is within reach.
+"""Landlock without any rule: the process can't reach a path, a TCP port or another process from then on.
 
-It says so itself, whatever another layer lets through: landlock(7), since Linux 5.13.
+See landlock(7), since Linux 5.13.
 """
 
 import os
@@ -11,8 +11,8 @@ from audio.processing.decoder.libc import syscall
 
 # The same on every architecture: they came after the numbers were unified.
 _CREATE_RULESET, _RESTRICT_SELF = 444, 446
-_VERSION_WANTED = 1
-# How many rights on files a kernel knows, by the version of its interface; later ones know no more.
+_QUERY_VERSION = 1
+# How many rights on files a kernel has, by its ABI version; later versions add none.
 _FILE_RIGHTS: Final = {1: 13, 2: 14, 3: 15, 4: 15}
 _MOST_FILE_RIGHTS = 16
 _SINCE_NETWORK, _SINCE_SCOPES = 4, 6
@@ -21,7 +21,7 @@ _SCOPES = 0b11  # abstract UNIX sockets, and signals
 
 
 def restrict_self() -> None:
-    """Denies this process everything that the kernel's Landlock can deny. It takes a free descriptor for a moment.
+    """Denies this process everything that the kernel's Landlock can deny. It needs a free descriptor for a moment.
 
     Needs no_new_privs. Raises OSError.
     """
@@ -33,8 +33,8 @@ def restrict_self() -> None:
 
 
 def _attributes() -> bytes:
-    """The struct landlock_ruleset_attr, as long as this kernel knows it: what is handled and not allowed is denied."""
-    version = syscall(_CREATE_RULESET, None, 0, _VERSION_WANTED)
+    """The struct landlock_ruleset_attr in this kernel's length. Rights that are handled and not allowed are denied."""
+    version = syscall(_CREATE_RULESET, None, 0, _QUERY_VERSION)
     handled = [(1 << _FILE_RIGHTS.get(version, _MOST_FILE_RIGHTS)) - 1]
     if version >= _SINCE_NETWORK:
         handled.append(_TCP_RIGHTS)

@@ -1,6 +1,6 @@
-"""The calls of Linux that Python has no function for, as section 2 of its manual has them.
+"""System calls of Linux that Python has no function for (see section 2 of its manual).
 
-Elsewhere each of them fails with ENOSYS.
+On other systems each of them fails with ENOSYS.
 """
 
 import ctypes
@@ -10,12 +10,12 @@ import sys
 from typing import Final
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
-# What a kernel that has no such thing answers, or a container's filter or policy in its place.
+# The errors of a kernel that lacks a call, or of a container's filter or policy that denies it.
 UNSUPPORTED: Final = frozenset({errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES})
 
 
 def prctl(option: int, *arguments: int) -> int:
-    """Sets or asks something of this process. Raises OSError."""
+    """Sets or gets an attribute of this process. Raises OSError."""
     padded = [ctypes.c_ulong(argument) for argument in (*arguments, 0, 0, 0, 0)[:4]]
     return _call("prctl", ctypes.c_int(option), *padded)
 
@@ -26,7 +26,7 @@ def prctl_with(option: int, argument: int, structure: ctypes.Structure) -> int:
 
 
 def syscall(number: int, *arguments: int | bytes | None) -> int:
-    """Makes a call by its number; bytes are passed by their address. Raises OSError."""
+    """Calls by number; bytes are passed by their address. Raises OSError."""
     return _call("syscall", ctypes.c_long(number), *map(_passed, arguments))
 
 

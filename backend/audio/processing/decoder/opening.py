@@ -1,4 +1,4 @@
-"""Opening a recording with the one demuxer that its format calls for, and nothing else that FFmpeg could do."""
+"""Opens a recording with the one demuxer of its format, and nothing else that FFmpeg could do."""
 
 import errno
 import math
@@ -18,7 +18,7 @@ from av.packet import Packet
 from av.stream import Discard
 
 DEMUXERS = frozenset({"aac", "aiff", "amr", "asf", "caf", "flac", "matroska", "mov", "mp3", "ogg", "wav"})
-# By FFmpeg's names of the decoders, of which a codec may have several.
+# FFmpeg's names of decoders; a codec may have several.
 DECODERS = frozenset({
     "aac", "aac_fixed", "aac_latm", "adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "alac", "amrnb", "amrwb", "flac",
     "gsm", "gsm_ms", "libopencore_amrnb", "libopencore_amrwb", "libopus", "libspeex", "libvorbis", "mp1",
@@ -29,16 +29,16 @@ DECODERS = frozenset({
 })  # fmt: skip
 _READ_BYTES = 64 * 1024
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_CLOCK_EVERY = 64  # packets between two looks at the clock, which is a call of the system
+_CLOCK_EVERY = 64  # packets between two readings of the clock, which is a system call
 
 File: TypeAlias = RawIOBase | BytesIO
 
 
 class Recording(FileIO):
-    """A file whose reader may be led anywhere by what it reads."""
+    """A file in which FFmpeg may seek to any position, as a damaged file can make it."""
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """The new position; a negative error number where there is none, as FFmpeg wants to be told."""
+        """The new position; for an invalid one a negative error number, as FFmpeg expects."""
         try:
             return super().seek(offset, whence)
         except OSError as error:
@@ -48,17 +48,17 @@ class Recording(FileIO):
 
 
 class OutOfTime(Exception):
-    """The processor time that was given to a way of looking is used up."""
+    """The processor time of a pass is used up."""
 
 
 class Refused(Exception):
-    """The recording can't be decoded; the message is a clause that says why, for a person."""
+    """The recording can't be decoded; the message is a clause with the reason, for a person."""
 
 
 def open_recording(source: File, *, demuxer: str) -> InputContainer:
     """The container in `source`, read by `demuxer` alone. Raises Refused.
 
-    FFmpeg may open nothing by itself: every protocol is refused, so references to other files or hosts lead nowhere.
+    FFmpeg may open nothing by itself: every protocol is denied, so references to other files or hosts have no effect.
     """
     if demuxer not in DEMUXERS:
         raise Refused(f"no demuxer {demuxer} is allowed")
@@ -83,7 +83,7 @@ def open_recording(source: File, *, demuxer: str) -> InputContainer:
 
 
 def sound_of(container: InputContainer) -> AudioStream:
-    """The first stream of sound, ready to be decoded; the others are skipped. Raises Refused."""
+    """The first audio stream, ready to be decoded; the others are skipped. Raises Refused."""
     if not container.streams.audio:
         raise Refused("it holds no sound")
     sound = container.streams.audio[0]
@@ -94,7 +94,7 @@ def sound_of(container: InputContainer) -> AudioStream:
 
 
 class Frames:
-    """A stream's frames, decoded as far as it can be; `unreadable` counts the packets that couldn't be."""
+    """A stream's frames, as far as they can be decoded; `unreadable` counts the packets that can't."""
 
     def __init__(self, container: InputContainer, sound: AudioStream, *, cpu_seconds: float = math.inf) -> None:
         self._container = container
@@ -126,11 +126,11 @@ class Frames:
         return frames
 
     def times_longer(self) -> float:
-        """How much longer the recording is than what of it was decoded."""
+        """The recording's duration as a multiple of the decoded frames'."""
         return 1
 
     def packets(self) -> "Iterator[Packet[AudioStream]]":
-        """The packets up to the file's end, or to where it can't be read any more; the last is empty.
+        """The packets up to the file's end, or to the first error; the last is empty.
 
         Raises OutOfTime.
         """
@@ -146,7 +146,7 @@ class Frames:
 
 
 def damaged(error: FFmpegError) -> Refused:
-    """The same in words. Raises what is no damage: no memory left, or no room (and the closing then fails as well)."""
+    """The error as Refused. Raises its cause where that isn't damage: no memory, or no room on the disk."""
     cause: BaseException | None = error
     while cause is not None:
         no_room = isinstance(cause, OSError) and cause.errno in {errno.EFBIG, *DISK_FULL}

@@ -1,7 +1,7 @@
-"""The lowest and the highest sample of each stretch of a recording, taken while it streams by.
+"""The lowest and the highest sample of each section of a recording, computed while it streams.
 
-There are never more than PIXELS stretches: when they are full, each two become one, twice as long. So memory is flat,
-the length needn't be known before, and a short recording is drawn as finely as a long one.
+There are never more than PIXELS sections: when they are full, each two are merged into one. So memory is constant, the
+length needn't be known before, and a short recording gets as many pixels as a long one.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 PIXELS = 4096
 FINEST_SAMPLES = 64  # 8 ms at 8 kHz
-_LONGEST_STEP = 1024  # numpy is quick on stretches of this length; longer ones are made of these
+_LONGEST_STEP = 1024  # numpy is fast on sections of this length; longer ones are merged from these
 _BLOCK_SAMPLES = 65536
 
 Samples = NDArray[Any]
@@ -21,8 +21,8 @@ Levels = NDArray[np.int16]
 
 
 class Peaks:
-    """Takes frames in. A level is of 16 bits, and the lowest or highest over all channels: they are not mixed, or a
-    stereo recording with one side reversed would look silent.
+    """Adds up frames. A level has 16 bits, and is the lowest or highest over all channels: if they were mixed, a
+    stereo recording with one side inverted would look silent.
     """
 
     def __init__(self) -> None:
@@ -30,46 +30,46 @@ class Peaks:
         self.samples_per_pixel = FINEST_SAMPLES
         self._step = FINEST_SAMPLES
         self._pixels = _Levels()
-        self._steps = _Levels()  # those that don't make a pixel yet
-        self._waiting = AudioFifo()
+        self._steps = _Levels()  # not enough for a pixel yet
+        self._queue = AudioFifo()
         self._channels = 0
 
     def add(self, frame: AudioFrame) -> None:
-        """Takes the samples of a frame in; its format and channels may differ from those before."""
+        """Adds the samples of a frame; its format and channels may differ from the last one's."""
         frame.pts = None
-        if frame.layout.nb_channels != self._channels:  # which the queue doesn't notice
+        if frame.layout.nb_channels != self._channels:  # which the queue doesn't check
             self._begin(frame)
         try:
-            self._waiting.write(frame)
+            self._queue.write(frame)
         except ValueError:
             self._begin(frame)
-            self._waiting.write(frame)
+            self._queue.write(frame)
         self.samples += frame.samples
-        while self._waiting.samples >= _BLOCK_SAMPLES:
+        while self._queue.samples >= _BLOCK_SAMPLES:
             self._reduce(_BLOCK_SAMPLES)
 
     def finish(self) -> tuple[Levels, Levels]:
-        """The lowest and the highest level of each stretch; the last may be a shorter one."""
+        """The lowest and the highest level of each section; the last may be shorter."""
         self._reduce_rest()
         if len(self._steps):
-            self._pixels.append(*self._steps.taken(len(self._steps), by=len(self._steps)))
+            self._pixels.append(*self._steps.pop(len(self._steps), by=len(self._steps)))
         return self._pixels.lows, self._pixels.highs
 
     def _begin(self, frame: AudioFrame) -> None:
-        """Reduces what waits, to begin with frames of another kind."""
+        """Empties the queue and begins another, for frames of another format."""
         self._reduce_rest()
-        self._waiting, self._channels = AudioFifo(), frame.layout.nb_channels
+        self._queue, self._channels = AudioFifo(), frame.layout.nb_channels
 
     def _reduce_rest(self) -> None:
-        """Reduces all that waits; the last step may be a shorter one."""
-        rest = self._waiting.samples % self._step
-        for count in (self._waiting.samples - rest, rest):
+        """Reduces all queued samples; the last step may be shorter."""
+        rest = self._queue.samples % self._step
+        for count in (self._queue.samples - rest, rest):
             if count:
                 self._reduce(count)
 
     def _reduce(self, count: int) -> None:
-        """Makes steps of the first `count` samples that wait: whole ones, or one that is shorter."""
-        block = self._waiting.read(count)
+        """Makes steps of the first `count` queued samples: whole ones, or one that is shorter."""
+        block = self._queue.read(count)
         if block is None:
             return
         planes = [plane.reshape(max(1, count // self._step), -1) for plane in _samples(block)]
@@ -80,15 +80,15 @@ class Peaks:
         self._gather()
 
     def _gather(self) -> None:
-        """Makes pixels of the steps that wait, and halves the pixels whenever there are too many."""
+        """Merges steps into pixels, and halves the number of pixels whenever there are too many."""
         while len(self._steps) >= (steps := self.samples_per_pixel // self._step):
             room = PIXELS - len(self._pixels)
-            self._pixels.append(*self._steps.taken(min(room, len(self._steps) // steps) * steps, by=steps))
+            self._pixels.append(*self._steps.pop(min(room, len(self._steps) // steps) * steps, by=steps))
             if len(self._pixels) == PIXELS:
-                self._pixels.append(*self._pixels.taken(PIXELS, by=2))
+                self._pixels.append(*self._pixels.pop(PIXELS, by=2))
                 self.samples_per_pixel *= 2
         while self._step < min(self.samples_per_pixel, _LONGEST_STEP) and len(self._steps) % 2 == 0:
-            self._steps.append(*self._steps.taken(len(self._steps), by=2))
+            self._steps.append(*self._steps.pop(len(self._steps), by=2))
             self._step *= 2
 
 
@@ -104,7 +104,7 @@ class _Levels:
     def append(self, lows: Levels, highs: Levels) -> None:
         self.lows, self.highs = np.concatenate((self.lows, lows)), np.concatenate((self.highs, highs))
 
-    def taken(self, count: int, *, by: int) -> tuple[Levels, Levels]:
+    def pop(self, count: int, *, by: int) -> tuple[Levels, Levels]:
         """Removes the first `count` pairs, and returns the levels of each `by` of them."""
         lows, highs = self.lows[:count].reshape(-1, by).min(axis=1), self.highs[:count].reshape(-1, by).max(axis=1)
         self.lows, self.highs = self.lows[count:], self.highs[count:]
@@ -123,7 +123,7 @@ _TYPES: dict[str, np.dtype[Any]] = {
 
 
 def _samples(frame: AudioFrame) -> list[Samples]:
-    """The samples of each plane of a frame. A plane is padded; and of eight or more, PyAV finds no end."""
+    """The samples of each plane of a frame. Planes are padded, and PyAV counts more than eight wrongly."""
     channels, kind = frame.layout.nb_channels, _TYPES[frame.format.packed.name]
     planes, width = (channels, 1) if frame.format.is_planar else (1, channels)
     return [np.frombuffer(plane, kind, count=frame.samples * width) for plane in frame.planes[:planes]]  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""A process that begins as root goes on as a user who owns nothing; and whoever it is, it keeps no capability."""
+"""Drops privileges: a process of root switches to a user who owns nothing, and any process drops its capabilities."""
 
 import os
 import struct
@@ -7,13 +7,13 @@ from typing import Final
 
 from audio.processing.decoder.libc import UNSUPPORTED, capset
 
-# Nobody's: distributions give out no number between 65,520 and 65,533, and 65,534 (nobody) is everybody's.
+# Distributions assign no id between 65,520 and 65,533; 65,534 (nobody) is shared with other programs.
 DECODER_ID: Final = 65_529
 _CAPABILITY_VERSION_3 = 0x20080522
 
 
 def drop_privileges() -> None:
-    """Takes another user and group where this process may, and gives every capability back. Raises OSError."""
+    """Switches to another user and group where this process may, and drops all capabilities. Raises OSError."""
     if os.geteuid() == 0:
         _become(DECODER_ID)
     try:
@@ -29,7 +29,7 @@ def unprivileged() -> bool:
 
 
 def _become(number: int) -> None:
-    """Root without the right to change, as in a container that drops it, stays what it is: see `unprivileged`."""
+    """Switches user and group. Root without CAP_SETUID, as in some containers, stays root: see `unprivileged`."""
     try:
         os.setgroups([])
         os.setresgid(number, number, number)
@@ -40,7 +40,7 @@ def _become(number: int) -> None:
 
 
 def _capabilities() -> int:
-    """The effective and permitted ones; none where there is no such thing."""
+    """The effective and permitted capabilities, as bits; 0 on systems without them."""
     status = Path("/proc/self/status")
     if not status.exists():
         return 0

@@ -1,4 +1,4 @@
-"""Playback without loss: the same packets in a container that states its duration and can be sought in."""
+"""Lossless playback: copies the packets to a container that states its duration and is seekable."""
 
 from typing import Any
 
@@ -11,11 +11,13 @@ from audio.processing.decoder.opening import File, Frames, Refused, damaged, ope
 
 
 def remux(source: File, target: File, *, demuxer: str, muxer: str) -> dict[str, Any]:
-    """Copies the sound of `source` into a new file; nothing is decoded. Raises Refused."""
+    """Copies the audio of `source` into a new file without decoding it. Raises Refused."""
     with open_recording(source, demuxer=demuxer) as container:
         sound = sound_of(container)
         try:
-            with av.open(target, "w", format=muxer, options={"fflags": "+bitexact"}) as output:  # no number by chance
+            with av.open(
+                target, "w", format=muxer, options={"fflags": "+bitexact"}
+            ) as output:  # no random serial numbers
                 _copy(container, sound, output)
         except FFmpegError as error:
             raise damaged(error) from error
@@ -27,7 +29,7 @@ def _copy(container: InputContainer, sound: AudioStream, output: OutputContainer
     last = None
     for packet in Frames(container, sound).packets():
         if packet.dts is None or (last is not None and packet.dts <= last):
-            continue  # the empty one at the end, and what a damaged file repeats: no muxer takes a step back
+            continue  # the empty one at the end, and repeated ones of a damaged file: muxers need increasing times
         last = packet.dts
         packet.stream = copied
         output.mux(packet)

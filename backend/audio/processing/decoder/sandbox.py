@@ -1,8 +1,8 @@
-"""The box of a child: from when it is closed, no code that runs in it reaches anything but its open files.
+"""The sandbox of a child: code that runs in it reaches nothing but its open files.
 
-Each layer closes by itself what the others close, too: files and the network by Landlock, by the filter of system calls
-and by the limit of descriptors; processes by Landlock, by the filter, and by being another user's. Where a system
-lacks a layer the others hold, and `report` says which there are.
+The layers overlap: files and the network are denied by Landlock, by the filter of system calls and by the limit of
+descriptors; other processes by Landlock, by the filter, and by running as another user. Where a system lacks a layer
+the others hold, and `report` returns which there are.
 """
 
 import json
@@ -17,14 +17,14 @@ from audio.processing.decoder.privileges import drop_privileges, unprivileged
 from audio.processing.decoder.seccomp import filter_calls
 
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
-# No new descriptor, process or thread, no core file, and nothing kept from the disk's cache.
+# No new descriptor, process or thread, no core file, and no locked memory.
 NOTHING_OF = (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC, resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK)
 
 
 def close_sandbox() -> dict[str, bool]:
-    """Closes this process's box for good, and returns which layers of the kernel's hold.
+    """Confines this process for good, and returns which layers of the kernel work.
 
-    What it has open stays open. A layer that is there and doesn't close raises OSError.
+    Its open files stay open. Raises OSError where the kernel has a layer which fails.
     """
     hide()
     holds = {"no_new_privs": _holds(lambda: prctl(_PR_SET_NO_NEW_PRIVS, 1)), "landlock": _holds(restrict_self)}
@@ -35,12 +35,12 @@ def close_sandbox() -> dict[str, bool]:
 
 
 def hide() -> None:
-    """Lets no process of the same user look into this one or stop it there: ptrace(2), /proc/…/mem."""
+    """Denies processes of the same user to inspect or stop this one: ptrace(2), /proc/…/mem."""
     _holds(lambda: prctl(_PR_SET_DUMPABLE, 0))
 
 
 def report() -> None:
-    """Closes a box as a child's is closed, and writes which layers hold."""
+    """Confines this process as a child, and writes to stdout which layers work."""
     drop_privileges()
     layers = {"unprivileged": unprivileged()}
     sys.stdout.write(json.dumps(layers | close_sandbox()))
@@ -48,7 +48,7 @@ def report() -> None:
 
 
 def _holds(layer: Callable[[], object]) -> bool:
-    """Whether this system has a layer. Raises OSError where it has, and that failed all the same."""
+    """Whether this system has a layer. Raises OSError where it has and that fails."""
     try:
         layer()
     except OSError as error:

@@ -1,6 +1,6 @@
-"""A filter that leaves a process the system calls for computing and for its open files, and denies every other.
+"""A filter that allows a process the system calls for computing and for its open files, and denies all others.
 
-An allow-list: what a kernel may learn to do in years to come is denied, too. seccomp(2), since Linux 3.5.
+As an allow-list it denies calls of future kernels, too. See seccomp(2), since Linux 3.5.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ from audio.processing.decoder.libc import prctl_with
 
 # Each call's number on x86_64 and on aarch64 (asm/unistd_64.h and asm-generic/unistd.h of the kernel).
 _CALLS: Final = {
-    # its open files; the size is told without a path, which newfstatat would take
+    # its open files; fstat takes no path, as newfstatat would
     "read": (0, 63),
     "readv": (19, 65),
     "pread64": (17, 67),
@@ -30,7 +30,7 @@ _CALLS: Final = {
     "munmap": (11, 215),
     "mremap": (25, 216),
     "madvise": (28, 233),
-    # locks, time, chance and the end
+    # locks, time, random numbers and exit
     "futex": (202, 98),
     "sched_yield": (24, 124),
     "rt_sigprocmask": (14, 135),
@@ -44,7 +44,7 @@ _CALLS: Final = {
     "exit": (60, 93),
     "exit_group": (231, 94),
 }
-# Allowed unless the memory is to be run: what was written as data never becomes code. The third argument says so.
+# Allowed unless the memory is executable (their third argument): data must never become code.
 _NOT_EXECUTABLE: Final = {"mmap": (9, 222), "mprotect": (10, 226)}
 _PROT_EXEC = 4
 # AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64 (linux/audit.h), and the column above.
@@ -73,7 +73,7 @@ def filter_calls() -> None:
 
 
 def program(machine: str) -> bytes:
-    """The filter for a machine. A call by another architecture's numbers ends the process: it would mean another."""
+    """The filter for a machine. A call of another architecture kills the process: its numbers mean other calls."""
     architecture, column = _MACHINES[machine]
     code = [
         _instruction(_LOAD, _ARCHITECTURE_AT),
@@ -95,5 +95,5 @@ def program(machine: str) -> bytes:
 
 
 def _instruction(code: int, value: int, *, if_true: int = 0, if_false: int = 0) -> bytes:
-    """The struct sock_filter: how many instructions to leave out depends on the comparison."""
+    """The struct sock_filter; `if_true` and `if_false` are how many instructions to skip."""
     return struct.pack("=HBBI", code, if_true, if_false, value)

@@ -1,4 +1,4 @@
-"""Whether a player can jump about in a file: recorders that write while they record leave out what that takes."""
+"""Whether players can seek in a file: recorders that stream leave out the index."""
 
 import os
 from collections.abc import Iterator
@@ -54,6 +54,6 @@ def _boxes(file: File) -> Iterator[bytes]:
 
 
 def _read(file: File, at: int, end: int) -> bytes:
-    """The bytes there, filled up with zeros beyond the end."""
-    file.seek(min(at, end))  # a size may lead where no number of a position leads
+    """The bytes at a position, padded with zeros beyond the end."""
+    file.seek(min(at, end))  # a wrong size may lead to a position that seek refuses
     return (file.read(_HEAD_BYTES) or b"").ljust(_HEAD_BYTES, b"\0")

@@ -1,4 +1,4 @@
-"""A coarser look, for what takes too long to be decoded whole: runs of packets that are spread over the recording."""
+"""A coarser pass for long recordings: it decodes runs of packets that are spread over the recording."""
 
 from collections.abc import Iterator
 
@@ -6,9 +6,9 @@ from av.audio.frame import AudioFrame
 
 from audio.processing.decoder.opening import Frames
 
-_EVERY = 128  # a run begins with each so many packets
+_EVERY = 128  # packets from the start of a run to the next
 _RUN = 8
-_UNUSED = 4  # of a run: a decoder that comes from elsewhere begins with what it makes of the packets left out
+_UNUSED = 4  # of a run: the decoder's first frames after a jump are wrong
 
 
 class SparseDecoding(Frames):
@@ -34,5 +34,5 @@ class SparseDecoding(Frames):
                 yield from frames
 
     def times_longer(self) -> float:
-        """As reckoned from packets, which in most codecs all sound for as long."""
+        """Estimated from the numbers of packets, which in most codecs are all of one duration."""
         return self._packets / self._used

@@ -1,4 +1,4 @@
-"""A recording as speech is heard: mono samples of 16 bits at 16 kHz, in the machine's byte order and nothing else."""
+"""Decodes a recording for speech recognition: raw mono samples of 16 bits at 16 kHz, in the machine's byte order."""
 
 from typing import Any
 
@@ -13,21 +13,18 @@ _SAMPLE_BYTES = 2
 
 
 def write_samples(source: File, target: File, *, demuxer: str, longest_seconds: int) -> dict[str, Any]:
-    """Decodes the sound of `source` into the new file `target`. Raises Refused.
-
-    What is damaged is left out, and the rest is heard.
-    """
-    steady = UniformFrames(rate=_HERTZ, sample_format="s16", layout="mono")
-    room = longest_seconds * _HERTZ
+    """Decodes the audio of `source`, without damaged packets, into the new file `target`. Raises Refused."""
+    resampler = UniformFrames(rate=_HERTZ, sample_format="s16", layout="mono")
+    remaining_samples = longest_seconds * _HERTZ
     with open_recording(source, demuxer=demuxer) as container:
         for frame in Frames(container, sound_of(container)):
-            for part in steady(frame):
-                room -= _write(part, target)
-                if room < 0:
+            for part in resampler(frame):
+                remaining_samples -= _write(part, target)
+                if remaining_samples < 0:
                     raise Refused(f"it sounds for more than {longest_seconds / 3600:.0f} hours")
-        for part in steady.rest():
-            room -= _write(part, target)
-    if room == longest_seconds * _HERTZ:
+        for part in resampler.flush():
+            remaining_samples -= _write(part, target)
+    if remaining_samples == longest_seconds * _HERTZ:
         raise Refused("no sound in it could be decoded")
     return {}
 

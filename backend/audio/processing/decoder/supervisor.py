@@ -1,4 +1,4 @@
-"""The keeper of one child: it passes its answer on, and kills it when its time is up or nobody waits for it."""
+"""The supervisor of one child: forwards its answer, and kills it after a timeout or when the caller is gone."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from audio.processing.decoder.child import NOT_CONFINED, OUT_OF_MEMORY, be_child
+from audio.processing.decoder.child import NOT_CONFINED, OUT_OF_MEMORY, run_child
 from audio.processing.decoder.jobs import Jobs
 
 _REQUEST_LIMIT_BYTES = 64 * 1024
@@ -19,7 +19,7 @@ _ANSWER_LIMIT_BYTES = 2 * 1024 * 1024
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss: getrusage(2)
 
 
-def keep(connection_descriptor: int, *, jobs: Jobs, source: int, target: int | None) -> None:
+def supervise(connection_descriptor: int, *, jobs: Jobs, source: int, target: int | None) -> None:
     """Reads the request from the job's socket, runs it in a child and answers with JSON.
 
     The answer has `used`, and `result` or `reason`.
@@ -31,14 +31,14 @@ def keep(connection_descriptor: int, *, jobs: Jobs, source: int, target: int | N
         pipe, pipe_end = os.pipe()
         child = os.fork()
         if child == 0:
-            be_child(request, jobs=jobs, source=source, target=target, answer=pipe_end)
+            run_child(request, jobs=jobs, source=source, target=target, answer=pipe_end)
         os.close(pipe_end)
         answer, in_time = _wait_for(child, pipe, connection, seconds=request["limits"]["wall_seconds"])
         _kill(child)
         _, status, usage = os.wait4(child, 0)
         used = _used(usage)
         outcome = _outcome(answer, status, used, in_time=in_time, limits=request["limits"])
-        with suppress(OSError):  # nobody may wait any more
+        with suppress(OSError):  # the caller may be gone
             connection.sendall(json.dumps(outcome | {"used": used}).encode())
 
 
@@ -57,9 +57,9 @@ def _wait_for(child: int, pipe: int, connection: socket.socket, *, seconds: floa
     deadline = time.monotonic() + seconds
     answer = b""
     while len(answer) < _ANSWER_LIMIT_BYTES:
-        left = max(0, deadline - time.monotonic())
-        ready, _, _ = select.select([pipe, connection.fileno()], [], [], left)
-        if pipe not in ready:  # time is up; whoever asked says nothing more, and has gone
+        remaining_seconds = max(0, deadline - time.monotonic())
+        ready, _, _ = select.select([pipe, connection.fileno()], [], [], remaining_seconds)
+        if pipe not in ready:  # a timeout; or the caller, which sends nothing more, has closed the connection
             return b"", False
         piece = os.read(pipe, _REQUEST_LIMIT_BYTES)
         if not piece:
@@ -69,8 +69,8 @@ def _wait_for(child: int, pipe: int, connection: socket.socket, *, seconds: floa
 
 
 def _kill(child: int) -> None:
-    """Ends the child with all that it may have started. One that is already dying keeps the reason it dies of."""
-    for kill in (os.kill, os.killpg):  # it may not have come to have a group yet
+    """Kills the child and its process group. The exit status of one that is already dying doesn't change."""
+    for kill in (os.kill, os.killpg):  # it may not have its group yet
         with suppress(ProcessLookupError, PermissionError):
             kill(child, signal.SIGKILL)
 
@@ -78,7 +78,7 @@ def _kill(child: int) -> None:
 def _outcome(
     answer: bytes, status: int, used: dict[str, float], *, in_time: bool, limits: dict[str, int]
 ) -> dict[str, Any]:
-    """What the child has answered, which may be anything that is JSON, or what it died of."""
+    """The child's answer, which may be any JSON, or the reason that it died."""
     if not in_time:
         return {"reason": f"it took more than {limits['wall_seconds']} s"}
     if len(answer) >= _ANSWER_LIMIT_BYTES:
@@ -92,10 +92,10 @@ def _outcome(
         return {"unavailable": True}
     if code == OUT_OF_MEMORY:
         return {"reason": f"it needed more than {limits['memory_bytes'] / 1024**2:.0f} MiB of memory"}
-    # One that doesn't heed SIGXCPU is killed by the kernel a second later.
+    # The kernel kills a child that ignores SIGXCPU a second later.
     if code == -signal.SIGXCPU or (code == -signal.SIGKILL and used["cpu_seconds"] >= limits["cpu_seconds"]):
         return {"reason": f"it took more than {limits['cpu_seconds']} s of processor time"}
-    if code == -signal.SIGKILL:  # by a person, or by the kernel where memory runs out: no limit of ours does so
+    if code == -signal.SIGKILL:  # by a person, or by the kernel when memory runs out: none of these limits does so
         return {"killed": True}
     return {"reason": f"decoding it crashed ({signal.Signals(-code).name if code < 0 else f'status {code}'})"}
 

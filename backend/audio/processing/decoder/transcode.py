@@ -1,4 +1,4 @@
-"""Playback of what browsers can't decode: as FLAC, which all of them can (Chrome 56, Firefox 51, Safari 11)."""
+"""Transcodes for browsers to FLAC, which all of them decode (Chrome 56, Firefox 51, Safari 11)."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -17,7 +17,7 @@ _WIDE_FORMATS = {"s32", "s32p", "s64", "dbl"}
 
 
 def transcode(source: File, target: File, *, demuxer: str) -> dict[str, Any]:
-    """Decodes the sound of `source` and writes it as FLAC into a new file. Raises Refused."""
+    """Decodes the audio of `source` and writes it as FLAC into a new file. Raises Refused."""
     with open_recording(source, demuxer=demuxer) as container:
         frames = Frames(container, sound_of(container))
         try:
@@ -40,17 +40,17 @@ def _encode(frames: Frames, output: OutputContainer) -> None:
 
 
 class _Encoder:
-    """Writes frames as one stream that is like the first of them."""
+    """Writes frames as one stream, with the format of the first frame."""
 
     def __init__(self, output: OutputContainer, first: AudioFrame, *, codec: str) -> None:
-        # Lossy decoders compute in floats, of which no more than 16 bits are worth keeping.
+        # Lossy decoders output floats, of which no more than 16 bits are significant.
         wide = first.format.name in _WIDE_FORMATS or codec.startswith("pcm_f")
         self._output = output
         self._stream = output.add_stream("flac", rate=first.sample_rate)
         self._stream.codec_context.format = "s32" if wide else "s16"
         self._stream.codec_context.layout = first.layout
         self._stream.codec_context.thread_count = 1
-        self._steady = UniformFrames(
+        self._resampler = UniformFrames(
             rate=first.sample_rate,
             sample_format="s32" if wide else "s16",
             layout=first.layout.name,
@@ -59,12 +59,12 @@ class _Encoder:
         self._written = 0
 
     def write(self, frame: AudioFrame) -> None:
-        """Encodes what is complete with this frame."""
-        self._encode(self._steady(frame))
+        """Encodes a frame, as far as whole blocks are complete."""
+        self._encode(self._resampler(frame))
 
     def finish(self) -> None:
         """Encodes the rest."""
-        self._encode(self._steady.rest())
+        self._encode(self._resampler.flush())
         self._output.mux(self._stream.encode(None))
 
     def _encode(self, frames: Iterable[AudioFrame]) -> None:

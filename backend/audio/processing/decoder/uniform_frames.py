@@ -1,4 +1,4 @@
-"""Frames of one kind from frames that may change on the way, as in chained Ogg or AAC that turns stereo."""
+"""Converts frames whose format may change, as in chained Ogg or AAC that turns stereo, to one format."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from av.filter import Graph
 
 
 class UniformFrames:
-    """Brings frames to one rate; to one sample format, layout and number of samples, too, where those are given."""
+    """Converts frames to one rate, and where set to one sample format, layout and number of samples."""
 
     def __init__(
         self,
@@ -28,21 +28,21 @@ class UniformFrames:
         """The frames that are complete with this one."""
         kind = (frame.sample_rate, frame.format.name, frame.layout.name)
         if self._graph is None or kind != self._kind:
-            yield from self.rest()
+            yield from self.flush()
             self._graph, self._kind = self._graph_for(*kind), kind
-        frame.pts = None  # what is heard is put end to end
+        frame.pts = None  # frames are concatenated, whatever their times
         self._graph.push(frame)
         yield from _pulled(self._graph)
 
-    def rest(self) -> Iterator[AudioFrame]:
-        """What is left at the end."""
+    def flush(self) -> Iterator[AudioFrame]:
+        """The remaining frames, at the end."""
         if self._graph is not None:
             self._graph.push(None)
             yield from _pulled(self._graph)
             self._graph = None
 
     def _graph_for(self, rate: int, sample_format: str, layout: str) -> Graph:
-        """The way from frames of one kind to ours; PyAV's AudioResampler would begin threads for it."""
+        """The filter graph from one format to the target's; PyAV's AudioResampler would start threads."""
         graph = Graph()
         graph.threads = 1
         source = graph.add("abuffer", sample_rate=str(rate), sample_fmt=sample_format, channel_layout=layout)
@@ -62,7 +62,7 @@ def _pulled(graph: Graph) -> Iterator[AudioFrame]:
     while True:
         try:
             frame = graph.pull()
-        except (BlockingIOError, EOFError):  # it waits for more, or there is no more
+        except (BlockingIOError, EOFError):  # it needs more input, or is at its end
             return
         assert isinstance(frame, AudioFrame)  # noqa: S101  # the graph has no pictures
         yield frame

@@ -7,7 +7,7 @@ from pydantic import BaseModel, FiniteFloat
 from audio.transcription.contract import Segment, Transcript, Word
 from audio.transcription.engines.http_service import HttpTimeouts, Service
 from audio.transcription.engines.languages import code_of
-from audio.transcription.engines.request_file import chunks, sendable
+from audio.transcription.engines.request_file import chunks, describe_file
 
 
 class _Word(BaseModel):
@@ -42,17 +42,17 @@ class _Answer(BaseModel):
     results: _Results
 
     def transcript(self, *, language: str | None) -> Transcript:
-        """The first channel's first alternative; Deepgram mixes the channels down unless asked not to."""
-        heard = next((channel for channel in self.results.channels if channel.alternatives), None)
-        if heard is None:
+        """The first channel's first alternative; by default Deepgram mixes the channels down to one."""
+        speech = next((channel for channel in self.results.channels if channel.alternatives), None)
+        if speech is None:
             return Transcript("", language)
-        best = heard.alternatives[0]
+        best = speech.alternatives[0]
         return Transcript(
             text=best.transcript,
-            language=language or code_of(heard.detected_language),
+            language=language or code_of(speech.detected_language),
             words=tuple(Word(word.punctuated_word or word.word, word.start, word.end) for word in best.words),
-            segments=tuple(Segment(said.transcript, said.start, said.end) for said in self.results.utterances),
-        ).tidied()
+            segments=tuple(Segment(item.transcript, item.start, item.end) for item in self.results.utterances),
+        ).normalized()
 
 
 class Deepgram:
@@ -71,14 +71,14 @@ class Deepgram:
         self._model = model
 
     async def transcribe(self, audio: Path, *, language: str | None) -> Transcript:
-        """As the contract says."""
-        told = await sendable(audio)
-        spoken = {"language": language} if language else {"detect_language": "true"}
+        """See `Engine.transcribe`."""
+        file = await describe_file(audio)
+        language_params = {"language": language} if language else {"detect_language": "true"}
         answer = await self._service.post(
             "/v1/listen",
             answer=_Answer,
-            params={"model": self._model, "smart_format": "true", "utterances": "true", **spoken},
-            headers={"Content-Type": told.mime_type, "Content-Length": str(told.size_bytes)},
+            params={"model": self._model, "smart_format": "true", "utterances": "true", **language_params},
+            headers={"Content-Type": file.mime_type, "Content-Length": str(file.size_bytes)},
             content=chunks(audio),
         )
         return answer.transcript(language=language)

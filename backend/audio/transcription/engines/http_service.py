@@ -1,7 +1,7 @@
-"""Calls an engine over HTTP, and turns every way in which that fails into one of the contract's errors.
+"""Calls an engine over HTTP, and maps each failure to one of the contract's errors.
 
-No error says more than the engine's name and a reason of our own: an answer may quote a key, an address or what was
-said. At most a service's own one-word code is passed on.
+An error has only the engine's name and a fixed reason, at most with the service's one-word code: the response may quote
+a key, an address or the transcript.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from audio.transcription.contract import EngineBusy, EngineRefused, EngineUnreachable
 
-ANSWER_BYTES = 64 * 1024 * 1024  # twelve hours of speech, each word with its times, stay below
+ANSWER_BYTES = 64 * 1024 * 1024  # twelve hours of speech with times for each word have less
 REFUSAL_BYTES = 64 * 1024
 LONGEST_WAIT_SECONDS = 3600.0
 _CODE = re.compile(r'"(?:code|err_code)"\s*:\s*"([A-Za-z_]{3,48})"')
@@ -27,16 +27,16 @@ A = TypeVar("A", bound=BaseModel)
 
 @dataclass(frozen=True, kw_only=True)
 class HttpTimeouts:
-    """How long a service may take, in seconds: to connect, to take or give the next bytes, and for everything."""
+    """How long a service may take, in seconds: to connect, to receive or send the next bytes, and in total."""
 
     connect_seconds: float = 10
     write_seconds: float = 60
-    read_seconds: float = 900  # some services send nothing until the last word is heard
+    read_seconds: float = 900  # some services send nothing until they have transcribed all
     total_seconds: float = 3600
 
 
 class Refusal(EngineRefused):
-    """The service answered with an error of the client's; `answer` is what it said, to be looked at and never shown."""
+    """The service answered with a 4xx status; `answer` is the response's text, which must not be shown."""
 
     def __init__(self, engine: str, reason: str, *, status: int, answer: str) -> None:
         super().__init__(engine, reason)
@@ -45,25 +45,25 @@ class Refusal(EngineRefused):
 
 
 class Service:
-    """One service, for as long as the engine that uses it."""
+    """An HTTP client for the service of one engine."""
 
     def __init__(
         self, engine: str, root: str, *, headers: dict[str, str], key_setting: str, timeouts: HttpTimeouts | None = None
     ) -> None:
-        """`root` is what every path follows; `key_setting` names the setting that a refused key is told about."""
+        """`root` is the base URL; `key_setting` is the setting that an error about the key names."""
         self.engine = engine
         self._key_setting = key_setting
-        self._patience = timeouts or HttpTimeouts()
-        self._client = httpx.AsyncClient(base_url=root, headers=headers, timeout=_timeout(self._patience))
+        self._timeouts = timeouts or HttpTimeouts()
+        self._client = httpx.AsyncClient(base_url=root, headers=headers, timeout=_timeout(self._timeouts))
 
     async def post(self, path: str, *, answer: type[A], **request: Any) -> A:
-        """The service's answer; `request` is what httpx takes.
+        """Sends a request, with httpx's arguments `request`, and returns the parsed answer.
 
         Raises EngineRefused (a Refusal), EngineBusy, EngineUnreachable.
         """
         try:
             async with (
-                asyncio.timeout(self._patience.total_seconds),
+                asyncio.timeout(self._timeouts.total_seconds),
                 self._client.stream("POST", path, **request) as response,
             ):
                 await self._check(response)
@@ -92,33 +92,33 @@ class Service:
         ):
             wait = retry_after_seconds(response.headers.get("retry-after"))
             raise EngineBusy(self.engine, retry_after_seconds=wait)
-        said = (await _body(response, limit_bytes=REFUSAL_BYTES)).decode(errors="replace")
-        raise Refusal(self.engine, self._reason(status, said), status=status, answer=said)
+        text = (await _body(response, limit_bytes=REFUSAL_BYTES)).decode(errors="replace")
+        raise Refusal(self.engine, self._reason(status, text), status=status, answer=text)
 
-    def _reason(self, status: int, said: str) -> str:
-        code = _CODE.search(said)
-        told = f"status {status}, {code[1]}" if code else f"status {status}"
+    def _reason(self, status: int, text: str) -> str:
+        code = _CODE.search(text)
+        detail = f"status {status}, {code[1]}" if code else f"status {status}"
         match status:
             case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-                return f"it doesn't accept the key in {self._key_setting} ({told})"
+                return f"it doesn't accept the key in {self._key_setting} ({detail})"
             case HTTPStatus.PAYMENT_REQUIRED:
-                return f"it wants to be paid first ({told})"
+                return f"it wants to be paid first ({detail})"
             case HTTPStatus.NOT_FOUND:
-                return f"its address or its model isn't known there ({told})"
+                return f"its address or its model isn't known there ({detail})"
             case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                return f"the recording is larger than it takes ({told})"
+                return f"the recording is larger than it takes ({detail})"
             case HTTPStatus.BAD_REQUEST | HTTPStatus.UNSUPPORTED_MEDIA_TYPE | HTTPStatus.UNPROCESSABLE_ENTITY:
-                return f"it can't use the recording, or not with these settings ({told})"
-        return f"its answer is unexpected ({told})"
+                return f"it can't use the recording, or not with these settings ({detail})"
+        return f"its answer is unexpected ({detail})"
 
 
 def with_version(address: str) -> str:
-    """The root of an OpenAI-compatible API: as given when it has a path, as OpenAI's own; `/v1` below it when not."""
+    """The base URL of an OpenAI-compatible API: an address without a path gets `/v1`."""
     return address if httpx.URL(address).path.strip("/") else f"{address}/v1"
 
 
 def retry_after_seconds(header: str | None) -> float | None:
-    """What a Retry-After header (RFC 9110, 10.2.3) asks for, an hour at most; None when it says nothing."""
+    """The seconds of a Retry-After header (RFC 9110, 10.2.3), an hour at most; None when it is malformed."""
     if header is None:
         return None
     text = header.strip()
@@ -133,7 +133,7 @@ def retry_after_seconds(header: str | None) -> float | None:
 
 
 async def _body(response: httpx.Response, *, limit_bytes: int) -> bytes:
-    """The answer, up to the limit: what is cut off there can't be parsed, and is refused as that."""
+    """The response's body, truncated at the limit, which makes it fail to parse."""
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk

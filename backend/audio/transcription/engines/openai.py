@@ -1,4 +1,4 @@
-"""Any service with OpenAI's transcription API: OpenAI, and the many that speak it (Speaches, LocalAI, whisper.cpp, …).
+"""Services with OpenAI's transcription API: OpenAI, Speaches, LocalAI, whisper.cpp and others.
 
 The API: https://platform.openai.com/docs/api-reference/audio/createTranscription
 """
@@ -13,7 +13,7 @@ from pydantic import BaseModel, FiniteFloat
 from audio.transcription.contract import Segment, Transcript, Word, primary
 from audio.transcription.engines.http_service import HttpTimeouts, Refusal, Service, with_version
 from audio.transcription.engines.languages import code_of
-from audio.transcription.engines.request_file import sendable
+from audio.transcription.engines.request_file import describe_file
 
 Form = Mapping[str, str | list[str]]
 
@@ -31,7 +31,7 @@ class _Segment(BaseModel):
     text: str
     start: FiniteFloat
     end: FiniteFloat
-    words: list[_Word] | None = None  # where whisper.cpp puts them
+    words: list[_Word] | None = None  # whisper.cpp has them here
 
 
 class _Answer(BaseModel):
@@ -48,11 +48,11 @@ class _Answer(BaseModel):
             language=language or code_of(self.language),
             words=tuple(Word(word.word, word.start, word.end) for word in words),
             segments=tuple(Segment(segment.text, segment.start, segment.end) for segment in segments),
-        ).tidied()
+        ).normalized()
 
 
 class OpenAI:
-    """Sends the recording whole and reads the transcript from the answer, with times where the model offers them."""
+    """Sends the recording's bytes and reads the transcript from the answer, with times where the model has them."""
 
     name = "openai"
 
@@ -65,22 +65,22 @@ class OpenAI:
         self._timed = True
 
     async def transcribe(self, audio: Path, *, language: str | None) -> Transcript:
-        """As the contract says."""
+        """See `Engine.transcribe`."""
         if self._timed:
             try:
-                return await self._ask(audio, language=language, form=TIMED)
+                return await self._post(audio, language=language, form=TIMED)
             except Refusal as refusal:
                 if not _wants_other_format(refusal):
                     raise
-                self._timed = False  # the model offers no times, so the next recording is sent only once
-        return await self._ask(audio, language=language, form=UNTIMED)
+                self._timed = False  # the model has no times; the next recording is sent only once
+        return await self._post(audio, language=language, form=UNTIMED)
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._service.close()
 
-    async def _ask(self, audio: Path, *, language: str | None, form: Form) -> Transcript:
-        told = await sendable(audio)
+    async def _post(self, audio: Path, *, language: str | None, form: Form) -> Transcript:
+        description = await describe_file(audio)
         fields = {"model": self._model, "temperature": "0", **form}
         if language:
             fields["language"] = primary(language) or language
@@ -89,13 +89,13 @@ class OpenAI:
                 "/audio/transcriptions",
                 answer=_Answer,
                 data=fields,
-                files={"file": (told.name, file, told.mime_type)},
+                files={"file": (description.name, file, description.mime_type)},
             )
         return answer.transcript(language=language)
 
 
 def _wants_other_format(refusal: Refusal) -> bool:
-    """Newer models of OpenAI's give text alone, and refuse to be asked for more."""
+    """Newer models of OpenAI return text alone, and refuse requests for times."""
     return refusal.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY} and (
         "response_format" in refusal.answer or "timestamp_granularities" in refusal.answer
     )

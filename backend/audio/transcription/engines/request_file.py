@@ -1,4 +1,4 @@
-"""A recording on its way to a service: under a neutral name, and from disk as it goes."""
+"""Describes and reads a recording for a request to a service, under a neutral name."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -8,22 +8,22 @@ from pathlib import Path
 from audio.model.formats import HEAD_BYTES, recognise
 
 CHUNK_BYTES = 256 * 1024
-# Services choose a decoder by the ending, and know Opus in Ogg as .ogg only.
-ENDINGS = {"opus": "ogg", "mka": "webm"}
+# Services choose a decoder by the extension, and know Opus in Ogg as .ogg only.
+EXTENSIONS = {"opus": "ogg", "mka": "webm"}
 
 
 @dataclass(frozen=True)
-class Sendable:
-    """What a service is told of a file: never the user's name for it."""
+class RequestFile:
+    """A file in a request; its name is never the user's."""
 
     name: str
     mime_type: str
     size_bytes: int
 
 
-async def sendable(audio: Path) -> Sendable:
-    """What to tell of the file, by its bytes. Raises OSError."""
-    return await asyncio.to_thread(_look, audio)
+async def describe_file(audio: Path) -> RequestFile:
+    """Describes a file by its bytes. Raises OSError."""
+    return await asyncio.to_thread(_describe, audio)
 
 
 async def chunks(audio: Path) -> AsyncGenerator[bytes]:
@@ -36,12 +36,12 @@ async def chunks(audio: Path) -> AsyncGenerator[bytes]:
         file.close()
 
 
-def _look(audio: Path) -> Sendable:
+def _describe(audio: Path) -> RequestFile:
     with audio.open("rb") as file:
-        found = recognise(file.read(HEAD_BYTES))
-    extension = found.extension if found else audio.suffix.removeprefix(".") or "bin"
-    return Sendable(
-        name=f"recording.{ENDINGS.get(extension, extension)}",
-        mime_type=found.mime_type if found else "application/octet-stream",
+        audio_format = recognise(file.read(HEAD_BYTES))
+    extension = audio_format.extension if audio_format else audio.suffix.removeprefix(".") or "bin"
+    return RequestFile(
+        name=f"recording.{EXTENSIONS.get(extension, extension)}",
+        mime_type=audio_format.mime_type if audio_format else "application/octet-stream",
         size_bytes=audio.stat().st_size,
     )

@@ -1,4 +1,4 @@
-"""Which engine the settings choose, and whether it can work at all: asked at start, before a recording waits for it."""
+"""Creates the engine that the settings choose, and checks at startup whether it can work."""
 
 import re
 from importlib.util import find_spec
@@ -18,9 +18,9 @@ INSTALL_WHISPER = "pip install --require-hashes -r requirements-whisper.lock"
 
 
 def engine_for(settings: Settings, *, samples: Samples) -> Engine | None:
-    """The engine that TRANSCRIPTION_ENGINE names; None for `none`. One on this machine hears `samples`.
+    """The engine that TRANSCRIPTION_ENGINE names; None for `none`. `samples` decodes for one on this machine.
 
-    Raises SettingRefused: a setting that it needs is missing or can't be, or its extra isn't installed.
+    Raises SettingRefused: a setting that it needs is missing or invalid, or its extra isn't installed.
     """
     match settings.transcription_engine:
         case "none":
@@ -39,14 +39,14 @@ def engine_for(settings: Settings, *, samples: Samples) -> Engine | None:
 
 
 def improver_for(settings: Settings) -> Improver | None:
-    """What mends punctuation and grammar; None unless OLLAMA_MODEL is set."""
+    """Corrects punctuation and grammar; None unless OLLAMA_MODEL is set."""
     if settings.ollama_model is None:
         return None
     return Improver(settings.ollama_base_url, key=_revealed(settings.ollama_api_key), model=settings.ollama_model)
 
 
 def _openai_key(settings: Settings) -> str | None:
-    """A service of one's own may want no key; OpenAI's always does."""
+    """A self-hosted service may need no key; OpenAI always does."""
     default: str = Settings.model_fields["openai_base_url"].default
     if settings.openai_api_key is None and settings.openai_base_url == default:
         raise SettingRefused("OPENAI_API_KEY", "is missing, and TRANSCRIPTION_ENGINE=openai needs it")
@@ -58,7 +58,7 @@ def _revealed(secret: SecretStr | None) -> str | None:
 
 
 def _whisper_model(model: str) -> str:
-    """A folder as its absolute path, a name as it is."""
+    """The absolute path of a folder, or a model's name."""
     if find_spec("faster_whisper") is None:
         raise SettingRefused(
             "TRANSCRIPTION_ENGINE", f"is whisper, and faster-whisper isn't installed: {INSTALL_WHISPER}"

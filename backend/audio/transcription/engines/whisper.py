@@ -1,8 +1,8 @@
 """Whisper on this machine, by faster-whisper, in one child process that keeps the model loaded.
 
-A child and not a thread: a thread can't be stopped, so that a shutdown would wait for an hour of speech; a model's
-hunger for memory must not be the server's; and the server's lock on the interpreter stays free. The child starts with
-the first recording and takes one at a time. It is given samples, and never a byte that was uploaded.
+It is a process and not a thread: a thread can't be stopped, so a shutdown would wait for an hour of speech; a model's
+memory must not be the server's; and the server's GIL stays free. The child starts with the first recording and takes
+one at a time. It gets samples, and never an uploaded byte.
 """
 
 import asyncio
@@ -31,48 +31,48 @@ from audio.transcription.engines.whisper_message import Message
 from core.settings import Settings
 
 BACKEND = Path(__file__).resolve().parents[3]
-LOAD_SECONDS = 3600.0  # a large model may have to be fetched first
-STALL_SECONDS = 900.0  # between two signs of life; half a minute of speech is one
-SLOWEST = 4.0  # how many times as long as it sounds a recording may take to be heard,
-LEAST_SECONDS = 240.0  # where one that is shorter counts as one of so many
+LOAD_SECONDS = 3600.0  # a large model may have to be downloaded first
+STALL_SECONDS = 900.0  # between two messages; there is one for each half minute of speech
+TIME_FACTOR = 4.0  # how many times its duration a recording may take,
+LEAST_SECONDS = 240.0  # where a shorter one counts as this long
 LINE_BYTES = 4 * 1024 * 1024
 
 
 class Whisper:
-    """The engine on this machine. `model` is a folder with a model, or a model's name, then fetched at first use.
+    """The engine on this machine. `model` is a folder with a model, or the name of one to download at first use.
 
-    `samples` decodes what it hears.
+    `samples` decodes recordings.
     """
 
     name = "whisper"
 
     def __init__(
-        self, model: str, *, samples: Samples, stall_seconds: float = STALL_SECONDS, slowest: float = SLOWEST
+        self, model: str, *, samples: Samples, stall_seconds: float = STALL_SECONDS, time_factor: float = TIME_FACTOR
     ) -> None:
         self._model = model
         self._samples = samples
         self._stall_seconds = stall_seconds
-        self._slowest = slowest
+        self._time_factor = time_factor
         self._child: Process | None = None
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def transcribe(self, audio: Path, *, language: str | None) -> Transcript:
-        """As the contract says, and raises what `samples` does.
+        """See `Engine.transcribe`; also raises as `samples` does.
 
-        Cancelled, it ends the child, and the next recording gets a new one.
+        When cancelled it kills the child; the next recording starts another.
         """
-        async with self._turn, self._samples(audio) as samples:
+        async with self._lock, self._samples(audio) as samples:
             try:
                 child = self._child or await self._start()
-                return await self._ask_in_time(child, samples, language=language)
+                return await self._request_with_timeout(child, samples, language=language)
             except EngineRefused:
-                raise  # by a child that is well, or was ended
+                raise  # the child works, or was killed
             except BaseException:
                 await self.close()
                 raise
 
     async def close(self) -> None:
-        """Ends the child, at once; a recording in work is then told of as one that can be tried again."""
+        """Kills the child; `transcribe` then raises EngineUnreachable for its recording."""
         child, self._child = self._child, None
         if child is None:
             return
@@ -88,10 +88,10 @@ class Whisper:
             *("-m", "audio.transcription.engines.whisper_child", self._model),
             stdin=PIPE,
             stdout=PIPE,
-            stderr=DEVNULL,  # libraries' chatter; what matters comes as a message
+            stderr=DEVNULL,  # from libraries; errors come as messages
             env=_environment(),
             limit=LINE_BYTES,
-            start_new_session=True,  # Ctrl-C is the server's, which lets a recording in work end first
+            start_new_session=True,  # Ctrl-C is for the server, which waits for the current recording
         )
         ready = await self._next(self._child, within_seconds=LOAD_SECONDS)
         if ready.kind != "ready":
@@ -99,20 +99,22 @@ class Whisper:
             raise self._problem(ready)
         return self._child
 
-    async def _ask_in_time(self, child: Process, samples: Path, *, language: str | None) -> Transcript:
-        """The answer, unless that holds up the recordings behind it for much longer than this one sounds."""
-        sounds_seconds = (await asyncio.to_thread(samples.stat)).st_size / SAMPLE_BYTES / SAMPLES_HERTZ
+    async def _request_with_timeout(self, child: Process, samples: Path, *, language: str | None) -> Transcript:
+        """The transcript. Raises EngineRefused when it takes too long, since other recordings wait."""
+        duration_seconds = (await asyncio.to_thread(samples.stat)).st_size / SAMPLE_BYTES / SAMPLES_HERTZ
         try:
-            async with asyncio.timeout(self._slowest * max(sounds_seconds, LEAST_SECONDS)):
-                return await self._ask(child, samples, language=language)
+            async with asyncio.timeout(self._time_factor * max(duration_seconds, LEAST_SECONDS)):
+                return await self._request(child, samples, language=language)
         except TimeoutError:
             await self.close()
-            reason = f"hearing it takes more than {self._slowest:g} times as long as it sounds, with this WHISPER_MODEL"
+            reason = (
+                f"hearing it takes more than {self._time_factor:g} times as long as it sounds, with this WHISPER_MODEL"
+            )
             raise EngineRefused(self.name, reason) from None
 
-    async def _ask(self, child: Process, samples: Path, *, language: str | None) -> Transcript:
+    async def _request(self, child: Process, samples: Path, *, language: str | None) -> Transcript:
         assert child.stdin  # noqa: S101  # it was started with a pipe
-        with contextlib.suppress(ConnectionError):  # a dead child is told by what it doesn't answer
+        with contextlib.suppress(ConnectionError):  # `_next` raises for a dead child
             request = {"samples": str(samples), "language": primary(language)}
             child.stdin.write(json.dumps(request).encode() + b"\n")
             await child.stdin.drain()
@@ -123,7 +125,7 @@ class Whisper:
                 raise self._problem(message)
             words += message.words
             segments += message.segments
-        return Transcript(message.text, language or message.language, tuple(words), tuple(segments)).tidied()
+        return Transcript(message.text, language or message.language, tuple(words), tuple(segments)).normalized()
 
     async def _next(self, child: Process, *, within_seconds: float) -> Message:
         assert child.stdout  # noqa: S101  # it was started with a pipe
@@ -142,11 +144,11 @@ class Whisper:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, less every setting: what runs models knows no password and no key."""
-    ours = {name.upper() for name in Settings.model_fields}
-    kept = {
+    """This process's environment without settings: the child gets no password and no key."""
+    settings = {name.upper() for name in Settings.model_fields}
+    variables = {
         name: value
         for name, value in os.environ.items()
-        if name.upper() not in ours and not name.upper().startswith("PG")
+        if name.upper() not in settings and not name.upper().startswith("PG")
     }
-    return kept | {"PYTHONPATH": str(BACKEND)}
+    return variables | {"PYTHONPATH": str(BACKEND)}

@@ -1,4 +1,4 @@
-"""Whisper's own process: loads a model once, then reads a request a line and writes messages, until its input ends.
+"""Whisper's child process: loads a model, then reads a request per line and writes messages, until its input ends.
 
 Run as `python -m audio.transcription.engines.whisper_child MODEL`, with the extra `[whisper]` installed.
 """
@@ -13,54 +13,56 @@ from typing import Any, TextIO
 
 import huggingface_hub.errors
 from faster_whisper import WhisperModel
-from faster_whisper.transcribe import Segment as Heard
+from faster_whisper.transcribe import Segment as WhisperSegment
 
 from audio.transcription.contract import Segment, Word
-from audio.transcription.engines.audio_chunks import stretches
+from audio.transcription.engines.audio_chunks import split
 from audio.transcription.engines.whisper_message import Message
 
 NICENESS = 10  # uploads come first
 
 
 class Child:
-    """The loaded model, and where its messages go."""
+    """The loaded model, which answers requests with messages to `output`."""
 
     def __init__(self, model: WhisperModel, output: TextIO) -> None:
         self._model = model
         self._output = output
 
     def answer(self, request: dict[str, str | None]) -> None:
-        """Transcribes one recording, stretch by stretch, so that memory doesn't grow with its length."""
+        """Transcribes one recording, chunk by chunk."""
         try:
             self._transcribe(Path(request["samples"] or ""), language=request["language"])
         except FileNotFoundError:
-            say(self._output, Message(kind="refused", text="its file isn't there any more"))
+            write_message(self._output, Message(kind="refused", text="its file isn't there any more"))
 
     def _transcribe(self, samples: Path, *, language: str | None) -> None:
         text = ""
-        for begins_seconds, stretch in stretches(samples):
+        for start_seconds, chunk in split(samples):
             try:
-                heard, about = self._model.transcribe(
-                    stretch,
+                segments, info = self._model.transcribe(
+                    chunk,
                     language=language,
                     word_timestamps=True,
                     vad_filter=True,
-                    condition_on_previous_text=False,  # what is misheard once must not be repeated for an hour
+                    condition_on_previous_text=False,  # an error would be repeated for an hour
                 )
-            except ValueError:  # the one value that comes from outside
-                say(self._output, Message(kind="refused", text=f"the model doesn't know the language {language}"))
+            except ValueError:  # for an unknown language
+                write_message(
+                    self._output, Message(kind="refused", text=f"the model doesn't know the language {language}")
+                )
                 return
-            for segment in heard:
+            for segment in segments:
                 text += segment.text
-                language = about.language  # found out where somebody speaks, and kept to the end
-                say(self._output, _heard(segment, begins_seconds=begins_seconds))
-            say(self._output, Message(kind="heard"))
-        say(self._output, Message(kind="done", text=text, language=language if text.strip() else None))
+                language = info.language  # detected in the first chunk with speech, and used for the rest
+                write_message(self._output, _segment_message(segment, offset_seconds=start_seconds))
+            write_message(self._output, Message(kind="heard"))
+        write_message(self._output, Message(kind="done", text=text, language=language if text.strip() else None))
 
 
-def _heard(segment: Heard, *, begins_seconds: float) -> Message:
+def _segment_message(segment: WhisperSegment, *, offset_seconds: float) -> Message:
     def timed(kind: Any, text: str, start: float, end: float) -> Any:
-        return kind(text, round(begins_seconds + start, 3), round(begins_seconds + end, 3))
+        return kind(text, round(offset_seconds + start, 3), round(offset_seconds + end, 3))
 
     return Message(
         kind="heard",
@@ -69,29 +71,29 @@ def _heard(segment: Heard, *, begins_seconds: float) -> Message:
     )
 
 
-def say(output: TextIO, message: Message) -> None:
+def write_message(output: TextIO, message: Message) -> None:
     """Writes one message."""
     output.write(message.model_dump_json() + "\n")
     output.flush()
 
 
 def load(model: str, output: TextIO) -> WhisperModel | None:
-    """The model, on the processor in 8-bit integers; None, and a message, when it can't be had."""
+    """Loads the model for the CPU, in 8-bit integers; writes a message and returns None when that fails."""
     try:
         return WhisperModel(model, device="cpu", compute_type="int8")
     except huggingface_hub.errors.RepositoryNotFoundError:
-        say(output, Message(kind="refused", text="WHISPER_MODEL names no model that there is"))
+        write_message(output, Message(kind="refused", text="WHISPER_MODEL names no model that there is"))
     except (huggingface_hub.errors.HfHubHTTPError, OSError):
         reason = "the model that WHISPER_MODEL names is not on this machine, and can't be fetched"
-        say(output, Message(kind="unreachable", text=reason))
+        write_message(output, Message(kind="unreachable", text=reason))
     except (ValueError, RuntimeError):
         reason = "WHISPER_MODEL names no model that faster-whisper knows, or a folder that holds none"
-        say(output, Message(kind="refused", text=reason))
+        write_message(output, Message(kind="refused", text=reason))
     return None
 
 
 def main() -> None:
-    """Serves requests. Messages get the descriptor that was stdout's, which libraries may write to."""
+    """Serves requests. Messages go to a copy of stdout, which is then redirected: libraries may write to it."""
     output = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     os.nice(NICENESS)
@@ -100,14 +102,14 @@ def main() -> None:
     model = load(sys.argv[1], output)
     if model is None:
         return
-    say(output, Message(kind="ready"))
+    write_message(output, Message(kind="ready"))
     child = Child(model, output)
     while True:
         child.answer(json.loads(requests.get()))
 
 
 def _receive(requests: "queue.SimpleQueue[str]") -> None:
-    """Hands requests on, and ends the process with the server's, in the middle of a recording too."""
+    """Queues requests. Exits the process when its input ends, also in the middle of a recording."""
     for line in sys.stdin:
         requests.put(line)
     os._exit(0)

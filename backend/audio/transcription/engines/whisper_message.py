@@ -1,4 +1,4 @@
-"""What Whisper's process says, one JSON document a line."""
+"""The messages of Whisper's child process, one JSON document per line."""
 
 from typing import Literal
 
@@ -8,9 +8,9 @@ from audio.transcription.contract import Segment, Word
 
 
 class Message(BaseModel):
-    """`ready` once, after loading. Then for each recording `heard` after each stretch, and `done` with the whole text.
+    """`ready` once, after loading. Then for each recording `heard` for segments, and `done` with the whole text.
 
-    Or `refused` or `unreachable` with the reason in `text`; after `unreachable` the process is of no more use.
+    Or `refused` or `unreachable` with the reason in `text`; after `unreachable` the process can't be used any more.
     """
 
     kind: Literal["ready", "heard", "done", "refused", "unreachable"]

@@ -1,7 +1,7 @@
-"""Mends a transcript's punctuation and grammar by a language model, and keeps it only where it is still what was said.
+"""Corrects a transcript's punctuation and grammar by a language model, where its words stay the same.
 
-Any service with OpenAI's chat API will do; Ollama has one. A long transcript goes in parts, cut between sentences; a
-part that the model shortens, answers or embroiders stays as it was.
+Any service with OpenAI's chat API works; Ollama has one. A long transcript is sent in parts, split between sentences; a
+part that the model shortens, answers or extends is left unchanged.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from audio.transcription.contract import Transcript, clean
 from audio.transcription.engines.http_service import HttpTimeouts, Service, with_version
 from audio.transcription.improvement.same_words import same_words
-from audio.transcription.improvement.text_chunks import parts
+from audio.transcription.improvement.text_chunks import split
 
-PART_CHARACTERS = 2000  # with its answer it fits into the smallest context that models are served with
+PART_CHARACTERS = 2000  # with its answer it fits into the smallest usual context
 REQUEST = (
     "The user's message is part of a transcript of speech. Write it again with correct punctuation, capital letters and"
     " grammar, in the same language. Keep every sentence and its words, and numbers as they are written. Don't"
@@ -39,7 +39,7 @@ class _Answer(BaseModel):
 
     @property
     def text(self) -> str:
-        """What the model wrote; nothing when it was cut off."""
+        """The model's answer; empty when it was truncated."""
         if not self.choices or self.choices[0].finish_reason == "length":
             return ""
         return clean(_THOUGHTS.sub("", self.choices[0].message.content or ""))
@@ -47,11 +47,11 @@ class _Answer(BaseModel):
 
 @dataclass(frozen=True)
 class Improved:
-    """The improved text, and how many of its parts are the model's: where none is, nothing was improved."""
+    """The improved text, the number of its parts, and how many of them are the model's."""
 
     text: str
     parts: int
-    kept: int
+    accepted_parts: int
 
 
 class Improver:
@@ -67,28 +67,25 @@ class Improver:
         self._model = model
 
     async def improve(self, transcript: Transcript) -> Improved:
-        """The transcript's text, mended where the model's answer holds the same words.
+        """The transcript's text, corrected where the model's answer has the same words.
 
-        Raises EngineRefused, EngineBusy, EngineUnreachable, as engines do; the original transcript is then still good.
+        Raises EngineRefused, EngineBusy, EngineUnreachable.
         """
-        pieces, kept = [], 0
-        cut = parts(transcript, limit_characters=PART_CHARACTERS)
-        for part in cut:
-            improved = await self._improved(part)
-            kept += improved is not None
-            pieces.append(part if improved is None else improved)
-        return Improved("".join(pieces), parts=len(cut), kept=kept)
+        parts = split(transcript, limit_characters=PART_CHARACTERS)
+        improved = [await self._improve(part) for part in parts]
+        text = "".join(part if better is None else better for part, better in zip(parts, improved, strict=True))
+        return Improved(text, parts=len(parts), accepted_parts=sum(better is not None for better in improved))
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._service.close()
 
-    async def _improved(self, part: str) -> str | None:
-        """The part with the space around it, mended; None where the answer isn't the same text."""
-        spaced = _SPACE.fullmatch(part)
-        if spaced is None or not spaced[2]:
+    async def _improve(self, part: str) -> str | None:
+        """The corrected part, with its surrounding space; None where the answer has other words."""
+        match = _SPACE.fullmatch(part)
+        if match is None or not match[2]:
             return None
-        before, text, after = spaced.groups()
+        before, text, after = match.groups()
         answer = await self._service.post(
             "/chat/completions",
             answer=_Answer,
@@ -96,7 +93,7 @@ class Improver:
                 "model": self._model,
                 "messages": [{"role": "system", "content": REQUEST}, {"role": "user", "content": text}],
                 "temperature": 0,
-                "max_tokens": 2 * len(text) + 256,  # ends a model that never would
+                "max_tokens": 2 * len(text) + 256,  # stops a model that repeats itself
                 "stream": False,
             },
         )

@@ -1,21 +1,21 @@
-"""Whether a corrected text is still the same text: its words, whatever their case and the punctuation between them."""
+"""Compares a corrected text with its original by their words, regardless of case and punctuation."""
 
 import re
 import unicodedata
 from difflib import SequenceMatcher
 
 SIMILAR = 0.8  # of the words; correct grammar changes some
-LONGEST_CHANGE = 3  # words in a row: a sentence that is missing, or added, is longer
+LONGEST_CHANGE = 3  # words in a row: a missing or added sentence is longer
 
 _APOSTROPHES = str.maketrans("", "", "'`\u2019\u02bc")
-# Scripts without spaces count by the character: kana, Han.
+# In scripts without spaces each character counts as a word: kana, Han.
 _WORD = re.compile(
     r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[^\W_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
 )
 
 
 def same_words(original: str, corrected: str) -> bool:
-    """True when nearly all words are the same in the same order, no run of changes is long, and no number changed."""
+    """Whether nearly all words are equal and in order, no run of changes is long, and no number has changed."""
     if len(corrected) > 2 * len(original) + 20:  # comparing takes the product of the lengths
         return False
     before, after = _words(original), _words(corrected)
