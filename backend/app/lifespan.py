@@ -67,7 +67,7 @@ async def lifespan(settings: Settings, *, prepared: Prepared | None) -> AsyncIte
             tracing.traced(),
             notifications(settings, sessions=sessions, webhooks=prepared.webhooks) as notified,
             inline_worker(settings, sessions=sessions, storage=storage),
-            Schedule(sweeper=sweeper, every_hours=settings.sweep_hours).kept(),
+            Schedule(sweeper=sweeper, every_hours=settings.sweep_hours).running(),
         ):
             services = Services(
                 recordings=Recordings(sessions=sessions, storage=storage, events=notified.events, index=notified.index),

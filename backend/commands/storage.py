@@ -73,7 +73,7 @@ async def _sessions(settings: Settings) -> AsyncIterator[Sessions]:
 async def verify(options: argparse.Namespace, storage: OpenedStorage, sessions: Sessions) -> int:
     """Says of each recording that isn't as it came in what is wrong with it."""
     upkeep = storage.upkeep()
-    await pairing.make_sure(sessions, upkeep, dry_run=True)
+    await pairing.ensure_paired(sessions, upkeep, dry_run=True)
     with _progress((await row_paths.extent(sessions))[1]) as progress:
         verification = Verification(sessions=sessions, storage=storage, upkeep=upkeep, progress=progress)
         async with aclosing(verification.wrong()) as found:
@@ -149,7 +149,7 @@ async def adopt(options: argparse.Namespace, storage: OpenedStorage, sessions: S
 async def rebuild(options: argparse.Namespace, storage: OpenedStorage, sessions: Sessions) -> int:
     """Enters a row for each recording in storage that has none, and says of which it can't."""
     upkeep = storage.upkeep()
-    await pairing.take_back(sessions, upkeep)
+    await pairing.pair_for_rebuild(sessions, upkeep)
     with _counting(await row_paths.stored(upkeep)) as progress:
         work = Rebuild(sessions=sessions, storage=storage, upkeep=upkeep, progress=progress, verify=options.verify)
         async with aclosing(work.run()) as found:

@@ -10,7 +10,7 @@ import pytest
 
 from app.storage_factory import local_storage
 from audio.upkeep.sweep_report import SweepReport
-from audio.upkeep.sweeper import Sweeper, SweepUnderWay
+from audio.upkeep.sweeper import Sweeper, SweepInProgress
 from core.database.engine import open_engine, sessions_on
 from core.settings import Settings
 from main import create_app
@@ -45,7 +45,7 @@ async def swept(sweeper: Sweeper) -> SweepReport:
     while True:
         try:
             sweep = await sweeper.sweep()
-        except SweepUnderWay:
+        except SweepInProgress:
             await asyncio.sleep(0.05)
         else:
             assert sweep is not None

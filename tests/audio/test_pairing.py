@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from audio.upkeep.pairing import IdentityTableMissing, PairRefused, make_sure
+from audio.upkeep.pairing import IdentityTableMissing, PairRefused, ensure_paired
 from storage.upkeep import IdentityUnreadable
 from tests.audio.house import House, open_house
 from tests.conftest import RunSql
@@ -67,13 +67,13 @@ async def leave_behind(house: House, number: int) -> list[str]:
 async def test_both_are_new(house: House) -> None:
     """A new database and a new storage get one id when they first meet, and keep it."""
     assert await ids(house) == (None, None)
-    await make_sure(house.sessions, house.storage.upkeep(), dry_run=True)
+    await ensure_paired(house.sessions, house.storage.upkeep(), dry_run=True)
     assert await ids(house) == (None, None)
-    await make_sure(house.sessions, house.storage.upkeep())
+    await ensure_paired(house.sessions, house.storage.upkeep())
     stored, entered = await ids(house)
     assert stored == entered is not None
     await house.record()
-    await make_sure(house.sessions, house.storage.upkeep())
+    await ensure_paired(house.sessions, house.storage.upkeep())
     assert await ids(house) == (stored, entered)
 
 
@@ -81,7 +81,7 @@ async def test_many_processes_meet_at_once(house: House) -> None:
     """However many processes start at once, there is one id."""
     for name in await leave_behind(house, 3):
         await house.enter(name)
-    await asyncio.gather(*(make_sure(house.sessions, house.storage.upkeep()) for _ in range(8)))
+    await asyncio.gather(*(ensure_paired(house.sessions, house.storage.upkeep()) for _ in range(8)))
     stored, entered = await ids(house)
     assert stored == entered is not None
 
@@ -89,19 +89,19 @@ async def test_many_processes_meet_at_once(house: House) -> None:
 async def test_a_first_start_that_was_killed_is_finished(house: House, run_sql: RunSql) -> None:
     """A database that got its id just before the first start was killed gives it to the empty storage."""
     await run_sql("INSERT INTO pegasus_system.storage_identity (id) VALUES (gen_random_uuid())")
-    await make_sure(house.sessions, house.storage.upkeep())
+    await ensure_paired(house.sessions, house.storage.upkeep())
     stored, entered = await ids(house)
     assert stored == entered is not None
 
 
 async def test_an_empty_database_sweeps_nothing(house: House, other_database: str) -> None:
     """With a wrong DATABASE_URL, to a new database or another deployment's, no file is moved, however few there are."""
-    await make_sure(house.sessions, house.storage.upkeep())
+    await ensure_paired(house.sessions, house.storage.upkeep())
     await house.record()
     async with open_house(other_database, house.root) as wrong:
         assert "this storage belongs to another database, and the one in use is new" in await refused(wrong)
         async with open_house(other_database, house.root.with_name("its own")) as other:
-            await make_sure(other.sessions, other.storage.upkeep())
+            await ensure_paired(other.sessions, other.storage.upkeep())
         assert "each belong to another" in await refused(wrong)
         with pytest.raises(PairRefused):
             await replace(wrong, storage=house.storage).sweep(dry_run=True)
@@ -110,7 +110,7 @@ async def test_an_empty_database_sweeps_nothing(house: House, other_database: st
 
 async def test_an_unmounted_disk_sweeps_nothing(house: House) -> None:
     """When the disk isn't mounted, neither a row nor the id changes; once it is, all goes on."""
-    await make_sure(house.sessions, house.storage.upkeep())
+    await ensure_paired(house.sessions, house.storage.upkeep())
     await house.record()
     house.root.rename(house.root.with_name("disk"))
     await house.storage.prepare()
@@ -146,7 +146,7 @@ async def test_other_files_are_not_adopted(house: House) -> None:
 
 async def test_a_person_accepts_the_pair(house: House, other_database: str) -> None:
     """`python -m storage adopt` gives both a new id, so that neither still counts as its former partner's."""
-    await make_sure(house.sessions, house.storage.upkeep())
+    await ensure_paired(house.sessions, house.storage.upkeep())
     before = await ids(house)
     await house.record()
     async with open_house(other_database, house.root) as other:
@@ -163,7 +163,7 @@ async def test_a_person_accepts_the_pair(house: House, other_database: str) -> N
 
 async def test_an_id_that_is_none_is_told(house: House) -> None:
     """A file in the place of the id with something else in it stops the sweeper, and is not overwritten."""
-    await make_sure(house.sessions, house.storage.upkeep())
+    await ensure_paired(house.sessions, house.storage.upkeep())
     (house.root / ".pegasus" / "id").write_bytes(b"\xff nonsense")
     with pytest.raises(IdentityUnreadable):
         await house.sweep()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from audio.model.manifest import manifest_name
-from audio.upkeep.sweeper import Sweeper, SweepUnderWay
+from audio.upkeep.sweeper import Sweeper, SweepInProgress
 from storage.local.staged_file import StagedFile
 from tests.audio.house import LATER, House, open_house
 from tests.audio.samples import recording
@@ -268,7 +268,7 @@ async def test_one_sweeps_at_a_time(house: House, run_sql: RunSql) -> None:
 
     first = asyncio.create_task(house.sweeper(expire_uploads=wait).sweep())
     await under_way.wait()
-    with pytest.raises(SweepUnderWay):
+    with pytest.raises(SweepInProgress):
         await house.sweep()
     await run_sql("CREATE INDEX CONCURRENTLY meanwhile ON audio_files (duration_seconds)")
     go_on.set()
@@ -290,9 +290,9 @@ async def test_a_delete_under_way_is_no_loss(house: House) -> None:
     rows = [await house.record() for _ in range(3)]
 
     class Deleting(Sweeper):
-        async def _missing(self, *arguments: object, **more: object) -> None:
+        async def _report_missing(self, *arguments: object, **more: object) -> None:
             await house.forget(*rows)
-            await super()._missing(*arguments, **more)  # type: ignore[arg-type]
+            await super()._report_missing(*arguments, **more)  # type: ignore[arg-type]
 
     for row in rows:
         (house.root / row.file_path).unlink()

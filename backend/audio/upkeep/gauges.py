@@ -1,4 +1,4 @@
-"""What there is right now, counted for whoever watches: open uploads, and jobs by lane and state."""
+"""Gauges for monitoring: open uploads, and jobs by lane and state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from core.database.job_queue import JOBS
 from core.database.system_tables import uploads
 
 STATES = ("queued", "picked", "failed")
-# Whoever watches must not become what is watched for: a queue too long to be counted in time isn't.
+# Monitoring must not become the load itself: a queue that is too long isn't counted.
 _BOUNDED = text("SET LOCAL statement_timeout = '2s'")
 _OPEN_UPLOADS = (
     select(func.count()).select_from(uploads).where(uploads.c.recording_id.is_(None), uploads.c.expires_at > func.now())
@@ -25,7 +25,7 @@ _JOBS = text(
 
 @dataclass(frozen=True, kw_only=True)
 class QueueGauges:
-    """Numbers of uploads that aren't finished and of jobs, and for how many seconds the first job of a lane is due."""
+    """How many unfinished uploads and jobs there are, and for how long a lane's oldest queued job has been due."""
 
     open_uploads: int
     jobs: Mapping[tuple[Lane, str], int]
@@ -33,14 +33,14 @@ class QueueGauges:
 
 
 async def read_gauges(sessions: Sessions) -> QueueGauges:
-    """Asks the database. Raises DatabaseProblem."""
+    """Queries the database. Raises DatabaseProblem."""
     jobs = {(lane, state): 0 for lane in Lane for state in STATES}
-    due = dict.fromkeys(Lane, 0.0)
+    due_seconds = dict.fromkeys(Lane, 0.0)
     async with sessions() as session:
         await session.execute(_BOUNDED)
         open_uploads = await session.scalar(_OPEN_UPLOADS) or 0
         for entrypoint, state, count, seconds in await session.execute(_JOBS):
             if entrypoint in set(Lane) and state in STATES:
                 jobs[Lane(entrypoint), state] = count
-                due[Lane(entrypoint)] = max(due[Lane(entrypoint)], float(seconds))
-    return QueueGauges(open_uploads=open_uploads, jobs=jobs, due_seconds=due)
+                due_seconds[Lane(entrypoint)] = max(due_seconds[Lane(entrypoint)], float(seconds))
+    return QueueGauges(open_uploads=open_uploads, jobs=jobs, due_seconds=due_seconds)

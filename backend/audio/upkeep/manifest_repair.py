@@ -1,4 +1,4 @@
-"""Lets manifests that were left behind say what their rows say: after a crash, a full disk, or an older version."""
+"""Updates manifests that differ from their rows: after a crash, a full disk, or an older version."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ from storage.contract import BytesMissing, Storage, StorageError
 
 @dataclass(frozen=True, kw_only=True)
 class Manifests:
-    """The manifests in storage, and the rows that they follow."""
+    """Repairs the manifests in storage from the rows."""
 
     sessions: Sessions
     storage: Storage
 
-    async def mend(self, recording_ids: Collection[UUID]) -> int:
-        """Renews what is behind, and returns of how many recordings that was; without a manifest there is nothing to.
+    async def repair(self, recording_ids: Collection[UUID]) -> int:
+        """Updates outdated manifests and transcripts, and returns for how many recordings. Missing ones stay missing.
 
         Raises DatabaseProblem.
         """
-        wanted = func.any(literal(list(recording_ids), ARRAY(Uuid)))
+        any_id = func.any(literal(list(recording_ids), ARRAY(Uuid)))
         async with self.sessions() as session:
-            rows = (await session.scalars(select(AudioFile).where(AudioFile.id == wanted))).all()
+            rows = (await session.scalars(select(AudioFile).where(AudioFile.id == any_id))).all()
         renewed = 0
         for row in rows:
             if await self._is_behind(row):
@@ -39,8 +39,8 @@ class Manifests:
         try:
             if not follows(await read_manifest(self.storage, row.file_path), row):
                 return True
-            return await self._document_due(row) is not None
-        except (StorageError, ValueError):  # `verify` tells what is wrong with it
+            return await self._outdated_document(row) is not None
+        except (StorageError, ValueError):  # `verify` reports the reason
             return False
 
     async def _renew(self, recording_id: UUID) -> bool:
@@ -49,15 +49,15 @@ class Manifests:
             if row is None:
                 return False
             try:
-                document = await self._document_due(row)
+                document = await self._outdated_document(row)
                 if document is not None:
                     await write_document(self.storage, row.file_path, document)
             except StorageError:
                 return False
             return await renew_manifest(self.storage, row) or document is not None
 
-    async def _document_due(self, row: AudioFile) -> TranscriptDocument | None:
-        """The transcript as it should lie beside the bytes; None where it does, or there is none."""
+    async def _outdated_document(self, row: AudioFile) -> TranscriptDocument | None:
+        """The transcript to write beside the bytes; None where the stored one is right, or the row has none."""
         text, improved = row.original_transcript, row.improved_transcript
         if text is None:
             return None

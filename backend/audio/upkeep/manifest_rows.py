@@ -1,4 +1,4 @@
-"""What storage alone remembers of a recording's row: what its manifest says, and the transcript beside it."""
+"""Reads a recording's row back from storage: from its manifest and the transcript beside it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,7 +27,7 @@ class Obstacle(StrEnum):
 
 
 class NoManifestRow(PegasusError):
-    """Storage doesn't have what a row needs."""
+    """Storage lacks something that a row needs."""
 
     def __init__(self, obstacle: Obstacle) -> None:
         super().__init__(f"A recording can't be entered: {obstacle}.")
@@ -36,18 +36,18 @@ class NoManifestRow(PegasusError):
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestRows:
-    """With `verify` each recording's bytes are read, and have to have the digest that its manifest says."""
+    """Reads rows. With `verify` each recording's bytes are read and compared with its manifest's digest."""
 
     storage: Storage
     verify: bool = False
 
     async def row(self, name: str) -> Row | None:
-        """The row of the bytes under that name; None where they were removed meanwhile. Raises NoManifestRow."""
+        """The row of the bytes under a name; None where they were removed meanwhile. Raises NoManifestRow."""
         try:
             try:
                 return await self._row(name)
             except NoManifestRow:
-                await self.storage.size(name)  # what a delete has left of a recording is no obstacle
+                await self.storage.size(name)  # a recording that is being deleted is no obstacle
                 raise
         except BytesMissing:
             return None
@@ -72,18 +72,18 @@ class ManifestRows:
             raise NoManifestRow(Obstacle.MANIFEST_UNREADABLE) from error
 
     async def _transcripts(self, name: str, manifest: Manifest) -> Row:
-        """What was told of the transcript; a manifest that didn't follow its row yet says nothing of it."""
+        """The transcripts' columns. Older manifests have no status, and don't say whether there is a transcript."""
         row: Row = {"original_transcript": None, "improved_transcript": None}
-        told, says_status = manifest.transcription_completed_at, manifest.processing_status is not None
-        if says_status and told is None:
+        has_status = manifest.processing_status is not None
+        if has_status and manifest.transcription_completed_at is None:
             return row
         try:
             document = await read_document(self.storage, name)
         except (BytesMissing, ValueError) as error:
-            if says_status:
+            if has_status:
                 raise NoManifestRow(Obstacle.TRANSCRIPT_MISSING) from error
             return row
         row["original_transcript"] = document.text
-        if not says_status or manifest.improvement_completed_at is not None:
+        if not has_status or manifest.improvement_completed_at is not None:
             row["improved_transcript"] = document.improved
-        return row if says_status else row | {"transcription_engine": document.engine[:50]}
+        return row if has_status else row | {"transcription_engine": document.engine[:50]}

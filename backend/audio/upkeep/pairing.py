@@ -1,7 +1,7 @@
-"""Whether a database and a storage belong together: both bear one id, which they get when they first meet.
+"""Pairs a database with a storage: both hold the same id, which they get at the first start.
 
-A wrong DATABASE_URL or an unmounted disk looks as if every recording were gone, or every file left over. So whatever
-cleans up asks here first, and only a person can put together what doesn't agree by itself.
+With a wrong DATABASE_URL or an unmounted disk every recording seems lost, or every file orphaned. So all that cleans up
+calls `ensure_paired` first, and only a person can pair a database and a storage that don't fit by themselves.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 
 class PairRefused(PegasusError):
-    """The database and the storage don't belong together, as far as can be told."""
+    """The database and the storage don't belong together, or that can't be shown."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(
@@ -34,7 +34,7 @@ class PairRefused(PegasusError):
 
 
 class IdentityTableMissing(PegasusError):
-    """The database has no place for the storage's id."""
+    """The database has no table for the storage's id."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -44,8 +44,8 @@ class IdentityTableMissing(PegasusError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Meeting:
-    """What both have where they don't have the same id: how many rows were looked up, how many had their bytes."""
+class PairInspection:
+    """A comparison without ids: how many rows were looked up, how many of them have bytes, and if there are files."""
 
     looked_up: int
     found: int
@@ -53,70 +53,68 @@ class Meeting:
 
     @property
     def is_new(self) -> bool:
-        """Whether there is nothing yet that could be mistaken."""
+        """Whether both are empty."""
         return not self.looked_up and not self.any_files
 
     @property
     def fits(self) -> bool:
-        """Whether these are surely the files of these rows: their names are random, so one is no chance hit.
+        """Whether half of the rows have their files. Names are random, so that a match isn't by chance.
 
-        Some may have been lost long ago, or lie where no row's bytes are found any more.
+        The others may have been lost long ago, or lie where an old row's path doesn't lead any more.
         """
         return self.found * 2 >= self.looked_up > 0
 
 
-async def make_sure(sessions: Sessions, upkeep: Upkeep, *, dry_run: bool = False) -> None:
-    """Returns when database and storage belong together, and says so in both where they meet for the first time.
-
-    A dry run says it in neither.
+async def ensure_paired(sessions: Sessions, upkeep: Upkeep, *, dry_run: bool = False) -> None:
+    """Returns when database and storage belong together; pairs them where they are new. A dry run writes nothing.
 
     Raises PairRefused, IdentityTableMissing, DatabaseProblem or StorageError.
     """
-    stored, entered = await upkeep.identity(), await _entered(sessions)
-    if stored is not None and stored == entered:
+    storage_id, database_id = await upkeep.identity(), await _read_id(sessions)
+    if storage_id is not None and storage_id == database_id:
         return
-    if stored is not None:
+    if storage_id is not None:
         raise PairRefused(
             "this storage belongs to another database, and the one in use is new"
-            if entered is None
+            if database_id is None
             else "the database and the storage each belong to another one"
         )
-    meeting = await meet(sessions, upkeep)
-    if meeting.fits and entered is not None:  # another process may be about to say so, and the database comes first
+    inspection = await inspect_pair(sessions, upkeep)
+    if inspection.fits and database_id is not None:  # another process may be pairing them: it writes the database first
         await asyncio.sleep(MOMENT_SECONDS)
-        if await upkeep.identity() == entered:
+        if await upkeep.identity() == database_id:
             return
-    _check(meeting, entered=entered)
+    _check(inspection, database_id=database_id)
     if dry_run:
         return
-    await upkeep.identify(entered or await _enter_first(sessions, uuid4()))
-    log.info("database and storage belong together from now on", adopted=not meeting.is_new)
+    await upkeep.identify(database_id or await _insert_id(sessions, uuid4()))
+    log.info("database and storage belong together from now on", adopted=not inspection.is_new)
 
 
-async def take_back(sessions: Sessions, upkeep: Upkeep) -> None:
-    """Gives a database that knows no storage yet the id of this one, whose recordings are to be entered in it.
+async def pair_for_rebuild(sessions: Sessions, upkeep: Upkeep) -> None:
+    """Pairs a database without an id with a storage whose recordings are to be inserted into it.
 
     Raises PairRefused where either belongs to another; IdentityTableMissing, DatabaseProblem or StorageError.
     """
-    stored, entered = await upkeep.identity(), await _entered(sessions)
-    if entered is not None and stored != entered:
+    storage_id, database_id = await upkeep.identity(), await _read_id(sessions)
+    if database_id is not None and storage_id != database_id:
         raise PairRefused(
             "the database knows its storage, and this is another one"
-            if stored is not None
+            if storage_id is not None
             else "the database knows its storage, and this one bears no id: its disk may not be mounted"
         )
-    meeting = await meet(sessions, upkeep)
-    if entered is None and meeting.looked_up and not meeting.fits:
+    inspection = await inspect_pair(sessions, upkeep)
+    if database_id is None and inspection.looked_up and not inspection.fits:
         raise PairRefused("the database has recordings, and their bytes are not in this storage")
-    first = await _enter_first(sessions, stored or uuid4())
-    if stored is None:
+    first = await _insert_id(sessions, storage_id or uuid4())
+    if storage_id is None:
         await upkeep.identify(first)
-    elif first != stored:
+    elif first != storage_id:
         raise PairRefused("another process has just put this database and another storage together")
 
 
-async def meet(sessions: Sessions, upkeep: Upkeep) -> Meeting:
-    """What there is on both sides."""
+async def inspect_pair(sessions: Sessions, upkeep: Upkeep) -> PairInspection:
+    """Compares a sample of the rows with storage."""
     rows = await row_paths.sample(sessions, SAMPLE)
     located = await upkeep.locate([row.path for row in rows])
     any_files = False
@@ -125,16 +123,16 @@ async def meet(sessions: Sessions, upkeep: Upkeep) -> Meeting:
         any_files = True
         break
     await walk.aclose()
-    return Meeting(looked_up=len(rows), found=sum(name is not None for name in located), any_files=any_files)
+    return PairInspection(looked_up=len(rows), found=sum(name is not None for name in located), any_files=any_files)
 
 
-async def accept(sessions: Sessions, upkeep: Upkeep) -> tuple[UUID, Meeting]:
-    """Puts the two together, because a person says so, under a new id: what either belonged to before is left out.
+async def accept(sessions: Sessions, upkeep: Upkeep) -> tuple[UUID, PairInspection]:
+    """Pairs the two under a new id, on a person's word, whatever either was paired with before.
 
-    Returns the id, and what there was on both sides. Raises IdentityTableMissing, DatabaseProblem or StorageError.
+    Returns the id and the comparison. Raises IdentityTableMissing, DatabaseProblem or StorageError.
     """
-    await _entered(sessions)
-    meeting, identity = await meet(sessions, upkeep), uuid4()
+    await _read_id(sessions)
+    inspection, identity = await inspect_pair(sessions, upkeep), uuid4()
     statement = insert(storage_identity).values(id=identity)
     async with sessions() as session:
         await session.execute(
@@ -142,31 +140,31 @@ async def accept(sessions: Sessions, upkeep: Upkeep) -> tuple[UUID, Meeting]:
         )
         await session.commit()
     await upkeep.identify(identity)
-    return identity, meeting
+    return identity, inspection
 
 
-def _check(meeting: Meeting, *, entered: UUID | None) -> None:
-    """Raises PairRefused where a storage without an id can't be named after this database."""
-    if meeting.is_new or (meeting.fits and entered is None):
+def _check(inspection: PairInspection, *, database_id: UUID | None) -> None:
+    """Raises PairRefused where a storage without an id can't be paired with this database."""
+    if inspection.is_new or (inspection.fits and database_id is None):
         return
-    if entered is not None:
+    if database_id is not None:
         raise PairRefused("the database knows its storage, and this one bears no id: its disk may not be mounted")
-    if meeting.looked_up:
+    if inspection.looked_up:
         raise PairRefused("the database has recordings, and their bytes are not in this storage")
     raise PairRefused("this storage has files, and the database has no recordings")
 
 
-async def _entered(sessions: Sessions) -> UUID | None:
+async def _read_id(sessions: Sessions) -> UUID | None:
     """The database's id. Raises IdentityTableMissing."""
     async with sessions() as session:
         if await session.scalar(select(func.to_regclass(storage_identity.fullname))) is None:
             raise IdentityTableMissing
-        found: UUID | None = await session.scalar(select(storage_identity.c.id))
-        return found
+        identity: UUID | None = await session.scalar(select(storage_identity.c.id))
+        return identity
 
 
-async def _enter_first(sessions: Sessions, identity: UUID) -> UUID:
-    """Of several processes the first one chooses."""
+async def _insert_id(sessions: Sessions, identity: UUID) -> UUID:
+    """Inserts an id unless there is one, and returns the database's."""
     async with sessions() as session:
         await session.execute(insert(storage_identity).values(id=identity).on_conflict_do_nothing())
         await session.commit()

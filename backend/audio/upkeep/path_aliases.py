@@ -1,7 +1,7 @@
-"""Which names of storage a row means, for rows spell them in more than one way.
+"""Maps the paths of rows to names in storage, since older rows have other forms of path.
 
-A row of today has the very name. Rows of old deployments count from another folder or hold a whole path, and each of
-these ways is learned from the rows whose bytes are found; so an old recording is never taken for a left-over file.
+New rows have the name itself. Rows of old deployments have a path relative to another folder or an absolute one. These
+prefixes are learned from rows whose bytes are located, so that an old recording isn't mistaken for an orphaned file.
 """
 
 from collections.abc import Collection
@@ -11,39 +11,39 @@ from core.database.engine import Sessions
 from core.errors import PegasusError
 
 MOST_PREFIXES = 20
-MOST_ODD = 10_000
+MOST_NAMES = 10_000
 
 
 class TooManyPathAliases(PegasusError):
-    """The rows spell their paths in too many ways for telling which files they mean."""
+    """The rows have too many forms of path to tell which files they refer to."""
 
     def __init__(self) -> None:
         super().__init__(
-            f"The rows spell where their bytes lie in more than {MOST_PREFIXES} ways, or {MOST_ODD} of them through"
+            f"The rows spell where their bytes lie in more than {MOST_PREFIXES} ways, or {MOST_NAMES} of them through"
             " links: nothing is swept, for it can't be told which files they mean."
         )
 
 
 class PathAliases:
-    """The ways that were learned so far."""
+    """The prefixes that were learned so far, and names that differ from their rows' paths by more than a prefix."""
 
     def __init__(self) -> None:
         self._prefixes = {""}
-        self._odd: set[str] = set()
+        self._other_names: set[str] = set()
 
     def learn(self, path: str, name: str) -> None:
-        """A row says `path`, and means the bytes that storage calls `name`. Raises TooManyPathAliases."""
+        """Learns that a row's `path` refers to the bytes under `name`. Raises TooManyPathAliases."""
         if path == name:
             return
         if path.endswith(f"/{name}"):
             self._prefixes.add(path.removesuffix(name))
         else:
-            self._odd.add(name)
-        if len(self._prefixes) > MOST_PREFIXES or len(self._odd) > MOST_ODD:
+            self._other_names.add(name)
+        if len(self._prefixes) > MOST_PREFIXES or len(self._other_names) > MOST_NAMES:
             raise TooManyPathAliases
 
-    async def known(self, sessions: Sessions, names: Collection[str]) -> set[str]:
-        """Those of the names that a row means, asked now."""
-        spelled = {f"{prefix}{name}": name for prefix in self._prefixes for name in names}
-        found = await row_paths.named(sessions, spelled) if spelled else ()
-        return {spelled[path] for path in found} | self._odd.intersection(names)
+    async def referenced(self, sessions: Sessions, names: Collection[str]) -> set[str]:
+        """Those of the names that a row refers to now."""
+        names_by_path = {f"{prefix}{name}": name for prefix in self._prefixes for name in names}
+        paths = await row_paths.existing_paths(sessions, names_by_path) if names_by_path else ()
+        return {names_by_path[path] for path in paths} | self._other_names.intersection(names)

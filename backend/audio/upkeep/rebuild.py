@@ -1,7 +1,7 @@
-"""Gives the table back from storage alone: a row for each recording whose bytes and manifest are there and agree.
+"""Rebuilds the table from storage: inserts a row for each recording whose bytes and manifest are intact.
 
-It never changes a row that is there, so it may be broken off and run again, and a server may run beside it. Nothing is
-announced: for whoever listens, these recordings came in long ago. What was put aside, or is half-written, is left out.
+It never changes an existing row, so it may be interrupted and repeated, and a server may run meanwhile. It announces no
+events, since these recordings aren't new. Quarantined and unfinished bytes are left out.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from core.database.engine import Sessions, driver_connection
 from storage.contract import Storage
 from storage.upkeep import Upkeep
 
-READ_AT_ONCE = 16
+CONCURRENT_READS = 16
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class NotRebuilt:
 
 @dataclass(kw_only=True)
 class RebuildTally:
-    """How many there were."""
+    """Counts of a rebuild."""
 
     recordings: int = 0
     already_there: int = 0
@@ -51,9 +51,9 @@ class RebuildTally:
 
 @dataclass(frozen=True, kw_only=True)
 class Rebuild:
-    """One pass over storage; `progress` is called with the number of recordings that were looked at each time.
+    """One pass over storage; `progress` is called with the number of recordings of each batch.
 
-    With `verify` each recording's bytes are read, and have to have the digest that its manifest says.
+    With `verify` each recording's bytes are read and compared with its manifest's digest.
     """
 
     sessions: Sessions
@@ -64,60 +64,60 @@ class Rebuild:
     tally: RebuildTally = field(default_factory=RebuildTally)
 
     async def run(self) -> AsyncGenerator[NotRebuilt]:
-        """Enters what can be entered, and yields what can't. Raises DatabaseProblem or StorageError."""
+        """Inserts rows, and yields the recordings that can't have one. Raises DatabaseProblem or StorageError."""
         async with aclosing(self.upkeep.walk()) as batches:
             async for batch in batches:
-                names = sorted(found.name for found in batch if is_recording(found.name))
-                there = await row_paths.named(self.sessions, names) if names else set()
+                names = sorted(entry.name for entry in batch if is_recording(entry.name))
+                existing = await row_paths.existing_paths(self.sessions, names) if names else set()
                 self.tally.recordings += len(names)
-                self.tally.already_there += len(there)
-                for obstacle in await self._rebuilt([name for name in names if name not in there]):
+                self.tally.already_there += len(existing)
+                for not_rebuilt in await self._rebuild([name for name in names if name not in existing]):
                     self.tally.not_rebuilt += 1
-                    yield obstacle
+                    yield not_rebuilt
                 self.progress(len(names))
 
-    async def _rebuilt(self, names: Sequence[str]) -> list[NotRebuilt]:
-        turns = asyncio.Semaphore(READ_AT_ONCE)
-        remembered = ManifestRows(storage=self.storage, verify=self.verify)
+    async def _rebuild(self, names: Sequence[str]) -> list[NotRebuilt]:
+        limit = asyncio.Semaphore(CONCURRENT_READS)
+        manifest_rows = ManifestRows(storage=self.storage, verify=self.verify)
 
         async def read(name: str) -> Row | NotRebuilt | None:
-            async with turns:
+            async with limit:
                 try:
-                    return await remembered.row(name)
+                    return await manifest_rows.row(name)
                 except NoManifestRow as reason:
                     return NotRebuilt(reason.obstacle, name)
 
-        found = await asyncio.gather(*map(read, names))
-        rows = [each for each in found if isinstance(each, dict)]
-        return [each for each in found if isinstance(each, NotRebuilt)] + await self._enter(rows)
+        results = await asyncio.gather(*map(read, names))
+        rows = [result for result in results if isinstance(result, dict)]
+        return [result for result in results if isinstance(result, NotRebuilt)] + await self._insert(rows)
 
-    async def _enter(self, rows: Sequence[Row]) -> list[NotRebuilt]:
-        """Enters all rows at once, or where one of them is refused, each for itself."""
+    async def _insert(self, rows: Sequence[Row]) -> list[NotRebuilt]:
+        """Inserts all rows in one statement, or one by one where one of them is refused."""
         if not rows:
             return []
         try:
             async with self.sessions() as session:
-                entered = await self._entered(session, rows)
+                inserted = await self._insert_and_enqueue(session, rows)
         except DBAPIError:
             if len(rows) == 1:
                 return [NotRebuilt(Obstacle.ROW_REFUSED, rows[0]["file_path"])]
-            return [each for row in rows for each in await self._enter([row])]
-        await SearchIndex(sessions=self.sessions).renew(sorted(entered))
-        left = [row["file_path"] for row in rows if row["id"] not in entered]
-        named = await row_paths.named(self.sessions, left) if left else set()  # by a server that works meanwhile
-        self.tally.already_there += len(named)
-        return [NotRebuilt(Obstacle.ID_TAKEN, path) for path in left if path not in named]
+            return [not_rebuilt for row in rows for not_rebuilt in await self._insert([row])]
+        await SearchIndex(sessions=self.sessions).renew(sorted(inserted))
+        skipped = [row["file_path"] for row in rows if row["id"] not in inserted]
+        existing = await row_paths.existing_paths(self.sessions, skipped) if skipped else set()  # by a running server
+        self.tally.already_there += len(existing)
+        return [NotRebuilt(Obstacle.ID_TAKEN, path) for path in skipped if path not in existing]
 
-    async def _entered(self, session: AsyncSession, rows: Sequence[Row]) -> set[UUID]:
-        """Enters the rows, and the jobs of those that aren't at their end, and commits."""
+    async def _insert_and_enqueue(self, session: AsyncSession, rows: Sequence[Row]) -> set[UUID]:
+        """Inserts the rows, and jobs for those in progress, and commits. Returns the ids that were inserted."""
         statement = insert(AudioFile).on_conflict_do_nothing().returning(AudioFile.id)
-        first_of_each = list({row["id"]: row for row in rows}.values())
-        result: CursorResult[Any] = await session.execute(statement.values(first_of_each))  # type: ignore[assignment]
-        entered = {found.id for found in result}
-        due = [Job(row["id"]) for row in rows if row["id"] in entered and row["processing_status"] in IN_PROGRESS]
-        if due:
-            await (await driver_connection(session)).fetch(ENQUEUE, *parameters(due))
+        unique_rows = list({row["id"]: row for row in rows}.values())
+        result: CursorResult[Any] = await session.execute(statement.values(unique_rows))  # type: ignore[assignment]
+        inserted = {row.id for row in result}
+        jobs = [Job(row["id"]) for row in rows if row["id"] in inserted and row["processing_status"] in IN_PROGRESS]
+        if jobs:
+            await (await driver_connection(session)).fetch(ENQUEUE, *parameters(jobs))
         await session.commit()
-        self.tally.rebuilt += len(entered)
-        self.tally.enqueued += len(due)
-        return entered
+        self.tally.rebuilt += len(inserted)
+        self.tally.enqueued += len(jobs)
+        return inserted

@@ -1,6 +1,6 @@
-"""Where the rows say that bytes lie: read a batch at a time, each in a transaction of its own that ends at once.
+"""Reads the paths of rows in batches, each in a short transaction of its own.
 
-So a walk over millions of rows needs no memory and stands in nobody's way; what changes meanwhile is asked again.
+So a pass over millions of rows needs little memory and holds no locks. Callers query again what may have changed.
 """
 
 from collections.abc import AsyncGenerator, Collection, Sequence
@@ -20,8 +20,8 @@ BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A row, as far as it speaks of bytes."""
+class RowPath:
+    """The columns of a row that refer to its bytes."""
 
     recording_id: UUID
     path: str
@@ -29,44 +29,44 @@ class Place:
     updated_at: datetime | None = None
 
 
-_PLACE = select(AudioFile.id, AudioFile.file_path, AudioFile.file_size_bytes, AudioFile.updated_at)
+_QUERY = select(AudioFile.id, AudioFile.file_path, AudioFile.file_size_bytes, AudioFile.updated_at)
 
 
-async def places(sessions: Sessions) -> AsyncGenerator[Sequence[Place]]:
-    """Every row's place, in the order of the paths."""
-    query = _PLACE.order_by(AudioFile.file_path).limit(BATCH)
+async def batches(sessions: Sessions) -> AsyncGenerator[Sequence[RowPath]]:
+    """All rows, in the order of their paths."""
+    query = _QUERY.order_by(AudioFile.file_path).limit(BATCH)
     after: str | None = None
     while True:
         async with sessions() as session:
             rows = (await session.execute(query if after is None else query.where(AudioFile.file_path > after))).all()
         if not rows:
             return
-        yield [_place(row) for row in rows]
+        yield [_row_path(row) for row in rows]
         after = rows[-1].file_path
 
 
-async def sample(sessions: Sessions, number: int) -> Sequence[Place]:
-    """Some rows' places: ids are random, so the first ones are a sample."""
+async def sample(sessions: Sessions, number: int) -> Sequence[RowPath]:
+    """The first rows by their id; ids are random, so these are a random sample."""
     async with sessions() as session:
-        return [_place(row) for row in await session.execute(_PLACE.order_by(AudioFile.id).limit(number))]
+        return [_row_path(row) for row in await session.execute(_QUERY.order_by(AudioFile.id).limit(number))]
 
 
-async def still_there(sessions: Sessions, ids: Collection[UUID]) -> set[UUID]:
-    """Those of the recordings that have a row now."""
-    wanted = func.any(literal(list(ids), ARRAY(Uuid)))
+async def existing_ids(sessions: Sessions, ids: Collection[UUID]) -> set[UUID]:
+    """Those of the ids that have a row now."""
+    any_id = func.any(literal(list(ids), ARRAY(Uuid)))
     async with sessions() as session:
-        return set(await session.scalars(select(AudioFile.id).where(AudioFile.id == wanted)))
+        return set(await session.scalars(select(AudioFile.id).where(AudioFile.id == any_id)))
 
 
-async def named(sessions: Sessions, paths: Collection[str]) -> set[str]:
-    """Those of the paths that a row names now."""
-    wanted = func.any(literal(list(paths), ARRAY(String)))
+async def existing_paths(sessions: Sessions, paths: Collection[str]) -> set[str]:
+    """Those of the paths that a row has now."""
+    any_path = func.any(literal(list(paths), ARRAY(String)))
     async with sessions() as session:
-        return set(await session.scalars(select(AudioFile.file_path).where(AudioFile.file_path == wanted)))
+        return set(await session.scalars(select(AudioFile.file_path).where(AudioFile.file_path == any_path)))
 
 
 async def extent(sessions: Sessions) -> tuple[int, int]:
-    """How many rows there are, and how many bytes they speak of."""
+    """The number of rows, and the sum of their sizes in bytes."""
     async with sessions() as session:
         query = select(func.count(), func.sum(AudioFile.file_size_bytes)).select_from(AudioFile)
         rows, size_bytes = (await session.execute(query)).one()
@@ -74,13 +74,13 @@ async def extent(sessions: Sessions) -> tuple[int, int]:
 
 
 async def stored(upkeep: Upkeep) -> int:
-    """How many recordings lie in storage."""
+    """The number of recordings in storage."""
     number = 0
     async with aclosing(upkeep.walk()) as batches:
         async for batch in batches:
-            number += sum(is_recording(found.name) for found in batch)
+            number += sum(is_recording(entry.name) for entry in batch)
     return number
 
 
-def _place(row: Row[UUID, str, int | None, datetime | None]) -> Place:
-    return Place(row.id, row.file_path, row.file_size_bytes, row.updated_at)
+def _row_path(row: Row[UUID, str, int | None, datetime | None]) -> RowPath:
+    return RowPath(row.id, row.file_path, row.file_size_bytes, row.updated_at)

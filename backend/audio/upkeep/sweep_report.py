@@ -1,4 +1,4 @@
-"""What one sweep saw and did, as a value and in words."""
+"""The result of a sweep, as a value and as text."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -8,13 +8,13 @@ import structlog
 
 from core.observability import metrics
 
-TOLD = 100
+LISTED_IDS = 100
 log = structlog.get_logger(__name__)
 
 
 @dataclass(kw_only=True)
 class SweepReport:
-    """Counts of recordings: a recording's manifest is not one more file."""
+    """Counts of recordings; a recording's manifest isn't counted as a file."""
 
     rows: int = 0
     rows_without_bytes: int = 0
@@ -30,28 +30,28 @@ class SweepReport:
     stopped: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The same for a machine."""
+        """The report as JSON's types."""
         return asdict(self) | {"some_without_bytes": [str(identity) for identity in self.some_without_bytes]}
 
     def __str__(self) -> str:
         lines = [
             f"{self.rows} rows, {self.files} recordings in storage.",
-            _told(self.rows_without_bytes, "rows without bytes, which nobody changes:"),
+            _line(self.rows_without_bytes, "rows without bytes, which nobody changes:"),
             *(f"  {identity}" for identity in self.some_without_bytes),
-            _told(self.rows_without_bytes - len(self.some_without_bytes), "more, which `verify` lists"),
-            _told(self.put_back, "recordings put back, for their rows are there again"),
-            _told(self.manifests_renewed, "manifests were behind their rows, and say now what these say"),
-            _told(self.rows_without_manifest, "rows from before there were manifests"),
-            _told(self.others, "files that Pegasus didn't name, left alone"),
-            _told(self.left_over, "recordings or manifests without a row, older than a day"),
-            _told(self.quarantined, "of them put into quarantine"),
-            _told(self.expired, "unfinished uploads expired"),
+            _line(self.rows_without_bytes - len(self.some_without_bytes), "more, which `verify` lists"),
+            _line(self.put_back, "recordings put back, for their rows are there again"),
+            _line(self.manifests_renewed, "manifests were behind their rows, and say now what these say"),
+            _line(self.rows_without_manifest, "rows from before there were manifests"),
+            _line(self.others, "files that Pegasus didn't name, left alone"),
+            _line(self.left_over, "recordings or manifests without a row, older than a day"),
+            _line(self.quarantined, "of them put into quarantine"),
+            _line(self.expired, "unfinished uploads expired"),
             *([self.stopped] if self.stopped else []),
         ]
         return "\n".join(line for line in lines if line)
 
     def log(self) -> None:
-        """Tells the log, where ids are named but no place in storage, and counts it for whoever watches."""
+        """Logs the report, with ids and without paths, and updates the metrics."""
         counts = {name: count for name, count in asdict(self).items() if isinstance(count, int)}
         log.info("storage swept", **counts)
         metrics.swept(counts | {"stopped": self.stopped is not None})
@@ -64,5 +64,5 @@ class SweepReport:
             log.warning("the sweep stopped", reason=self.stopped)
 
 
-def _told(number: int, what: str) -> str:
-    return f"{number} {what}" if number else ""
+def _line(number: int, text: str) -> str:
+    return f"{number} {text}" if number else ""

@@ -1,6 +1,6 @@
-"""Proves that every recording is there as it came in: reads all bytes, and compares them with manifests and rows.
+"""Verifies every recording: reads all bytes, and compares them with manifests and rows.
 
-It changes nothing. A recording from before there were manifests has no digest to compare with: its size is compared.
+It changes nothing. For a recording without a manifest, from an older version, only the size is compared.
 """
 
 from collections.abc import AsyncGenerator, Callable
@@ -13,7 +13,7 @@ from audio.model.manifest import Manifest, read_manifest
 from audio.model.object_names import is_recording
 from audio.upkeep import row_paths
 from audio.upkeep.path_aliases import PathAliases
-from audio.upkeep.row_paths import Place
+from audio.upkeep.row_paths import RowPath
 from core.database.engine import Sessions
 from storage.contract import BytesMissing, Storage, StorageError
 from storage.hashing import sha256_of
@@ -21,7 +21,7 @@ from storage.upkeep import Upkeep
 
 
 class Fault(StrEnum):
-    """What can be wrong with a recording."""
+    """The faults of a recording."""
 
     BYTES_MISSING = "bytes missing"
     BYTES_CHANGED = "bytes changed"
@@ -33,7 +33,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Wrong:
-    """A recording that isn't as it came in; one without a row has no id."""
+    """A faulty recording; one without a row has no id."""
 
     fault: Fault
     path: str
@@ -42,7 +42,7 @@ class Wrong:
 
 @dataclass(kw_only=True)
 class Tally:
-    """How many there were."""
+    """Counts of a verification."""
 
     recordings: int = 0
     size_bytes: int = 0
@@ -53,7 +53,7 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """One pass over everything; `progress` is called with the number of bytes that were read each time."""
+    """One pass over rows and storage; `progress` is called with the number of bytes of each read."""
 
     sessions: Sessions
     storage: Storage
@@ -62,27 +62,27 @@ class Verification:
     tally: Tally = field(default_factory=Tally)
 
     async def wrong(self) -> AsyncGenerator[Wrong]:
-        """Everything that is wrong, as it is found, in the order of the paths; then what has no row."""
+        """The faulty recordings, in the order of their paths; then those without a row."""
         path_aliases = PathAliases()
-        async with aclosing(row_paths.places(self.sessions)) as batches:
+        async with aclosing(row_paths.batches(self.sessions)) as batches:
             async for batch in batches:
-                names = await self.upkeep.locate([place.path for place in batch])
-                for place, name in zip(batch, names, strict=True):
+                names = await self.upkeep.locate([row.path for row in batch])
+                for row, name in zip(batch, names, strict=True):
                     if name is not None:
-                        path_aliases.learn(place.path, name)
-                    if fault := await self._fault(place):
+                        path_aliases.learn(row.path, name)
+                    if fault := await self._verify_row(row):
                         self.tally.wrong += 1
-                        yield Wrong(fault, place.path, place.recording_id)
-        async with aclosing(self._without_row(path_aliases)) as left_over:
-            async for wrong in left_over:
+                        yield Wrong(fault, row.path, row.recording_id)
+        async with aclosing(self._without_row(path_aliases)) as orphans:
+            async for wrong in orphans:
                 self.tally.wrong += 1
                 yield wrong
 
-    async def _fault(self, place: Place) -> Fault | None:
-        """What is wrong with a recording that has a row; one that is deleted meanwhile is no recording any more."""
+    async def _verify_row(self, row: RowPath) -> Fault | None:
+        """The fault of a recording with a row. One that is deleted meanwhile isn't counted."""
         self.tally.recordings += 1
-        fault = await self._compared(place.path, row=place)
-        if fault is None or await row_paths.still_there(self.sessions, [place.recording_id]):
+        fault = await self._verify(row.path, row=row)
+        if fault is None or await row_paths.existing_ids(self.sessions, [row.recording_id]):
             return fault
         self.tally.recordings -= 1
         return None
@@ -90,25 +90,27 @@ class Verification:
     async def _without_row(self, path_aliases: PathAliases) -> AsyncGenerator[Wrong]:
         async with aclosing(self.upkeep.walk()) as batches:
             async for batch in batches:
-                names = [found.name for found in batch if is_recording(found.name)]
-                for name in sorted(set(names) - await path_aliases.known(self.sessions, names)):
-                    fault = await self._compared(name, row=None)
+                names = [entry.name for entry in batch if is_recording(entry.name)]
+                for name in sorted(set(names) - await path_aliases.referenced(self.sessions, names)):
+                    fault = await self._verify(name, row=None)
                     if fault is not Fault.BYTES_MISSING:  # removed meanwhile
                         self.tally.without_row += 1
                         if fault is not None:
                             yield Wrong(fault, name, None)
 
-    async def _compared(self, path: str, *, row: Place | None) -> Fault | None:
+    async def _verify(self, path: str, *, row: RowPath | None) -> Fault | None:
         try:
             size_bytes = await self.storage.size(path)
             manifest = await self._manifest(path)
             if manifest is None:
-                await self.storage.size(path)  # a delete takes the manifest last, so without both it is one
+                await self.storage.size(
+                    path
+                )  # where the bytes are missing, too, it was deleted: a delete removes the manifest last
                 self.tally.without_manifest += 1
             elif row is not None and manifest.id != row.recording_id:
                 return Fault.MANIFEST_OF_ANOTHER
-            told = (row.size_bytes if row else None, manifest.size_bytes if manifest else None)
-            if any(size not in {None, size_bytes} for size in told):
+            sizes = (row.size_bytes if row else None, manifest.size_bytes if manifest else None)
+            if any(size not in {None, size_bytes} for size in sizes):
                 return Fault.SIZE_DIFFERS
             if manifest is None:
                 return None
