@@ -1,4 +1,4 @@
-"""How many recordings there are: counted while they are few, and else as PostgreSQL estimates."""
+"""Counts recordings: exactly while they are few, else by PostgreSQL's estimate."""
 
 import json
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from sqlalchemy.sql.expression import ClauseElement, Executable
 from audio.library.filters import Filters
 from audio.model.audio_file import AudioFile
 
-COUNTED = 10_000  # up to so many are counted one by one
-COUNTING = 4  # times that many, by PostgreSQL's estimate, are not even tried to be counted
+EXACT_LIMIT = 10_000  # up to so many are counted exactly
+ESTIMATE_FACTOR = 4  # an estimate over so many times the limit is returned without counting
 
 
 class _Estimate(Executable, ClauseElement):
@@ -28,25 +28,25 @@ def _explain(element: _Estimate, compiler: Any, **kw: Any) -> str:
     return f"EXPLAIN (FORMAT JSON) {compiler.process(element.statement, **kw)}"
 
 
-async def count(session: AsyncSession, wanted: Filters, *, estimate: int | None = None) -> tuple[int, bool]:
-    """How many are wanted, and whether that is exact: beyond COUNTED it is what PostgreSQL estimates."""
-    conditions = wanted.conditions()
+async def count(session: AsyncSession, filters: Filters, *, estimate: int | None = None) -> tuple[int, bool]:
+    """The number of recordings, and whether it is exact: above EXACT_LIMIT it is PostgreSQL's estimate."""
+    conditions = filters.conditions()
     if estimate is None:
-        estimate = await estimated(session, select(AudioFile.id).where(*conditions))
-    if estimate > COUNTING * COUNTED:
+        estimate = await estimate_rows(session, select(AudioFile.id).where(*conditions))
+    if estimate > ESTIMATE_FACTOR * EXACT_LIMIT:
         return estimate, False
-    some = select(literal_column("1")).select_from(AudioFile).where(*conditions).limit(COUNTED + 1).subquery()
+    some = select(literal_column("1")).select_from(AudioFile).where(*conditions).limit(EXACT_LIMIT + 1).subquery()
     counted = await session.scalar(select(func.count()).select_from(some)) or 0
-    return (max(counted, estimate), False) if counted > COUNTED else (counted, True)
+    return (max(counted, estimate), False) if counted > EXACT_LIMIT else (counted, True)
 
 
 async def count_all(session: AsyncSession, conditions: Sequence[ColumnElement[bool]]) -> int:
-    """How many recordings there are under these conditions, exactly, however long that takes."""
+    """The exact number of recordings that meet the conditions, however long counting takes."""
     return await session.scalar(select(func.count()).select_from(AudioFile).where(*conditions)) or 0
 
 
-async def estimated(session: AsyncSession, statement: Select[Any]) -> int:
-    """How many rows PostgreSQL expects of a statement, by what ANALYZE has last seen; nothing is read for that."""
-    told = (await session.execute(_Estimate(statement))).scalar_one()
-    [plan] = json.loads(told) if isinstance(told, str) else told
+async def estimate_rows(session: AsyncSession, statement: Select[Any]) -> int:
+    """PostgreSQL's estimate of a statement's rows, by the statistics of the last ANALYZE, without running it."""
+    explained = (await session.execute(_Estimate(statement))).scalar_one()
+    [plan] = json.loads(explained) if isinstance(explained, str) else explained
     return int(plan["Plan"]["Plan Rows"])

@@ -1,7 +1,7 @@
-"""A cursor: where a page of a list ended, as text that the client hands back for the next one.
+"""A cursor: the end of a page, as text that the client sends back for the next page.
 
-It holds the place itself and not a number of rows, so the next page begins there whatever has come or gone since. It
-lets nobody see more than a list does, so it isn't signed; what isn't such a place is refused.
+It holds the last recording's sort value and id, not a number of rows, so that rows which were added or removed since
+don't shift the next page. It gives no more access than a list, so it isn't signed; a malformed one is refused.
 """
 
 import base64
@@ -21,7 +21,7 @@ _LARGEST = 2**63 - 1
 
 
 class CursorRefused(PegasusError):
-    """A cursor isn't one that a list in this order has given out."""
+    """A cursor is malformed, or from a list in another order."""
 
     def __init__(self) -> None:
         super().__init__("The cursor isn't one that a list in this order has given out.")
@@ -29,7 +29,7 @@ class CursorRefused(PegasusError):
 
 @dataclass(frozen=True, kw_only=True)
 class Cursor:
-    """The last recording of a page: by what it was sorted there, and its id."""
+    """The last recording of a page: its sort value and its id."""
 
     sorting: Sorting
     value: Value
@@ -37,12 +37,12 @@ class Cursor:
 
     def __str__(self) -> str:
         value = self.value.isoformat() if isinstance(self.value, datetime) else self.value
-        told = json.dumps([self.sorting.by, self.sorting.descending, value, self.id.hex], separators=(",", ":"))
-        return base64.urlsafe_b64encode(told.encode()).decode().rstrip("=")
+        text = json.dumps([self.sorting.by, self.sorting.descending, value, self.id.hex], separators=(",", ":"))
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod
     def of(cls, text: str, *, sorting: Sorting) -> "Cursor":
-        """The cursor in a text, for a list in that order. Raises CursorRefused."""
+        """Parses the cursor of a list in an order. Raises CursorRefused."""
         try:
             if len(text) > LONGEST:
                 raise CursorRefused
@@ -50,23 +50,23 @@ class Cursor:
             by, descending, value, identity = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
             if (by, descending) != (sorting.by, sorting.descending):
                 raise CursorRefused
-            found = cls(sorting=sorting, value=None if value is None else _value(sorting.by, value), id=UUID(identity))
+            cursor = cls(sorting=sorting, value=None if value is None else _value(sorting.by, value), id=UUID(identity))
         except (binascii.Error, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise CursorRefused from error
-        if str(found) != text:
+        if str(cursor) != text:
             raise CursorRefused
-        return found
+        return cursor
 
 
-def _value(by: SortedBy, told: object) -> Value:
-    """A value of the type that is sorted by. Raises ValueError."""
-    match by, told:
-        case "uploaded", str() if (moment := datetime.fromisoformat(told)).tzinfo is None:
+def _value(by: SortedBy, value: object) -> Value:
+    """The sort value, as its type. Raises ValueError."""
+    match by, value:
+        case "uploaded", str() if (moment := datetime.fromisoformat(value)).tzinfo is None:
             return moment
-        case "name", str() if "\0" not in told and told.encode():
-            return told
-        case "size", int() if not isinstance(told, bool) and abs(told) <= _LARGEST:
-            return told
+        case "name", str() if "\0" not in value and value.encode():
+            return value
+        case "size", int() if not isinstance(value, bool) and abs(value) <= _LARGEST:
+            return value
         case "duration", float():
-            return told
+            return value
     raise ValueError(by)

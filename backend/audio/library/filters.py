@@ -1,4 +1,4 @@
-"""Which recordings a list is asked for, and in which order."""
+"""The filters and the order of a list of recordings."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -13,43 +13,43 @@ SortedBy: TypeAlias = Literal["uploaded", "name", "duration", "size"]
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """Which recordings are asked for; None asks for any."""
+    """Selects recordings; a None selects any."""
 
     user_id: str | None = None
     status: ProcessingStatus | None = None
     tag: str | None = None
     category: str | None = None
     text: str | None = None
-    unindexed: bool = False  # whether there may be some that the search index doesn't know yet
-    one_by_one: bool = False  # looks each recording up in the search index: for few of them, or for frequent words
+    unindexed: bool = False  # also searches recordings that may not be in the search index yet
+    probe_index: bool = False  # looks up each recording in the search index: for few recordings, or frequent words
 
     def conditions(self, of: type[AudioFile] = AudioFile) -> list[ColumnElement[bool]]:
-        """The same as conditions on the table, or on an alias of it."""
+        """The filters as conditions on the table, or on an alias of it."""
         equal: dict[Any, object] = {
             of.user_id: self.user_id,
             of.processing_status: self.status,
             of.tag: self.tag,
             of.category: self.category,
         }
-        found = [column == value for column, value in equal.items() if value is not None]
+        conditions = [column == value for column, value in equal.items() if value is not None]
         if self.text is not None:
-            match = has_match(self.text, of.id.expression) if self.one_by_one else matching(self.text)
-            found.append(or_(match, not_indexed(self.text)) if self.unindexed else match)
-        return found
+            match = has_match(self.text, of.id.expression) if self.probe_index else matching(self.text)
+            conditions.append(or_(match, not_indexed(self.text)) if self.unindexed else match)
+        return conditions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sorting:
-    """In which order recordings are asked for; those that don't have what is sorted by come last.
+    """The order of a list; recordings without a sort value come last.
 
-    The id makes an order of equals that stays the same from page to page.
+    Equal values are ordered by id, so that their order is the same on every page.
     """
 
     by: SortedBy = "uploaded"
     descending: bool = True
 
     def term(self, of: type[AudioFile] = AudioFile) -> ColumnElement[Any]:
-        """What is sorted by."""
+        """The expression to sort by."""
         terms: dict[SortedBy, ColumnElement[Any]] = {
             "uploaded": of.upload_timestamp.expression,
             "name": func.lower(func.coalesce(of.original_filename, of.filename)),

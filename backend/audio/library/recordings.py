@@ -1,4 +1,4 @@
-"""What is done with recordings once they are in: found, listed, relabelled, opened, removed."""
+"""The use cases of stored recordings: find, list, relabel, remove, retry."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,14 +27,14 @@ log = structlog.get_logger(__name__)
 
 
 class RecordingMissing(PegasusError):
-    """There is no recording of that id."""
+    """No recording has that id."""
 
     def __init__(self) -> None:
         super().__init__("There is no such recording.")
 
 
 class RetryRefused(PegasusError):
-    """A recording can't be processed again, now or ever; `reason` is a clause about it."""
+    """A recording can't be processed again; `reason` is a clause about the recording."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"This recording can't be processed again: it {reason}.")
@@ -44,7 +44,7 @@ class RetryRefused(PegasusError):
 class Recordings:
     """The recordings in the table, with their bytes and manifests in storage.
 
-    `owner` is whose recordings there are for the caller; None is everybody's. Another's is missing like one that isn't.
+    `owner` is the user whose recordings the caller may see; None: all. Others are reported as missing.
     """
 
     sessions: Sessions
@@ -53,43 +53,40 @@ class Recordings:
     index: SearchIndex
 
     async def find(self, recording_id: UUID, *, owner: str | None) -> AudioFile:
-        """The recording of that id. Raises RecordingMissing."""
+        """The recording with that id. Raises RecordingMissing."""
         async with self.sessions() as session:
-            return _there(await repository.find(session, recording_id, owner=owner))
+            return _existing(await repository.find(session, recording_id, owner=owner))
 
     async def page(
         self,
-        wanted: Filters,
+        filters: Filters,
         *,
         sorting: Sorting = NEWEST_FIRST,
         limit: int,
         offset: int = 0,
         after: Cursor | None = None,
     ) -> Page:
-        """A page of the wanted recordings in an order, which begins `offset` recordings behind a cursor or the start.
-
-        It says how many there are in all.
-        """
-        if wanted.text is not None:
+        """The page that begins `offset` recordings after a cursor or the start, with the total number."""
+        if filters.text is not None:
             await self.events.catch_up()
-            wanted = replace(wanted, unindexed=not self.index.complete)
+            filters = replace(filters, unindexed=not self.index.complete)
         async with self.sessions() as session:
-            return await pagination.page(session, wanted, sorting=sorting, limit=limit, offset=offset, after=after)
+            return await pagination.page(session, filters, sorting=sorting, limit=limit, offset=offset, after=after)
 
     async def labels_in_use(self, user_id: str | None) -> tuple[Sequence[str], Sequence[str]]:
-        """The tags and the categories that the user's recordings bear; of everybody's without a user."""
+        """The tags and the categories of a user's recordings (None: of all)."""
         async with self.sessions() as session:
             return await label_index.labels_in_use(session, user_id)
 
     async def relabel(self, recording_id: UUID, changes: Mapping[str, str | None], *, owner: str | None) -> AudioFile:
-        """Gives a recording another tag, category or both; what `changes` doesn't name stays.
+        """Changes a recording's tag, category or both; labels that aren't in `changes` stay.
 
         Raises RecordingMissing or LabelRefused.
         """
-        kept = {field: label(field, text) for field, text in changes.items()}
+        labels = {field: label(field, text) for field, text in changes.items()}
         async with self.sessions() as session:
-            recording = _there(await repository.find_and_lock(session, recording_id, owner=owner))
-            for field, text in kept.items():
+            recording = _existing(await repository.find_and_lock(session, recording_id, owner=owner))
+            for field, text in labels.items():
                 setattr(recording, field, text)
             await announce(session, recording.id, change="relabelled")
             await session.commit()
@@ -97,7 +94,7 @@ class Recordings:
         return recording
 
     async def remove(self, recording_id: UUID, *, owner: str | None) -> None:
-        """Removes a recording, its row first: bytes without a row do no harm. Raises RecordingMissing."""
+        """Removes a recording, its row first, since bytes without a row do no harm. Raises RecordingMissing."""
         async with self.sessions() as session:
             path = await removal.remove(session, recording_id, owner=owner)
             await session.commit()
@@ -110,12 +107,13 @@ class Recordings:
                 log.warning("bytes without a row stay behind", recording=str(recording_id), reason=str(error))
 
     async def retry(self, recording_id: UUID, *, owner: str | None) -> AudioFile:
-        """Has a recording processed again: one that failed, or that was completed without a transcript.
+        """Processes a recording again that failed, or that was completed without a transcript.
 
-        What was found before isn't found again. Raises RecordingMissing, RetryRefused, BytesMissing or StorageError.
+        Steps whose results are stored aren't repeated.
+        Raises RecordingMissing, RetryRefused, BytesMissing or StorageError.
         """
         async with self.sessions() as session:
-            recording = _there(await repository.find_and_lock(session, recording_id, owner=owner))
+            recording = _existing(await repository.find_and_lock(session, recording_id, owner=owner))
             if recording.processing_status is ProcessingStatus.COMPLETED and recording.original_transcript is not None:
                 raise RetryRefused("is completed")
             if not await has_manifest(self.storage, recording.file_path):
@@ -125,14 +123,14 @@ class Recordings:
         return recording
 
     async def _renew_manifest(self, recording: AudioFile) -> None:
-        """Lets the manifest follow the row, which is locked meanwhile, so that of two changes the later one stays."""
+        """Updates the manifest from the row, which is locked meanwhile, so that the later of two changes wins."""
         async with self.sessions() as session:
             newest = await repository.find_and_lock(session, recording.id, owner=None)
             if newest is not None:
                 await renew_manifest(self.storage, newest)
 
 
-def _there(recording: AudioFile | None) -> AudioFile:
+def _existing(recording: AudioFile | None) -> AudioFile:
     if recording is None:
         raise RecordingMissing
     return recording

@@ -1,4 +1,4 @@
-"""Removes a recording's row, and announces that in the same statement."""
+"""Deletes a recording's row, with its announcement in the same statement."""
 
 from uuid import UUID
 
@@ -11,10 +11,10 @@ from audio.model.repository import one
 
 
 async def remove(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> str | None:
-    """Removes the row, if it is the owner's (None: anybody's), and announces that.
+    """Deletes the row, if it belongs to the user `owner` (None: to any), and announces that.
 
-    Returns where its bytes lie; None without a row.
+    Returns the name of its bytes; None without a row.
     """
-    removed = announcing(delete(AudioFile).where(*one(recording_id, owner)), change="deleted")
-    row = (await session.execute(removed)).one_or_none()
+    statement = announcing(delete(AudioFile).where(*one(recording_id, owner)), change="deleted")
+    row = (await session.execute(statement)).one_or_none()
     return None if row is None else row.file_path
