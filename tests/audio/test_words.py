@@ -2,7 +2,7 @@
 
 import pytest
 
-from audio.search.words import asked_for, find, fold, text_pattern, word_pattern, words
+from audio.search.words import find, fold, query_terms, text_pattern, word_pattern, words
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,11 @@ def test_words(text: str, expected: list[str]) -> None:
     assert list(words(text)) == expected
 
 
-def test_asked_for() -> None:
+def test_query_terms() -> None:
     """A word may be the beginning of a longer one; of what has no spaces each pair has to be there."""
-    assert list(asked_for("Hel wor")) == [("hel", True), ("wor", True)]
-    assert list(asked_for("\u6771\u4eac\u90fd")) == [("\u6771\u4eac", False), ("\u4eac\u90fd", False)]
-    assert list(asked_for("\u6771")) == [("\u6771", True)]
+    assert list(query_terms("Hel wor")) == [("hel", True), ("wor", True)]
+    assert list(query_terms("\u6771\u4eac\u90fd")) == [("\u6771\u4eac", False), ("\u4eac\u90fd", False)]
+    assert list(query_terms("\u6771")) == [("\u6771", True)]
 
 
 @pytest.mark.parametrize(

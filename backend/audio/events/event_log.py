@@ -1,9 +1,9 @@
-"""Events: the changes of recordings, numbered in the order in which they can be seen, and kept for a while.
+"""The log of events: changes of recordings, numbered in the order in which they become visible, and pruned.
 
-A number that is taken before COMMIT may be seen after a larger one, and whoever asks for what came after the larger one
-would miss it. So changes are announced without a number that counts, and numbered once they are committed, by one at a
-time: each numbering begins when the one before it can be seen. That needs no order among those who make the changes,
-who wait for nobody, and isn't held up by a long transaction elsewhere, as reading behind the oldest one would be.
+A number that is taken before COMMIT may become visible after a larger one, and a client that asks for events after the
+larger one would miss it. So changes are announced without a number, and numbered after their commit by one transaction
+at a time, each of which sees the one before. Changes need no order among themselves and wait for nothing, and a long
+transaction elsewhere delays no event, as it would if readers stayed behind the oldest one.
 """
 
 from collections.abc import Sequence
@@ -23,17 +23,17 @@ from core.database.system_tables import announcements, events
 from core.errors import PrivilegeMissing
 
 log = structlog.get_logger(__name__)
-AT_ONCE = 500
+BATCH_ROWS = 500
 CATCH_UP_ROUNDS = 20
-KEPT_ROWS = 100_000
-KEPT_DAYS = 7
+RETAINED_ROWS = 100_000
+RETENTION_DAYS = 7
 _LOCK = int.from_bytes(b"pegevent")
 _COLUMNS = ("recording_id", "user_id", "change", "told", "created_at")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """One change of a recording; `told` is the recording then, as JSON."""
+    """One change of a recording; `told` (a column's name) is the recording after it, as JSON."""
 
     number: int
     recording_id: UUID
@@ -44,93 +44,93 @@ class Event:
 
 
 class Follower(Protocol):
-    """Does something with changes in the transaction that numbers them, so that none is left out.
+    """Handles changes in the transaction that numbers them, so that it misses none.
 
-    What it can't do for a reason that nobody foresaw is undone and logged: no follower holds up the events.
+    When it fails unexpectedly, its own changes are rolled back and the error is logged: it can't block the events.
     """
 
     async def follow(self, session: AsyncSession, changes: Sequence[Event]) -> None:
-        """Takes note of changes."""
+        """Handles changes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventLog:
-    """The events in the database, and those who follow them all."""
+    """The events in the database, and the followers of all of them."""
 
     sessions: Sessions
     followers: Sequence[Follower] = ()
 
     async def number(self) -> int:
-        """Numbers what was announced, AT_ONCE at most, and returns how many these were."""
+        """Numbers announcements, BATCH_ROWS at most, and returns how many."""
         async with self.sessions() as session:
             if not await session.scalar(select(exists().select_from(announcements))):
                 return 0
-            await alone(session)
-            numbered = await _take(session)
+            await lock(session)
+            numbered = await _number_announcements(session)
             for follower in self.followers if numbered else ():
-                await _tell(follower, session, numbered)
-            await session.execute(select(func.pg_notify(CHANNEL, "")))  # for many at once, and not in their way
+                await _follow(follower, session, numbered)
+            await session.execute(select(func.pg_notify(CHANNEL, "")))  # once per batch: see announcements.py
             await session.commit()
         return len(numbered)
 
     async def catch_up(self) -> None:
-        """Numbers all that is announced by now, within reason. Raises DatabaseProblem."""
+        """Numbers the announcements of now, up to CATCH_UP_ROUNDS batches. Raises DatabaseProblem."""
         for _ in range(CATCH_UP_ROUNDS):
-            if await self.number() < AT_ONCE:
+            if await self.number() < BATCH_ROWS:
                 return
 
     async def after(self, number: int, *, owner: str | None, limit: int) -> Sequence[Event]:
-        """The first events after a number, at most `limit`, of the owner's recordings (None: of everybody's)."""
-        wanted: list[ColumnElement[bool]] = [events.c.number > number]
+        """The first events after a number, at most `limit`, of the recordings of user `owner` (None: of all)."""
+        conditions: list[ColumnElement[bool]] = [events.c.number > number]
         if owner is not None:
-            wanted.append(events.c.user_id == owner)
-        query = select(events).where(*wanted).order_by(events.c.number).limit(limit)
+            conditions.append(events.c.user_id == owner)
+        query = select(events).where(*conditions).order_by(events.c.number).limit(limit)
         async with self.sessions() as session:
             return [Event(**row) for row in (await session.execute(query)).mappings()]
 
-    async def kept(self) -> tuple[int, int]:
-        """The numbers of the first and the last event that are kept; 1 and 0 when there never was any."""
+    async def bounds(self) -> tuple[int, int]:
+        """The numbers of the first and the last retained event; 1 and 0 when there never was any."""
         async with self.sessions() as session:
             first, last = (await session.execute(select(func.min(events.c.number), func.max(events.c.number)))).one()
         return first or 1, last or 0
 
     async def prune(self) -> None:
-        """Forgets the oldest events, but never the last: its number says how far they have come."""
+        """Deletes the oldest events, but never the last one, whose number is the position of the log."""
         async with self.sessions() as session:
             newest = select(func.max(events.c.number)).scalar_subquery()
-            old = (events.c.number <= newest - KEPT_ROWS) | (
-                events.c.created_at < func.now() - text(f"interval '{KEPT_DAYS} days'")
+            old = (events.c.number <= newest - RETAINED_ROWS) | (
+                events.c.created_at < func.now() - text(f"interval '{RETENTION_DAYS} days'")
             )
             await session.execute(delete(events).where(old, events.c.number < newest))
             await session.commit()
 
 
-async def _tell(follower: Follower, session: AsyncSession, changes: Sequence[Event]) -> None:
+async def _follow(follower: Follower, session: AsyncSession, changes: Sequence[Event]) -> None:
     try:
         async with session.begin_nested():
             await follower.follow(session, changes)
     except Exception as error:
-        if _may_pass(error):
+        if _is_transient(error):
             raise
         log.exception("changes not followed", follower=type(follower).__name__, error=type(error).__name__)
 
 
-def _may_pass(error: Exception) -> bool:
-    """Whether the numbering may go better another time, with its followers: nothing is left out for such a reason."""
+def _is_transient(error: Exception) -> bool:
+    """Whether a later try may succeed, so that the numbering is rolled back instead of skipping the follower."""
     problem = database_problem(error, address="")
     return problem is not None and not isinstance(problem, PrivilegeMissing)
 
 
-async def alone(session: AsyncSession) -> None:
-    """Waits until nobody else numbers; the lock is released once what this transaction did can be seen."""
+async def lock(session: AsyncSession) -> None:
+    """Waits for the lock of the numbering, which is held until this transaction's end."""
     await session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
-async def _take(session: AsyncSession) -> Sequence[Event]:
-    """Takes announcements away and enters them as events, of one recording in the order of its changes."""
-    first = select(announcements.c.id).order_by(announcements.c.id).limit(AT_ONCE)
-    taken = delete(announcements).where(announcements.c.id.in_(first)).returning(announcements).cte("taken")
-    in_order = select(*(taken.c[name] for name in _COLUMNS)).order_by(taken.c.id)
-    entered = insert(events).from_select(list(_COLUMNS), in_order).returning(events)
-    numbered = [Event(**row) for row in (await session.execute(entered)).mappings()]
+async def _number_announcements(session: AsyncSession) -> Sequence[Event]:
+    """Moves announcements to the events, those of one recording in the order of its changes."""
+    first = select(announcements.c.id).order_by(announcements.c.id).limit(BATCH_ROWS)
+    deleted = delete(announcements).where(announcements.c.id.in_(first)).returning(announcements).cte("deleted")
+    in_order = select(*(deleted.c[name] for name in _COLUMNS)).order_by(deleted.c.id)
+    inserted = insert(events).from_select(list(_COLUMNS), in_order).returning(events)
+    numbered = [Event(**row) for row in (await session.execute(inserted)).mappings()]
     return sorted(numbered, key=lambda event: event.number)

@@ -1,6 +1,6 @@
-"""Feed: tells the followers in this process about new events, from memory where it can and else from the table.
+"""The feed of new events for the clients of this process, from memory where possible, else from the table.
 
-A follower has no queue that could overflow: it has a number, how far it has come, and asks for what came after it.
+A client has no queue that could overflow: it has the number of its last event, and reads what came after.
 """
 
 import asyncio
@@ -10,47 +10,47 @@ from contextlib import suppress
 
 import structlog
 
-from audio.events.event_log import AT_ONCE, Event, EventLog
+from audio.events.event_log import BATCH_ROWS, Event, EventLog
 from core.errors import DatabaseProblem
 from core.observability.logging import log_failure
 
 log = structlog.get_logger(__name__)
-REMEMBERED = 1000
-GATHERING_SECONDS = 0.2  # what comes meanwhile is numbered together, which costs a fraction of one by one
-LOOK_SECONDS = 0.5  # who announces notifies nobody; the first to look does
+RECENT_EVENTS = 1000
+BATCHING_SECONDS = 0.2  # announcements of this time are numbered together, which is much cheaper than one by one
+POLL_SECONDS = 0.5  # announcements don't notify; the first process that polls does
 RETRY_SECONDS = 1
 PRUNE_SECONDS = 600
 
 
 class Feed:
-    """What has happened last, and whoever waits for what happens next."""
+    """The recent events, and the clients that wait for new ones."""
 
     def __init__(self, events: EventLog) -> None:
         self._events = events
-        self._recent: deque[Event] = deque(maxlen=REMEMBERED)
-        self._remembers_after: int | None = None
-        self._news = asyncio.Event()
+        self._recent: deque[Event] = deque(maxlen=RECENT_EVENTS)
+        self._recent_after: int | None = None
+        self._new_event = asyncio.Event()
         self._woken = asyncio.Event()
         self.newest = 0
 
-    def wake(self, _said: str | None = None) -> None:
-        """Something may have been announced."""
+    def wake(self, _payload: str | None = None) -> None:
+        """Polls at once; called on a notification."""
         self._woken.set()
 
     async def start(self) -> None:
-        """Finds out how far the events have come; followers may come from now on. Raises DatabaseProblem."""
+        """Reads the position of the log, after which clients may read. Raises DatabaseProblem."""
         await self._events.catch_up()
-        _, self.newest = await self._events.kept()
-        self._remembers_after = self.newest
+        _, self.newest = await self._events.bounds()
+        self._recent_after = self.newest
 
     async def run(self) -> None:
-        """Tells what happens until cancelled. A database that goes away is waited for."""
+        """Reads new events until cancelled; retries when the database is lost."""
         pruned = 0.0
         loop = asyncio.get_running_loop()
         while True:
             self._woken.clear()
             try:
-                await self._tell_news()
+                await self._read_new()
                 if loop.time() > pruned + PRUNE_SECONDS:
                     await self._events.prune()
                     pruned = loop.time()
@@ -61,47 +61,47 @@ class Feed:
             except Exception as error:
                 log.exception("the feed stumbled", error=type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)
-            await asyncio.sleep(GATHERING_SECONDS)
-            await self._wait(self._woken, LOOK_SECONDS)
+            await asyncio.sleep(BATCHING_SECONDS)
+            await self._wait(self._woken, POLL_SECONDS)
 
-    async def _tell_news(self) -> None:
+    async def _read_new(self) -> None:
         await self._events.catch_up()
-        while found := await self._events.after(self.newest, owner=None, limit=AT_ONCE):
-            self._recent.extend(found)
-            if len(self._recent) == REMEMBERED:
-                self._remembers_after = self._recent[0].number - 1
-            self.newest = found[-1].number
-            self._news.set()
-            self._news = asyncio.Event()
+        while batch := await self._events.after(self.newest, owner=None, limit=BATCH_ROWS):
+            self._recent.extend(batch)
+            if len(self._recent) == RECENT_EVENTS:
+                self._recent_after = self._recent[0].number - 1
+            self.newest = batch[-1].number
+            self._new_event.set()
+            self._new_event = asyncio.Event()
 
     async def read(self, number: int, *, owner: str | None) -> tuple[Sequence[Event], int]:
-        """Events of the owner's recordings after a number, and how far one has come with them.
+        """Events of the recordings of user `owner` after a number, and the number to read from next.
 
         Raises DatabaseProblem.
         """
         newest = self.newest
-        if self._remembers_after is not None and number >= self._remembers_after:
-            new = [event for event in self._recent if event.number > number]
-            return [event for event in new if owner is None or event.user_id == owner], max(number, newest)
-        found = await self._events.after(number, owner=owner, limit=AT_ONCE)
-        found = [event for event in found if event.number <= newest]
-        return found, found[-1].number if len(found) == AT_ONCE else max(number, newest)
+        if self._recent_after is not None and number >= self._recent_after:
+            recent = [event for event in self._recent if event.number > number]
+            return [event for event in recent if owner is None or event.user_id == owner], max(number, newest)
+        batch = await self._events.after(number, owner=owner, limit=BATCH_ROWS)
+        batch = [event for event in batch if event.number <= newest]
+        return batch, batch[-1].number if len(batch) == BATCH_ROWS else max(number, newest)
 
     async def wait(self, number: int, seconds: float) -> None:
-        """Returns once there is something after a number, or when the time is over."""
-        news = self._news
+        """Returns once there is an event after a number, or after `seconds`."""
+        new_event = self._new_event
         if self.newest <= number:
-            await self._wait(news, seconds)
+            await self._wait(new_event, seconds)
 
     async def knows(self, number: int) -> bool:
-        """Whether everything that came after a number is kept. Raises DatabaseProblem."""
-        if self._remembers_after is not None and self._remembers_after <= number <= self.newest:
+        """Whether all events after a number are retained. Raises DatabaseProblem."""
+        if self._recent_after is not None and self._recent_after <= number <= self.newest:
             return True
-        first, last = await self._events.kept()
+        first, last = await self._events.bounds()
         return first - 1 <= number <= last
 
     @staticmethod
     async def _wait(event: asyncio.Event, seconds: float) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):  # wait_for may swallow the cancellation that ends all this
+            async with asyncio.timeout(seconds):  # wait_for may swallow a cancellation
                 await event.wait()

@@ -1,4 +1,4 @@
-"""Deliveries: what is yet to be sent to whom, as rows that outlive every process."""
+"""The queue of webhook deliveries, as rows that survive every process."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ from core.database.system_tables import deliveries
 from core.outbound_http import ANSWER_SECONDS
 
 CHANNEL = "pegasus_deliveries"
-AT_ONCE = 8
-LEASE_SECONDS = 4 * ANSWER_SECONDS  # for so long nobody else tries what one has begun to send
-LOOK_SECONDS = 60
-KEPT_DAYS = 7
+BATCH_ROWS = 8
+LEASE_SECONDS = 4 * ANSWER_SECONDS  # a claimed delivery isn't claimed again for so long
+POLL_SECONDS = 60
+RETENTION_DAYS = 7
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One thing to be sent to one endpoint, for the how manieth time."""
+    """A webhook to send to one endpoint; `attempts` includes the current one."""
 
     id: UUID
     body: str
@@ -30,7 +30,7 @@ class Delivery:
 
 
 async def enter(session: AsyncSession, bodies: Sequence[str], *, to: Sequence[Endpoint]) -> None:
-    """Enters a delivery of each body to each endpoint, in the session's transaction."""
+    """Inserts a delivery of each body to each endpoint, in the session's transaction."""
     rows = [{"id": uuid4(), "endpoint": endpoint.fingerprint, "body": body} for body in bodies for endpoint in to]
     if rows:
         await session.execute(insert(deliveries), rows)
@@ -39,23 +39,23 @@ async def enter(session: AsyncSession, bodies: Sequence[str], *, to: Sequence[En
 
 @dataclass(frozen=True, kw_only=True)
 class Deliveries:
-    """What waits for one endpoint."""
+    """The deliveries to one endpoint."""
 
     sessions: Sessions
     endpoint: Endpoint
 
     async def claim(self) -> Sequence[Delivery]:
-        """Those that are due, AT_ONCE at most; nobody else gets them meanwhile."""
-        due = (
+        """Claims due deliveries, BATCH_ROWS at most, for LEASE_SECONDS."""
+        due_ids = (
             select(deliveries.c.id)
             .where(deliveries.c.endpoint == self.endpoint.fingerprint, deliveries.c.next_try_at <= func.now())
             .order_by(deliveries.c.next_try_at)
-            .limit(AT_ONCE)
+            .limit(BATCH_ROWS)
             .with_for_update(skip_locked=True)
         )
         claimed = (
             update(deliveries)
-            .where(deliveries.c.id.in_(due))
+            .where(deliveries.c.id.in_(due_ids))
             .values(attempts=deliveries.c.attempts + 1, next_try_at=_in(LEASE_SECONDS))
             .returning(deliveries.c.id, deliveries.c.body, deliveries.c.attempts)
         )
@@ -64,29 +64,29 @@ class Deliveries:
             await session.commit()
         return [Delivery(**row) for row in rows]
 
-    async def put_off(self, delivery: Delivery, *, seconds: float) -> None:
-        """Lets it wait before it is due again."""
-        later = update(deliveries).where(deliveries.c.id == delivery.id).values(next_try_at=_in(seconds))
+    async def postpone(self, delivery: Delivery, *, seconds: float) -> None:
+        """Makes a delivery due again after `seconds`."""
+        statement = update(deliveries).where(deliveries.c.id == delivery.id).values(next_try_at=_in(seconds))
         async with self.sessions() as session:
-            await session.execute(later)
+            await session.execute(statement)
             await session.commit()
 
-    async def forget(self, delivery: Delivery) -> None:
-        """Removes what was taken, or is given up."""
+    async def remove(self, delivery: Delivery) -> None:
+        """Removes a delivery that was accepted or given up."""
         async with self.sessions() as session:
             await session.execute(delete(deliveries).where(deliveries.c.id == delivery.id))
             await session.commit()
 
-    async def seconds_until_due(self) -> float:
-        """How long until the next one is due, LOOK_SECONDS at most."""
-        left = func.extract("epoch", func.min(deliveries.c.next_try_at) - func.now())
+    async def seconds_until_next(self) -> float:
+        """The seconds until the next delivery is due, POLL_SECONDS at most."""
+        remaining = func.extract("epoch", func.min(deliveries.c.next_try_at) - func.now())
         async with self.sessions() as session:
-            seconds = await session.scalar(select(left).where(deliveries.c.endpoint == self.endpoint.fingerprint))
-        return LOOK_SECONDS if seconds is None else min(LOOK_SECONDS, max(0.0, float(seconds)))
+            seconds = await session.scalar(select(remaining).where(deliveries.c.endpoint == self.endpoint.fingerprint))
+        return POLL_SECONDS if seconds is None else min(POLL_SECONDS, max(0.0, float(seconds)))
 
-    async def forget_old(self) -> None:
-        """Removes what waits for an endpoint that isn't configured any more."""
-        old = deliveries.c.created_at < func.now() - timedelta(days=KEPT_DAYS)
+    async def remove_old(self) -> None:
+        """Removes deliveries that are older than RETENTION_DAYS: their endpoints aren't configured any more."""
+        old = deliveries.c.created_at < func.now() - timedelta(days=RETENTION_DAYS)
         async with self.sessions() as session:
             await session.execute(delete(deliveries).where(old))
             await session.commit()

@@ -1,4 +1,4 @@
-"""Where webhooks go and how they are signed, as the settings say it."""
+"""Parses the settings of webhooks: endpoints and signing secret."""
 
 import base64
 import binascii
@@ -17,12 +17,12 @@ _ADDRESS = re.compile(r"[!-~]+")
 
 def endpoints(urls: str | None, *, allow_private: bool) -> Sequence[Endpoint]:
     """The endpoints of WEBHOOK_URLS, separated by commas. Raises SettingRefused, which shows no part of a value."""
-    found = [url.strip() for url in (urls or "").split(",") if url.strip()]
-    for number, url in enumerate(found, start=1):
+    addresses = [url.strip() for url in (urls or "").split(",") if url.strip()]
+    for number, url in enumerate(addresses, start=1):
         reason = _refusal(url, allow_private=allow_private)
         if reason is not None:
             raise SettingRefused("WEBHOOK_URLS", f"has an impossible value: address {number} {reason}")
-    return [Endpoint(url=url) for url in dict.fromkeys(found)]
+    return [Endpoint(url=url) for url in dict.fromkeys(addresses)]
 
 
 def _refusal(url: str, *, allow_private: bool) -> str | None:
@@ -42,7 +42,7 @@ def _refusal(url: str, *, allow_private: bool) -> str | None:
     try:
         return None if is_public(host) else "isn't public: set WEBHOOK_ALLOW_PRIVATE"
     except ValueError:
-        return None  # a name: where it leads is looked at whenever it is connected to
+        return None  # a host name: its addresses are checked at each connection
 
 
 def secret(text: str | None) -> bytes:

@@ -1,7 +1,7 @@
-"""Webhooks: tells other servers that a recording is completed or has failed, signed, and again until they take it.
+"""Sends signed webhooks when a recording is completed or has failed, with retries.
 
-What is to be sent is entered in the transaction that numbers the event, so it is sent at least once; its id stays the
-same, by which a receiver knows what it has already had.
+A delivery is inserted in the transaction that numbers the event, so it is sent at least once; its id stays the same, by
+which a receiver recognises duplicates.
 """
 
 import asyncio
@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC
+from http import HTTPStatus
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.events.event_log import Event
-from audio.events.webhook_deliveries import LOOK_SECONDS, Deliveries, Delivery, enter
+from audio.events.webhook_deliveries import POLL_SECONDS, Deliveries, Delivery, enter
 from audio.events.webhook_endpoint import Endpoint, headers_of
 from audio.model.audio_file import ProcessingStatus
 from core.database.engine import Sessions
@@ -27,12 +28,11 @@ from core.outbound_http import NotReached, OutboundHttp
 log = structlog.get_logger(__name__)
 ENDS = {ProcessingStatus.COMPLETED, ProcessingStatus.FAILED}
 PAUSES = (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 10 * 3600)  # seconds after each attempt
-GONE = 410  # the receiver wants no more of it
 
 
 @dataclass(kw_only=True)
 class Webhooks:
-    """Enters what is to be sent, and sends it."""
+    """Inserts deliveries, and sends them."""
 
     sessions: Sessions
     endpoints: Sequence[Endpoint]
@@ -42,12 +42,12 @@ class Webhooks:
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def follow(self, session: AsyncSession, changes: Sequence[Event]) -> None:
-        """Enters deliveries for those of the changes that end a recording's way."""
+        """Inserts deliveries for the changes to a final status."""
         bodies = [_body(event) for event in changes if event.change == "progressed" and _status(event) in ENDS]
         await enter(session, bodies, to=self.endpoints)
 
-    def wake(self, _said: str | None = None) -> None:
-        """There may be something to be sent."""
+    def wake(self, _payload: str | None = None) -> None:
+        """Looks for deliveries at once; called on a notification."""
         self._woken.set()
 
     async def run(self) -> None:
@@ -55,15 +55,15 @@ class Webhooks:
         await asyncio.gather(*(self._serve(endpoint) for endpoint in self.endpoints))
 
     async def _serve(self, endpoint: Endpoint) -> None:
-        waiting = Deliveries(sessions=self.sessions, endpoint=endpoint)
+        deliveries = Deliveries(sessions=self.sessions, endpoint=endpoint)
         while True:
             woken = self._woken
-            seconds: float = LOOK_SECONDS
+            seconds: float = POLL_SECONDS
             try:
-                await waiting.forget_old()
-                while due := await waiting.claim():
-                    await asyncio.gather(*(self._deliver(delivery, waiting) for delivery in due))
-                seconds = await waiting.seconds_until_due()
+                await deliveries.remove_old()
+                while batch := await deliveries.claim():
+                    await asyncio.gather(*(self._deliver(delivery, deliveries) for delivery in batch))
+                seconds = await deliveries.seconds_until_next()
             except DatabaseProblem as problem:
                 log_failure(log.warning, "no webhooks for now", problem)
                 seconds = 1
@@ -78,23 +78,23 @@ class Webhooks:
         if woken.is_set() and woken is self._woken:
             self._woken = asyncio.Event()
 
-    async def _deliver(self, delivery: Delivery, waiting: Deliveries) -> None:
-        told = {"delivery": str(delivery.id), "endpoint": waiting.endpoint.shown, "attempt": delivery.attempts}
+    async def _deliver(self, delivery: Delivery, deliveries: Deliveries) -> None:
+        fields = {"delivery": str(delivery.id), "endpoint": deliveries.endpoint.origin, "attempt": delivery.attempts}
         try:
-            status = await self._send(delivery, to=waiting.endpoint)
-            taken, reason = status // 100 == 2, f"the answer was {status}"  # noqa: PLR2004 - any 2xx
+            status = await self._send(delivery, to=deliveries.endpoint)
+            accepted, reason = status // 100 == 2, f"the answer was {status}"  # noqa: PLR2004 - any 2xx
         except NotReached as problem:
-            status, taken, reason = None, False, problem.reason
-        if taken:
-            log.info("webhook delivered", **told)
-        elif status == GONE or delivery.attempts > len(self.pauses):
-            log.error("webhook given up", reason=reason, **told)
+            status, accepted, reason = None, False, problem.reason
+        if accepted:
+            log.info("webhook delivered", **fields)
+        elif status == HTTPStatus.GONE or delivery.attempts > len(self.pauses):  # 410: it has unsubscribed
+            log.error("webhook given up", reason=reason, **fields)
         else:
-            log.warning("webhook not delivered", reason=reason, **told)
-            pause = self.pauses[delivery.attempts - 1] * random.uniform(1, 1.2)  # noqa: S311 - not all at one time
-            await waiting.put_off(delivery, seconds=pause)
+            log.warning("webhook not delivered", reason=reason, **fields)
+            pause = self.pauses[delivery.attempts - 1] * random.uniform(1, 1.2)  # noqa: S311 - jitter
+            await deliveries.postpone(delivery, seconds=pause)
             return
-        await waiting.forget(delivery)
+        await deliveries.remove(delivery)
 
     async def _send(self, delivery: Delivery, *, to: Endpoint) -> int:
         body = delivery.body.encode()
@@ -107,6 +107,6 @@ def _status(event: Event) -> str:
 
 
 def _body(event: Event) -> str:
-    """What is sent (Standard Webhooks: type, timestamp, data)."""
+    """The body (Standard Webhooks: type, timestamp, data)."""
     timestamp = event.created_at.astimezone(UTC).isoformat()
     return f'{{"type": "recording.{_status(event)}", "timestamp": "{timestamp}", "data": {event.told}}}'

@@ -1,4 +1,4 @@
-"""Where in a recording the words of a search are found, as ranges: nothing is written into the text itself."""
+"""Finds the matches of a search in a recording's texts, as ranges that leave the text itself unchanged."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ MOST_RANGES = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Highlight:
-    """A text of a recording, or an excerpt of it, and where in it something was found.
+    """A text of a recording, or an excerpt of it, and the matches in it.
 
-    Ranges are starts and ends, counted in characters (Unicode code points) from the text's begin.
+    A range has a start and an end, in characters (Unicode code points) from the text's start.
     """
 
     field: str
@@ -27,7 +27,7 @@ class Highlight:
 
 
 def highlights(recording: AudioFile, query: str) -> list[Highlight]:
-    """What a query matches in a recording's names and transcripts."""
+    """The matches of a query in a recording's names and transcripts."""
     return [*_in_names(recording, query), *_in_transcripts(recording, query)]
 
 
@@ -35,20 +35,20 @@ def _in_names(recording: AudioFile, query: str) -> Iterator[Highlight]:
     by_words = word_pattern(query)
     for field in NAMES:
         text = getattr(recording, field) or ""
-        found = find(text, text_pattern(query), limit=MOST_RANGES)
-        if not found and by_words is not None:
-            found = find(text, by_words, limit=MOST_RANGES)
-        if found:
-            yield Highlight(field=field, text=text, ranges=found)
+        ranges = find(text, text_pattern(query), limit=MOST_RANGES)
+        if not ranges and by_words is not None:
+            ranges = find(text, by_words, limit=MOST_RANGES)
+        if ranges:
+            yield Highlight(field=field, text=text, ranges=ranges)
 
 
 def _in_transcripts(recording: AudioFile, query: str) -> Iterator[Highlight]:
     pattern = word_pattern(query)
     for field in TRANSCRIPTS if pattern is not None else ():
         text = (getattr(recording, field) or "")[:SEARCHED_CHARACTERS]
-        found = find(text, pattern, limit=MOST_RANGES) if pattern is not None else []
-        if found:
-            start = max(0, found[0][0] - BEFORE_CHARACTERS)
+        ranges = find(text, pattern, limit=MOST_RANGES) if pattern is not None else []
+        if ranges:
+            start = max(0, ranges[0][0] - BEFORE_CHARACTERS)
             end = start + EXCERPT_CHARACTERS
-            ranges = [(a - start, min(b, end) - start) for a, b in found if a < end]
-            yield Highlight(field=field, text=text[start:end], ranges=ranges)
+            excerpt_ranges = [(a - start, min(b, end) - start) for a, b in ranges if a < end]
+            yield Highlight(field=field, text=text[start:end], ranges=excerpt_ranges)

@@ -1,9 +1,9 @@
-"""What recordings are found by: words with their beginnings anywhere, and any part of a name, a tag or a category.
+"""The search index: prefixes of words in any text, and substrings of a name, a tag or a category.
 
-A recording's entry is renewed when its change is numbered (events.py), and every search has that done first. What
-changed a row without saying so (an older version, a person at psql) shows by the row's version, which every UPDATE
-changes; a sweep looks for such rows at the start and now and then. So nothing depends on a clock, or on everybody
-who writes remembering the index.
+A recording's entry is updated when its change is numbered (event_log.py), which every search does first. Changes
+without an announcement (by an older version, or in psql) show in the row's version, its xmin, which every UPDATE
+changes; a sweep looks for such rows at the start and at intervals. So the index depends neither on clocks nor on all
+writers.
 """
 
 import asyncio
@@ -32,119 +32,119 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from audio.events.event_log import Event, alone
+from audio.events.event_log import Event, lock
 from audio.model.audio_file import AudioFile
 from audio.search.highlights import NAMES, TRANSCRIPTS
-from audio.search.words import asked_for, fold, grams, words
+from audio.search.words import fold, grams, query_terms, words
 from core.database.engine import Sessions
 from core.database.system_tables import search
 from core.errors import DatabaseProblem
 
 log = structlog.get_logger(__name__)
-MOST_BYTES = 512 * 1024  # of all that one recording is found by; PostgreSQL takes 1 MiB, and long words are rare
+MOST_BYTES = 512 * 1024  # of an entry; PostgreSQL's limit is 1 MiB
 PIECE = 3
-PART_OF_NAME = "\x01"  # what no word begins with
-AT_ONCE = 25  # a transcript may have megabytes
+PART_OF_NAME = "\x01"  # no word begins with this character
+BATCH_ENTRIES = 25  # a transcript may have megabytes
 SWEEP_SECONDS = 300
-IDLE_SHARE = 200  # of millions of recordings a sweep takes seconds
-LOOKED_AT_ONCE = 20_000
+IDLE_SHARE = 200  # a sweep of millions of recordings takes seconds
+SCANNED_ROWS = 20_000
 _SEARCHED = tuple(getattr(AudioFile, name) for name in (*NAMES, *TRANSCRIPTS))
 _VERSION = cast(cast(literal_column("audio_files.xmin"), Text), BigInteger)
-_ENTERED = insert(search).values(
+_INSERT = insert(search).values(
     recording_id=bindparam("id"),
     row_version=bindparam("version"),
     names=bindparam("in_names"),
     vector=func.array_to_tsvector(bindparam("lexemes", type_=ARRAY(Text))),
 )
-_ENTER = _ENTERED.on_conflict_do_update(
+_UPSERT = _INSERT.on_conflict_do_update(
     index_elements=[search.c.recording_id],
-    set_={name: _ENTERED.excluded[name] for name in ("row_version", "names", "vector")},
+    set_={name: _INSERT.excluded[name] for name in ("row_version", "names", "vector")},
 )
 
 
 def _match(query: str) -> ColumnElement[bool]:
     folded = fold(query)
-    found: list[ColumnElement[bool]] = []
+    alternatives: list[ColumnElement[bool]] = []
     if folded:
         pieces = [folded[at : at + PIECE] for at in range(max(1, len(folded) - PIECE + 1))]
         parts = [(PART_OF_NAME + piece, len(piece) < PIECE) for piece in pieces]
-        found.append(_has(parts) & (func.strpos(search.c.names, folded) > 0))
-    if wanted := list(asked_for(query)):
-        found.append(_has(wanted))
-    if not found:
-        return false()
-    return or_(*found)
+        alternatives.append(_has(parts) & (func.strpos(search.c.names, folded) > 0))
+    if terms := list(query_terms(query)):
+        alternatives.append(_has(terms))
+    return or_(*alternatives) if alternatives else false()
 
 
 def matching(query: str) -> ColumnElement[bool]:
-    """The condition that a recording is in the index with all words of a query, or with the query in a name."""
+    """The condition that a recording's entry has all words of a query, or the query in a name."""
     return AudioFile.id.in_(select(search.c.recording_id).where(_match(query)))
 
 
 def has_match(query: str, recording_id: ColumnElement[UUID]) -> ColumnElement[bool]:
-    """The same of one recording after the other, as a look into its entry."""
+    """The same condition as a lookup of one recording's entry."""
     return select(_match(query)).where(search.c.recording_id == recording_id).scalar_subquery()
 
 
 def not_indexed(query: str) -> ColumnElement[bool]:
-    """The condition that a recording isn't in the index yet, and has the query somewhere: slow, and never wrong."""
-    somewhere = or_(*(column.icontains(query, autoescape=True) for column in _SEARCHED))
-    return ~exists().where(search.c.recording_id == AudioFile.id) & somewhere
+    """The condition that a recording isn't in the index yet, and one of its texts has the query: exact, but slow."""
+    in_any_text = or_(*(column.icontains(query, autoescape=True) for column in _SEARCHED))
+    return ~exists().where(search.c.recording_id == AudioFile.id) & in_any_text
 
 
 def _has(lexemes: Collection[tuple[str, bool]]) -> ColumnElement[bool]:
     return search.c.vector.bool_op("@@")(cast(cast(" & ".join(starmap(_quoted, lexemes)), Text), TSQUERY))
 
 
-def _quoted(lexeme: str, begins: bool) -> str:  # noqa: FBT001 - as `asked_for` pairs them
+def _quoted(lexeme: str, begins: bool) -> str:  # noqa: FBT001 - as `query_terms` pairs them
     escaped = lexeme.replace("\\", "\\\\").replace("'", "''")
     return f"'{escaped}'" + (":*" if begins else "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What one recording is found by."""
+    """The index entry of one recording."""
 
     names: str
     lexemes: list[str]
 
     @classmethod
     def of(cls, names: Sequence[str | None], transcripts: Sequence[str | None]) -> "Entry":
-        """The entry for these texts; of very long ones, for their begin."""
+        """The entry for the texts; of very long transcripts for their beginning."""
         folded = "\n".join(fold(name) for name in names if name)
-        kept = {PART_OF_NAME + piece for piece in grams(folded, PIECE)}
-        kept.update(*(words(name) for name in names if name))  # columns bound them, transcripts have no bound
-        spoken = [text for text in transcripts if text]
-        room = MOST_BYTES - sum(len(lexeme.encode()) for lexeme in kept) if spoken else 0
-        for lexeme in chain.from_iterable(map(words, spoken)):
-            if lexeme not in kept:
-                room -= len(lexeme.encode())
-                if room < 0:
+        lexemes = {PART_OF_NAME + piece for piece in grams(folded, PIECE)}
+        lexemes.update(
+            *(words(name) for name in names if name)
+        )  # columns limit their length, transcripts have no limit
+        texts = [text for text in transcripts if text]
+        remaining_bytes = MOST_BYTES - sum(len(lexeme.encode()) for lexeme in lexemes) if texts else 0
+        for lexeme in chain.from_iterable(map(words, texts)):
+            if lexeme not in lexemes:
+                remaining_bytes -= len(lexeme.encode())
+                if remaining_bytes < 0:
                     break
-                kept.add(lexeme)
-        return cls(names=folded, lexemes=sorted(kept))
+                lexemes.add(lexeme)
+        return cls(names=folded, lexemes=sorted(lexemes))
 
 
 @dataclass(kw_only=True)
 class SearchIndex:
-    """The index in the database. `complete` says whether every recording that was there at the start is in it."""
+    """The index in the database. `complete` says whether it has every recording of the start."""
 
     sessions: Sessions
     complete: bool = field(default=False, init=False)
 
     async def follow(self, session: AsyncSession, changes: Sequence[Event]) -> None:
-        """Renews the entries of the recordings that were changed, in the transaction that numbers the changes.
+        """Updates the entries of changed recordings, in the transaction that numbers the changes.
 
-        What can't be indexed, the sweep tries again.
+        When that fails, the sweep tries again.
         """
-        gone = {event.recording_id for event in changes if event.change == "deleted"}
-        changed = sorted({event.recording_id for event in changes} - gone)
-        await session.execute(delete(search).where(search.c.recording_id.in_(gone)))
-        for start in range(0, len(changed), AT_ONCE):
-            await renew(session, changed[start : start + AT_ONCE])
+        deleted = {event.recording_id for event in changes if event.change == "deleted"}
+        changed = sorted({event.recording_id for event in changes} - deleted)
+        await session.execute(delete(search).where(search.c.recording_id.in_(deleted)))
+        for start in range(0, len(changed), BATCH_ENTRIES):
+            await renew(session, changed[start : start + BATCH_ENTRIES])
 
     async def run(self) -> None:
-        """Sweeps until cancelled. A database that goes away is waited for."""
+        """Sweeps at intervals until cancelled; goes on when the database is lost."""
         while True:
             began = time.monotonic()
             try:
@@ -157,7 +157,7 @@ class SearchIndex:
             await asyncio.sleep(max(SWEEP_SECONDS, (time.monotonic() - began) * IDLE_SHARE))
 
     async def sweep(self) -> None:
-        """Renews the entries of rows that were changed without a word, and removes those without a row."""
+        """Updates the entries of rows that were changed without an announcement, and deletes those without a row."""
         renewed = 0
         async for stale in self._stale():
             await self.renew(stale)
@@ -170,37 +170,37 @@ class SearchIndex:
             log.info("recordings indexed for search", recordings=renewed)
 
     async def renew(self, recording_ids: Sequence[UUID]) -> None:
-        """Makes the entries of recordings anew, some at a time, so that the events needn't wait for all."""
-        for start in range(0, len(recording_ids), AT_ONCE):
+        """Updates the entries of recordings, in batches, so that the events don't wait for all of them."""
+        for start in range(0, len(recording_ids), BATCH_ENTRIES):
             async with self.sessions() as session:
-                await alone(session)
-                await renew(session, recording_ids[start : start + AT_ONCE])
+                await lock(session)
+                await renew(session, recording_ids[start : start + BATCH_ENTRIES])
                 await session.commit()
 
     async def _stale(self) -> AsyncGenerator[Sequence[UUID]]:
-        """The recordings whose entries aren't of their rows as they are, in the order of the ids."""
+        """The recordings whose entries are outdated or missing, in the order of their ids."""
         last: UUID | None = None
         while True:
-            ids = select(AudioFile.id, _VERSION.label("version")).order_by(AudioFile.id).limit(LOOKED_AT_ONCE)
+            ids = select(AudioFile.id, _VERSION.label("version")).order_by(AudioFile.id).limit(SCANNED_ROWS)
             some = (ids if last is None else ids.where(AudioFile.id > last)).cte("some")
             joined = select(some.c.id, search.c.row_version.is_distinct_from(some.c.version)).outerjoin(
                 search, search.c.recording_id == some.c.id
             )
             async with self.sessions() as session:
-                looked_at = (await session.execute(joined)).all()
-            if not looked_at:
+                rows = (await session.execute(joined)).all()
+            if not rows:
                 return
-            if stale := [recording_id for recording_id, is_stale in looked_at if is_stale]:
+            if stale := [recording_id for recording_id, is_stale in rows if is_stale]:
                 yield stale
-            last = max(recording_id for recording_id, _ in looked_at)
+            last = max(recording_id for recording_id, _ in rows)
 
 
 async def renew(session: AsyncSession, recording_ids: Sequence[UUID]) -> None:
-    """Makes the entries of recordings anew, as their rows are now; the caller has the lock, and commits."""
+    """Updates the entries of recordings from their rows; the caller holds the lock, and commits."""
     query = select(AudioFile.id, _VERSION, *_SEARCHED).where(AudioFile.id.in_(recording_ids))
     rows = (await session.execute(query)).all()
     if rows:
-        await session.execute(_ENTER, await asyncio.to_thread(lambda: [_entry(row) for row in rows]))
+        await session.execute(_UPSERT, await asyncio.to_thread(lambda: [_entry(row) for row in rows]))
 
 
 def _entry(row: Sequence[Any]) -> dict[str, object]:

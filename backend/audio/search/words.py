@@ -1,7 +1,7 @@
-"""How texts are compared in a search: without case and accents, word by word, in every language alike.
+"""Splits and compares texts for the search: word by word, without case and accents, in any language.
 
-The same rules make what is indexed, what is asked for and what is marked, whatever the database's own locale is. No
-word is reduced to a stem or left out: which language a recording is in isn't known when it comes in.
+The same rules apply to the index, to queries and to highlights, whatever the database's locale is. There is no stemming
+and no list of stop words, since the language of a new recording isn't known.
 """
 
 import re
@@ -25,12 +25,12 @@ _ENCLOSED = 10  # combining classes below are parts of letters (virama, voicing 
 
 
 class _Folds(dict[int, str]):
-    """What each character counts as; filled as they come."""
+    """A cache of each character's folded form."""
 
     def __missing__(self, code: int) -> str:
         letters = unicodedata.normalize("NFKD", chr(code).casefold())
-        kept = "".join(c for c in letters if unicodedata.combining(c) < _ENCLOSED and unicodedata.category(c) != "Cf")
-        folded = self[code] = unicodedata.normalize("NFC", kept)
+        base = "".join(c for c in letters if unicodedata.combining(c) < _ENCLOSED and unicodedata.category(c) != "Cf")
+        folded = self[code] = unicodedata.normalize("NFC", base)
         return folded
 
 
@@ -38,17 +38,17 @@ _FOLDS = _Folds()
 
 
 def fold(text: str) -> str:
-    """The text as it is compared."""
+    """The text without case and accents, for comparison."""
     return text.lower() if text.isascii() else text.translate(_FOLDS)
 
 
 def grams(folded: str, size: int) -> Iterator[str]:
-    """Every piece of that many characters, and the shorter ones at the end: any part of the text begins one."""
+    """Every substring of `size` characters, and the shorter ones at the end."""
     return (folded[at : at + size] for at in range(len(folded)))
 
 
 def words(text: str) -> Iterator[str]:
-    """What a text is indexed by: its words, and of what is written without spaces each pair of characters."""
+    """A text's index terms: its words, and in scripts without spaces each pair of characters."""
     for part in _PARTS.findall(fold(text)):
         if _IS_UNSPACED.match(part):
             yield from grams(part, 2)
@@ -56,8 +56,8 @@ def words(text: str) -> Iterator[str]:
             yield part[:LONGEST_WORD]
 
 
-def asked_for(query: str) -> Iterator[tuple[str, bool]]:
-    """The words that have to be there, each with whether it may also be the beginning of a longer one."""
+def query_terms(query: str) -> Iterator[tuple[str, bool]]:
+    """The terms that a text must have, each with whether a longer term may begin with it."""
     for part in _PARTS.findall(fold(query)):
         if _IS_UNSPACED.match(part) and len(part) > 1:
             yield from ((part[at : at + 2], False) for at in range(len(part) - 1))
@@ -66,25 +66,25 @@ def asked_for(query: str) -> Iterator[tuple[str, bool]]:
 
 
 def word_pattern(query: str) -> re.Pattern[str] | None:
-    """Finds in a folded text what the words of a query match, words to their end; None for a query without words."""
+    """A pattern for folded texts that matches a query's words, up to a word's end; None for a query without words."""
     parts = sorted(set(_PARTS.findall(fold(query))), key=len, reverse=True)
     spaced = "|".join(re.escape(part[:LONGEST_WORD]) for part in parts if not _IS_UNSPACED.match(part))
-    found = [re.escape(part) for part in parts if _IS_UNSPACED.match(part)]
+    alternatives = [re.escape(part) for part in parts if _IS_UNSPACED.match(part)]
     if spaced:
-        found.append(rf"(?<![^{_BREAKS}{_UNSPACED}])(?:{spaced})[^{_BREAKS}{_UNSPACED}]*")
-    return re.compile("|".join(found)) if found else None
+        alternatives.append(rf"(?<![^{_BREAKS}{_UNSPACED}])(?:{spaced})[^{_BREAKS}{_UNSPACED}]*")
+    return re.compile("|".join(alternatives)) if alternatives else None
 
 
 def text_pattern(query: str) -> re.Pattern[str]:
-    """Finds in a folded text the query as it stands."""
+    """A pattern for folded texts that matches the query itself."""
     return re.compile(re.escape(fold(query)))
 
 
 def find(text: str, pattern: re.Pattern[str], *, limit: int) -> list[tuple[int, int]]:
-    """Where a pattern is found in a text: starts and ends, at most `limit`, counted in the text's own characters."""
+    """The matches of a pattern in a text, at most `limit`: starts and ends in the unfolded text's characters."""
     folded = fold(text)
-    found = [match.span() for match, _ in zip(pattern.finditer(folded), range(limit), strict=False) if match[0]]
-    if not found or len(folded) == len(text):
-        return found
-    places = [at for at, character in enumerate(text) for _ in fold(character)]
-    return [(places[start], places[end - 1] + 1) for start, end in found]
+    spans = [match.span() for match, _ in zip(pattern.finditer(folded), range(limit), strict=False) if match[0]]
+    if not spans or len(folded) == len(text):
+        return spans
+    positions = [at for at, character in enumerate(text) for _ in fold(character)]
+    return [(positions[start], positions[end - 1] + 1) for start, end in spans]
