@@ -54,8 +54,8 @@ async def kill_children(count: int, *, spared: int = 0) -> None:
     seen: set[int] = set()
     while len(seen) < spared + count:
         with suppress(OSError):  # one has ended meanwhile
-            server_keeper_child = decoders(os.getpid())
-            if len(server_keeper_child) == 3 and (child := server_keeper_child[-1]) not in seen:
+            processes = decoders(os.getpid())
+            if len(processes) == 3 and (child := processes[-1]) not in seen:
                 if len(seen) >= spared:
                     os.kill(child, signal.SIGKILL)
                 seen.add(child)

@@ -70,9 +70,9 @@ def traps(address: str, secret: str) -> dict[str, tuple[AudioFormat, bytes]]:
     sdp = b"v=0\nc=IN IP4 127.0.0.1\nm=audio 9 RTP/AVP 0\n"
     texts = {"hls": playlist, "concat": concat, "dash": dash, "sdp": sdp}
     kinds = (MP3, WAV, FLAC, OGG, WEBM, M4A, AIFF, CAF, WMA)
-    found = {f"{name} as {kind.name}": (kind, text) for name, text in texts.items() for kind in kinds}
-    found |= {f"{name} behind mp3": (MP3, recording("mp3")[:400] + text) for name, text in texts.items()}
-    return found | {
+    combinations = {f"{name} as {kind.name}": (kind, text) for name, text in texts.items() for kind in kinds}
+    combinations |= {f"{name} behind mp3": (MP3, recording("mp3")[:400] + text) for name, text in texts.items()}
+    return combinations | {
         "mov whose sound is another file": (QUICKTIME, _elsewhere(recording("mov"), secret)),
         "mp4 whose sound is another file": (MP4, _elsewhere(recording("mp4"), secret)),
     }

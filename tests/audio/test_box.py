@@ -193,7 +193,7 @@ async def test_a_child_is_nobody(attacked: Decoder, source: int) -> None:
         assert Path(f"/proc/{child}/mem").stat().st_uid == 0
 
 
-async def test_the_server_and_the_keeper_are_nobody_either(attacked: Decoder, source: int) -> None:
+async def test_the_server_and_the_supervisor_are_nobody_either(attacked: Decoder, source: int) -> None:
     """What stands around a child has given up its privileges, too."""
     async with spinning(attacked, source) as child:
         assert attacked._server
@@ -204,8 +204,8 @@ async def test_the_server_and_the_keeper_are_nobody_either(attacked: Decoder, so
             assert int(status["CapEff"], 16) == 0
 
 
-async def test_a_child_ends_with_its_keeper(attacked: Decoder, source: int) -> None:
-    """Whoever kills the keeper leaves no child that nobody waits for."""
+async def test_a_child_ends_with_its_supervisor(attacked: Decoder, source: int) -> None:
+    """A supervisor that is killed leaves no child behind."""
     async with spinning(attacked, source) as child:
         os.kill(int(status_of(child)["PPid"]), signal.SIGKILL)
         await until(lambda: not Path(f"/proc/{child}").exists() or status_of(child)["State"].startswith("Z"))
@@ -214,8 +214,8 @@ async def test_a_child_ends_with_its_keeper(attacked: Decoder, source: int) -> N
 @pytest.mark.parametrize("layer", LAYERS)
 def test_each_layer_holds_by_itself(layer: str) -> None:
     """Where all the others are missing, a layer still denies what is its own to deny."""
-    told = subprocess.run([sys.executable, "-c", ALONE, str(BACKEND), layer], capture_output=True, check=True)
-    outcomes = ast.literal_eval(told.stdout.decode())
+    process = subprocess.run([sys.executable, "-c", ALONE, str(BACKEND), layer], capture_output=True, check=True)
+    outcomes = ast.literal_eval(process.stdout.decode())
     assert {name: outcomes[name] for name in LAYERS[layer]} == LAYERS[layer]
 
 
@@ -226,8 +226,8 @@ async def test_this_machine_has_all_layers() -> None:
 
 def test_a_system_without_layers_says_so() -> None:
     """Where the kernel or a container's filter has none of them, that is told, and decoding isn't held up."""
-    told = subprocess.run([sys.executable, "-c", WITHOUT, str(BACKEND)], capture_output=True, check=True)
-    assert json.loads(told.stdout) == {"no_new_privs": False, "landlock": False, "seccomp": False}
+    process = subprocess.run([sys.executable, "-c", WITHOUT, str(BACKEND)], capture_output=True, check=True)
+    assert json.loads(process.stdout) == {"no_new_privs": False, "landlock": False, "seccomp": False}
 
 
 async def test_nothing_is_decoded_in_an_open_box(source: int) -> None:

@@ -27,19 +27,19 @@ async def ending(decoder: Decoder, path: Path, audio: AudioFormat, content: byte
         used = examined.used
         assert examined.probe.duration_seconds > 0
         assert 0 < len(examined.waveform.data) <= 2 * 4096
-        told = "read, damaged" if examined.probe.damaged else "read"
+        outcome = "read, damaged" if examined.probe.damaged else "read"
         variant = variant_for(audio, examined.probe)
         if variant is not None:
             target = path.with_suffix(".variant")
             await make_playback(path, target, audio=audio, variant=variant, decoder=decoder, limits=LIMITS)
             target.unlink()
-            told += ", with a variant"
+            outcome += ", with a variant"
     except DecodingFailed as failed:
-        used, told = failed.used, failed.reason
-    assert "stumbled" not in told
+        used, outcome = failed.used, failed.reason
+    assert "stumbled" not in outcome
     assert used.peak_memory_bytes < LIMITS.memory_bytes
     assert used.cpu_seconds < LIMITS.for_size(path.stat().st_size).cpu_seconds + 2
-    return told
+    return outcome
 
 
 @pytest.mark.parametrize(
@@ -53,19 +53,19 @@ async def test_damaged_recordings_end(decoder: Decoder, tmp_path: Path, count: i
     async def one(at: int, name: str, audio: AudioFormat, content: bytes) -> None:
         async with room:
             try:
-                told = await ending(decoder, tmp_path / str(at), audio, content)
+                outcome = await ending(decoder, tmp_path / str(at), audio, content)
             except Exception as error:
                 error.add_note(name)
                 raise
-        endings[told] += 1
+        endings[outcome] += 1
 
     await examine_something(decoder, tmp_path)
     server = decoder._server
     async with asyncio.TaskGroup() as tasks:
         for at, (name, audio, content) in enumerate(damaged(count, seed=seed)):
             tasks.create_task(one(at, name, audio, content))
-    for told, times in endings.most_common():
-        print(f"{times:>5}  {told}")
+    for outcome, times in endings.most_common():
+        print(f"{times:>5}  {outcome}")
     assert endings.total() == count
     assert decoder._server is server
 
@@ -83,9 +83,9 @@ async def test_nothing_else_is_reached(decoder: Decoder, tmp_path: Path) -> None
         listener.setblocking(False)
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         for name, (audio, content) in traps(address, str(secret)).items():
-            told = await ending(decoder, tmp_path / "recording", audio, content)
+            outcome = await ending(decoder, tmp_path / "recording", audio, content)
             if " as " in name or "another file" in name:
-                assert "read" not in told, name
+                assert "read" not in outcome, name
         with pytest.raises(BlockingIOError):
             listener.accept()
 
@@ -111,8 +111,10 @@ async def test_a_day_is_a_recording(decoder: Decoder, tmp_path: Path) -> None:
     examined = await examine(path, audio=FLAC, decoder=decoder, limits=brief)
     assert examined.probe.coarse
     assert examined.probe.duration_seconds == pytest.approx(24 * 3600, rel=0.01)
-    shown = len(examined.waveform.data) / 2 * examined.waveform.samples_per_pixel / examined.waveform.sample_rate_hz
-    assert shown == pytest.approx(24 * 3600, rel=0.01)
+    drawn_seconds = (
+        len(examined.waveform.data) / 2 * examined.waveform.samples_per_pixel / examined.waveform.sample_rate_hz
+    )
+    assert drawn_seconds == pytest.approx(24 * 3600, rel=0.01)
     assert examined.used.cpu_seconds < 2
 
 
@@ -133,5 +135,5 @@ async def test_a_day_of_sound_is_decoded(decoder: Decoder, tmp_path: Path, name:
 @pytest.mark.parametrize("channels", [0, 3, 8, 64, 65535])
 async def test_many_channels(decoder: Decoder, tmp_path: Path, channels: int) -> None:
     """A recording may have as many channels as it likes: it is read, or refused with a reason."""
-    told = await ending(decoder, tmp_path / "recording", WAV, many_channels(channels))
-    assert told == "read" if channels in {3, 8, 64} else "read" not in told
+    outcome = await ending(decoder, tmp_path / "recording", WAV, many_channels(channels))
+    assert outcome == "read" if channels in {3, 8, 64} else "read" not in outcome

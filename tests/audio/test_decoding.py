@@ -133,7 +133,7 @@ async def test_a_killed_server_is_started_anew(own_decoder: Decoder, endless: Pa
         await running
 
 
-@pytest.mark.parametrize("which", [0, 1], ids=["the keeper", "the child"])
+@pytest.mark.parametrize("which", [0, 1], ids=["the supervisor", "the child"])
 async def test_what_is_killed_is_no_verdict(own_decoder: Decoder, endless: Path, which: int) -> None:
     """When the machine kills what it likes, as where memory runs out, the recording isn't blamed."""
     job = asyncio.create_task(examine(endless, audio=WAV, decoder=own_decoder, limits=LIMITS))
@@ -173,5 +173,5 @@ async def test_many_jobs_run_side_by_side(decoder: Decoder, tmp_path: Path) -> N
         path.write_bytes(recording("flac", seconds=0.1 * at))
         return (await examine(path, audio=FLAC, decoder=decoder, limits=LIMITS)).probe.duration_seconds
 
-    found = await asyncio.gather(*map(length, range(1, 9)))
-    assert found == pytest.approx([0.1 * at for at in range(1, 9)], abs=0.03)
+    durations = await asyncio.gather(*map(length, range(1, 9)))
+    assert durations == pytest.approx([0.1 * at for at in range(1, 9)], abs=0.03)

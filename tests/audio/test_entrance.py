@@ -39,8 +39,8 @@ async def counts(house: House) -> tuple[int, int, int]:
     async with house.sessions() as session:
         rows = await session.scalar(select(func.count()).select_from(AudioFile))
         jobs = await session.scalar(text(f"SELECT count(*) FROM {JOBS}"))
-        told = [await session.scalar(select(func.count()).select_from(table)) for table in (announcements, events)]
-    return rows or 0, jobs or 0, sum(count or 0 for count in told)
+        announced = [await session.scalar(select(func.count()).select_from(table)) for table in (announcements, events)]
+    return rows or 0, jobs or 0, sum(count or 0 for count in announced)
 
 
 async def test_many_come_together(house: House) -> None:
@@ -49,8 +49,8 @@ async def test_many_come_together(house: House) -> None:
     await asyncio.gather(*(inserter.enter(row(number, tag=f"tag {number}")) for number in range(MANY)))
     assert await counts(house) == (MANY, MANY, MANY)
     async with house.sessions() as session:
-        kept = (await session.execute(select(AudioFile.file_path, AudioFile.tag))).all()
-    assert {(f"{number}.wav", f"tag {number}") for number in range(MANY)} == {(path, tag) for path, tag in kept}
+        entered = (await session.execute(select(AudioFile.file_path, AudioFile.tag))).all()
+    assert {(f"{number}.wav", f"tag {number}") for number in range(MANY)} == {(path, tag) for path, tag in entered}
 
 
 async def test_one_that_is_refused_refuses_no_other(house: House) -> None:
@@ -79,8 +79,8 @@ async def test_whoever_goes_away_takes_nobody_along(house: House) -> None:
     assert [type(outcome) for outcome in outcomes[::2]] == [asyncio.CancelledError] * 10
     assert outcomes[1::2] == [None] * 10
     await inserter.enter(row(20))
-    rows, jobs, told = await counts(house)
-    assert rows == jobs == told >= 11
+    rows, jobs, announced = await counts(house)
+    assert rows == jobs == announced >= 11
 
 
 async def test_a_lost_answer_is_told_to_all(house: House) -> None:
@@ -100,5 +100,5 @@ async def test_a_lost_answer_is_told_to_all(house: House) -> None:
     assert unknown
     assert {type(outcome) for outcome in unknown} == {OutcomeUnknown}
     await inserter.enter(row(11))
-    rows, jobs, told = await counts(house)
-    assert rows == jobs == told == len(outcomes) - len(unknown) + 1
+    rows, jobs, announced = await counts(house)
+    assert rows == jobs == announced == len(outcomes) - len(unknown) + 1

@@ -51,18 +51,18 @@ OTHERS = {
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_real_recordings_are_recognised(sample: Sample) -> None:
     """A recording of every format is recognised by its first bytes, and given its type and ending."""
-    found = recognise(recording(sample.name)[:HEAD_BYTES])
-    assert found is not None
-    assert (found.mime_type, found.extension) == (sample.mime_type, sample.extension)
+    audio_format = recognise(recording(sample.name)[:HEAD_BYTES])
+    assert audio_format is not None
+    assert (audio_format.mime_type, audio_format.extension) == (sample.mime_type, sample.extension)
 
 
 @pytest.mark.parametrize("name", HEADS)
 def test_other_heads_are_recognised(name: str) -> None:
     """So are the formats that only a specification's example stands for here."""
     head, mime_type = HEADS[name]
-    found = recognise(head)
-    assert found is not None
-    assert found.mime_type == mime_type
+    audio_format = recognise(head)
+    assert audio_format is not None
+    assert audio_format.mime_type == mime_type
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -60,8 +60,8 @@ async def test_peaks_are_those_of_the_signal(examined: Examine, sample: Sample) 
         begin = at * SECONDS / len(LEVELS)
         # A stereo encoder is given one side's worth; a lossy one rings on for a moment.
         expected = level * (2**-0.5 if sample.layout == "stereo" else 1)
-        found = peak(waveform, begin=begin + (0 if exact and at == 0 else 0.2), end=begin + 0.55)
-        assert found == pytest.approx(expected, abs=0.001 if exact else 0.012, rel=tolerance)
+        measured = peak(waveform, begin=begin + (0 if exact and at == 0 else 0.2), end=begin + 0.55)
+        assert measured == pytest.approx(expected, abs=0.001 if exact else 0.012, rel=tolerance)
 
 
 async def test_a_waveform_reads_as_audiowaveforms(examined: Examine) -> None:

@@ -87,11 +87,11 @@ async def test_no_limit(engine: AsyncEngine) -> None:
 @pytest.mark.parametrize("limits", [Quota(limit_bytes=500), Quota(limit_recordings=5)])
 async def test_uploads_at_once(engine: AsyncEngine, limits: Quota) -> None:
     """Of twenty uploads at once, just as many are kept as the quota allows; another user's are not held up by it."""
-    kept = await asyncio.gather(
+    accepted = await asyncio.gather(
         *(enter(engine, "ada", 100, limits) for _ in range(20)), enter(engine, "ben", 1, limits)
     )
-    assert kept.count(True) == 6
-    assert kept[-1]
+    assert accepted.count(True) == 6
+    assert accepted[-1]
     async with AsyncSession(engine) as session:
         counted = await session.scalar(select(func.count()).select_from(AudioFile).where(AudioFile.user_id == "ada"))
     assert counted == 5

@@ -50,7 +50,7 @@ async def test_what_is_left_over_is_kept_in_quarantine(house: House) -> None:
     """Bytes without a row are put aside with their manifest after a day, whole; before, they are left alone."""
     row = await house.record(enter=False)
     manifest = manifest_name(row.file_path)
-    told = (house.root / manifest).read_bytes()
+    manifest_bytes = (house.root / manifest).read_bytes()
     young = await house.sweep(ahead=LATER - 120)
     assert (young.left_over, young.quarantined) == (0, 0)
     dry = await house.sweep(dry_run=True)
@@ -61,7 +61,7 @@ async def test_what_is_left_over_is_kept_in_quarantine(house: House) -> None:
     assert (sweep.files, sweep.left_over, sweep.quarantined) == (4, 1, 1)
     assert not {row.file_path, manifest} & house.files()
     assert (house.root / ".quarantine" / row.file_path).read_bytes() == recording("wav")
-    assert (house.root / ".quarantine" / manifest).read_bytes() == told
+    assert (house.root / ".quarantine" / manifest).read_bytes() == manifest_bytes
     again = await house.sweep(ahead=YEARS)
     assert (again.left_over, again.files) == (0, 3)
     assert len(house.files()) == 8
@@ -350,7 +350,7 @@ async def test_a_sweep_tells_ids_and_no_places(house: House, capsys: pytest.Capt
     row = await house.record()
     (house.root / row.file_path).unlink()
     (await house.sweep()).log()
-    told = capsys.readouterr().out
-    assert "recordings without their bytes" in told
-    assert str(row.id) in told
-    assert row.filename not in told
+    output = capsys.readouterr().out
+    assert "recordings without their bytes" in output
+    assert str(row.id) in output
+    assert row.filename not in output

@@ -64,7 +64,7 @@ async def problem(name: str, address: str, audio: Path, *, timeouts: HttpTimeout
 async def test_openai(service: Speaker, audio: Path) -> None:
     """The recording arrives byte for byte under a neutral name, with times asked for; the answer is read whole."""
     async with engine_at("openai", service.address) as engine:
-        heard = await engine.transcribe(audio, language=None)
+        transcript = await engine.transcribe(audio, language=None)
     (asked,) = service.asked
     assert asked.headers["authorization"] == f"Bearer {KEY}"
     assert asked.file_sha256 == hashlib.sha256(audio.read_bytes()).hexdigest()
@@ -75,15 +75,15 @@ async def test_openai(service: Speaker, audio: Path) -> None:
         "response_format": ["verbose_json"],
         "timestamp_granularities[]": ["word", "segment"],
     }
-    assert (heard.text, heard.language) == (SAID, "en")
-    assert heard.segments == (Segment(SAID, 0.0, 2.5),)
-    assert heard.words[3] == Word("report", 1.2, 1.55)
+    assert (transcript.text, transcript.language) == (SAID, "en")
+    assert transcript.segments == (Segment(SAID, 0.0, 2.5),)
+    assert transcript.words[3] == Word("report", 1.2, 1.55)
 
 
 async def test_deepgram(service: Speaker, audio: Path) -> None:
     """The recording arrives byte for byte with its own type and length; words come with their punctuation."""
     async with engine_at("deepgram", service.address) as engine:
-        heard = await engine.transcribe(audio, language=None)
+        transcript = await engine.transcribe(audio, language=None)
     (asked,) = service.asked
     assert asked.headers["authorization"] == f"Token {KEY}"
     assert asked.headers["content-length"] == str(audio.stat().st_size)
@@ -94,19 +94,19 @@ async def test_deepgram(service: Speaker, audio: Path) -> None:
         "utterances": ["true"],
         "detect_language": ["true"],
     }
-    assert (heard.text, heard.language) == (SAID, "en")
-    assert heard.segments == (Segment(SAID, 0.0, 2.35),)
-    assert heard.words[-1] == Word("Friday.", 2.0, 2.35)
+    assert (transcript.text, transcript.language) == (SAID, "en")
+    assert transcript.segments == (Segment(SAID, 0.0, 2.35),)
+    assert transcript.words[-1] == Word("Friday.", 2.0, 2.35)
 
 
 @pytest.mark.parametrize(("name", "sent"), [("openai", "pt"), ("deepgram", "pt-BR")])
 async def test_a_language_that_is_given(service: Speaker, audio: Path, name: str, sent: str) -> None:
     """A language that is known is sent, in the form that the service takes, and is the transcript's."""
     async with engine_at(name, service.address) as engine:
-        heard = await engine.transcribe(audio, language="pt-BR")
+        transcript = await engine.transcribe(audio, language="pt-BR")
     assert service.asked[0].fields["language"] == [sent]
     assert "detect_language" not in service.asked[0].fields
-    assert heard.language == "pt-BR"
+    assert transcript.language == "pt-BR"
 
 
 async def test_a_model_without_times(service: Speaker, audio: Path) -> None:
@@ -130,10 +130,10 @@ async def test_a_service_without_a_key(service: Speaker, audio: Path) -> None:
     nested = {**OPENAI_ANSWER["segments"][0], "words": OPENAI_ANSWER["words"]}
     service.answer = replying(200, json.dumps({"text": SAID, "language": "pt", "segments": [nested]}))
     engine = OpenAI(service.address, key=None, model="m")
-    heard = await engine.transcribe(audio, language=None)
+    transcript = await engine.transcribe(audio, language=None)
     await engine.close()
     assert "authorization" not in service.asked[0].headers
-    assert (heard.language, len(heard.words)) == ("pt", 6)
+    assert (transcript.language, len(transcript.words)) == ("pt", 6)
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -154,8 +154,8 @@ async def test_a_careless_answer(service: Speaker, audio: Path) -> None:
     ]
     service.answer = replying(200, json.dumps({"text": " a\u0000\r\nb\u0007 ", "words": words}))
     async with engine_at("openai", service.address) as engine:
-        heard = await engine.transcribe(audio, language=None)
-    assert heard == Transcript("a\nb", None, (Word("a", 0.0, 0.5), Word("b", 2.0, 2.0)))
+        transcript = await engine.transcribe(audio, language=None)
+    assert transcript == Transcript("a\nb", None, (Word("a", 0.0, 0.5), Word("b", 2.0, 2.0)))
 
 
 OPENAI_KEY_REFUSED = json.dumps({"error": {"message": f"Incorrect API key: {KEY}", "code": "invalid_api_key"}})

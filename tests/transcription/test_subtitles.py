@@ -71,12 +71,12 @@ def test_long_segments_are_cut_where_the_words_are() -> None:
     text = "This sentence is neither short nor very long, I think. " + " ".join(["word"] * 40) + "."
     names = re.findall(r"\w+", text)
     words = tuple(Word(name, at * 0.3, at * 0.3 + 0.25) for at, name in enumerate(names))
-    found = cues(Transcript(text, words=words, segments=(Segment(text, 0, 60),)))
-    assert found[0] == Cue(0, 2950, ("This sentence is neither", "short nor very long, I think."))
-    assert found[1].start_ms == 3000
-    assert found[-1].end_ms == round(words[-1].end_seconds * 1000)
-    assert " ".join(line for cue in found for line in cue.lines) == text
-    for cue in found:
+    shown_cues = cues(Transcript(text, words=words, segments=(Segment(text, 0, 60),)))
+    assert shown_cues[0] == Cue(0, 2950, ("This sentence is neither", "short nor very long, I think."))
+    assert shown_cues[1].start_ms == 3000
+    assert shown_cues[-1].end_ms == round(words[-1].end_seconds * 1000)
+    assert " ".join(line for cue in shown_cues for line in cue.lines) == text
+    for cue in shown_cues:
         assert len(cue.lines) <= 2
         assert all(len(line) <= LINE_WIDTH for line in cue.lines)
         assert cue.end_ms - cue.start_ms <= 7000
@@ -86,29 +86,29 @@ def test_words_that_are_not_the_segments() -> None:
     """Where the words aren't those of the segment, its time is shared out."""
     text = " ".join(["abcd"] * 20)
     segments = (Segment(text, 10, 20),)
-    found = cues(Transcript(text, words=(Word("else", 0, 1),), segments=segments))
-    assert [(cue.start_ms, cue.end_ms) for cue in found] == [(10_000, 17_000), (17_000, 20_000)]
+    shown_cues = cues(Transcript(text, words=(Word("else", 0, 1),), segments=segments))
+    assert [(cue.start_ms, cue.end_ms) for cue in shown_cues] == [(10_000, 17_000), (17_000, 20_000)]
 
 
 def test_words_alone() -> None:
     """Words without segments are enough; a pause begins a new cue."""
     words = (Word("Well,", 0, 0.5), Word("yes.", 0.6, 1.5), Word("But", 4, 4.2), Word("no.", 4.3, 5.5))
-    found = cues(Transcript("Well, yes. But no.", words=words))
-    assert found == [Cue(0, 1500, ("Well, yes.",)), Cue(4000, 5500, ("But no.",))]
+    shown_cues = cues(Transcript("Well, yes. But no.", words=words))
+    assert shown_cues == [Cue(0, 1500, ("Well, yes.",)), Cue(4000, 5500, ("But no.",))]
 
 
 def test_split_words() -> None:
     """A word that the engine tells in two pieces keeps its times."""
     words = (Word("well", 1, 1.4), Word("-known", 1.4, 2), Word("words", 2, 3))
-    found = cues(Transcript("well-known words", words=words, segments=(Segment("well-known words", 0, 9),)))
-    assert found == [Cue(1000, 3000, ("well-known words",))]
+    shown_cues = cues(Transcript("well-known words", words=words, segments=(Segment("well-known words", 0, 9),)))
+    assert shown_cues == [Cue(1000, 3000, ("well-known words",))]
 
 
 def test_scripts_without_spaces() -> None:
     """Japanese is broken between characters, before no mark, and counts twice as wide."""
     text = "今日はとても天気がいいので、公園まで歩いて行きました。そこで友達に会って、一緒に昼ご飯を食べました。"
-    found = cues(Transcript(text, "ja", segments=(Segment(text, 0, 8),)))
-    lines = [line for cue in found for line in cue.lines]
+    shown_cues = cues(Transcript(text, "ja", segments=(Segment(text, 0, 8),)))
+    lines = [line for cue in shown_cues for line in cue.lines]
     assert "".join(lines) == text
     assert all(len(line) <= LINE_WIDTH // 2 for line in lines)
     assert not any(line.startswith(("、", "。")) for line in lines)
@@ -129,14 +129,14 @@ AWKWARD = {
 def test_every_cue_is_valid(segments: tuple[Segment, ...]) -> None:
     """Each cue ends after it starts, none starts before the one before it, and no time is out of its range."""
     transcript = Transcript("", segments=segments)
-    found = cues(transcript)
-    assert [cue.start_ms for cue in found] == sorted(cue.start_ms for cue in found)
-    assert all(cue.end_ms > cue.start_ms and all(cue.lines) for cue in found)
+    shown_cues = cues(transcript)
+    assert [cue.start_ms for cue in shown_cues] == sorted(cue.start_ms for cue in shown_cues)
+    assert all(cue.end_ms > cue.start_ms and all(cue.lines) for cue in shown_cues)
     timing = re.compile(r"\d{2,}:[0-5]\d:[0-5]\d\.\d{3} --> \d{2,}:[0-5]\d:[0-5]\d\.\d{3}")
-    assert len(timing.findall(vtt(transcript))) == len(found) > 0
+    assert len(timing.findall(vtt(transcript))) == len(shown_cues) > 0
 
 
 def test_short_words_stay_a_while() -> None:
     """A short cue is shown for a second, unless the next one comes."""
-    found = cues(Transcript("", segments=(Segment("a", 0, 0.1), Segment("b", 0.4, 0.5))))
-    assert [(cue.start_ms, cue.end_ms) for cue in found] == [(0, 400), (400, 1400)]
+    shown_cues = cues(Transcript("", segments=(Segment("a", 0, 0.1), Segment("b", 0.4, 0.5))))
+    assert [(cue.start_ms, cue.end_ms) for cue in shown_cues] == [(0, 400), (400, 1400)]
