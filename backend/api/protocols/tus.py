@@ -13,8 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.protocols.digests import ALGORITHMS, sent_digests
-from audio.intake.resumable.append_request import Checksum
 from audio.intake.resumable.repository import Upload
+from audio.intake.resumable.upload_requests import Checksum
 from core.errors import PegasusError
 
 VERSION = "1.0.0"

@@ -23,8 +23,8 @@ from api.protocols.tus import (
 from api.routes.resumable_upload_docs import APPEND, BEGIN, END, OPTIONS, STATE
 from api.services import CurrentServices
 from audio.intake.ingest import Details
-from audio.intake.resumable.append_request import AppendRequest, NewUpload
 from audio.intake.resumable.repository import UploadCreator
+from audio.intake.resumable.upload_requests import AppendRequest, NewUpload
 
 
 async def _speaks_tus(request: Request) -> None:

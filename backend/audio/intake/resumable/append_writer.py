@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from audio.intake.resumable.append_request import Checksum
 from audio.intake.resumable.errors import ChecksumWrong, LengthPassed
 from audio.intake.resumable.partial_upload import PartialUpload
 from audio.intake.resumable.upload_locks import UploadLock, UploadTakenOver
+from audio.intake.resumable.upload_requests import Checksum
 from audio.model.formats import NotAudio
 from storage.contract import Piece
 from storage.hashing import Digest

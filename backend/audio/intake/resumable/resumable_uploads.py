@@ -18,12 +18,12 @@ import structlog
 from audio.intake.ingest import Details, Identity, Ingest
 from audio.intake.insert import OutcomeUnknown
 from audio.intake.resumable import repository
-from audio.intake.resumable.append_request import AppendRequest, NewUpload, check_length
 from audio.intake.resumable.append_writer import AppendWriter
 from audio.intake.resumable.errors import OffsetMismatch, TooManyOpenUploads, UploadMissing
 from audio.intake.resumable.partial_upload import PartialUpload, PartialUploadCache
 from audio.intake.resumable.repository import Upload, statements
 from audio.intake.resumable.upload_locks import UploadLock, UploadLocks
+from audio.intake.resumable.upload_requests import AppendRequest, NewUpload, check_length
 from audio.model.formats import NotAudio
 from core.database.engine import Sessions
 from core.errors import DatabaseProblem, PegasusError

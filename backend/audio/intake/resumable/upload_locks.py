@@ -43,7 +43,7 @@ class UploadLock:
     def __init__(self, staged: Resumable) -> None:
         self.staged = staged
         self.released = asyncio.Event()
-        self.is_cancelled = False  # `AppendWriter` reads it in its thread, and writes the next
+        self.is_cancelled = False  # read by `AppendWriter` in its thread
         self.written_bytes = 0
         self._release_requested = asyncio.Event()
 

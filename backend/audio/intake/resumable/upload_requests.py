@@ -1,4 +1,4 @@
-"""What a request brings to a resumable upload, and whether it fits to what the upload has."""
+"""The requests to resumable uploads, and their checks against an upload."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
