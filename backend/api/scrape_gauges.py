@@ -24,7 +24,7 @@ class GaugeCollector(Collector):
     """The facts at one moment; None where a part didn't answer, or there is nothing to tell yet."""
 
     census: QueueGauges | None = None
-    swept_ago: float | None = None
+    sweep_age_seconds: float | None = None
     last_heal: LastHeal | None = None
 
     def collect(self) -> Iterator[Metric]:
@@ -32,8 +32,10 @@ class GaugeCollector(Collector):
         yield GaugeMetricFamily("pegasus_database_up", "Whether the database answered.", value=self.census is not None)
         if self.census is not None:
             yield from _counted(self.census)
-        if self.swept_ago is not None:
-            yield GaugeMetricFamily("pegasus_sweep_age_seconds", "Time since the last sweep.", value=self.swept_ago)
+        if self.sweep_age_seconds is not None:
+            yield GaugeMetricFamily(
+                "pegasus_sweep_age_seconds", "Time since the last sweep.", value=self.sweep_age_seconds
+            )
         if self.last_heal is not None:
             yield from _healed(self.last_heal)
 
@@ -74,10 +76,10 @@ class ScrapeGauges:
 
     async def facts(self) -> GaugeCollector:
         """The facts as they are now; what doesn't answer in time is left out."""
-        census, swept_ago = await asyncio.gather(
-            _answer("database", read_gauges(self.sessions)), _answer("storage", self.upkeep.swept_ago())
+        census, sweep_age_seconds = await asyncio.gather(
+            _answer("database", read_gauges(self.sessions)), _answer("storage", self.upkeep.sweep_age_seconds())
         )
-        return GaugeCollector(census=census, swept_ago=swept_ago, last_heal=self.last_heal)
+        return GaugeCollector(census=census, sweep_age_seconds=sweep_age_seconds, last_heal=self.last_heal)
 
 
 async def _answer(part: str, question: Awaitable[T]) -> T | None:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from app.storage_factory import storage_named
 from core.settings import Settings
-from storage.copying import Copying, Tally
+from storage.copying import CopyCounts, StorageCopier
 from storage.upkeep import Upkeep
 
 Bar = Callable[[int], AbstractContextManager[Callable[[int], object]]]
@@ -23,7 +23,7 @@ async def copy(options: argparse.Namespace, settings: Settings, *, bar: Bar) -> 
     await source.check()
     await target.prepare()
     with bar(await _size_bytes(source.upkeep())) as progress:
-        copying = Copying(
+        copying = StorageCopier(
             source=source,
             source_upkeep=source.upkeep(),
             target=target,
@@ -33,8 +33,8 @@ async def copy(options: argparse.Namespace, settings: Settings, *, bar: Bar) -> 
         async with aclosing(copying.run()) as found:
             async for failed in found:
                 print(json.dumps(asdict(failed)) if options.json else f"{failed.name}: {failed.reason}")
-    print(json.dumps(asdict(copying.tally)) if options.json else _told(copying.tally))
-    return 1 if copying.tally.failed else 0
+    print(json.dumps(asdict(copying.counts)) if options.json else _summary(copying.counts))
+    return 1 if copying.counts.failed else 0
 
 
 async def _size_bytes(upkeep: Upkeep) -> int:
@@ -45,6 +45,6 @@ async def _size_bytes(upkeep: Upkeep) -> int:
     return size_bytes
 
 
-def _told(tally: Tally) -> str:
-    outcome = f"{tally.failed} are not the same on both sides" if tally.failed else "the same on both sides"
-    return f"{tally.copied} copied, {tally.there_already} there already: {outcome}."
+def _summary(counts: CopyCounts) -> str:
+    outcome = f"{counts.failed} are not the same on both sides" if counts.failed else "the same on both sides"
+    return f"{counts.copied} copied, {counts.there_already} there already: {outcome}."

@@ -28,7 +28,7 @@ from core.labels import label, user_label
 from core.observability.metrics import ENTERING, PUBLISHING
 from core.observability.trace_context import TraceContext
 from core.observability.tracing import span
-from storage.contract import KnowsItsRoom, Storage, StorageError
+from storage.contract import ChecksFreeSpace, Storage, StorageError
 from storage.threads import in_thread
 
 log = structlog.get_logger(__name__)
@@ -88,14 +88,14 @@ class Ingest:
         Raises StorageFull or QuotaPassed.
         """
         if self._room is not None:
-            await self._room.check_room(declared_bytes)
+            await self._room.check_free_space(declared_bytes)
         if self.quota:
             async with self.sessions() as session:
                 await check_quota(session, user_id, adding_bytes=declared_bytes, limits=self.quota)
 
     @cached_property
-    def _room(self) -> KnowsItsRoom | None:
-        return self.storage if isinstance(self.storage, KnowsItsRoom) else None
+    def _room(self) -> ChecksFreeSpace | None:
+        return self.storage if isinstance(self.storage, ChecksFreeSpace) else None
 
     @asynccontextmanager
     async def incoming(self, *, details: Callable[[], Details]) -> AsyncIterator[IncomingUpload]:

@@ -24,7 +24,7 @@ from audio.upkeep.row_paths import Place
 from audio.upkeep.sweep_report import TOLD, SweepReport
 from core.database.engine import Sessions
 from core.errors import PegasusError
-from storage.upkeep import Found, Upkeep
+from storage.upkeep import StoredObject, Upkeep
 
 HOUR_SECONDS = 60 * 60
 DAY_SECONDS = 24 * HOUR_SECONDS
@@ -78,7 +78,7 @@ class Sweeper:
         """
         async with _alone(self.sessions):
             await make_sure(self.sessions, self.upkeep, dry_run=dry_run)
-            ago = await self.upkeep.swept_ago()
+            ago = await self.upkeep.sweep_age_seconds()
             if ago is not None and 0 <= ago < unless_within:
                 return None
             sweep, path_aliases = SweepReport(), PathAliases()
@@ -90,7 +90,7 @@ class Sweeper:
             else:
                 await self._clean_up(sweep, path_aliases, left_over, dry_run=dry_run)
             if not dry_run:
-                await self.upkeep.note_sweep()
+                await self.upkeep.record_sweep()
             return sweep
 
     async def _compare_rows(
@@ -163,19 +163,19 @@ class Sweeper:
         """Puts aside those that still have no row, and returns how many; a row that came meanwhile gets its bytes."""
         known = await path_aliases.known(self.sessions, names)
         unknown = [name for name in names if name not in known]
-        moved = await self.upkeep.put_aside([each for name in unknown for each in (name, *artifacts(name))])
+        moved = await self.upkeep.quarantine([each for name in unknown for each in (name, *artifacts(name))])
         late = await path_aliases.known(self.sessions, unknown)
         await self._put_back([name for name in unknown if name in late])
         return len({named_by(name) for name in moved} - late)
 
     async def _put_back(self, names: Sequence[str]) -> Sequence[str]:
         """What lies beside them first: it is there as soon as the bytes are."""
-        return await self.upkeep.put_back([each for name in names for each in (*artifacts(name), name)])
+        return await self.upkeep.restore([each for name in names for each in (*artifacts(name), name)])
 
 
-def _changed_since(swept_ago: float | None) -> datetime:
+def _changed_since(sweep_age_seconds: float | None) -> datetime:
     """From when on a row's change may have been missed by the last sweep, whatever the clocks say."""
-    ago = max(0.0, 2 * DAY_SECONDS if swept_ago is None else swept_ago)
+    ago = max(0.0, 2 * DAY_SECONDS if sweep_age_seconds is None else sweep_age_seconds)
     return utc_now() - timedelta(seconds=min(ago, YEAR_SECONDS) + HOUR_SECONDS)
 
 
@@ -189,7 +189,7 @@ async def _alone(sessions: Sessions) -> AsyncIterator[None]:
         yield
 
 
-def _old(entries: Sequence[Found]) -> set[str]:
+def _old(entries: Sequence[StoredObject]) -> set[str]:
     return {entry.name for entry in entries if entry.age_seconds > DAY_SECONDS}
 
 

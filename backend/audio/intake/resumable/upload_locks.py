@@ -82,7 +82,7 @@ class UploadLock:
         while not self._wanted.is_set():
             await asyncio.sleep(LOOK_SECONDS)
             with suppress(StorageError):
-                if await in_thread(self.held.is_wanted):
+                if await in_thread(self.held.release_requested):
                     self.let_go()
 
 
@@ -102,7 +102,7 @@ class UploadLocks:
     @asynccontextmanager
     async def take_idle(self, upload_id: UUID) -> AsyncIterator[UploadLock]:
         """The same, but disturbs nobody. Raises InUse or StorageError."""
-        async with self._during(upload_id, await self._resumed(upload_id, insistent=False)) as upload_lock:
+        async with self._during(upload_id, await self._resumed(upload_id, request_release=False)) as upload_lock:
             yield upload_lock
 
     @asynccontextmanager
@@ -127,11 +127,11 @@ class UploadLocks:
             await self._let_go(upload_id, patience_seconds=latest - clock())
         raise UploadBusy
 
-    async def _resumed(self, upload_id: UUID, *, insistent: bool = True) -> Resumable:
+    async def _resumed(self, upload_id: UUID, *, request_release: bool = True) -> Resumable:
         """A hold that nobody has any more, because its request ended while it was taken, would never end."""
         held: list[Resumable] = []
         try:
-            await in_thread(lambda: held.append(self._storage.resume(str(upload_id), insistent=insistent)))
+            await in_thread(lambda: held.append(self._storage.resume(str(upload_id), request_release=request_release)))
         except asyncio.CancelledError:
             for lost in held:
                 await in_thread(lost.release)
