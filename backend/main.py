@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None, *, prepared: Prepared | None = 
         lifespan=lambda _app: lifespan(settings, prepared=prepared),
         middleware=_middleware(settings),
         redirect_slashes=False,
-        telemetry=SPANS_ALONE | {"tracing": tracing.wanted()},
+        telemetry=SPANS_ALONE | {"tracing": tracing.is_configured()},
         responses=PROBLEMS,
     )
     app.include_router(form_upload.router)

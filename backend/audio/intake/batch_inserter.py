@@ -45,7 +45,7 @@ class BatchInserter:
     async def enter(self, recording: AudioFile) -> None:
         """Returns when the row is committed, with its job. Raises as `enter` does."""
         entered = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(recording, TraceContext.here(), entered))
+        self._waiting.append(_Waiting(recording, TraceContext.current(), entered))
         if self._at_work < AT_A_TIME:
             self._at_work += 1
             task = asyncio.create_task(self._enter_all())

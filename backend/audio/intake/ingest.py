@@ -142,7 +142,7 @@ class Ingest:
             async with self.sessions() as session:
                 await check_quota(session, recording.user_id, adding_bytes=size_bytes, limits=self.quota)
                 with _may_have_row(incoming), ENTERING.time(), span("enter"):
-                    await enter(session, [recording], origins=[TraceContext.here()], key=key)
+                    await enter(session, [recording], origins=[TraceContext.current()], key=key)
         structlog.contextvars.bind_contextvars(recording=str(recording.id), size_bytes=size_bytes)
 
     async def known(self, key: IdempotencyKey | None) -> AudioFile | None:

@@ -56,5 +56,5 @@ def parameters(jobs: Sequence[Job]) -> tuple[list[object], ...]:
     """What ENQUEUE wants of each: priority, entrypoint, payload, delay, what makes it one job, and headers."""
     many, texts = len(jobs), [str(job.recording_id) for job in jobs]
     payloads: list[object] = [text.encode() for text in texts]
-    headers: list[object] = [json.dumps(named) if (named := job.origin.named()) else None for job in jobs]
+    headers: list[object] = [json.dumps(named) if (named := job.origin.as_dict()) else None for job in jobs]
     return [0] * many, [Lane.QUICK] * many, payloads, [timedelta()] * many, [*texts], headers

@@ -79,7 +79,7 @@ async def begin_again(session: AsyncSession, recording: AudioFile, *, storage: S
     False, with nothing changed, when a job of it waits or runs.
     """
     connection = await driver_connection(session)
-    queued = await connection.fetch(ENQUEUE, *parameters([Job(recording.id, TraceContext.here())]))
+    queued = await connection.fetch(ENQUEUE, *parameters([Job(recording.id, TraceContext.current())]))
     if not queued:
         await session.rollback()
         return False
