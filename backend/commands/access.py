@@ -62,7 +62,7 @@ async def create(options: argparse.Namespace) -> None:
 
 async def show(options: argparse.Namespace) -> None:
     async with async_session() as session:
-        found = await tokens.every(session)
+        found = await tokens.list_all(session)
     if options.json:
         print(json.dumps([_told(token) for token in found]))
     elif not found:

@@ -44,7 +44,7 @@ async def authenticate(scope: Scope, headers: Headers, *, authenticator: Authent
     secret = sent_secret(headers)
     if secret is not None and _header_secret(headers) is None:
         check_own_page(scope["method"], headers)
-    scope["state"]["caller"] = await authenticator.admit(secret, address=address_of(HTTPConnection(scope)))
+    scope["state"]["caller"] = await authenticator.authenticate(secret, address=address_of(HTTPConnection(scope)))
 
 
 def address_of(connection: HTTPConnection) -> str:

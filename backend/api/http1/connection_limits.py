@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 import structlog
 
-from access.caller import NOBODY
+from access.caller import ANONYMOUS
 from api.http1.refusals import TooManyConnections
 from core.observability.metrics import HTTP_CONNECTIONS, HTTP_CONNECTIONS_REFUSED
 
@@ -102,4 +102,4 @@ class OpenConnections:
 @lru_cache(maxsize=1024)
 def _counted_as(address: str) -> str | None:
     """Under which name an address is counted; None for this machine's own."""
-    return None if ip_address(address).is_loopback else NOBODY.counted_as(address)
+    return None if ip_address(address).is_loopback else ANONYMOUS.rate_limit_key(address)

@@ -38,13 +38,13 @@ async def events(
     With `Last-Event-ID`, as browsers send it by themselves, it begins with what came after that. The event `reset`
     says that some of it isn't kept any more: then lists have to be loaded anew.
     """
-    owner = caller.asking_for(user_label(user_id))
+    owner = caller.owner_filter(user_label(user_id))
     address = address_of(request)
-    who = caller.counted_as(address)
+    who = caller.rate_limit_key(address)
     secret, authenticator = sent_secret(request.headers), services.authenticator
 
     async def authenticate() -> None:
-        await authenticator.admit(secret, address=address)
+        await authenticator.authenticate(secret, address=address)
 
     number, lost = await place(services.feed, last_event_id)
     return EventStream(

@@ -79,14 +79,14 @@ async def _first_of_its_key(
 
 async def _take_in(request: Request, services: Services, caller: Caller, key: IdempotencyKey | None) -> AudioFile:
     ingest, body = services.ingest, Body(request.scope, request.receive)
-    services.upload_rate.check(caller.counted_as(address_of(request)))
+    services.upload_rate.check(caller.rate_limit_key(address_of(request)))
     form = Form(request.headers.get("content-type", ""), file_limit_bytes=ingest.limit_bytes)
     whole = DigestCheck(sent_digests(request.headers))
     await ingest.admit(caller.user_id, declared_bytes=max(0, (body.declared_bytes or 0) - LIMITS.overhead_bytes))
 
     def details() -> Details:
         told = form.details()
-        return replace(told, user_id=caller.writing_for(told.user_id))
+        return replace(told, user_id=caller.new_owner(told.user_id))
 
     def feed(piece: Piece) -> None:
         whole.update(piece)

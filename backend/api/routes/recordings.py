@@ -49,7 +49,7 @@ async def _wanted(
 ) -> Filters:
     """The filters of a list, in the form in which the table keeps them. Raises LabelRefused."""
     return Filters(
-        user_id=caller.asking_for(user_label(user_id)),
+        user_id=caller.owner_filter(user_label(user_id)),
         status=status,
         tag=label("tag", tag),
         category=label("category", category),
@@ -116,7 +116,7 @@ async def labels_in_use(
     services: CurrentServices, caller: AuthenticatedCaller, user_id: str | None = None
 ) -> LabelsInUse:
     """Lists every tag and category in use."""
-    tags, categories = await services.recordings.labels_in_use(caller.asking_for(user_label(user_id)))
+    tags, categories = await services.recordings.labels_in_use(caller.owner_filter(user_label(user_id)))
     return LabelsInUse(tags=list(tags), categories=list(categories))
 
 

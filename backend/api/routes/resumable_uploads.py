@@ -51,12 +51,12 @@ async def options_of(upload_id: str, services: CurrentServices) -> Response:
 async def begin(request: Request, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Begins an upload, with its first bytes where the body brings some. What is wrong with it is said at once."""
     uploads, headers, body = services.uploads, request.headers, Body(request.scope, request.receive)
-    who = caller.counted_as(address_of(request))
+    who = caller.rate_limit_key(address_of(request))
     services.upload_rate.check(who)
     length, said = new_length(headers), sent_metadata(headers)
     details = Details(
         original_filename=said.file_name,
-        user_id=caller.writing_for(said.user_id),
+        user_id=caller.new_owner(said.user_id),
         tag=said.tag,
         category=said.category,
     )

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from access.authenticator import LONGEST_SECRET, TokenInvalid
-from access.caller import NOBODY, Caller
+from access.caller import ANONYMOUS, Caller
 from api.guards.authentication import SESSION_PATH, address_of, sent_secret
 from api.guards.session_cookie import forget_secret, keep_secret
 from api.services import CurrentServices
@@ -36,9 +36,9 @@ async def session(request: Request, response: Response, services: CurrentService
     authenticator = services.authenticator
     try:
         secret = sent_secret(request.headers)
-        caller = NOBODY if secret is None else await authenticator.admit(secret, address=address_of(request))
+        caller = ANONYMOUS if secret is None else await authenticator.authenticate(secret, address=address_of(request))
     except TokenInvalid:
-        secret, caller = None, NOBODY
+        secret, caller = None, ANONYMOUS
         forget_secret(response)
     return _told(caller, needs_token=await authenticator.needs_token(), signed_in=secret is not None)
 
@@ -47,7 +47,7 @@ async def session(request: Request, response: Response, services: CurrentService
 async def sign_in(sent: SignIn, request: Request, response: Response, services: CurrentServices) -> Session:
     """Lets the browser keep a token, in a cookie that no script can read. 401 when it isn't valid."""
     secret = sent.token.strip()
-    caller = await services.authenticator.admit(secret, address=address_of(request))
+    caller = await services.authenticator.authenticate(secret, address=address_of(request))
     keep_secret(response, secret, secure=_is_encrypted(request))
     return _told(caller, needs_token=await services.authenticator.needs_token(), signed_in=True)
 
@@ -56,7 +56,7 @@ async def sign_in(sent: SignIn, request: Request, response: Response, services: 
 async def sign_out(request: Request, response: Response, services: CurrentServices) -> Session:
     """Lets the browser forget the token. The token itself stays valid."""
     forget_secret(response)
-    return _told(NOBODY, needs_token=await services.authenticator.needs_token(), signed_in=False)
+    return _told(ANONYMOUS, needs_token=await services.authenticator.needs_token(), signed_in=False)
 
 
 def _told(caller: Caller, *, needs_token: bool, signed_in: bool) -> Session:
