@@ -113,10 +113,10 @@ class StoredBytes(Response):
             pieces = self._storage.read(self._name, start=self._span.start, stop=self._span.stop)
             await StreamingResponse(pieces, self.status_code, self.headers)(scope, receive, send)
             return
-        with await self._storage.open_locally(self._name) as file, connection.lend() as lent:
+        with await self._storage.open_locally(self._name) as file, connection.duplicate_socket() as sock:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             span = self._span
-            if await connection.send_file(lent, file.fileno(), start=span.start, count=span.stop - span.start):
+            if await connection.send_file(sock, file.fileno(), start=span.start, count=span.stop - span.start):
                 await send({"type": "http.response.body", "body": b""})
             else:
                 await receive()  # that it has disconnected
