@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 
-from api.guards.authentication import AuthenticatedCaller, address_of, sent_secret
-from api.protocols.event_stream import EventStream, place
+from api.guards.authentication import AuthenticatedCaller, address_of, request_secret
+from api.protocols.event_stream import EventStream, resume_position
 from api.services import CurrentServices
 from core.labels import user_label
 
@@ -41,12 +41,12 @@ async def events(
     owner = caller.owner_filter(user_label(user_id))
     address = address_of(request)
     who = caller.rate_limit_key(address)
-    secret, authenticator = sent_secret(request.headers), services.authenticator
+    secret, authenticator = request_secret(request.headers), services.authenticator
 
     async def authenticate() -> None:
         await authenticator.authenticate(secret, address=address)
 
-    number, lost = await place(services.feed, last_event_id)
+    number, lost = await resume_position(services.feed, last_event_id)
     return EventStream(
         services.feed,
         number=number,

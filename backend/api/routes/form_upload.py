@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from access.caller import Caller
 from api.guards.authentication import AuthenticatedCaller, address_of
 from api.http1.request_body import Body
-from api.protocols.digests import DigestCheck, sent_digests
+from api.protocols.digests import DigestCheck, parse_digests
 from api.protocols.multipart import LIMITS, Form
 from api.schemas import FORM, RETRY_KEY, UploadedRecording
 from api.services import CurrentServices, Services
@@ -81,7 +81,7 @@ async def _take_in(request: Request, services: Services, caller: Caller, key: Id
     ingest, body = services.ingest, Body(request.scope, request.receive)
     services.upload_rate.check(caller.rate_limit_key(address_of(request)))
     form = Form(request.headers.get("content-type", ""), file_limit_bytes=ingest.limit_bytes)
-    whole = DigestCheck(sent_digests(request.headers))
+    whole = DigestCheck(parse_digests(request.headers))
     await ingest.admit(caller.user_id, declared_bytes=max(0, (body.declared_bytes or 0) - LIMITS.overhead_bytes))
 
     def details() -> Details:

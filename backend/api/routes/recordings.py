@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from access.caller import Caller
 from api.guards.authentication import AuthenticatedCaller
-from api.protocols.download import Sent, download, original, playable, redirection
+from api.protocols.download import Downloadable, download, original, playable, redirection
 from api.schemas import (
     FoundIn,
     FoundRecording,
@@ -178,7 +178,7 @@ async def head_bytes(
     return await download(sent, services.recordings.storage, request=request.headers, with_body=False)
 
 
-async def _sent(recording_id: UUID, variant: Variant, services: Services, caller: Caller) -> Sent:
+async def _sent(recording_id: UUID, variant: Variant, services: Services, caller: Caller) -> Downloadable:
     recordings = services.recordings
     recording = await recordings.find(recording_id, owner=caller.owner)
     chosen = playable if variant == "playback" else original

@@ -14,12 +14,12 @@ from api.protocols.tus import (
     check_type,
     check_version,
     description,
-    new_length,
+    parse_checks,
+    parse_length,
+    parse_metadata,
+    parse_new_length,
+    parse_offset,
     progress,
-    sent_checks,
-    sent_length,
-    sent_metadata,
-    sent_offset,
 )
 from api.routes.resumable_upload_docs import APPEND, BEGIN, END, OPTIONS, STATE
 from api.services import CurrentServices
@@ -53,7 +53,7 @@ async def begin(request: Request, services: CurrentServices, caller: Authenticat
     uploads, headers, body = services.uploads, request.headers, Body(request.scope, request.receive)
     who = caller.rate_limit_key(address_of(request))
     services.upload_rate.check(who)
-    length, said = new_length(headers), sent_metadata(headers)
+    length, said = parse_new_length(headers), parse_metadata(headers)
     details = Details(
         original_filename=said.file_name,
         user_id=caller.new_owner(said.user_id),
@@ -70,7 +70,7 @@ async def begin(request: Request, services: CurrentServices, caller: Authenticat
     else:
         check_type(headers)
         upload, offset = await uploads.begin_with(
-            body.pump, details, declared_bytes=body.declared_bytes, checks=sent_checks(headers), **known
+            body.pump, details, declared_bytes=body.declared_bytes, checks=parse_checks(headers), **known
         )
     return Response(status_code=201, headers={"Location": f"{UPLOADS_PATH}/{upload.id}"} | progress(upload, offset))
 
@@ -91,10 +91,10 @@ async def append(upload_id: UUID, request: Request, services: CurrentServices, c
         upload_id,
         body.pump,
         owner=caller.owner,
-        offset=sent_offset(headers),
+        offset=parse_offset(headers),
         declared_bytes=body.declared_bytes,
-        length_bytes=sent_length(headers),
-        checks=sent_checks(headers),
+        length_bytes=parse_length(headers),
+        checks=parse_checks(headers),
     )
     return Response(status_code=204, headers=progress(upload, offset))
 

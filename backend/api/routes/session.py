@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from access.authenticator import LONGEST_SECRET, TokenInvalid
 from access.caller import ANONYMOUS, Caller
-from api.guards.authentication import SESSION_PATH, address_of, sent_secret
-from api.guards.session_cookie import forget_secret, keep_secret
+from api.guards.authentication import SESSION_PATH, address_of, request_secret
+from api.guards.session_cookie import delete_secret_cookie, set_secret_cookie
 from api.services import CurrentServices
 
 BODY_BYTES = 8 * 1024
@@ -35,11 +35,11 @@ async def session(request: Request, response: Response, services: CurrentService
     """Says whether a token is needed, and whose was sent. A cookie that isn't good any more is forgotten."""
     authenticator = services.authenticator
     try:
-        secret = sent_secret(request.headers)
+        secret = request_secret(request.headers)
         caller = ANONYMOUS if secret is None else await authenticator.authenticate(secret, address=address_of(request))
     except TokenInvalid:
         secret, caller = None, ANONYMOUS
-        forget_secret(response)
+        delete_secret_cookie(response)
     return _told(caller, needs_token=await authenticator.needs_token(), signed_in=secret is not None)
 
 
@@ -48,14 +48,14 @@ async def sign_in(sent: SignIn, request: Request, response: Response, services: 
     """Lets the browser keep a token, in a cookie that no script can read. 401 when it isn't valid."""
     secret = sent.token.strip()
     caller = await services.authenticator.authenticate(secret, address=address_of(request))
-    keep_secret(response, secret, secure=_is_encrypted(request))
+    set_secret_cookie(response, secret, secure=_is_encrypted(request))
     return _told(caller, needs_token=await services.authenticator.needs_token(), signed_in=True)
 
 
 @router.delete("")
 async def sign_out(request: Request, response: Response, services: CurrentServices) -> Session:
     """Lets the browser forget the token. The token itself stays valid."""
-    forget_secret(response)
+    delete_secret_cookie(response)
     return _told(ANONYMOUS, needs_token=await services.authenticator.needs_token(), signed_in=False)
 
 
