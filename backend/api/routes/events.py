@@ -1,4 +1,4 @@
-"""/api/audio/events: what happens to recordings, as it happens."""
+"""/api/audio/events: changes of recordings, as server-sent events."""
 
 from typing import Annotated, Any
 
@@ -19,12 +19,12 @@ EVENT = {
         "retry": {"type": "integer"},
     },
 }
-SHOWN: dict[int | str, dict[str, Any]] = {
+RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": EVENT}}, "description": "Server-sent events, each as described"}
 }
 
 
-@router.get("/events", response_class=Response, responses=SHOWN)
+@router.get("/events", response_class=Response, responses=RESPONSES)
 async def events(
     request: Request,
     services: CurrentServices,
@@ -40,7 +40,7 @@ async def events(
     """
     owner = caller.owner_filter(user_label(user_id))
     address = address_of(request)
-    who = caller.rate_limit_key(address)
+    key = caller.rate_limit_key(address)
     secret, authenticator = request_secret(request.headers), services.authenticator
 
     async def authenticate() -> None:
@@ -54,5 +54,5 @@ async def events(
         owner=owner,
         authenticate=authenticate,
         stopping=services.stopping,
-        counted=services.streams.opened(who),
+        counted=services.streams.opened(key),
     )

@@ -1,4 +1,4 @@
-"""/api/uploads: uploads that go on where they broke off, by tus 1.0."""
+"""/api/uploads: resumable uploads by tus 1.0."""
 
 from typing import Any
 from uuid import UUID
@@ -27,12 +27,12 @@ from audio.intake.ingest import Details
 from audio.intake.resumable.repository import UploadOwner
 
 
-async def _speaks_tus(request: Request) -> None:
+async def _require_tus(request: Request) -> None:
     if request.method != "OPTIONS":
         check_version(request.headers)
 
 
-router = APIRouter(prefix=UPLOADS_PATH, tags=["uploads"], dependencies=[Depends(_speaks_tus)])
+router = APIRouter(prefix=UPLOADS_PATH, tags=["uploads"], dependencies=[Depends(_require_tus)])
 
 
 @router.options("", status_code=204, response_class=Response, openapi_extra=OPTIONS)
@@ -51,26 +51,26 @@ async def options_of(upload_id: str, services: CurrentServices) -> Response:
 async def begin(request: Request, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Begins an upload, with its first bytes where the body brings some. What is wrong with it is said at once."""
     uploads, headers, body = services.uploads, request.headers, Body(request.scope, request.receive)
-    who = caller.rate_limit_key(address_of(request))
-    services.upload_rate.check(who)
-    length, said = parse_new_length(headers), parse_metadata(headers)
+    key = caller.rate_limit_key(address_of(request))
+    services.upload_rate.check(key)
+    length, metadata = parse_new_length(headers), parse_metadata(headers)
     details = Details(
-        original_filename=said.file_name,
-        user_id=caller.new_owner(said.user_id),
-        tag=said.tag,
-        category=said.category,
+        original_filename=metadata.file_name,
+        user_id=caller.new_owner(metadata.user_id),
+        tag=metadata.tag,
+        category=metadata.category,
     )
-    known: dict[str, Any] = {
-        "file_type": said.file_type,
+    attributes: dict[str, Any] = {
+        "file_type": metadata.file_type,
         "length_bytes": length,
-        "holder": UploadOwner(address=who, user_id=caller.user_id, token_id=caller.token_id),
+        "holder": UploadOwner(address=key, user_id=caller.user_id, token_id=caller.token_id),
     }
     if not _has_body(headers):
-        upload, offset = await uploads.begin(details, **known), 0
+        upload, offset = await uploads.begin(details, **attributes), 0
     else:
         check_type(headers)
         upload, offset = await uploads.begin_with(
-            body.pump, details, declared_bytes=body.declared_bytes, checks=parse_checks(headers), **known
+            body.pump, details, declared_bytes=body.declared_bytes, checks=parse_checks(headers), **attributes
         )
     return Response(status_code=201, headers={"Location": f"{UPLOADS_PATH}/{upload.id}"} | progress(upload, offset))
 

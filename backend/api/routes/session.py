@@ -40,29 +40,29 @@ async def session(request: Request, response: Response, services: CurrentService
     except TokenInvalid:
         secret, caller = None, ANONYMOUS
         delete_secret_cookie(response)
-    return _told(caller, needs_token=await authenticator.needs_token(), signed_in=secret is not None)
+    return _session(caller, needs_token=await authenticator.needs_token(), signed_in=secret is not None)
 
 
 @router.post("", max_body_size=BODY_BYTES)
-async def sign_in(sent: SignIn, request: Request, response: Response, services: CurrentServices) -> Session:
+async def sign_in(credentials: SignIn, request: Request, response: Response, services: CurrentServices) -> Session:
     """Lets the browser keep a token, in a cookie that no script can read. 401 when it isn't valid."""
-    secret = sent.token.strip()
+    secret = credentials.token.strip()
     caller = await services.authenticator.authenticate(secret, address=address_of(request))
     set_secret_cookie(response, secret, secure=_is_encrypted(request))
-    return _told(caller, needs_token=await services.authenticator.needs_token(), signed_in=True)
+    return _session(caller, needs_token=await services.authenticator.needs_token(), signed_in=True)
 
 
 @router.delete("")
 async def sign_out(request: Request, response: Response, services: CurrentServices) -> Session:
     """Lets the browser forget the token. The token itself stays valid."""
     delete_secret_cookie(response)
-    return _told(ANONYMOUS, needs_token=await services.authenticator.needs_token(), signed_in=False)
+    return _session(ANONYMOUS, needs_token=await services.authenticator.needs_token(), signed_in=False)
 
 
-def _told(caller: Caller, *, needs_token: bool, signed_in: bool) -> Session:
+def _session(caller: Caller, *, needs_token: bool, signed_in: bool) -> Session:
     return Session(needs_token=needs_token, signed_in=signed_in, user_id=caller.user_id, admin=caller.admin)
 
 
 def _is_encrypted(request: Request) -> bool:
-    """Whether the browser came by https: no forwarded header is believed, but it says so itself in its Origin."""
+    """Whether the browser uses https: forwarding headers are not trusted, but its own Origin is."""
     return request.url.scheme == "https" or request.headers.get("origin", "").lower().startswith("https://")
