@@ -42,9 +42,9 @@ class DirectProtocol(HeadProtocol):
     def shutdown(self) -> None:
         """Closes the connection after its response, and tells endless responses to end."""
         super().shutdown()
-        stopping: asyncio.Event | None = self.app_state.get("stopping")
-        if stopping is not None:
-            stopping.set()
+        services = self.app_state.get("services")
+        if services is not None:
+            services.stopping.set()
 
     def on_headers_complete(self) -> None:
         """Adds the connection to the request's scope."""
