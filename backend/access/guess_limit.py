@@ -60,15 +60,12 @@ class FailedAttempts:
             caller = await find(secret)
             if is_new and caller is None:
                 self._windows.hit(self._limit, key)
-            self._remember(digest)
+            self._tried[digest] = None
+            if len(self._tried) > REMEMBERED:
+                self._tried.popitem(last=False)
         return caller
 
     def _check(self, key: str) -> None:
         if not self._windows.test(self._limit, key):
             free_at = self._windows.get_window_stats(self._limit, key).reset_time
             raise TooManyGuesses(limit=PER_MINUTE, retry_after_seconds=max(1, math.ceil(free_at - time.time())))
-
-    def _remember(self, digest: bytes) -> None:
-        self._tried[digest] = None
-        if len(self._tried) > REMEMBERED:
-            self._tried.popitem(last=False)

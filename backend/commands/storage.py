@@ -89,11 +89,6 @@ def _progress(total_bytes: int) -> AbstractContextManager[Callable[[int], object
     return _bar(total_bytes, DownloadColumn(binary_units=True), TransferSpeedColumn())
 
 
-def _counting(recordings: int) -> AbstractContextManager[Callable[[int], object]]:
-    """A progress bar in recordings."""
-    return _bar(recordings, MofNCompleteColumn())
-
-
 @contextmanager
 def _bar(total: int, *columns: ProgressColumn) -> Iterator[Callable[[int], object]]:
     """A progress bar on a terminal, otherwise nothing; output is printed above it."""
@@ -150,7 +145,7 @@ async def rebuild(options: argparse.Namespace, storage: OpenedStorage, sessions:
     """Inserts a row for each recording in storage that has none, and prints those that can't be rebuilt."""
     upkeep = storage.upkeep()
     await pairing.take_back(sessions, upkeep)
-    with _counting(await row_paths.stored(upkeep)) as progress:
+    with _bar(await row_paths.stored(upkeep), MofNCompleteColumn()) as progress:
         work = Rebuild(sessions=sessions, storage=storage, upkeep=upkeep, progress=progress, verify=options.verify)
         async with aclosing(work.run()) as failures:
             async for failure in failures:

@@ -62,7 +62,8 @@ class S3Upkeep:
         while (batch := await in_thread(lambda: next(batches, None))) is not None:
             visible = [meta for meta in batch if not _is_hidden(meta["path"])]
             if visible:
-                yield [StoredObject(meta["path"], _age(meta, now), meta["size"]) for meta in visible]
+                ages = [(now - meta["last_modified"]).total_seconds() for meta in visible]
+                yield [StoredObject(meta["path"], age, meta["size"]) for meta, age in zip(visible, ages, strict=True)]
 
     async def locate(self, names: Sequence[str]) -> Sequence[str | None]:
         """See `Upkeep.locate`."""
@@ -155,10 +156,6 @@ class S3Upkeep:
         except BytesMissing:
             return None
         return (self._clock(self._bucket) - swept).total_seconds()
-
-
-def _age(meta: "obstore.ObjectMeta", now: datetime) -> float:
-    return (now - meta["last_modified"]).total_seconds()
 
 
 def _is_hidden(path: str) -> bool:
