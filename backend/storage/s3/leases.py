@@ -84,10 +84,8 @@ class Leases:
         return True
 
     def release(self, lease: Lease) -> None:
-        self._observed[lease.name] = (
-            lease.tag,
-            time.monotonic() - LEASE_SECONDS,
-        )  # over, even if not removed
+        # Over from now on, even if its object can't be removed.
+        self._observed[lease.name] = (lease.tag, time.monotonic() - LEASE_SECONDS)
         try:
             if lease.is_valid:
                 self._bucket.delete(lease.name)
