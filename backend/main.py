@@ -20,7 +20,7 @@ from api.http1.connection_limits import ConnectionLimits
 from api.http1.server import Drain, claim_address, run, run_workers
 from api.middleware import Guard, LingeringAnswer, PlainRefusal, RequestLog
 from api.protocols.multipart import LIMITS
-from api.protocols.tus import UPLOADS_PATH, TusEdge
+from api.protocols.tus import UPLOADS_PATH, TusMiddleware
 from api.routes import (
     events,
     form_upload,
@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None, *, prepared: Prepared | None = 
         lifespan=lambda _app: lifespan(settings, prepared=prepared),
         middleware=_middleware(settings),
         redirect_slashes=False,
-        telemetry=SPANS_ALONE | {"tracing": tracing.wanted()},
+        telemetry=SPANS_ALONE | {"tracing": tracing.is_configured()},
         responses=PROBLEMS,
     )
     app.include_router(form_upload.router)
@@ -93,7 +93,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
     return [
         Middleware(PlainRefusal),
         Middleware(RequestLog),
-        Middleware(TusEdge),
+        Middleware(TusMiddleware),
         Middleware(LingeringAnswer),
         Middleware(Guard, hosts=own_hosts(settings), proxied=settings.auth == "open", limits=limits),
     ]

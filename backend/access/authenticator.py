@@ -1,14 +1,14 @@
-"""Door: whether a token is needed, and whose the one is that was sent. Whose it is isn't remembered.
+"""Authenticates requests by their token, or decides that none is needed.
 
-So a token that is revoked stops at once, in every process. What may be remembered, for a second, is that there never
-was any token: an open server for one machine isn't asked that again with each request.
+Callers are not cached, so a revoked token is refused at once in every process. Only the fact that there never was a
+token is cached for a second, so that an open server on one machine doesn't query the table with each request.
 """
 
 import time
 from typing import Literal
 
 from access import tokens
-from access.caller import NOBODY, Caller
+from access.caller import ANONYMOUS, Caller
 from access.guess_limit import FailedAttempts
 from access.static_tokens import StaticTokens
 from core.database.engine import Sessions
@@ -17,29 +17,25 @@ from core.errors import PegasusError
 Auth = Literal["tokens", "open"] | None
 REMEMBERED_SECONDS = 1.0
 LONGEST_SECRET = 512
-OUTSIDE_TRANSACTIONS = {"isolation_level": "AUTOCOMMIT"}  # one round trip a look, and not three
+OUTSIDE_TRANSACTIONS = {"isolation_level": "AUTOCOMMIT"}  # one round trip per query instead of three
 
 
 class TokenRefused(PegasusError):
-    """Who asks can't be told from what was sent."""
+    """The request isn't authenticated."""
 
 
 class TokenMissing(TokenRefused):
-    """A token is needed, and none was sent."""
-
-    def __init__(self) -> None:
-        super().__init__("This needs a token, in the header Authorization.")
+    message = "This needs a token, in the header Authorization."
 
 
 class TokenInvalid(TokenRefused):
-    """A token was sent that isn't one, or no longer. Which of the two isn't told."""
+    """The token is unknown or revoked; which of the two isn't revealed."""
 
-    def __init__(self) -> None:
-        super().__init__("The token isn't valid.")
+    message = "The token isn't valid."
 
 
 class Authenticator:
-    """The one way in, by the setting AUTH and the tokens in the settings and in the table."""
+    """Authenticates by the setting AUTH and the tokens in the settings and in the table."""
 
     def __init__(self, *, auth: Auth, static: StaticTokens, sessions: Sessions) -> None:
         self._auth = auth
@@ -62,23 +58,23 @@ class Authenticator:
             return False
         async with self._sessions() as session:
             await session.connection(execution_options=OUTSIDE_TRANSACTIONS)
-            found = await tokens.any_ever(session)
-        if not found:
+            exist = await tokens.any_exist(session)
+        if not exist:
             self._none_until = now + REMEMBERED_SECONDS
-        return found
+        return exist
 
-    async def admit(self, secret: str | None, *, address: str) -> Caller:
-        """Who asks: the user of the token that was sent, which has to be valid, needed or not; without one, nobody.
+    async def authenticate(self, secret: str | None, *, address: str) -> Caller:
+        """The caller with that token, which must be valid even where none is needed; ANONYMOUS without one.
 
-        `address` is where the request comes from. Raises TokenMissing, TokenInvalid, TooManyGuesses or DatabaseProblem.
+        `address` is the client's. Raises TokenMissing, TokenInvalid, TooManyGuesses or DatabaseProblem.
         """
         if secret is None:
             if await self.needs_token():
                 raise TokenMissing
-            return NOBODY
+            return ANONYMOUS
         if not secret.isascii() or len(secret) > LONGEST_SECRET:
             raise TokenInvalid
-        caller = await self._guesses.look_up(secret, address=address, find=self._find)
+        caller = await self._guesses.authenticate(secret, address=address, find=self._find)
         if caller is None:
             raise TokenInvalid
         return caller

@@ -1,15 +1,15 @@
-"""Caller: who asks, as far as a token tells, and what that lets them see."""
+"""The authenticated caller of a request, and whose recordings it may see."""
 
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 from uuid import UUID
 
-IPV6_HOUSEHOLD_BITS = 64  # what a provider hands to one customer
+IPV6_HOUSEHOLD_BITS = 64  # a provider assigns at least a /64 to one customer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Whoever sent a request; without a token it is nobody, who on an open server may do everything."""
+    """The sender of a request, by its token; without one it is ANONYMOUS, which may do everything on an open server."""
 
     user_id: str | None = None
     admin: bool = False
@@ -17,28 +17,28 @@ class Caller:
 
     @property
     def owner(self) -> str | None:
-        """Whose recordings the caller is held to; None where that is everybody's."""
+        """The user whose recordings the caller is restricted to; None for everybody's."""
         return None if self.admin else self.user_id
 
-    def asking_for(self, user_id: str | None) -> str | None:
-        """Whose recordings are meant by a request that names `user_id`: a user's token means that user's alone."""
+    def owner_filter(self, user_id: str | None) -> str | None:
+        """The user to filter by when a request names `user_id`: a user's token always selects that user alone."""
         return self.owner or user_id
 
-    def writing_for(self, user_id: str | None) -> str | None:
-        """Whose a new recording is, where its form names `user_id`."""
+    def new_owner(self, user_id: str | None) -> str | None:
+        """The owner of a new recording whose form names `user_id`."""
         return self.owner or user_id or self.user_id
 
-    def counted_as(self, address: str) -> str:
-        """The name under which the caller's requests from an address are counted together."""
+    def rate_limit_key(self, address: str) -> str:
+        """The key under which the caller's requests from an address are counted together."""
         if self.user_id is not None:
             return f"user {self.user_id}"
-        return f"token {self.token_id}" if self.token_id is not None else f"address {_household(address)}"
+        return f"token {self.token_id}" if self.token_id is not None else f"address {_network(address)}"
 
 
-NOBODY = Caller()
+ANONYMOUS = Caller()
 
 
-def _household(address: str) -> str:
+def _network(address: str) -> str:
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Guesses: how many tokens that are none may be tried from an address. Each server process counts for itself.
+"""Limits how many wrong tokens may be tried from an address. Each server process counts for itself.
 
-A guess is a secret that hasn't been tried before. So a client that goes on with a revoked token uses up nobody's
-guesses, and whoever's token was good here is let in whatever others try from the same address, as behind a proxy.
+A guess is a secret that hasn't been tried before. So a client that keeps using a revoked token uses up no guesses, and
+a token that was valid before is accepted whatever others try from the same address, as behind a proxy.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from access.caller import NOBODY, Caller
+from access.caller import ANONYMOUS, Caller
 from access.tokens import hashed
 from core.errors import PegasusError
 
@@ -24,8 +24,6 @@ REMEMBERED = 10_000
 
 
 class TooManyGuesses(PegasusError):
-    """More tokens that are none were tried from an address within a minute than may be."""
-
     def __init__(self, *, limit: int, retry_after_seconds: int) -> None:
         super().__init__(
             f"At most {limit} wrong tokens may be tried in a minute; try again in {retry_after_seconds} seconds."
@@ -43,34 +41,31 @@ class FailedAttempts:
         self._tried: OrderedDict[bytes, None] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def look_up(
+    async def authenticate(
         self, secret: str, *, address: str, find: Callable[[str], Awaitable[Caller | None]]
     ) -> Caller | None:
-        """Whose a secret is by `find`; what is new from an address is looked up one after the other, so that it counts.
+        """The caller that `find` returns; new secrets from one address are tried one after the other, to be counted.
 
-        Raises TooManyGuesses when it may not be tried now, right or wrong, or what `find` raises.
+        Raises TooManyGuesses when the secret may not be tried now, right or wrong, or what `find` raises.
         """
         digest = hashed(secret)
         if digest in self._tried:
             self._tried.move_to_end(digest)
             return await find(secret)
-        who = NOBODY.counted_as(address)
-        async with self._locks.setdefault(who, asyncio.Lock()):
+        key = ANONYMOUS.rate_limit_key(address)
+        async with self._locks.setdefault(key, asyncio.Lock()):
             is_new = digest not in self._tried
             if is_new:
-                self._check(who)
+                self._check(key)
             caller = await find(secret)
             if is_new and caller is None:
-                self._windows.hit(self._limit, who)
-            self._remember(digest)
+                self._windows.hit(self._limit, key)
+            self._tried[digest] = None
+            if len(self._tried) > REMEMBERED:
+                self._tried.popitem(last=False)
         return caller
 
-    def _check(self, who: str) -> None:
-        if not self._windows.test(self._limit, who):
-            free_at = self._windows.get_window_stats(self._limit, who).reset_time
+    def _check(self, key: str) -> None:
+        if not self._windows.test(self._limit, key):
+            free_at = self._windows.get_window_stats(self._limit, key).reset_time
             raise TooManyGuesses(limit=PER_MINUTE, retry_after_seconds=max(1, math.ceil(free_at - time.time())))
-
-    def _remember(self, digest: bytes) -> None:
-        self._tried[digest] = None
-        if len(self._tried) > REMEMBERED:
-            self._tried.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Static tokens: those that the settings name, `secret=user`, beside the ones in the table."""
+"""Static tokens: `secret=user` in the settings, in addition to the tokens in the table."""
 
 import hmac
 import re
@@ -12,11 +12,11 @@ from core.labels import LabelRefused, user_label
 
 EVERYBODY = "*"  # the user of an admin's token
 _SECRET = re.compile(r"[!-~]{16,512}")
-_BETWEEN = re.compile(r"[,\n]")
+_SEPARATOR = re.compile(r"[,\n]")
 
 
 class StaticTokens:
-    """Who bears which of the settings' secrets; only their hashes are kept in memory."""
+    """The callers of the settings' tokens; only hashes of the secrets stay in memory."""
 
     def __init__(self, callers: Iterable[tuple[bytes, Caller]] = ()) -> None:
         self._callers = tuple(callers)
@@ -25,16 +25,16 @@ class StaticTokens:
         return bool(self._callers)
 
     def find(self, secret: str) -> Caller | None:
-        """The bearer of a secret. Each is compared, and as a whole, so that the time tells nothing."""
-        wanted, found = hashed(secret), None
+        """The caller with that secret. All are compared, in constant time, so that the time reveals nothing."""
+        secret_digest, match = hashed(secret), None
         for digest, caller in self._callers:
-            if hmac.compare_digest(digest, wanted):
-                found = caller
-        return found
+            if hmac.compare_digest(digest, secret_digest):
+                match = caller
+        return match
 
 
 def static_tokens(text: str | None, *, file: Path | None) -> StaticTokens:
-    """The tokens of AUTH_TOKENS and of the file that AUTH_TOKENS_FILE names: `secret=user`, by commas or lines.
+    """The tokens of AUTH_TOKENS and of the file AUTH_TOKENS_FILE: `secret=user`, separated by commas or lines.
 
     Raises SettingRefused, which shows no part of a value.
     """
@@ -53,29 +53,29 @@ def _read(file: Path) -> str:
 
 
 def _callers(setting: str, text: str) -> dict[bytes, Caller]:
-    found: dict[bytes, Caller] = {}
-    entries = [entry.strip() for entry in _BETWEEN.split(text)]
+    callers: dict[bytes, Caller] = {}
+    entries = [entry.strip() for entry in _SEPARATOR.split(text)]
     for number, entry in enumerate(filter(None, entries), start=1):
         secret, equals, user = (part.strip() for part in entry.rpartition("="))
         if not equals or not _SECRET.fullmatch(secret):
             reason = "isn't secret=user with a secret of 16 to 512 visible ASCII characters"
             raise SettingRefused(setting, f"has an impossible value: entry {number} {reason}")
         digest = hashed(secret)
-        if digest in found:
+        if digest in callers:
             raise SettingRefused(setting, f"has an impossible value: entry {number} repeats a secret")
-        found[digest] = _caller(setting, user, number=number)
-    if not found:  # left open by mistake would be the worst reading
+        callers[digest] = _caller(setting, user, number=number)
+    if not callers:  # an empty value must not leave the server open by mistake
         raise SettingRefused(setting, "names no token")
-    return found
+    return callers
 
 
 def _caller(setting: str, user: str, *, number: int) -> Caller:
     if user == EVERYBODY:
         return Caller(admin=True)
     try:
-        kept = user_label(user)
+        user_id = user_label(user)
     except LabelRefused as error:
         raise SettingRefused(setting, f"has an impossible value in entry {number}: {error}".rstrip(".")) from None
-    if kept is None:
+    if user_id is None:
         raise SettingRefused(setting, f"has an impossible value: entry {number} names no user")
-    return Caller(user_id=kept)
+    return Caller(user_id=user_id)

@@ -1,6 +1,6 @@
-"""Tokens: a secret that stands for a user. The table holds only the secret's SHA-256.
+"""Tokens in the table, which holds only the SHA-256 of their secrets.
 
-A secret has 256 random bits, so a plain hash can't be turned back by guessing, and looking it up leaks nothing in time.
+A secret has 256 random bits, so a plain hash can't be reversed by guessing, and looking it up leaks nothing by time.
 """
 
 import hashlib
@@ -19,21 +19,16 @@ from core.errors import PegasusError
 from core.labels import label as checked_label
 from core.labels import user_label
 
-PREFIX = "pegasus_"  # lets scanners of logs and repositories find a secret that got lost
+PREFIX = "pegasus_"  # lets secret scanners recognise a leaked token
 SECRET_BYTES = 32
-_SHOWN = (tokens.c.id, tokens.c.user_id, tokens.c.admin, tokens.c.label, tokens.c.created_at, tokens.c.revoked_at)
+_COLUMNS = (tokens.c.id, tokens.c.user_id, tokens.c.admin, tokens.c.label, tokens.c.created_at, tokens.c.revoked_at)
 
 
 class TokenWithoutUser(PegasusError):
-    """A token has to be somebody's."""
-
-    def __init__(self) -> None:
-        super().__init__("A token needs a user.")
+    message = "A token needs a user."
 
 
 class TokenUnknown(PegasusError):
-    """There is no token of that id."""
-
     def __init__(self, token_id: UUID) -> None:
         super().__init__(f"There is no token {token_id}.")
         self.token_id = token_id
@@ -41,7 +36,7 @@ class TokenUnknown(PegasusError):
 
 @dataclass(frozen=True, kw_only=True)
 class Token:
-    """A token as the table knows it: all but the secret."""
+    """A token's row, without its secret."""
 
     id: UUID
     user_id: str
@@ -52,49 +47,49 @@ class Token:
 
 
 def hashed(secret: str) -> bytes:
-    """What is kept of a secret."""
+    """The hash of a secret, as stored."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 async def create(
     session: AsyncSession, user_id: str, *, admin: bool = False, label: str | None = None
 ) -> tuple[Token, str]:
-    """Makes a token, and returns it with its secret, which is nowhere afterwards.
+    """Creates a token, and returns it with its secret, which isn't stored.
 
     Raises TokenWithoutUser or LabelRefused.
     """
-    kept = user_label(user_id)
-    if kept is None:
+    normalized_id = user_label(user_id)
+    if normalized_id is None:
         raise TokenWithoutUser
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
-    values = {"id": uuid4(), "user_id": kept, "admin": admin, "label": checked_label("label", label)}
-    statement = insert(tokens).values(**values, secret_sha256=hashed(secret)).returning(*_SHOWN)
+    values = {"id": uuid4(), "user_id": normalized_id, "admin": admin, "label": checked_label("label", label)}
+    statement = insert(tokens).values(**values, secret_sha256=hashed(secret)).returning(*_COLUMNS)
     return _token((await session.execute(statement)).one()), secret
 
 
 async def find(session: AsyncSession, secret: str) -> Token | None:
     """The token with that secret, revoked or not."""
-    row = (await session.execute(select(*_SHOWN).where(tokens.c.secret_sha256 == hashed(secret)))).one_or_none()
+    row = (await session.execute(select(*_COLUMNS).where(tokens.c.secret_sha256 == hashed(secret)))).one_or_none()
     return None if row is None else _token(row)
 
 
-async def every(session: AsyncSession) -> Sequence[Token]:
-    """Every token there ever was, the oldest first."""
-    return [_token(row) for row in await session.execute(select(*_SHOWN).order_by(tokens.c.created_at, tokens.c.id))]
+async def list_all(session: AsyncSession) -> Sequence[Token]:
+    """All tokens, revoked ones included, the oldest first."""
+    return [_token(row) for row in await session.execute(select(*_COLUMNS).order_by(tokens.c.created_at, tokens.c.id))]
 
 
-async def any_ever(session: AsyncSession) -> bool:
-    """Whether there ever was a token: one that is revoked counts too, or revoking the last would open the door."""
+async def any_exist(session: AsyncSession) -> bool:
+    """Whether any token exists; revoked ones count, too, or revoking the last one would open the server."""
     return bool(await session.scalar(select(exists().select_from(tokens))))
 
 
 async def revoke(session: AsyncSession, token_id: UUID) -> Token:
-    """Lets a token count no more; one that is revoked already keeps its time. Raises TokenUnknown."""
+    """Revokes a token; one that is revoked already keeps its time. Raises TokenUnknown."""
     statement = (
         update(tokens)
         .where(tokens.c.id == token_id)
         .values(revoked_at=func.coalesce(tokens.c.revoked_at, func.now()))
-        .returning(*_SHOWN)
+        .returning(*_COLUMNS)
     )
     row = (await session.execute(statement)).one_or_none()
     if row is None:

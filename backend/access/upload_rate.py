@@ -1,4 +1,4 @@
-"""UploadRate: how many uploads somebody may begin in a minute. Each server process counts for itself."""
+"""Limits how many uploads a caller may start per minute. Each server process counts for itself."""
 
 import math
 import time
@@ -11,8 +11,6 @@ from core.errors import PegasusError
 
 
 class TooManyUploads(PegasusError):
-    """More uploads were begun within a minute than may be."""
-
     def __init__(self, *, limit: int, retry_after_seconds: int) -> None:
         super().__init__(f"At most {limit} uploads may begin in a minute; try again in {retry_after_seconds} seconds.")
         self.limit = limit
@@ -20,16 +18,16 @@ class TooManyUploads(PegasusError):
 
 
 class UploadRate:
-    """Counts uploads over the last 60 seconds; `per_minute` 0 doesn't count."""
+    """Counts uploads over the last 60 seconds; `per_minute` 0 sets no limit."""
 
     def __init__(self, *, per_minute: int) -> None:
         self._limit = RateLimitItemPerMinute(per_minute) if per_minute else None
         self._windows = MovingWindowRateLimiter(MemoryStorage())
 
-    def check(self, who: str) -> None:
-        """Counts an upload that somebody begins (see `Caller.counted_as`). Raises TooManyUploads, and then doesn't."""
-        if self._limit is None or self._windows.hit(self._limit, who):
+    def check(self, key: str) -> None:
+        """Counts an upload under `Caller.rate_limit_key`, unless it raises TooManyUploads."""
+        if self._limit is None or self._windows.hit(self._limit, key):
             return
-        free_at = self._windows.get_window_stats(self._limit, who).reset_time
+        free_at = self._windows.get_window_stats(self._limit, key).reset_time
         wait = max(1, math.ceil(free_at - time.time()))
         raise TooManyUploads(limit=self._limit.amount, retry_after_seconds=wait)

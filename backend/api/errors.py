@@ -1,4 +1,4 @@
-"""One table: what went wrong -> an answer in problem+json (RFC 9457) with a stable type."""
+"""The table that maps errors to responses in problem+json (RFC 9457), each with a stable type."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,17 +53,17 @@ from storage.contract import BytesMissing, StorageError, StorageFull
 
 log = structlog.get_logger(__name__)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-CLIENT_GONE = 499  # nobody reads this answer; the number is nginx's, for the log
+CLIENT_DISCONNECTED = 499  # for the log alone, as the client has disconnected; the number is nginx's
 
 
 @dataclass(frozen=True)
 class Problem:
-    """How an error is told over HTTP; `shown` are those of its fields that the client gets to see."""
+    """An error's status, type and title; its attributes `fields` are members of the response."""
 
     status: int
     slug: str
     title: str
-    shown: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
     headers: Callable[[Any], dict[str, str]] = lambda _error: {}
 
 
@@ -76,9 +76,9 @@ def _retry_then(error: TooManyGuesses | TooManyUploads) -> dict[str, str]:
 
 
 def _challenge(error: TokenMissing | TokenInvalid) -> dict[str, str]:
-    """RFC 6750, 3: an error is named only where a token was sent."""
-    named = ', error="invalid_token"' if isinstance(error, TokenInvalid) else ""
-    return {"WWW-Authenticate": f'Bearer realm="pegasus"{named}'}
+    """RFC 6750, 3: an error code only where a token was sent."""
+    code = ', error="invalid_token"' if isinstance(error, TokenInvalid) else ""
+    return {"WWW-Authenticate": f'Bearer realm="pegasus"{code}'}
 
 
 def _tus_version(_error: PegasusError) -> dict[str, str]:
@@ -158,9 +158,9 @@ EXHAUSTED = Problem(503, "server-busy", "The server has too much open", headers=
 UNKNOWN = Problem(500, "internal-error", "Something went wrong here")
 NOT_JSON = Problem(400, "json-malformed", "Not JSON")
 INVALID = Problem(422, "request-invalid", "The request is invalid")
-BEFORE = tuple(Problem(one.status, one.slug, one.title) for one in REFUSALS)  # what isn't a request yet
+BEFORE = tuple(Problem(refusal.status, refusal.slug, refusal.title) for refusal in REFUSALS)  # before a request
 ALL_PROBLEMS = (*PROBLEMS.values(), *FRAMEWORK.values(), *BEFORE, EXHAUSTED, UNKNOWN, NOT_JSON, INVALID)
-# What these say is for the log: it names the server's inner addresses and users.
+# Details for clients: these errors' own sentences name internal addresses and users, and are for the log.
 PRIVATE = {
     DatabaseFull: "The database has no room left right now.",
     DatabaseProblem: "The database can't be used right now.",
@@ -169,34 +169,37 @@ PRIVATE = {
 
 
 def answer_problems(app: FastAPI) -> None:
-    """Lets `app` answer every error in problem+json."""
+    """Makes `app` respond to every error in problem+json."""
     app.add_exception_handler(PegasusError, _on_pegasus_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(ClientDisconnect, _on_client_gone)
+    app.add_exception_handler(ClientDisconnect, _on_client_disconnect)
     app.add_exception_handler(OSError, _on_os_error)
     app.add_exception_handler(Exception, _on_unknown_error)
 
 
 def problem_of(error: PegasusError) -> JSONResponse:
-    """The answer to one of our own errors."""
+    """The response to one of Pegasus's own errors."""
     kind = next((kind for kind in type(error).__mro__ if kind in PROBLEMS), None)
     if kind is None:
-        return _answer(UNKNOWN, detail=UNKNOWN.title + ".")
+        return _response(UNKNOWN)
     problem = PROBLEMS[kind]
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         structlog.contextvars.bind_contextvars(problem=problem.slug)  # for the request's own line
         log_failure(log.error, "request failed", error, error=type(error).__name__)
-    fields = {name: getattr(error, name) for name in problem.shown}
-    return _answer(problem, detail=PRIVATE.get(kind, str(error)), headers=problem.headers(error), **fields)
+    fields = {name: getattr(error, name) for name in problem.fields}
+    return _response(problem, detail=PRIVATE.get(kind, str(error)), headers=problem.headers(error), **fields)
 
 
-def _answer(problem: Problem, *, detail: str, headers: dict[str, str] | None = None, **fields: Any) -> JSONResponse:
+def _response(
+    problem: Problem, *, detail: str | None = None, headers: dict[str, str] | None = None, **fields: Any
+) -> JSONResponse:
+    """The problem's response; `detail` is its title's sentence by default."""
     content = {
         "type": f"urn:pegasus:problem:{problem.slug}",
         "title": problem.title,
         "status": problem.status,
-        "detail": detail,
+        "detail": f"{problem.title}." if detail is None else detail,
         **fields,
     }
     return JSONResponse(content, problem.status, headers, media_type="application/problem+json")
@@ -207,44 +210,45 @@ async def _on_pegasus_error(_request: Request, error: Exception) -> Response:
 
 
 async def _on_validation_error(_request: Request, error: Exception) -> Response:
-    """What FastAPI found wrong with a request, without repeating what was sent."""
-    found = error.errors() if isinstance(error, RequestValidationError) else []
-    if any(one["type"] == "json_invalid" for one in found):
-        return _answer(NOT_JSON, detail="The body isn't JSON.")
-    errors = [{"at": ".".join(map(str, one["loc"])), "message": one["msg"], "kind": one["type"]} for one in found]
-    detail = "; ".join(f"{one['at']}: {one['message']}" for one in errors)
-    return _answer(INVALID, detail=f"{detail}.", errors=errors)
+    """FastAPI's validation errors, without the request's own values."""
+    items = error.errors() if isinstance(error, RequestValidationError) else []
+    if any(item["type"] == "json_invalid" for item in items):
+        return _response(NOT_JSON, detail="The body isn't JSON.")
+    errors = [{"at": ".".join(map(str, item["loc"])), "message": item["msg"], "kind": item["type"]} for item in items]
+    detail = "; ".join(f"{item['at']}: {item['message']}" for item in errors)
+    return _response(INVALID, detail=f"{detail}.", errors=errors)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
-    """What the framework itself refuses."""
+    """The framework's own errors."""
     if not isinstance(error, HTTPException):
         return await _on_unknown_error(request, error)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        error.headers = {"Allow": _methods_at(request)}  # the framework names those of one route of the path's several
+        error.headers = {"Allow": _methods_at(request)}  # Starlette lists those of only one of the path's routes
     problem = FRAMEWORK.get(error.status_code, Problem(error.status_code, "refused", "The request is refused"))
-    return _answer(problem, detail=f"{problem.title}.", headers=dict(error.headers or {}))
+    return _response(problem, headers=dict(error.headers or {}))
 
 
 def _methods_at(request: Request) -> str:
-    """The methods that there are at a path, as Allow tells them (RFC 9110, 10.2.1)."""
-    asked = [{**request.scope, "method": method} for method in METHODS]
+    """The value of Allow (RFC 9110, 10.2.1) for the request's path."""
+    scopes = [{**request.scope, "method": method} for method in METHODS]
     routes = request.app.routes
-    found = [scope["method"] for scope in asked if any(route.matches(scope)[0] is Match.FULL for route in routes)]
-    return ", ".join(found)
+    return ", ".join(
+        scope["method"] for scope in scopes if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    )
 
 
-async def _on_client_gone(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=CLIENT_GONE)
+async def _on_client_disconnect(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=CLIENT_DISCONNECTED)
 
 
 async def _on_os_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, OSError) or not is_exhaustion(error):
         raise error
     log.error("request failed", error=type(error).__name__, reason=str(error.strerror))
-    return _answer(EXHAUSTED, detail=f"{EXHAUSTED.title}.", headers=EXHAUSTED.headers(error))
+    return _response(EXHAUSTED, headers=EXHAUSTED.headers(error))
 
 
 async def _on_unknown_error(_request: Request, _error: Exception) -> Response:
-    """Says nothing about an error that nobody foresaw; the server logs it with its traceback."""
-    return _answer(UNKNOWN, detail=UNKNOWN.title + ".")
+    """Reveals nothing about an unforeseen error; the server logs it with its traceback."""
+    return _response(UNKNOWN)

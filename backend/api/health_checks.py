@@ -1,4 +1,4 @@
-"""Whether the parts that a recording needs answer right now."""
+"""Readiness checks of the parts that recordings need."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping
@@ -33,7 +33,7 @@ class LastHeal(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """Asks the parts that a recording needs; of the schema it knows whether it was verified at the start."""
+    """Checks the database and storage; the schema was verified, or not, at the start."""
 
     sessions: Sessions
     storage: Storage
@@ -42,9 +42,9 @@ class Health:
     decoder: Sandbox | None = None
 
     async def parts(self) -> Mapping[str, Wellness]:
-        """How each part is now."""
+        """The current state of each part."""
         database, storage = await asyncio.gather(
-            _answers("database", self._ask_database()), _answers("storage", self.storage.check())
+            _passes("database", self._check_database()), _passes("storage", self.storage.check())
         )
         return {
             "schema": "well" if self.schema_verified else "not checked",
@@ -52,15 +52,15 @@ class Health:
             "storage": "well" if storage else "not well",
         }
 
-    async def _ask_database(self) -> None:
+    async def _check_database(self) -> None:
         async with self.sessions() as session:
             await repository.check_writable(session)
 
 
-async def _answers(part: str, question: Awaitable[None]) -> bool:
+async def _passes(part: str, check: Awaitable[None]) -> bool:
     try:
-        await asyncio.wait_for(question, ANSWER_SECONDS)
-    except Exception as error:  # noqa: BLE001  # whatever is wrong with a part, the answer is that it isn't well
+        await asyncio.wait_for(check, ANSWER_SECONDS)
+    except Exception as error:  # noqa: BLE001  # whatever is wrong with a part, it isn't well
         log_failure(log.warning, "not ready", error, part=part)
         return False
     return True

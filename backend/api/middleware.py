@@ -19,7 +19,7 @@ from api.guards.body_limits import BodyLimits
 from api.guards.request_origin import NotForThisMachine, OwnHosts, check_host, check_origin, check_unproxied
 from core.errors import DatabaseProblem, PegasusError
 from core.observability import metrics
-from core.observability.tracing import note_request
+from core.observability.tracing import annotate_request
 
 log = structlog.get_logger("pegasus.request")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -75,13 +75,13 @@ class RequestLog:
             await send(message)
 
         structlog.contextvars.clear_contextvars()  # a pipelined request begins within the one before it
-        note_request(request_id)
+        annotate_request(request_id)
         structlog.contextvars.bind_contextvars(request_id=request_id)  # for good: the server tells of failures later
         try:
             await self._app(scope, receive, noting)
         finally:
             seconds, route = time.perf_counter() - began, getattr(scope.get("route"), "path", None)
-            metrics.request_ended(scope["method"], route, status, seconds=seconds, sent_bytes=sent)
+            metrics.request_ended(scope["method"], route, status, seconds=seconds, body_bytes=sent)
             took = round(seconds * 1000, 1)
             write = log.debug if scope["path"].startswith(QUIET) else log.info
             path = scope["path"][:LOGGED_CHARACTERS]

@@ -1,4 +1,4 @@
-"""The shapes of requests and answers. A recording bears its columns' own names; where its bytes lie stays inside."""
+"""The models of requests and responses. A recording has its columns' names, without its path in storage."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""What isn't counted as it happens but asked for at a scrape: every server on one database tells the same."""
+"""The gauges that are read from the database and storage at a scrape: the same on every server of one database."""
 
 import asyncio
 from collections.abc import Awaitable, Iterator
@@ -21,40 +21,42 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GaugeCollector(Collector):
-    """The facts at one moment; None where a part didn't answer, or there is nothing to tell yet."""
+    """The gauges' values at one moment; None where a part didn't answer, or there is no value yet."""
 
-    census: QueueGauges | None = None
-    swept_ago: float | None = None
+    queue: QueueGauges | None = None
+    sweep_age_seconds: float | None = None
     last_heal: LastHeal | None = None
 
     def collect(self) -> Iterator[Metric]:
-        """Those that are known, as metrics."""
-        yield GaugeMetricFamily("pegasus_database_up", "Whether the database answered.", value=self.census is not None)
-        if self.census is not None:
-            yield from _counted(self.census)
-        if self.swept_ago is not None:
-            yield GaugeMetricFamily("pegasus_sweep_age_seconds", "Time since the last sweep.", value=self.swept_ago)
+        """The values that aren't None, as metrics."""
+        yield GaugeMetricFamily("pegasus_database_up", "Whether the database answered.", value=self.queue is not None)
+        if self.queue is not None:
+            yield from _queue_metrics(self.queue)
+        if self.sweep_age_seconds is not None:
+            yield GaugeMetricFamily(
+                "pegasus_sweep_age_seconds", "Time since the last sweep.", value=self.sweep_age_seconds
+            )
         if self.last_heal is not None:
-            yield from _healed(self.last_heal)
+            yield from _heal_metrics(self.last_heal)
 
 
-def _counted(census: QueueGauges) -> Iterator[Metric]:
+def _queue_metrics(gauges: QueueGauges) -> Iterator[Metric]:
     yield GaugeMetricFamily(
-        "pegasus_uploads_open", "Resumable uploads that aren't finished.", value=census.open_uploads
+        "pegasus_uploads_open", "Resumable uploads that aren't finished.", value=gauges.open_uploads
     )
     jobs = GaugeMetricFamily("pegasus_jobs", "Jobs in the queue, by lane and state.", labels=("lane", "state"))
-    for (lane, state), count in census.jobs.items():
+    for (lane, state), count in gauges.jobs.items():
         jobs.add_metric((lane, state), count)
     yield jobs
-    due = GaugeMetricFamily(
+    overdue = GaugeMetricFamily(
         "pegasus_jobs_due_seconds", "For how long a lane's oldest waiting job has been due.", labels=("lane",)
     )
-    for lane, seconds in census.due_seconds.items():
-        due.add_metric((lane,), max(0.0, seconds))
-    yield due
+    for lane, seconds in gauges.due_seconds.items():
+        overdue.add_metric((lane,), max(0.0, seconds))
+    yield overdue
 
 
-def _healed(heal: LastHeal) -> Iterator[Metric]:
+def _heal_metrics(heal: LastHeal) -> Iterator[Metric]:
     info = GaugeMetricFamily("pegasus_last_heal_info", "The last heal's verdict.", labels=("verdict", "outcome"))
     info.add_metric((heal.verdict, heal.outcome), 1)
     yield info
@@ -66,23 +68,24 @@ def _healed(heal: LastHeal) -> Iterator[Metric]:
 
 @dataclass(frozen=True, kw_only=True)
 class ScrapeGauges:
-    """Where the facts are asked for."""
+    """Reads the gauges."""
 
     sessions: Sessions
     upkeep: Upkeep
     last_heal: LastHeal | None
 
-    async def facts(self) -> GaugeCollector:
-        """The facts as they are now; what doesn't answer in time is left out."""
-        census, swept_ago = await asyncio.gather(
-            _answer("database", read_gauges(self.sessions)), _answer("storage", self.upkeep.swept_ago())
+    async def read(self) -> GaugeCollector:
+        """The current values; None for a part that doesn't answer in time."""
+        queue, sweep_age_seconds = await asyncio.gather(
+            _value("database", read_gauges(self.sessions)),
+            _value("storage", self.upkeep.sweep_age_seconds()),
         )
-        return GaugeCollector(census=census, swept_ago=swept_ago, last_heal=self.last_heal)
+        return GaugeCollector(queue=queue, sweep_age_seconds=sweep_age_seconds, last_heal=self.last_heal)
 
 
-async def _answer(part: str, question: Awaitable[T]) -> T | None:
+async def _value(part: str, value: Awaitable[T]) -> T | None:
     try:
-        return await asyncio.wait_for(question, ANSWER_SECONDS)
-    except Exception as error:  # noqa: BLE001  # whatever is wrong with a part, the other metrics are told
+        return await asyncio.wait_for(value, ANSWER_SECONDS)
+    except Exception as error:  # noqa: BLE001  # whatever is wrong with a part, the other metrics are returned
         log.warning("not measured", part=part, reason=str(error) or type(error).__name__)
         return None

@@ -58,8 +58,8 @@ async def notifications(
     await feed.start()
     address = await asyncio.to_thread(migration_address, settings)  # a pooler wouldn't let it listen
     listener = NotificationListener(address)
-    listener.on(announcements.CHANNEL, feed.wake)
-    listener.on(webhook_deliveries.CHANNEL, hooks.wake)
+    listener.add_listener(announcements.CHANNEL, feed.wake)
+    listener.add_listener(webhook_deliveries.CHANNEL, hooks.wake)
     tasks = [asyncio.create_task(part.run()) for part in (listener, feed, index, hooks)]
     try:
         yield Notifications(events=events, feed=feed, index=index)

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection
 
 from core.database.engine import explained, migration_address, open_single_use_engine
-from core.database.job_queue import bring_up_queue
+from core.database.job_queue import prepare_queue
 from core.database.system_tables import SCHEMA as SYSTEM_SCHEMA
 from core.errors import PegasusError, PrivilegeMissing
 from core.settings import Settings
@@ -88,7 +88,7 @@ async def bring_up_to_date(settings: Settings) -> tuple[Report, ...]:
     elif settings.database_url is not None:  # jobs and listening need a session of their own, too
         await _on_connection(settings, refuse_pooler)
     address = await asyncio.to_thread(migration_address, settings)
-    await bring_up_queue(address, may_change=settings.migrations == "heal")
+    await prepare_queue(address, may_change=settings.migrations == "heal")
     return reports
 
 
@@ -109,7 +109,7 @@ async def heal_database(settings: Settings) -> Report:
     """
     reports = await on_both_chains(settings, _healing(settings))
     if all(report.well for report in reports):
-        await bring_up_queue(await asyncio.to_thread(migration_address, settings), may_change=True)
+        await prepare_queue(await asyncio.to_thread(migration_address, settings), may_change=True)
     return next((report for report in reports if not report.well), reports[0])
 
 

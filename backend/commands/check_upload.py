@@ -29,7 +29,7 @@ TAG, CATEGORY = "Upload check", "Self-test"
 
 
 class CheckFailed(Exception):
-    """The server answered otherwise than it should."""
+    """A response isn't as expected."""
 
 
 def main(arguments: list[str]) -> int:
@@ -55,28 +55,28 @@ def main(arguments: list[str]) -> int:
 
 def check(base_url: str, *, token: str) -> None:
     """Uploads, reads, lists, downloads and deletes one second of sound."""
-    sound = one_second_of_sound()
+    sound = sine_wave()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with httpx.Client(base_url=base_url.rstrip("/"), headers=headers, timeout=30, trust_env=False) as client:
         files = {"file": ("upload check.wav", sound, "audio/wav")}
-        recording = answered(client.post("/api/audio/upload", data={"tag": TAG, "category": CATEGORY}, files=files))
+        recording = json_of(client.post("/api/audio/upload", data={"tag": TAG, "category": CATEGORY}, files=files))
         path = f"/api/audio/{recording['id']}"
         try:
             expect("the upload's tag and category", (recording["tag"], recording["category"]), (TAG, CATEGORY))
             print(f"✅ Uploaded {len(sound)} bytes as {recording['filename']}")
-            expect("the recording's tag", answered(client.get(path))["tag"], TAG)
-            listed = answered(client.get("/api/audio/", params={"tag": TAG, "category": CATEGORY}))["items"]
+            expect("the recording's tag", json_of(client.get(path))["tag"], TAG)
+            listed = json_of(client.get("/api/audio/", params={"tag": TAG, "category": CATEGORY}))["items"]
             expect("the list for its tag", recording["id"] in [item["id"] for item in listed], True)
             print("✅ Found by its tag and category")
             download = client.get(f"{path}/download")
             expect("the download", digest(download.content), digest(sound))
             print("✅ Downloaded, byte for byte the same")
         finally:
-            answered(client.delete(path))
+            json_of(client.delete(path))
         print("✅ Removed again")
 
 
-def answered(response: httpx.Response) -> Any:
+def json_of(response: httpx.Response) -> Any:
     if response.status_code != httpx.codes.OK:
         raise CheckFailed(
             f"{response.request.method} {response.url.path} answered {response.status_code}: {response.text}"
@@ -84,17 +84,17 @@ def answered(response: httpx.Response) -> Any:
     return response.json()
 
 
-def expect(what: str, found: object, expected: object) -> None:
-    if found != expected:
-        raise CheckFailed(f"{what} is {found!r}, not {expected!r}")
+def expect(subject: str, actual: object, expected: object) -> None:
+    if actual != expected:
+        raise CheckFailed(f"{subject} is {actual!r}, not {expected!r}")
 
 
 def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def one_second_of_sound() -> bytes:
-    """A WAV file: 440 Hz, mono, 16 bits, 8 kHz."""
+def sine_wave() -> bytes:
+    """A WAV file of one second: 440 Hz, mono, 16 bits, 8 kHz."""
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:
         sound.setnchannels(1)
@@ -107,7 +107,7 @@ def one_second_of_sound() -> bytes:
 
 @contextmanager
 def own_server(token: str) -> Iterator[str]:
-    """The server of this checkout, for as long as the check takes; its messages are shown when it doesn't start."""
+    """Runs the server of this checkout inside of the block; its messages go to stderr."""
     environment = os.environ | {"HOST": "127.0.0.1", "PORT": str(free_port()), "WORKERS": "1", "LOG_LEVEL": "WARNING"}
     environment["AUTH_TOKENS"] = f"{token}=*"
     base_url = f"http://127.0.0.1:{environment['PORT']}"

@@ -1,6 +1,6 @@
-"""Makes the tables straight from the models, without Alembic, as the first deployments of Pegasus did.
+"""Creates the tables directly from the models, without Alembic, as the first deployments of Pegasus did.
 
-Nothing needs this: the server makes and heals its tables by itself. A database made so is adopted at the next start.
+Nothing needs this: the server creates and heals its tables itself. It adopts such a database at the next start.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Runs a command that the documents name as a script of its own."""
+"""Runs the commands that the documents name as scripts of their own."""
 
 import asyncio
 import sys
@@ -9,7 +9,7 @@ from core.settings import Settings, load_settings
 
 
 def run_script(script: Callable[[Settings], Awaitable[int]]) -> None:
-    """Runs a command and exits; what a person can act on is told in one sentence."""
+    """Runs a command and exits; a PegasusError is printed as one sentence."""
     try:
         sys.exit(asyncio.run(_run(script)))
     except PegasusError as error:

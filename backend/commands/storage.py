@@ -1,6 +1,6 @@
 """The command line `python -m storage {verify,sweep,adopt,rebuild,copy}`, on what the settings name.
 
-The exit code is 0 when all is well, 1 when something is wrong or couldn't be done, 2 when it was asked for wrongly.
+The exit code is 0 on success, 1 when something is wrong or failed, 2 for wrong arguments.
 """
 
 import argparse
@@ -71,13 +71,13 @@ async def _sessions(settings: Settings) -> AsyncIterator[Sessions]:
 
 
 async def verify(options: argparse.Namespace, storage: OpenedStorage, sessions: Sessions) -> int:
-    """Says of each recording that isn't as it came in what is wrong with it."""
+    """Prints each recording that isn't as it was uploaded, with what is wrong."""
     upkeep = storage.upkeep()
     await pairing.ensure_paired(sessions, upkeep, dry_run=True)
     with _progress((await row_paths.extent(sessions))[1]) as progress:
         verification = Verification(sessions=sessions, storage=storage, upkeep=upkeep, progress=progress)
-        async with aclosing(verification.wrong()) as found:
-            async for wrong in found:
+        async with aclosing(verification.wrong()) as faults:
+            async for wrong in faults:
                 print(_line(wrong, as_json=options.json))
         tally = verification.tally
     print(json.dumps(asdict(tally)) if options.json else _summary(tally))
@@ -85,22 +85,17 @@ async def verify(options: argparse.Namespace, storage: OpenedStorage, sessions: 
 
 
 def _progress(total_bytes: int) -> AbstractContextManager[Callable[[int], object]]:
-    """A bar for what is measured in bytes."""
+    """A progress bar in bytes."""
     return _bar(total_bytes, DownloadColumn(binary_units=True), TransferSpeedColumn())
-
-
-def _counting(recordings: int) -> AbstractContextManager[Callable[[int], object]]:
-    """A bar for what is counted."""
-    return _bar(recordings, MofNCompleteColumn())
 
 
 @contextmanager
 def _bar(total: int, *columns: ProgressColumn) -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal, and otherwise nothing; what is printed meanwhile stands above it."""
+    """A progress bar on a terminal, otherwise nothing; output is printed above it."""
     console = Console(stderr=True)
-    shown = (BarColumn(None), *columns, TimeRemainingColumn())
-    beside = sys.stdout.isatty()
-    with Progress(*shown, console=console, disable=not console.is_terminal, redirect_stdout=beside) as bar:
+    all_columns = (BarColumn(None), *columns, TimeRemainingColumn())
+    same_terminal = sys.stdout.isatty()
+    with Progress(*all_columns, console=console, disable=not console.is_terminal, redirect_stdout=same_terminal) as bar:
         task = bar.add_task("", total=total)
         yield lambda done: bar.advance(task, done)
 
@@ -123,18 +118,18 @@ def _summary(tally: Tally) -> str:
 
 
 async def sweep(options: argparse.Namespace, storage: OpenedStorage, sessions: Sessions) -> int:
-    """Sweeps once, as the server does by itself."""
+    """Sweeps once, as the server does regularly."""
     manifests = Manifests(sessions=sessions, storage=storage)
     sweeper = Sweeper(sessions=sessions, upkeep=storage.upkeep(), manifests=manifests)
-    done = await sweeper.sweep(dry_run=options.dry_run, consent=options.yes, every_manifest=options.manifests)
-    if done is None:
+    report = await sweeper.sweep(dry_run=options.dry_run, consent=options.yes, every_manifest=options.manifests)
+    if report is None:
         return 0
-    print(json.dumps(done.as_json()) if options.json else done)
-    return 1 if done.stopped or done.rows_without_bytes else 0
+    print(json.dumps(report.as_json()) if options.json else report)
+    return 1 if report.stopped or report.rows_without_bytes else 0
 
 
 async def adopt(options: argparse.Namespace, storage: OpenedStorage, sessions: Sessions) -> int:
-    """Accepts that this database and this storage belong together, whatever either belonged to before."""
+    """Pairs this database and this storage, whatever either was paired with before."""
     identity, meeting = await pairing.accept(sessions, storage.upkeep())
     if options.json:
         print(json.dumps({"id": str(identity)} | asdict(meeting)))
@@ -147,20 +142,22 @@ async def adopt(options: argparse.Namespace, storage: OpenedStorage, sessions: S
 
 
 async def rebuild(options: argparse.Namespace, storage: OpenedStorage, sessions: Sessions) -> int:
-    """Enters a row for each recording in storage that has none, and says of which it can't."""
+    """Inserts a row for each recording in storage that has none, and prints those that can't be rebuilt."""
     upkeep = storage.upkeep()
     await pairing.pair_for_rebuild(sessions, upkeep)
-    with _counting(await row_paths.stored(upkeep)) as progress:
+    with _bar(await row_paths.stored(upkeep), MofNCompleteColumn()) as progress:
         work = Rebuild(sessions=sessions, storage=storage, upkeep=upkeep, progress=progress, verify=options.verify)
-        async with aclosing(work.run()) as found:
-            async for not_rebuilt in found:
-                print(_not_rebuilt(not_rebuilt, as_json=options.json))
+        async with aclosing(work.run()) as failures:
+            async for failure in failures:
+                print(_not_rebuilt(failure, as_json=options.json))
     print(json.dumps(asdict(work.tally)) if options.json else _rebuilt(work.tally))
     return 1 if work.tally.not_rebuilt else 0
 
 
-def _not_rebuilt(one: NotRebuilt, *, as_json: bool) -> str:
-    return json.dumps({"obstacle": one.obstacle, "path": one.path}) if as_json else f"{one.obstacle}: {one.path}"
+def _not_rebuilt(failure: NotRebuilt, *, as_json: bool) -> str:
+    if as_json:
+        return json.dumps({"obstacle": failure.obstacle, "path": failure.path})
+    return f"{failure.obstacle}: {failure.path}"
 
 
 def _rebuilt(tally: RebuildTally) -> str:

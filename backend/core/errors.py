@@ -1,4 +1,4 @@
-"""The errors that are Pegasus's own: nouns with fields, each with one plain sentence.
+"""Pegasus's own errors: nouns with fields, each with one plain sentence.
 
     PegasusError
     ├── SettingRefused          a setting is unknown or impossible
@@ -19,14 +19,19 @@ Domain errors of audio/, storage/ and reconcile/ live beside the code that raise
 
 
 class PegasusError(Exception):
-    """Something went wrong that a person can act on: `str(error)` is one plain sentence, without secrets."""
+    """An error that a person can act on: `str(error)` is one plain sentence, without secrets.
+
+    An error without fields sets `message`; one with fields passes its sentence on.
+    """
 
     exit_code = 1
+    message = ""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(self.message if message is None else message)
 
 
 class SettingRefused(PegasusError):
-    """A setting has an unknown name or an impossible value."""
-
     exit_code = 2
 
     def __init__(self, setting: str, reason: str) -> None:
@@ -39,15 +44,13 @@ class DatabaseProblem(PegasusError):
 
 
 class DatabaseUnreachable(DatabaseProblem):
-    """Nothing answers where the database should be."""
-
     def __init__(self, where: str, reason: str) -> None:
         super().__init__(f"The database at {where} can't be reached: {reason}.")
         self.where = where
 
 
 class DatabaseBusy(DatabaseProblem):
-    """The database has too much to do for what was asked of it: another time it will do it."""
+    """The same request can succeed later."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The database is busy: {reason}.")
@@ -55,15 +58,13 @@ class DatabaseBusy(DatabaseProblem):
 
 
 class DatabaseFull(DatabaseProblem):
-    """The database's disk has no room left."""
-
     def __init__(self, where: str) -> None:
         super().__init__(f"The database at {where} has no room left on its disk.")
         self.where = where
 
 
 class DatabaseReadOnly(DatabaseProblem):
-    """The database takes no changes: it is a standby, as after a failover, or somebody has closed it to them."""
+    """As after a failover, or where an administrator has made it read-only."""
 
     def __init__(self, where: str) -> None:
         super().__init__(f"The database at {where} takes no changes: it is read-only, or a standby.")
@@ -71,8 +72,6 @@ class DatabaseReadOnly(DatabaseProblem):
 
 
 class DatabaseBroken(DatabaseProblem):
-    """The database can't read or write its own files."""
-
     def __init__(self, where: str, reason: str) -> None:
         super().__init__(f"The database at {where} can't use its files: {reason}.")
         self.where = where
@@ -80,16 +79,12 @@ class DatabaseBroken(DatabaseProblem):
 
 
 class DatabaseMissing(DatabaseProblem):
-    """The server answers, but has no database of that name."""
-
     def __init__(self, name: str, where: str) -> None:
         super().__init__(f"The server at {where} has no database named {name}: CREATE DATABASE {quoted(name)};")
         self.name = name
 
 
 class PoolerUnnamed(DatabaseProblem):
-    """A transaction pooler answers where PostgreSQL itself was expected."""
-
     def __init__(self, where: str) -> None:
         super().__init__(
             f"A pooler in transaction mode answers at {where}: set MIGRATION_DATABASE_URL to PostgreSQL's own address."
@@ -98,18 +93,16 @@ class PoolerUnnamed(DatabaseProblem):
 
 
 class PasswordRefused(DatabaseProblem):
-    """The server refuses the user's password, or the user."""
-
     def __init__(self, user: str, where: str) -> None:
         super().__init__(f"The database at {where} refuses the user {user} or its password: see DATABASE_URL.")
         self.user = user
 
 
 class PrivilegeMissing(DatabaseProblem):
-    """The database user may not do what is needed; `remedy` is the SQL that an administrator can run."""
+    """`remedy` is the SQL that an administrator can run."""
 
-    def __init__(self, user: str, what: str, remedy: str) -> None:
-        super().__init__(f"The database user {user} may not {what}. An administrator can run: {remedy}")
+    def __init__(self, user: str, action: str, remedy: str) -> None:
+        super().__init__(f"The database user {user} may not {action}. An administrator can run: {remedy}")
         self.user = user
         self.remedy = remedy
 

@@ -1,4 +1,4 @@
-"""One process of this machine at a time, by a lock that the kernel releases however its holder ends."""
+"""A lock among the processes of this machine, which the kernel releases however its holder ends."""
 
 import asyncio
 import fcntl
@@ -7,27 +7,27 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-_LOOK_SECONDS = 2
+_POLL_SECONDS = 2
 
 
 @asynccontextmanager
 async def file_lock(lock: Path, *, until: asyncio.Event) -> AsyncIterator[None]:
-    """Waits until no other process holds the lock, and keeps it inside of the block. Raises OSError.
+    """Waits for the lock and holds it inside of the block. Raises OSError.
 
-    Once `until` is set it waits no longer.
+    Once `until` is set it waits no longer, and the block runs without the lock.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        while not until.is_set() and not _taken(descriptor):
+        while not until.is_set() and not _acquire(descriptor):
             with suppress(TimeoutError):
-                await asyncio.wait_for(until.wait(), _LOOK_SECONDS)
+                await asyncio.wait_for(until.wait(), _POLL_SECONDS)
         yield
     finally:
         os.close(descriptor)
 
 
-def _taken(descriptor: int) -> bool:
+def _acquire(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

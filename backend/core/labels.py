@@ -1,4 +1,4 @@
-"""A text that a client gives and that is kept: how long it may be, and what may stand in it."""
+"""Normalizes and validates short texts from clients, such as tags and categories."""
 
 import unicodedata
 
@@ -10,7 +10,7 @@ _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of surroga
 
 
 class LabelRefused(PegasusError):
-    """A text that can't be kept as it was given; `field` says which."""
+    """`field` is the name of the text's field."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"The {field.replace('_', ' ')} {reason}.")
@@ -18,8 +18,6 @@ class LabelRefused(PegasusError):
 
 
 class LabelTooLong(LabelRefused):
-    """A text is longer than its limit, in `unit` (characters or bytes)."""
-
     def __init__(self, field: str, *, limit: int, received: int, unit: str = "characters") -> None:
         super().__init__(field, f"has {received} {unit}, and at most {limit} are kept")
         self.limit = limit
@@ -27,26 +25,24 @@ class LabelTooLong(LabelRefused):
 
 
 class LabelUnprintable(LabelRefused):
-    """A text holds a control character."""
-
     def __init__(self, field: str) -> None:
         super().__init__(field, "holds a control character")
 
 
 def label(field: str, text: str | None, *, limit: int = LABEL_CHARACTERS) -> str | None:
-    """A text as it is kept: in Unicode's NFC, without blanks around it; None when nothing is left.
+    """The text in Unicode's NFC, without blanks around it; None when it is empty then.
 
     Raises LabelTooLong or LabelUnprintable.
     """
-    kept = unicodedata.normalize("NFC", text or "").strip(" ")
-    if len(kept) > limit:
-        raise LabelTooLong(field, limit=limit, received=len(kept))
-    check_printable(field, kept)
-    return kept or None
+    normalized = unicodedata.normalize("NFC", text or "").strip(" ")
+    if len(normalized) > limit:
+        raise LabelTooLong(field, limit=limit, received=len(normalized))
+    check_printable(field, normalized)
+    return normalized or None
 
 
 def user_label(text: str | None) -> str | None:
-    """A user's id as it is kept. Raises as `label` does."""
+    """A user's id, normalized. Raises as `label` does."""
     return label("user_id", text, limit=USER_ID_CHARACTERS)
 
 

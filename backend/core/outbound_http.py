@@ -1,7 +1,7 @@
-"""Requests from here to addresses that were configured: where a name really leads is checked when it is connected to.
+"""Outbound requests to configured addresses, whose IP address is checked when connecting.
 
-A name may lead elsewhere each time it is looked up, so the address that was checked is the one that is connected to.
-No redirect is followed, no proxy of the environment used, and of an answer only the status is read.
+A name may resolve to another address each time, so exactly the address that was checked is connected to. No redirect is
+followed, no proxy of the environment used, and only a response's status is read.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from core.errors import PegasusError
 
 ANSWER_SECONDS = 15
 _TRANSLATED = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
-# What IANA's registries of special-purpose addresses say isn't for everybody; Python's own list differs by version.
+# IANA's registries of special-purpose addresses; Python's own list differs by version.
 _SPECIAL = [
     IPv4Network(block)
     for block in (
@@ -48,7 +48,7 @@ _SPECIAL_UNICAST = [
 
 
 class NotReached(PegasusError):
-    """A request got no answer; `reason` is a clause without the address."""
+    """`reason` is a clause without the address."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The request got no answer: {reason}.")
@@ -56,14 +56,12 @@ class NotReached(PegasusError):
 
 
 class AddressRefused(NotReached):
-    """A name leads to a machine that isn't on the public internet."""
-
     def __init__(self) -> None:
         super().__init__("the name leads to no public address")
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet, and no way round to one that isn't."""
+    """Whether an IP address is public, and embeds no IPv4 address that isn't."""
     parsed = ip_address(address)
     if isinstance(parsed, IPv4Address):
         return not any(parsed in block for block in _SPECIAL)
@@ -77,28 +75,27 @@ class OutboundHttp:
     """Sends requests; to addresses that aren't public only where `allow_private` is set."""
 
     def __init__(self, *, allow_private: bool) -> None:
-        self._pool = httpcore.AsyncConnectionPool(network_backend=_Checked(allow_private=allow_private))
+        self._pool = httpcore.AsyncConnectionPool(network_backend=_PublicBackend(allow_private=allow_private))
 
     async def post(self, url: str, content: bytes, *, headers: Mapping[str, str]) -> int:
-        """The status that the answer has. Raises NotReached."""
-        sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+        """The response's status. Raises NotReached."""
+        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
         try:
             async with (
                 asyncio.timeout(ANSWER_SECONDS),
-                self._pool.stream("POST", url, headers=sent, content=content) as answer,
+                self._pool.stream("POST", url, headers=encoded, content=content) as response,
             ):
-                return answer.status
+                return response.status
         except (TimeoutError, httpcore.TimeoutException):
             raise NotReached(f"none came within {ANSWER_SECONDS} seconds") from None
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise NotReached(type(error).__name__) from None
 
     async def close(self) -> None:
-        """Closes what is open."""
         await self._pool.aclose()
 
 
-class _Checked(httpcore.AsyncNetworkBackend):
+class _PublicBackend(httpcore.AsyncNetworkBackend):
     def __init__(self, *, allow_private: bool) -> None:
         self._inner = httpcore.AnyIOBackend()
         self._allow_private = allow_private
@@ -111,7 +108,7 @@ class _Checked(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connects to the first address of a host that may be connected to, and that answers."""
+        """Connects to the first allowed address of a host that answers."""
         problem: Exception = AddressRefused()
         for address in await _addresses(host, port):
             if self._allow_private or is_public(address):
@@ -122,13 +119,12 @@ class _Checked(httpcore.AsyncNetworkBackend):
         raise problem
 
     async def sleep(self, seconds: float) -> None:
-        """Sleeps."""
         await asyncio.sleep(seconds)
 
 
 async def _addresses(host: str, port: int) -> Iterable[str]:
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        results = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise httpcore.ConnectError(str(error)) from None
-    return dict.fromkeys(str(item[4][0]) for item in found)
+    return dict.fromkeys(str(item[4][0]) for item in results)

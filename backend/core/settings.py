@@ -1,8 +1,8 @@
-"""Settings: what can be chosen from outside: from the environment, from `.env` in the project's root, or from secrets.
+"""The settings: from the environment, from `.env` in the project's root, or from files with secrets.
 
-A secret is a file that bears a setting's name in small letters, in /run/secrets or in the folder that the environment
-names in SECRETS_PATH. The environment wins over `.env`, and that over secrets. Relative paths count from the root,
-whatever the working directory.
+A secret is a file named like a setting, in small letters, in /run/secrets or in the folder SECRETS_PATH of the
+environment. The environment wins over `.env`, and that over secrets. Relative paths count from the root, whatever the
+working directory.
 """
 
 import difflib
@@ -31,7 +31,7 @@ def _from_root(path: Path) -> Path:
 
 
 def _service_address(text: str) -> str:
-    """An address under which a service is called. A password in it would end up in other people's logs."""
+    """A service's base URL. A password in it would end up in other people's logs."""
     parts = urlsplit(text)
     if (
         not re.fullmatch(r"https?://([^/?#]*@)?(\[[0-9a-fA-F:.]+\]|[^:/?#@\[\]\s]+)(:[0-9]{1,5})?([/?#].*)?", text)
@@ -43,28 +43,28 @@ def _service_address(text: str) -> str:
     return text.rstrip("/")
 
 
-def _written_as(form: str, *, otherwise: str) -> AfterValidator:
-    """Takes a text of that form alone; `otherwise` is said of another one."""
+def _matches(pattern: str, *, message: str) -> AfterValidator:
+    """Refuses a text that doesn't match, with `message`."""
 
     def check(text: str) -> str:
-        if not re.fullmatch(form, text):
-            raise ValueError(otherwise)
+        if not re.fullmatch(pattern, text):
+            raise ValueError(message)
         return text
 
     return AfterValidator(check)
 
 
 STORAGE = r"local|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?"
-Place = Annotated[str, _written_as(STORAGE, otherwise="it is neither local nor s3://bucket/prefix")]
+StorageAddress = Annotated[str, _matches(STORAGE, message="it is neither local nor s3://bucket/prefix")]
 Language = Annotated[
-    str, _written_as(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", otherwise="it is no language as BCP 47 writes them: en, pt-BR")
+    str, _matches(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", message="it is no language as BCP 47 writes them: en, pt-BR")
 ]
 HOST_NAME = r"[A-Za-z0-9._-]{1,255}|\[?[0-9A-Fa-f]*:[0-9A-Fa-f.:]*:[0-9A-Fa-f.:]*\]?"
 HostNames = Annotated[
     str,
-    _written_as(
+    _matches(
         rf"\s*({HOST_NAME})(\s*,\s*({HOST_NAME}))*\s*",
-        otherwise="it holds more than names and addresses of hosts, without ports, separated by commas",
+        message="it holds more than names and addresses of hosts, without ports, separated by commas",
     ),
 ]
 RootedPath = Annotated[Path, AfterValidator(_from_root)]
@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     migrations: Literal["heal", "verify", "off"] = "heal"
     heal_row_limit: int = Field(default=100_000, ge=0)
     allow_ahead: bool = False
-    storage: Place = "local"
+    storage: StorageAddress = "local"
     audio_storage_path: RootedPath | None = None
     aws_endpoint_url: ServiceAddress | None = None
     aws_region: str = "us-east-1"
@@ -134,7 +134,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _leave_others_alone(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _drop_foreign_names(cls, values: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in values.items() if not name.lower().startswith(OTHERS_PREFIXES)}
 
     @cached_property
@@ -144,27 +144,25 @@ class Settings(BaseSettings):
 
     @property
     def max_file_size_bytes(self) -> int:
-        """The largest recording taken in, in bytes."""
         return self.max_file_size_mb * 1024 * 1024
 
     @property
     def user_quota_bytes(self) -> int:
-        """The most that one user's recordings may have together, in bytes; 0 sets no limit."""
+        """The limit for all recordings of one user, in bytes; 0 sets none."""
         return self.user_quota_mb * 1024 * 1024
 
     @property
     def allowed_host_names(self) -> list[str]:
-        """The names and addresses in ALLOWED_HOSTS."""
         return [name.strip().strip("[]") for name in (self.allowed_hosts or "").split(",") if name]
 
     @property
-    def decides_who_may(self) -> bool:
-        """Whether it is said who may use the server, where others than this machine reach it."""
+    def auth_is_configured(self) -> bool:
+        """Whether a setting says who may use a server that other machines can reach."""
         return self.auth is not None or self.auth_tokens is not None or self.auth_tokens_file is not None
 
     @property
     def on_loopback(self) -> bool:
-        """Whether the server listens where only this machine can reach it."""
+        """Whether only this machine can reach the server."""
         try:
             return ip_address(self.host).is_loopback
         except ValueError:
@@ -174,7 +172,7 @@ class Settings(BaseSettings):
 def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
     """The settings from the environment, `env_file` and secrets; `overrides` win over all.
 
-    The file is `.env` in the root, or the one that the environment names in ENV_FILE.
+    `env_file` defaults to ENV_FILE of the environment, else to `.env` in the root.
 
     Raises:
         SettingRefused: a name is unknown, a value is impossible, or the file can't be read.
@@ -186,7 +184,7 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
         settings = Settings(**sources, **overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         raise _refusal(error) from None
-    if not settings.on_loopback and not settings.decides_who_may:
+    if not settings.on_loopback and not settings.auth_is_configured:
         raise SettingRefused(
             "HOST",
             f"is {settings.host}, where other machines reach it without a token: set AUTH=tokens to ask for one,"
@@ -201,7 +199,7 @@ def _secrets() -> Path | None:
 
 
 def _check_readable(env_file: Path) -> None:
-    """python-dotenv only warns about a line that it can't parse; a setting lost so must stop the start."""
+    """python-dotenv only warns about a line that it can't parse; a setting lost that way must stop the start."""
     try:
         text = env_file.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -223,6 +221,6 @@ def _refusal(error: ValidationError) -> SettingRefused:
         sentence = first["msg"].removeprefix("Value error, ")
         reason = sentence[0].lower() + sentence[1:]
         return SettingRefused(name, f"has an impossible value: {reason}")
-    known = [field.upper() for field in Settings.model_fields]
-    close = difflib.get_close_matches(name, known, n=1)
+    names = [field.upper() for field in Settings.model_fields]
+    close = difflib.get_close_matches(name, names, n=1)
     return SettingRefused(name, "is unknown" + (f"; did you mean {close[0]}?" if close else ""))

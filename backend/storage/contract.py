@@ -1,7 +1,7 @@
-"""What every place for bytes can do, and what only some can.
+"""The protocols that a storage driver implements, and the errors that it raises.
 
-`Storage` is the essential handful; each further power is a one-method protocol beside it, so that a feature can ask
-whether a driver has it. A name is a relative path with `/`, as the table keeps it in `file_path`.
+Every driver is a `Storage`; each optional ability is a protocol of one method, for which a feature checks with
+`isinstance`. A name is a relative path with `/`, as stored in the column `file_path`.
 """
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -15,146 +15,135 @@ Piece = bytes | bytearray | memoryview
 
 
 class StorageError(PegasusError):
-    """The place for bytes could not do what was asked of it."""
+    """A storage operation failed."""
 
 
 class BytesMissing(StorageError):
-    """There are no bytes under that name, or none that may be given out."""
+    """Also raised for names that are never served, such as those of staged files."""
 
-    def __init__(self) -> None:
-        super().__init__("The bytes of this recording are not in storage.")
+    message = "The bytes of this recording are not in storage."
 
 
 class NameTaken(StorageError):
-    """Bytes already lie under that name; they are never overwritten."""
+    """Existing bytes are never overwritten."""
 
-    def __init__(self) -> None:
-        super().__init__("Storage already holds something under that name.")
+    message = "Storage already holds something under that name."
 
 
 class NameRefused(StorageError):
-    """The name is not one under which this driver would ever store anything."""
-
-    def __init__(self) -> None:
-        super().__init__("Storage keeps nothing under such a name.")
+    message = "Storage keeps nothing under such a name."
 
 
 class InUse(StorageError):
-    """Somebody else has the bytes under that key."""
+    """Another request or process holds the key."""
 
-    def __init__(self) -> None:
-        super().__init__("These bytes are in use.")
+    message = "These bytes are in use."
 
 
 class StorageFull(StorageError):
-    """There is no room left for the bytes."""
-
-    def __init__(self) -> None:
-        super().__init__("Storage is full.")
+    message = "Storage is full."
 
 
 class StorageUnavailable(StorageError):
-    """The place for bytes doesn't answer, or doesn't let us in."""
-
     def __init__(self, reason: str) -> None:
         super().__init__(f"Storage can't be used: {reason}.")
         self.reason = reason
 
 
 class Staged(Protocol):
-    """Bytes on their way into storage, which have no name yet.
+    """Bytes that are being written and have no name yet.
 
-    Its methods block, so that many bytes can pass in one thread without a word to the event loop; none may run at the
-    same time as another. Each raises a StorageError when it can't do what it says.
+    Its methods block, so that one thread can write many pieces without the event loop; no two may run at the same
+    time. Each raises StorageError on failure.
     """
 
     def write(self, piece: Piece) -> None:
-        """Appends the piece. The first one is what makes something that has to be discarded."""
+        """Appends the piece. From the first one on, there is something to discard."""
         ...
 
     def publish(self, name: str, *, beside: Mapping[str, bytes]) -> None:
         """Gives the bytes their name, with small objects `beside` them; when this returns, all survive a power cut.
 
-        Raises NameTaken rather than overwrite. What is raised, `discard` then leaves nothing behind.
+        Raises NameTaken rather than overwrite. After any error, `discard` leaves nothing behind.
         """
         ...
 
     def discard(self) -> None:
-        """Removes what there is of them, at any moment; behind a `publish` that went well, those published too."""
+        """Removes the bytes, at any moment; after a successful `publish`, the published objects too."""
         ...
 
 
 class Storage(Protocol):
-    """Where bytes live. Every method raises a StorageError when it can't do what it says."""
+    """A storage driver. Every method raises StorageError on failure."""
 
     def stage(self) -> Staged:
-        """A place for the bytes of something new. It costs nothing until something is written."""
+        """New bytes to write. Nothing is created until the first piece is written."""
         ...
 
     async def replace(self, name: str, content: bytes) -> None:
-        """Stores a small object whole and durably, in place of what may lie there; readers see the old or the new."""
+        """Stores a small object durably, over an existing one; readers see either the old or the new one."""
         ...
 
     def read(self, name: str, *, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes]:
-        """The bytes from `start` up to but without `stop` (None: the end), in pieces of at most PIECE_BYTES."""
+        """The bytes from `start` to `stop`, exclusive (None: the end), in pieces of at most PIECE_BYTES."""
         ...
 
     async def size(self, name: str) -> int:
-        """How many bytes lie under the name. Raises BytesMissing."""
+        """The size in bytes. Raises BytesMissing."""
         ...
 
     async def delete(self, name: str) -> None:
-        """Removes what lies under the name; removing what isn't there is no error."""
+        """Removes the object; a missing one is no error."""
         ...
 
     async def check(self) -> None:
-        """Returns when storage answers and can be written to. Raises StorageUnavailable."""
+        """Checks that storage answers and can be written to. Raises StorageUnavailable."""
         ...
 
 
 @runtime_checkable
-class KnowsItsRoom(Protocol):
-    """A driver whose bytes fill a disk that can be full."""
+class ChecksFreeSpace(Protocol):
+    """A driver that writes to a disk, which can be full."""
 
-    async def check_room(self, adding_bytes: int) -> None:
-        """Returns when there is room for that many more bytes, with a reserve. Raises StorageFull."""
+    async def check_free_space(self, adding_bytes: int) -> None:
+        """Checks that so many more bytes fit, with a reserve. Raises StorageFull."""
         ...
 
 
 @runtime_checkable
 class OpensLocally(Protocol):
-    """A driver whose bytes lie in files of this machine."""
+    """A driver whose bytes are files of this machine."""
 
     async def open_locally(self, name: str) -> FileIO:
-        """The file that holds the bytes, open for reading, for the caller to close. Raises BytesMissing."""
+        """The file with the bytes, open for reading; the caller closes it. Raises BytesMissing."""
         ...
 
 
 @runtime_checkable
 class SignsDownloads(Protocol):
-    """A driver whose bytes others can fetch by a link that is good for a while."""
+    """A driver whose bytes can be downloaded by a signed link that expires."""
 
     def link(self, name: str, *, content_type: str, content_disposition: str) -> str:
-        """A link to the bytes under the name, which are sent with these two headers. Raises BytesMissing.
+        """A link to the bytes, which are sent with these two headers. Raises BytesMissing for a name never served.
 
-        Whoever has it needs nothing else. Nobody looks whether anything lies there.
+        The link needs no further credentials. Whether the object exists is not checked.
         """
         ...
 
 
 class Resumable(Staged, Protocol):
-    """Bytes on their way in that stay under a key, from one request and one process to the next.
+    """Bytes of an unfinished upload, stored under a key from one request and one process to the next.
 
-    Whoever has this has the key alone, until `release` or the end of the process, however that comes.
+    This holds the key exclusively, until `release` or the end of the process, even when it is killed.
     """
 
     @property
     def size_bytes(self) -> int:
-        """How many bytes there are."""
+        """The number of bytes written so far."""
         ...
 
-    def is_wanted(self) -> bool:
-        """Whether somebody else has asked for the key meanwhile. May run at the same time as any other method."""
+    def release_requested(self) -> bool:
+        """Whether somebody else wants the key. May run at the same time as any other method."""
         ...
 
     def pieces(self, *, start: int = 0) -> Iterator[bytes]:
@@ -162,7 +151,7 @@ class Resumable(Staged, Protocol):
         ...
 
     def truncate(self, size_bytes: int) -> None:
-        """Takes back what lies behind the first `size_bytes`."""
+        """Drops everything after the first `size_bytes`."""
         ...
 
     def make_durable(self) -> None:
@@ -172,34 +161,33 @@ class Resumable(Staged, Protocol):
     def publish(self, name: str, *, beside: Mapping[str, bytes]) -> None:
         """As `Staged.publish`, but the bytes stay under their key as well, and nothing may be appended any more.
 
-        What lies under one of the names is replaced: such names belong to the key, so it is from an earlier try.
+        Existing objects of these names are replaced: the names belong to the key, so they are from an earlier try.
         """
         ...
 
     def retract(self) -> None:
-        """Removes what `publish` has put into place; the bytes stay under their key."""
+        """Removes what `publish` created; the bytes stay under their key."""
         ...
 
     def forget(self) -> None:
-        """Removes the bytes under their key; what was published stays."""
+        """Removes the bytes under the key; published objects stay."""
         ...
 
     def release(self) -> None:
-        """Lets others have the key; nothing can be done with this any more. What wasn't removed stays.
+        """Frees the key; this object can't be used any more. Bytes that weren't removed stay.
 
-        Raises StorageError where what was written last couldn't be kept; the key is free all the same.
+        Raises StorageError where the bytes written last couldn't be stored; the key is free all the same.
         """
         ...
 
 
 @runtime_checkable
 class ResumesUploads(Protocol):
-    """A driver that keeps unfinished bytes under a key."""
+    """A driver that stores unfinished bytes under a key."""
 
-    def resume(self, key: str, *, insistent: bool = True) -> Resumable:
+    def resume(self, key: str, *, request_release: bool = True) -> Resumable:
         """The bytes under the key, none where it is new. Blocks, but never for long.
 
-        Raises InUse when somebody else has them, who then learns by `is_wanted` that they are asked for, unless
-        that isn't `insistent`.
+        Raises InUse when somebody else holds the key; with `request_release` its `release_requested` is then true.
         """
         ...

@@ -1,6 +1,6 @@
-"""One storage's bytes into another: everything finished, each compared by its digest, whatever was interrupted before.
+"""Copies all finished objects of one storage into another, and compares each by its digest.
 
-The one it comes from is only read. What the other holds already is not sent again, but compared like all else.
+The source is only read. What the target already holds is compared and not sent again, so a copy can be repeated.
 """
 
 from collections.abc import AsyncGenerator, Callable
@@ -13,28 +13,23 @@ from storage.hashing import sha256_of
 from storage.threads import in_thread
 from storage.upkeep import Upkeep
 
-REPLACED = ".json"  # what a recording's changes are written into: a later copy brings the newer one
+REPLACED = ".json"  # manifests change with their recording: a later copy replaces them by the newer one
 
 
 class OtherIdentity(StorageError):
-    """The storage that is copied into belongs to another database."""
-
-    def __init__(self) -> None:
-        super().__init__("The storage to copy into belongs to another database: nothing was copied.")
+    message = "The storage to copy into belongs to another database: nothing was copied."
 
 
 @dataclass(frozen=True)
-class Failed:
-    """Bytes that aren't the same on both sides, and why."""
+class CopyFailure:
+    """An object that isn't the same on both sides, and why."""
 
     name: str
     reason: str
 
 
 @dataclass(kw_only=True)
-class Tally:
-    """What was copied, and what had been before."""
-
+class CopyCounts:
     copied: int = 0
     there_already: int = 0
     size_bytes: int = 0
@@ -42,62 +37,62 @@ class Tally:
 
 
 @dataclass(kw_only=True)
-class Copying:
-    """From one storage into another. `progress` is called with the number of bytes that were read there."""
+class StorageCopier:
+    """Copies `source` to `target`. `progress` is called with the number of bytes of each piece read from `source`."""
 
     source: Storage
     source_upkeep: Upkeep
     target: Storage
     target_upkeep: Upkeep
     progress: Callable[[int], object]
-    tally: Tally = field(default_factory=Tally)
+    counts: CopyCounts = field(default_factory=CopyCounts)
 
-    async def run(self) -> AsyncGenerator[Failed]:
-        """Copies everything, and tells what isn't the same on both sides then. Raises StorageError.
+    async def run(self) -> AsyncGenerator[CopyFailure]:
+        """Copies everything, and yields what then isn't the same on both sides. Raises StorageError.
 
-        When all is, the other one bears the id of the first, and the same database takes it for its own.
+        Without failures the target gets the source's id, so that the same database accepts it.
         """
-        identity, other = await self.source_upkeep.identity(), await self.target_upkeep.identity()
-        if other not in {None, identity}:
+        identity, target_identity = await self.source_upkeep.identity(), await self.target_upkeep.identity()
+        if target_identity not in {None, identity}:
             raise OtherIdentity
         async with aclosing(self.source_upkeep.walk()) as batches:
             async for batch in batches:
-                for found in batch:
-                    reason = await self._copied(found.name)
+                for stored in batch:
+                    reason = await self._copy(stored.name)
                     if reason is not None:
-                        self.tally.failed += 1
-                        yield Failed(found.name, reason)
-        if identity is not None and not self.tally.failed:
+                        self.counts.failed += 1
+                        yield CopyFailure(stored.name, reason)
+        if identity is not None and not self.counts.failed:
             await self.target_upkeep.identify(identity)
 
-    async def _copied(self, name: str) -> str | None:
-        """Why it isn't the same on both sides; None where it is."""
+    async def _copy(self, name: str) -> str | None:
+        """The reason why the object isn't the same on both sides; None where it is."""
         try:
-            there = await _sha256(self.target, name)
-            if there is not None:
-                here = await _sha256(self.source, name, progress=self.progress)
-                if here == there:
-                    self.tally.there_already += 1
-                if here in {None, there}:
+            target_digest = await _sha256(self.target, name)
+            if target_digest is not None:
+                source_digest = await _sha256(self.source, name, progress=self.progress)
+                if source_digest == target_digest:
+                    self.counts.there_already += 1
+                if source_digest in {None, target_digest}:
                     return None  # without a digest it was deleted meanwhile
                 if not name.endswith(REPLACED):
                     return "other bytes lie there"
-            sent = await self._send(name, replacing=there is not None)
-            if sent is None:
+            sent_digest = await self._send(name, replacing=target_digest is not None)
+            if sent_digest is None:
                 return None  # it was deleted meanwhile
-            if await _sha256(self.target, name) != sent:
+            if await _sha256(self.target, name) != sent_digest:
                 return "it came out otherwise"
         except (NameTaken, NameRefused) as error:
             return str(error)
-        self.tally.copied += 1
+        self.counts.copied += 1
         return None
 
     async def _send(self, name: str, *, replacing: bool) -> str | None:
-        """The digest of what was sent; None where there is nothing any more."""
+        """The digest of the bytes sent; None where the source has none any more."""
         staged = self.target.stage()
         try:
-            sent = await _sha256(self.source, name, progress=self._sent, sink=staged.write)
-            if sent is None:
+            digest = await _sha256(self.source, name, progress=self._count_bytes, sink=staged.write)
+            if digest is None:
                 await in_thread(staged.discard)
                 return None
             if replacing:
@@ -106,11 +101,11 @@ class Copying:
         except BaseException:
             await in_thread(staged.discard)
             raise
-        return sent
+        return digest
 
-    def _sent(self, sent_bytes: int) -> None:
-        self.tally.size_bytes += sent_bytes
-        self.progress(sent_bytes)
+    def _count_bytes(self, size_bytes: int) -> None:
+        self.counts.size_bytes += size_bytes
+        self.progress(size_bytes)
 
 
 async def _sha256(
@@ -120,7 +115,7 @@ async def _sha256(
     progress: Callable[[int], object] = lambda _size_bytes: None,
     sink: Callable[[bytes], object] | None = None,
 ) -> str | None:
-    """See `sha256_of`; None where nothing lies under the name."""
+    """See `sha256_of`; None where the object is missing."""
     try:
         return await sha256_of(storage.read(name), progress=progress, sink=sink)
     except BytesMissing:

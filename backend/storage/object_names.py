@@ -1,4 +1,4 @@
-"""Under which names storage keeps something, and under which keys: the same for every driver."""
+"""The names and keys that storage accepts, the same for every driver."""
 
 import re
 
@@ -13,19 +13,19 @@ _PLAIN = re.compile(r"(?:[^./\0][^/\0]*/)*[^./\0][^/\0]*")
 
 
 def checked_name(name: str) -> str:
-    """The name, under which something may be stored. Raises NameRefused."""
+    """The name, if something may be stored under it. Raises NameRefused."""
     if not _NAME.fullmatch(name):
         raise NameRefused
     return name
 
 
 def checked_key(key: str) -> str:
-    """The key, under which unfinished bytes may be kept. Raises NameRefused."""
+    """The key, if unfinished bytes may be stored under it. Raises NameRefused."""
     if not _KEY.fullmatch(key):
         raise NameRefused
     return key
 
 
 def is_plain(name: str) -> bool:
-    """Whether a name is relative and has no part that could lead elsewhere, or to what is hidden."""
+    """Whether a name is relative, without a part that leads elsewhere or to a hidden file."""
     return _PLAIN.fullmatch(name) is not None

@@ -1,6 +1,6 @@
-"""Blocking work with bytes, off the event loop, in threads of its own.
+"""A thread pool for blocking work with bytes.
 
-Threads mostly wait here, for a disk or for a client, so there are more of them than processors.
+Its threads mostly wait for a disk or for a client, so there are more of them than processors.
 """
 
 import asyncio
@@ -19,21 +19,21 @@ def _threads() -> ThreadPoolExecutor:
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Runs `work` in a thread and waits for its end, even when cancelled, before the cancellation goes on.
+    """Runs `work` in a thread; when cancelled, it waits for the thread's end before the cancellation goes on.
 
-    A thread can't be interrupted: whoever cleans up after a cancelled write must not do so while the write still
-    holds the file, or the descriptor's number could by then belong to another file.
+    A thread can't be interrupted: cleaning up after a cancelled write must not start while the write still uses the
+    file, or the descriptor's number could by then belong to another file.
     """
     future = asyncio.get_running_loop().run_in_executor(_threads(), work)
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
-        await _ended(future)
+        await _wait_until_done(future)
         raise
 
 
-async def _ended(future: asyncio.Future[T]) -> None:
-    """Waits on, however often it is cancelled meanwhile."""
+async def _wait_until_done(future: asyncio.Future[T]) -> None:
+    """Waits to the end, even when it is cancelled again."""
     while not future.done():
         try:
             await asyncio.wait([future])

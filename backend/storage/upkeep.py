@@ -1,6 +1,6 @@
-"""What a driver of storage can do for whoever compares it with the table: tell what it holds, and put things aside.
+"""The protocol for comparing storage with the database: list all objects, and quarantine those without a row.
 
-It never destroys finished bytes. What belongs to whom is for the caller to know.
+It never destroys finished bytes. Which object belongs to which row is the caller's business.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -12,15 +12,12 @@ from storage.contract import StorageError
 
 
 class IdentityUnreadable(StorageError):
-    """What storage holds as its own id is none."""
-
-    def __init__(self) -> None:
-        super().__init__("The file that holds the storage's id has something else in it.")
+    message = "The file that holds the storage's id has something else in it."
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Something that lies in storage, and for how long it has, by storage's own clock. A young one may be in use."""
+class StoredObject:
+    """A finished object. `age_seconds` counts by storage's own clock; a young object may be in use."""
 
     name: str
     age_seconds: float
@@ -28,55 +25,53 @@ class Found:
 
 
 class Upkeep(Protocol):
-    """Every method raises a StorageError when it can't do what it says."""
+    """Every method raises StorageError on failure."""
 
     async def identity(self) -> UUID | None:
         """The storage's id; None while it has none. Raises IdentityUnreadable."""
         ...
 
     async def identify(self, identity: UUID) -> None:
-        """Gives the storage an id, durably, in place of the one it may have."""
+        """Sets the storage's id durably, over an existing one."""
         ...
 
-    def walk(self) -> AsyncGenerator[Sequence[Found]]:
-        """Everything finished, a batch at a time, in no order: nothing staged, nothing put aside, no hidden file."""
+    def walk(self) -> AsyncGenerator[Sequence[StoredObject]]:
+        """All finished objects in batches, in no order: nothing staged, nothing quarantined, no hidden file."""
         ...
 
     async def locate(self, names: Sequence[str]) -> Sequence[str | None]:
-        """For each name, which may be spelled in an old way, the one that `walk` tells; None where nothing lies."""
+        """For each name, which may be spelled in an old way, the name that `walk` yields; None where it is missing."""
         ...
 
-    async def put_aside(self, names: Sequence[str]) -> Sequence[str]:
-        """Moves what lies under these names, one after the other, to where nothing is given out or removed.
+    async def quarantine(self, names: Sequence[str]) -> Sequence[str]:
+        """Moves these objects, one after the other, to where nothing is served or removed.
 
-        Returns those that were moved: some may be gone by now.
+        Returns the names that were moved: some may be missing by now.
         """
         ...
 
-    async def put_back(self, names: Sequence[str]) -> Sequence[str]:
-        """Moves what was put aside back under its name, unless something else lies there. Returns what was moved."""
+    async def restore(self, names: Sequence[str]) -> Sequence[str]:
+        """Moves quarantined objects back, unless the name is taken. Returns the names that were moved."""
         ...
 
     async def expire_staged(self, *, older_than_seconds: float, dry_run: bool) -> int:
-        """Removes what was staged that long ago and nobody holds any more. Returns how many there were.
+        """Removes staged bytes of that age that no process holds. Returns their number.
 
-        Unfinished uploads that are kept under a key are not among them: they expire by the table.
+        Unfinished uploads under a key are not among them: they expire by the table.
         """
         ...
 
-    async def swept_ago(self) -> float | None:
-        """How many seconds ago `note_sweep` was called, by any process; None if never. Negative after a clock jump."""
+    async def sweep_age_seconds(self) -> float | None:
+        """The seconds since any process called `record_sweep`; None if never. Negative after a clock jump."""
         ...
 
-    async def note_sweep(self) -> None:
-        """Remembers that now everything has been compared."""
+    async def record_sweep(self) -> None:
+        """Records the time of a complete comparison."""
         ...
 
 
 @runtime_checkable
-class CanBeKeptUp(Protocol):
+class ProvidesUpkeep(Protocol):
     """A driver that can be compared with the table."""
 
-    def upkeep(self) -> Upkeep:
-        """The means for that."""
-        ...
+    def upkeep(self) -> Upkeep: ...

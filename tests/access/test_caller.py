@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from access.caller import NOBODY, Caller
+from access.caller import ANONYMOUS, Caller
 from access.upload_rate import TooManyUploads, UploadRate
 
 ADA = Caller(user_id="ada", token_id=UUID(int=1))
@@ -15,8 +15,8 @@ STATIC_ADMIN = Caller(admin=True)
 @pytest.mark.parametrize(
     ("caller", "named", "seen", "written"),
     [
-        (NOBODY, None, None, None),
-        (NOBODY, "ben", "ben", "ben"),
+        (ANONYMOUS, None, None, None),
+        (ANONYMOUS, "ben", "ben", "ben"),
         (ADA, None, "ada", "ada"),
         (ADA, "ada", "ada", "ada"),
         (ADA, "ben", "ada", "ada"),
@@ -28,19 +28,19 @@ STATIC_ADMIN = Caller(admin=True)
 )
 def test_whose(caller: Caller, named: str | None, seen: str | None, written: str | None) -> None:
     """A user's token means its user, whoever is named; an admin and nobody mean whom they name."""
-    assert caller.asking_for(named) == seen
-    assert caller.writing_for(named) == written
+    assert caller.owner_filter(named) == seen
+    assert caller.new_owner(named) == written
     assert caller.owner == ("ada" if caller is ADA else None)
 
 
 def test_counted_together() -> None:
     """A user's tokens count together; without a user each token or address counts alone, an IPv6 /64 as one."""
-    assert ADA.counted_as("10.0.0.1") == Caller(user_id="ada").counted_as("10.0.0.2")
-    assert NOBODY.counted_as("10.0.0.1") != NOBODY.counted_as("10.0.0.2")
-    assert NOBODY.counted_as("2001:db8::1") == NOBODY.counted_as("2001:db8::2")
-    assert NOBODY.counted_as("2001:db8::1") != NOBODY.counted_as("2001:db8:0:1::1")
-    assert NOBODY.counted_as("unix") == "address unix"
-    assert Caller(user_id="address x").counted_as("y") != NOBODY.counted_as("x")
+    assert ADA.rate_limit_key("10.0.0.1") == Caller(user_id="ada").rate_limit_key("10.0.0.2")
+    assert ANONYMOUS.rate_limit_key("10.0.0.1") != ANONYMOUS.rate_limit_key("10.0.0.2")
+    assert ANONYMOUS.rate_limit_key("2001:db8::1") == ANONYMOUS.rate_limit_key("2001:db8::2")
+    assert ANONYMOUS.rate_limit_key("2001:db8::1") != ANONYMOUS.rate_limit_key("2001:db8:0:1::1")
+    assert ANONYMOUS.rate_limit_key("unix") == "address unix"
+    assert Caller(user_id="address x").rate_limit_key("y") != ANONYMOUS.rate_limit_key("x")
 
 
 def test_too_many_uploads() -> None:

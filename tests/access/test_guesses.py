@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from access.caller import NOBODY, Caller
+from access.caller import ANONYMOUS, Caller
 from access.guess_limit import PER_MINUTE, REMEMBERED, FailedAttempts, TooManyGuesses
 
 ADA = Caller(user_id="ada")
@@ -19,7 +19,7 @@ async def find(secret: str) -> Caller | None:
 
 async def guess(guesses: FailedAttempts, count: int, *, address: str = HERE, prefix: str = "wrong") -> None:
     for number in range(count):
-        assert await guesses.look_up(f"{prefix} {number}", address=address, find=find) is None
+        assert await guesses.authenticate(f"{prefix} {number}", address=address, find=find) is None
 
 
 async def test_a_guess_too_many() -> None:
@@ -28,31 +28,31 @@ async def test_a_guess_too_many() -> None:
     await guess(guesses, PER_MINUTE)
     for secret in ("wrong at last", "ada's token"):
         with pytest.raises(TooManyGuesses) as refused:
-            await guesses.look_up(secret, address=HERE, find=find)
+            await guesses.authenticate(secret, address=HERE, find=find)
         assert refused.value.limit == PER_MINUTE
         assert 1 <= refused.value.retry_after_seconds <= 60
-    assert await guesses.look_up("ada's token", address=ELSEWHERE, find=find) is ADA
+    assert await guesses.authenticate("ada's token", address=ELSEWHERE, find=find) is ADA
 
 
 async def test_who_was_let_in_stays_in() -> None:
     """A token that was good is looked up however many wrong ones come from the same address, as behind a proxy."""
     guesses = FailedAttempts()
-    assert await guesses.look_up("ada's token", address=HERE, find=find) is ADA
+    assert await guesses.authenticate("ada's token", address=HERE, find=find) is ADA
     await guess(guesses, PER_MINUTE)
-    assert await guesses.look_up("ada's token", address=HERE, find=find) is ADA
+    assert await guesses.authenticate("ada's token", address=HERE, find=find) is ADA
 
 
 async def test_the_same_wrong_token_is_no_guess() -> None:
     """A client that goes on with a token that was revoked uses up nothing for the others of its address."""
     guesses = FailedAttempts()
-    await asyncio.gather(*(guesses.look_up("revoked", address=HERE, find=find) for _ in range(3 * PER_MINUTE)))
-    assert await guesses.look_up("ada's token", address=HERE, find=find) is ADA
+    await asyncio.gather(*(guesses.authenticate("revoked", address=HERE, find=find) for _ in range(3 * PER_MINUTE)))
+    assert await guesses.authenticate("ada's token", address=HERE, find=find) is ADA
 
 
 async def test_guesses_at_once_are_counted() -> None:
     """Guesses that come all at once aren't more than those that come one after the other."""
     guesses = FailedAttempts()
-    tried = [guesses.look_up(f"wrong {number}", address=HERE, find=find) for number in range(5 * PER_MINUTE)]
+    tried = [guesses.authenticate(f"wrong {number}", address=HERE, find=find) for number in range(5 * PER_MINUTE)]
     refused = [answer for answer in await asyncio.gather(*tried, return_exceptions=True) if answer is not None]
     assert len(refused) == 4 * PER_MINUTE
     assert all(isinstance(answer, TooManyGuesses) for answer in refused)
@@ -77,7 +77,7 @@ async def test_a_database_that_is_away_uses_up_no_guess() -> None:
     guesses = FailedAttempts()
     for number in range(2 * PER_MINUTE):
         with pytest.raises(ConnectionError):
-            await guesses.look_up(f"wrong {number}", address=HERE, find=away)
+            await guesses.authenticate(f"wrong {number}", address=HERE, find=away)
     await guess(guesses, 1)
 
 
@@ -85,6 +85,6 @@ async def test_what_is_remembered_has_an_end() -> None:
     """However many tokens are tried, from however many addresses, only the latest are remembered, as hashes."""
     guesses = FailedAttempts()
     for number in range(REMEMBERED + 10):
-        await guesses.look_up(f"ada {number}", address=HERE, find=find)
+        await guesses.authenticate(f"ada {number}", address=HERE, find=find)
     assert len(guesses._tried) == REMEMBERED
-    assert NOBODY.counted_as(HERE) not in guesses._locks
+    assert ANONYMOUS.rate_limit_key(HERE) not in guesses._locks

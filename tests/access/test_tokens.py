@@ -36,13 +36,13 @@ async def test_only_the_hash_is_kept(session: AsyncSession, run_sql: RunSql) -> 
 
 async def test_a_revoked_token_is_kept(session: AsyncSession) -> None:
     """Revoking keeps the token with the time of the first revoking, and it counts as having been there."""
-    assert not await tokens.any_ever(session)
+    assert not await tokens.any_exist(session)
     token, _ = await tokens.create(session, "ada")
     first = await tokens.revoke(session, token.id)
     assert isinstance(first.revoked_at, datetime)
     assert await tokens.revoke(session, token.id) == first
-    assert await tokens.every(session) == [first]
-    assert await tokens.any_ever(session)
+    assert await tokens.list_all(session) == [first]
+    assert await tokens.any_exist(session)
     with pytest.raises(TokenUnknown):
         await tokens.revoke(session, uuid4())
 
@@ -52,7 +52,7 @@ async def test_a_token_is_somebodys(session: AsyncSession, user: str) -> None:
     """A token's user is one that a recording could have."""
     with pytest.raises((TokenWithoutUser, LabelRefused)):
         await tokens.create(session, user)
-    assert await tokens.every(session) == []
+    assert await tokens.list_all(session) == []
 
 
 @pytest.fixture

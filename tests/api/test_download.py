@@ -5,7 +5,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from api.protocols.download import content_disposition
-from api.protocols.ranges import RangeNotSatisfiable, Span, asked_span, is_current
+from api.protocols.ranges import RangeNotSatisfiable, Span, is_current, requested_span
 from core.settings import Settings
 from tests.api.conftest import Look, Upload, problem
 from tests.audio.samples import recording
@@ -133,11 +133,11 @@ def test_a_file_is_saved_under_its_name(name: str, told: str) -> None:
 def test_an_empty_file_has_no_range() -> None:
     """No range of nothing can be sent."""
     with pytest.raises(RangeNotSatisfiable):
-        asked_span(Headers({"range": "bytes=0-"}), etag='"x"', size_bytes=0)
+        requested_span(Headers({"range": "bytes=0-"}), etag='"x"', size_bytes=0)
 
 
 def test_conditions_are_asked_apart() -> None:
     """Without a condition, all bytes are sent."""
     assert not is_current(Headers({}), etag='"x"')
-    assert asked_span(Headers({}), etag='"x"', size_bytes=5) is None
-    assert asked_span(Headers({"range": "bytes=1-2"}), etag='"x"', size_bytes=5) == Span(1, 3)
+    assert requested_span(Headers({}), etag='"x"', size_bytes=5) is None
+    assert requested_span(Headers({"range": "bytes=1-2"}), etag='"x"', size_bytes=5) == Span(1, 3)

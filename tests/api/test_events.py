@@ -220,7 +220,7 @@ async def test_a_revoked_token_hears_no_more(
     settings: Settings, run_sql: RunSql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stream ends when its token is revoked, before the next event."""
-    monkeypatch.setattr("api.protocols.event_stream.LETTING_IN_SECONDS", 0)
+    monkeypatch.setattr("api.protocols.event_stream.REAUTHENTICATION_SECONDS", 0)
     async with serving(settings, auth="tokens", auth_tokens=STATIC) as served:
         made = (
             "INSERT INTO pegasus_system.tokens (id, user_id, admin, secret_sha256) VALUES ($1, 'eve', true, sha256($2))"
@@ -255,7 +255,7 @@ async def test_what_isnt_kept_is_admitted(settings: Settings, run_sql: RunSql) -
 
 async def test_who_doesnt_read_is_let_go(settings: Settings, run_sql: RunSql, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that takes nothing is let go once the way to it is full, and nobody else waits for it."""
-    monkeypatch.setattr("api.protocols.event_stream.SENDING_SECONDS", 2)
+    monkeypatch.setattr("api.protocols.event_stream.SEND_TIMEOUT_SECONDS", 2)
     monkeypatch.setattr("api.protocols.event_stream.HEARTBEAT_SECONDS", 0.2)
     async with serving(settings) as served:
         address, streams = httpx.URL(served.url), served.server.lifespan.state["services"].streams

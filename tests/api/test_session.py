@@ -44,7 +44,7 @@ async def test_the_cookie_is_out_of_the_reach_of_scripts_and_sites(serve: Serve)
         assert {"httponly", "samesite=strict", "path=/"} <= set(attributes)
         assert "secure" not in attributes
         client.cookies.clear()
-        secured = await sign_in(client, TraceContext="https://127.0.0.1:8000")
+        secured = await sign_in(client, Origin="https://127.0.0.1:8000")
         assert "secure" in secured.headers["set-cookie"].lower().split("; ")
         assert SECRET not in secured.headers["set-cookie"]
 

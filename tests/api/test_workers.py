@@ -15,7 +15,7 @@ from audio.processing.decoding import DecoderUnavailable
 from audio.processing.examination_step import VARIANT_TRIES
 from audio.processing.queue_session import KILLED
 from audio.transcription.contract import EngineUnreachable, Transcript
-from core.database.job_queue import JobQueueMissing, bring_up_queue
+from core.database.job_queue import JobQueueMissing, prepare_queue
 from core.errors import PrivilegeMissing
 from core.settings import Settings
 from tests.api.conftest import Upload
@@ -191,16 +191,16 @@ async def test_many_processes_make_one_queue(server_address: str) -> None:
     """Servers that start at the same time on a new database make the queue once, and find it from then on."""
     async with fresh_database(server_address, template="template0") as address:
         with pytest.raises(JobQueueMissing):
-            await bring_up_queue(address, may_change=False)
-        await asyncio.gather(*(bring_up_queue(address, may_change=True) for _ in range(8)))
-        await bring_up_queue(address, may_change=False)
+            await prepare_queue(address, may_change=False)
+        await asyncio.gather(*(prepare_queue(address, may_change=True) for _ in range(8)))
+        await prepare_queue(address, may_change=False)
         connection = await asyncpg.connect(address)
         await connection.execute("ALTER TABLE pgqueuer.pgqueuer DROP COLUMN slot CASCADE")
         await connection.close()
         with pytest.raises(JobQueueMissing):
-            await bring_up_queue(address, may_change=False)
-        await bring_up_queue(address, may_change=True)
-        await bring_up_queue(address, may_change=False)
+            await prepare_queue(address, may_change=False)
+        await prepare_queue(address, may_change=True)
+        await prepare_queue(address, may_change=False)
 
 
 async def test_a_missing_privilege_is_told(server_address: str) -> None:
@@ -209,10 +209,10 @@ async def test_a_missing_privilege_is_told(server_address: str) -> None:
         connection = await asyncpg.connect(address)
         await connection.execute("CREATE ROLE worker_only LOGIN PASSWORD 'hush'")
         with pytest.raises(PrivilegeMissing) as refused:
-            await bring_up_queue(address.replace("pegasus@", "worker_only:hush@"), may_change=True)
+            await prepare_queue(address.replace("pegasus@", "worker_only:hush@"), may_change=True)
         assert refused.value.remedy == "CREATE SCHEMA pgqueuer AUTHORIZATION worker_only;"
         await connection.execute(refused.value.remedy)
-        await bring_up_queue(address.replace("pegasus@", "worker_only:hush@"), may_change=True)
+        await prepare_queue(address.replace("pegasus@", "worker_only:hush@"), may_change=True)
         await connection.execute("DROP OWNED BY worker_only")
         await connection.execute("DROP ROLE worker_only")
         await connection.close()

@@ -99,7 +99,7 @@ def servers(folder: Path) -> Iterator[int]:
             command = (entry / "cmdline").read_bytes()
         except OSError:
             continue
-        if f"{folder}/postgres".encode() in command and b"postgres_guard" not in command:
+        if f"{folder}/postgres".encode() in command and b"postgres/guard.py" not in command:
             yield int(entry.name)
 
 

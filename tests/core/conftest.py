@@ -68,7 +68,7 @@ class User:
 def running_in(folder: Path) -> dict[int, str]:
     """The processes that belong to a folder's PostgreSQL: "guard" or "server" by their number."""
     commands = {pid: command for pid, command in _processes() if f"{folder}/postgres" in command}
-    return {pid: "guard" if "postgres_guard.py" in command else "server" for pid, command in commands.items()}
+    return {pid: "guard" if "postgres/guard.py" in command else "server" for pid, command in commands.items()}
 
 
 def _processes() -> Iterator[tuple[int, str]]:

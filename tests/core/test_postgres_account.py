@@ -173,7 +173,7 @@ async def test_what_lies_in_nobodys_own_folder_stays_nobodys(folder: Path, use: 
 
 async def test_a_folder_that_only_its_owner_reaches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where user namespaces aren't allowed, a database in a private folder is made by the folder's owner."""
-    monkeypatch.setattr("core.postgres.account._renumbered", lambda: ("/bin/false",))
+    monkeypatch.setattr("core.postgres.account._user_namespace", lambda: ("/bin/false",))
     folder.mkdir(mode=0o700)
     os.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
     server = join(folder)
@@ -184,7 +184,7 @@ async def test_a_folder_that_only_its_owner_reaches(folder: Path, monkeypatch: p
 
 def test_a_folder_that_only_root_reaches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nobody but root can reach the folder, and there are no user namespaces either, that is said."""
-    monkeypatch.setattr("core.postgres.account._renumbered", lambda: ("/bin/false",))
+    monkeypatch.setattr("core.postgres.account._user_namespace", lambda: ("/bin/false",))
     folder.mkdir(mode=0o700)
     with pytest.raises(EmbeddedPostgresProblem, match=f"no other user can reach {folder}"):
         join(folder)

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.schema_healing import SYSTEM_INI
 from core.database.engine import open_single_use_engine
-from core.database.job_queue import bring_up_queue
+from core.database.job_queue import prepare_queue
 from core.settings import load_settings
 from main import create_app
 from reconcile.healing.heal import heal
@@ -52,7 +52,7 @@ async def make_the_rest(database: str) -> None:
     async with engine.connect() as connection:
         await connection.run_sync(heal, open_project(SYSTEM_INI))
     await engine.dispose()
-    await bring_up_queue(database, may_change=True)
+    await prepare_queue(database, may_change=True)
 
 
 def application(database: str, storage: Path, **settings: Any) -> FastAPI:

@@ -18,11 +18,11 @@ from audio.upkeep.rebuild import Rebuild
 from audio.upkeep.verification import Verification
 from core.database.engine import Sessions
 from storage.contract import PIECE_BYTES
-from storage.copying import Copying
-from storage.hashing import ASIDE_BYTES
+from storage.copying import StorageCopier
+from storage.hashing import OFFLOAD_BYTES
 
 KIB, MIB = 1024, 1024 * 1024
-AROUND = (64 * KIB, ASIDE_BYTES, PIECE_BYTES)
+AROUND = (64 * KIB, OFFLOAD_BYTES, PIECE_BYTES)
 SIZES = (0, 1, *(size + more for size in AROUND for more in (-1, 0, 1)), 3 * MIB + 7)
 LARGE = (8 * MIB - 1, 8 * MIB, 8 * MIB + 1, 20 * MIB)  # around a chunk of the object store's, and several
 
@@ -94,7 +94,7 @@ class Shelf:
 
     async def copied(self, target: OpenedStorage) -> Mapping[str, str]:
         """What `python -m storage copy` complains of on the way into another storage."""
-        copying = Copying(
+        copying = StorageCopier(
             source=self.storage,
             source_upkeep=self.storage.upkeep(),
             target=target,

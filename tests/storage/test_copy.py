@@ -169,10 +169,10 @@ async def test_the_sweeper_keeps_an_object_store_tidy(object_store: ObjectStore,
     assert "1 in storage without a row" in told.stdout
     upkeep = open_storage(remote).upkeep()
     names = ["2026/11/24/audio_20261124_100000_0123456789abcdef.wav"]
-    assert await upkeep.put_aside([*names, "gone"]) == names
+    assert await upkeep.quarantine([*names, "gone"]) == names
     assert await upkeep.locate(names) == [None]
-    assert await upkeep.put_back(names) == names
+    assert await upkeep.restore(names) == names
     assert await upkeep.locate(names) == names
     assert library.command("adopt", DATABASE_URL=database).returncode == 0
     assert await upkeep.identity() is not None
-    assert await upkeep.swept_ago() is not None
+    assert await upkeep.sweep_age_seconds() is not None

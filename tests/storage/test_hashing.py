@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from storage.contract import PIECE_BYTES, Piece
-from storage.hashing import ASIDE_BYTES, Digest, sha256_of
+from storage.hashing import OFFLOAD_BYTES, Digest, sha256_of
 
 NOISE = os.urandom(4 * PIECE_BYTES)
 AT_ONCE = 8
 ROUNDS = 50
-CUTS = (0, 1, 100, 64 * 1024, ASIDE_BYTES - 1, ASIDE_BYTES, ASIDE_BYTES + 1, PIECE_BYTES - 1, PIECE_BYTES)
+CUTS = (0, 1, 100, 64 * 1024, OFFLOAD_BYTES - 1, OFFLOAD_BYTES, OFFLOAD_BYTES + 1, PIECE_BYTES - 1, PIECE_BYTES)
 
 
 def pieces(rounds: random.Random) -> Iterator[bytes]:

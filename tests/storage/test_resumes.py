@@ -18,10 +18,10 @@ from tests.storage.test_contract import CONTENT, NAME, everything
 KEY = "0d3bd0d8-91d7-4f42-a13d-6bd1bd4a9d7f"
 
 
-def resume(driver: Driver, key: str = KEY, *, insistent: bool = True) -> Resumable:
+def resume(driver: Driver, key: str = KEY, *, request_release: bool = True) -> Resumable:
     """Takes up the bytes under a key."""
     assert isinstance(driver.storage, ResumesUploads)
-    return driver.storage.resume(key, insistent=insistent)
+    return driver.storage.resume(key, request_release=request_release)
 
 
 def test_bytes_stay_under_their_key(driver: Driver) -> None:
@@ -44,15 +44,15 @@ def test_a_key_has_one_holder(driver: Driver) -> None:
     held, other = resume(driver), resume(driver, "another")
     held.write(b"mine")
     with pytest.raises(InUse):
-        resume(driver, insistent=False)
-    assert not held.is_wanted()
+        resume(driver, request_release=False)
+    assert not held.release_requested()
     with pytest.raises(InUse):
         resume(driver)
-    assert (held.is_wanted(), other.is_wanted()) == (True, False)
+    assert (held.release_requested(), other.release_requested()) == (True, False)
     held.write(b" still")
     held.release()
     next_one = resume(driver)
-    assert not next_one.is_wanted()
+    assert not next_one.release_requested()
     assert b"".join(next_one.pieces()) == b"mine still"
     for one in (next_one, other):
         one.release()

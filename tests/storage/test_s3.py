@@ -126,23 +126,23 @@ def test_a_key_has_one_holder_among_machines(bucket: Bucket) -> None:
     one, other = S3Storage(bucket), S3Storage(bucket)
     held = one.resume(KEY)
     with pytest.raises(InUse):
-        other.resume(KEY, insistent=False)
-    assert not held.is_wanted()
+        other.resume(KEY, request_release=False)
+    assert not held.release_requested()
     with pytest.raises(InUse):
         other.resume(KEY)
-    assert held.is_wanted()
+    assert held.release_requested()
     held.write(b"kept when it is let go")
     held.release()
     held = other.resume(KEY)
-    assert not held.is_wanted()
+    assert not held.release_requested()
     assert b"".join(held.pieces()) == b"kept when it is let go"
     held.release()
 
 
 def test_who_was_asleep_overwrites_nothing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """A holder that was stopped for too long loses its key, and what it still writes then is refused."""
-    monkeypatch.setattr(leases, "HELD_SECONDS", 0.2)
-    monkeypatch.setattr(leases, "RENEWED_SECONDS", 1000.0)  # it sleeps
+    monkeypatch.setattr(leases, "LEASE_SECONDS", 0.2)
+    monkeypatch.setattr(leases, "RENEWAL_SECONDS", 1000.0)  # it sleeps
     one, other = S3Storage(bucket), S3Storage(bucket)
     asleep = one.resume(KEY)
     asleep.write(b"old")
@@ -174,7 +174,7 @@ def hold(bucket: Bucket, ready: "multiprocessing.synchronize.Event") -> None:
 
 def test_a_hold_ends_after_its_process(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that dies loses its keys once it has surely stopped renewing them; what it had stored stays."""
-    monkeypatch.setattr(leases, "HELD_SECONDS", 3.0)
+    monkeypatch.setattr(leases, "LEASE_SECONDS", 3.0)
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
     process = context.Process(target=hold, args=(bucket, ready), daemon=True)

@@ -15,7 +15,7 @@ import pytest
 
 from core.settings import Settings, load_settings
 from storage.contract import PIECE_BYTES
-from storage.hashing import ASIDE_BYTES
+from storage.hashing import OFFLOAD_BYTES
 from tests.api.conftest import Kept, Look, far_client, kept, problem, server, way
 from tests.api.test_digests import digest
 from tests.api.test_tus import BYTES, TUS
@@ -27,7 +27,7 @@ from tests.storage.shelf import KIB, MIB, damages
 __all__ = ["far_client", "kept", "server", "way"]
 
 HEAD = recording("wav")[:100]
-SIZES = (64 * KIB, ASIDE_BYTES + 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * MIB + 7)
+SIZES = (64 * KIB, OFFLOAD_BYTES + 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * MIB + 7)
 
 
 @pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.xdist_group("object store"))])

@@ -1,4 +1,4 @@
-"""Who is asking: told from the header Authorization, or the page's cookie, before a request's body is looked at."""
+"""Authenticates requests by the header Authorization or the page's cookie, before their body is read."""
 
 from typing import Annotated, cast
 
@@ -15,64 +15,61 @@ from core.errors import PegasusError
 
 PROTECTED = "/api"
 METRICS_PATH = "/metrics"
-SESSION_PATH = "/api/session"  # where a token is brought, and not yet needed
-_documented = HTTPBearer(auto_error=False, description="A token, as `python -m access create USER` makes them.")
+SESSION_PATH = "/api/session"  # signing in needs no token yet
+_bearer = HTTPBearer(auto_error=False, description="A token, as `python -m access create USER` makes them.")
 
 
 class AdminNeeded(PegasusError):
-    """What is asked for is about everybody, and the token is one user's."""
-
-    def __init__(self) -> None:
-        super().__init__("This is about everybody's recordings, and needs an admin's token.")
+    message = "This is about everybody's recordings, and needs an admin's token."
 
 
 def needs_caller(path: str) -> bool:
-    """Whether a path is one that only who may is let to: /metrics, and all below /api but signing in."""
+    """Whether a path needs an authenticated caller: /metrics, and all below /api except for signing in."""
     return path != SESSION_PATH and is_private(path)
 
 
 def is_private(path: str) -> bool:
-    """Whether what is answered at a path depends on who asks."""
+    """Whether a path's responses depend on the caller."""
     return path in {PROTECTED, METRICS_PATH} or path.startswith(f"{PROTECTED}/")
 
 
 async def authenticate(scope: Scope, headers: Headers, *, authenticator: Authenticator) -> None:
-    """Finds out who sent a request, and keeps that in its state for `AuthenticatedCaller`.
+    """Authenticates a request, and stores its caller in the state for `AuthenticatedCaller`.
 
     Raises TokenMissing, TokenInvalid, TooManyGuesses, OriginUnknown or DatabaseProblem.
     """
-    secret = sent_secret(headers)
+    secret = request_secret(headers)
     if secret is not None and _header_secret(headers) is None:
         check_own_page(scope["method"], headers)
-    scope["state"]["caller"] = await authenticator.admit(secret, address=address_of(HTTPConnection(scope)))
+    scope["state"]["caller"] = await authenticator.authenticate(secret, address=address_of(HTTPConnection(scope)))
 
 
 def address_of(connection: HTTPConnection) -> str:
-    """Where a request comes from, as far as the connection tells: no header is believed."""
+    """The client's address, from the connection: forwarding headers are not trusted."""
     return connection.client.host if connection.client else ""
 
 
-def sent_secret(headers: Headers) -> str | None:
-    """The token of a request: that of its header, or else that of the page's cookie; None where there is none.
+def request_secret(headers: Headers) -> str | None:
+    """The token in the request's header, else in the page's cookie; None without one. Raises TokenInvalid.
 
-    This is the one place where a token is taken from a request. Raises TokenInvalid.
+    No other code reads a token from a request.
     """
     return _header_secret(headers) or cookie_secret(headers)
 
 
 def _header_secret(headers: Headers) -> str | None:
     """The token in Authorization, which clients send bare or as `Bearer`. Raises TokenInvalid."""
-    sent = headers.getlist("authorization")
-    words = " ".join(sent).split()
+    values = headers.getlist("authorization")
+    words = " ".join(values).split()
     if words[:1] and words[0].lower() == "bearer":
         words = words[1:]
-    if len(sent) > 1 or len(words) > 1:  # another scheme, or something that can't be a token
+    if len(values) > 1 or len(words) > 1:  # another scheme, or something that can't be a token
         raise TokenInvalid
     return words[0] if words else None
 
 
 async def _caller(  # a plain function would be called in a thread
-    request: Request, _token: Annotated[HTTPAuthorizationCredentials | None, Security(_documented)]
+    request: Request, _token: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 ) -> Caller:
     return cast("Caller", request.state.caller)
 

@@ -1,4 +1,4 @@
-"""How much a request may say that it brings, known before a byte of its body is read."""
+"""Limits the declared length of a request's body, before it is read."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,6 @@ from core.errors import PegasusError
 
 
 class BodyTooLarge(PegasusError):
-    """A request that is no upload says that it has a large body."""
-
     def __init__(self, *, limit: int, received: int) -> None:
         super().__init__(f"The body has {received} bytes, and at most {limit} are read.")
         self.limit = limit
@@ -19,9 +17,9 @@ class BodyTooLarge(PegasusError):
 
 @dataclass(frozen=True, kw_only=True)
 class BodyLimits:
-    """The largest bodies in bytes: of a file, of what a form adds to it on `form_path`, and of any other request.
+    """The largest bodies in bytes: of a file, of a form's overhead on `form_path`, and of any other request.
 
-    `bytes_path` and what lies below it take the bytes of a file alone.
+    `bytes_path` and the paths below it take the bytes of a file alone.
     """
 
     form_path: str
@@ -31,7 +29,7 @@ class BodyLimits:
     other_bytes: int
 
     def check(self, path: str, headers: Headers) -> None:
-        """Refuses a declared length. Raises UploadTooLarge or BodyTooLarge."""
+        """Raises UploadTooLarge or BodyTooLarge."""
         text = headers.get("content-length", "")
         declared = int(text) if text.isdecimal() else 0
         if not self.is_upload(path):
@@ -41,5 +39,5 @@ class BodyLimits:
             raise UploadTooLarge(limit=self.file_bytes, received=declared)
 
     def is_upload(self, path: str) -> bool:
-        """Whether a request to that path brings the bytes of a file."""
+        """Whether requests to that path carry a file."""
         return path in {self.form_path, self.bytes_path} or path.startswith(f"{self.bytes_path}/")

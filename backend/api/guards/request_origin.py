@@ -1,8 +1,8 @@
-"""Which requests may come in, by the host that they are addressed to and the page that sent them.
+"""Checks a request's Host and Origin, against cross-site requests and DNS rebinding.
 
 Any web page can make a browser post to a port of this machine, and by DNS rebinding even read from it: its own name
-then leads here, and stands in Host. So a server that asks for no token answers to its own names alone, and every server
-refuses what pages of other sites send. Both are checked before the body is read. Tokens come on top.
+then resolves to this machine, and is in Host. So a server without tokens answers only to its own names, and every
+server refuses requests from pages of other sites. Both are checked before the body is read, in addition to tokens.
 """
 
 import re
@@ -21,44 +21,32 @@ _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]{1,44}\]|[A-Za-z0-9._-]{1
 
 
 class RequestRefused(PegasusError):
-    """A request that didn't come from where requests may come from."""
+    """The request's host or origin isn't allowed."""
 
 
 class NotForThisMachine(RequestRefused):
-    """What a server without tokens refuses, and one with tokens doesn't."""
+    """Refused by a server without tokens only."""
 
 
 class HostMalformed(RequestRefused):
-    """The request doesn't name the one host that it is addressed to."""
-
-    def __init__(self) -> None:
-        super().__init__("A request has one header Host, with a name or an address and perhaps a port.")
+    message = "A request has one header Host, with a name or an address and perhaps a port."
 
 
 class ForeignHost(NotForThisMachine):
-    """The request is addressed to a name that isn't this server's."""
-
-    def __init__(self) -> None:
-        super().__init__("Without tokens this server answers only to its machine's own names and to ALLOWED_HOSTS.")
+    message = "Without tokens this server answers only to its machine's own names and to ALLOWED_HOSTS."
 
 
 class ForeignOrigin(RequestRefused):
-    """The request was sent by a page of another site."""
-
-    def __init__(self) -> None:
-        super().__init__("Requests from pages of other sites are refused.")
+    message = "Requests from pages of other sites are refused."
 
 
 class ProxiedRequest(NotForThisMachine):
-    """The request came through a proxy to a server that is open to this machine only."""
-
-    def __init__(self) -> None:
-        super().__init__("This server is open to its own machine only, and the request came through a proxy.")
+    message = "This server is open to its own machine only, and the request came through a proxy."
 
 
 @dataclass(frozen=True)
 class OwnHosts:
-    """The names under which a server without tokens answers; loopback addresses are always among them."""
+    """The host names to which a server without tokens answers; loopback addresses are always among them."""
 
     names: frozenset[str]
 
@@ -70,16 +58,13 @@ class OwnHosts:
 
 
 def own_hosts(settings: Settings) -> OwnHosts:
-    """This machine's names, the address that it listens on, and those of ALLOWED_HOSTS."""
+    """This machine's names, the address that it listens on, and ALLOWED_HOSTS."""
     names = {"localhost", socket.gethostname(), settings.host, *settings.allowed_host_names}
     return OwnHosts(frozenset(map(_canonical, names)))
 
 
 def check_origin(headers: Headers, *, http_version: str) -> None:
-    """Returns when a request names one host, and no page of another one has sent it.
-
-    Raises HostMalformed or ForeignOrigin.
-    """
+    """Checks that a request names one host, and has no other origin. Raises HostMalformed or ForeignOrigin."""
     hosts = headers.getlist("host")
     if len(hosts) > 1 or (not hosts and http_version != "1.0") or not all(map(_AUTHORITY.fullmatch, hosts)):
         raise HostMalformed
@@ -89,10 +74,9 @@ def check_origin(headers: Headers, *, http_version: str) -> None:
 
 
 def check_host(headers: Headers, own: OwnHosts, *, arrived_at: str | None) -> None:
-    """Returns when a request that `check_origin` let pass is addressed to this server.
+    """Checks that a request, after `check_origin`, is addressed to this server. Raises ForeignHost.
 
-    `arrived_at` is the address at this end of its connection: whoever names that one means this machine.
-    Raises ForeignHost.
+    `arrived_at` is the connection's local address, which is one of this machine's names, too.
     """
     authority = _AUTHORITY.fullmatch(headers.get("host", ""))
     host = _canonical(authority[1].strip("[]")) if authority else ""
@@ -101,13 +85,13 @@ def check_host(headers: Headers, own: OwnHosts, *, arrived_at: str | None) -> No
 
 
 def check_unproxied(headers: Headers) -> None:
-    """Returns when no proxy has passed the request on. Raises ProxiedRequest."""
+    """Checks that no proxy has forwarded the request. Raises ProxiedRequest."""
     if any(name in FORWARDED or name.startswith(FORWARDED_PREFIX) for name in headers):
         raise ProxiedRequest
 
 
 def _canonical(host: str) -> str:
-    """A host in the one spelling in which it is compared."""
+    """The host in the form in which hosts are compared."""
     name = host.lower().removesuffix(".")
     address = _address(name)
     return name if address is None else str(address)
@@ -122,5 +106,5 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def _authority(origin: str) -> str | None:
-    """Host and port of an origin, spelt as the Host header spells them: without the scheme's own port."""
+    """An origin's host and port, as in the Host header: without the scheme's default port."""
     return origin.lower().partition("://")[2] or None

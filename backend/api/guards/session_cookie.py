@@ -1,8 +1,8 @@
-"""The cookie in which the page keeps its token: out of the reach of scripts, and sent by `<audio>` and EventSource too.
+"""The cookie with the page's token: no script can read it, and `<audio>` and EventSource send it, too.
 
-A browser sends a cookie by itself, so what a request does isn't meant by the user because it bears one. It counts only
-where the browser says that this server's own page sent the request. SameSite=Strict alone doesn't say that: another
-port of the same host is the same site, and gets the cookie.
+A browser sends a cookie by itself, so it doesn't prove that the user wants the request. It is accepted only where the
+browser says that this server's own page sent the request. SameSite=Strict alone isn't enough: another port of the same
+host is the same site, and gets the cookie.
 """
 
 import base64
@@ -16,33 +16,30 @@ from access.authenticator import TokenInvalid
 from api.guards.request_origin import RequestRefused
 
 NAME = "pegasus_session"
-KEPT_SECONDS = 90 * 24 * 3600
+COOKIE_SECONDS = 90 * 24 * 3600
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 OWN_SITE = {"same-origin", "none"}  # none: the user typed the address
 
 
 class OriginUnknown(RequestRefused):
-    """A request bears the page's cookie, and it isn't known that the page sent it."""
-
-    def __init__(self) -> None:
-        super().__init__("With the page's cookie only this server's own page may send requests.")
+    message = "With the page's cookie only this server's own page may send requests."
 
 
 def cookie_secret(headers: Headers) -> str | None:
-    """The token in the cookie; None where there is none. Raises TokenInvalid."""
-    kept = cookie_parser("; ".join(headers.getlist("cookie"))).get(NAME)
-    if not kept:
+    """The token in the cookie; None without one. Raises TokenInvalid."""
+    value = cookie_parser("; ".join(headers.getlist("cookie"))).get(NAME)
+    if not value:
         return None
     try:
-        return base64.b64decode(kept.encode("ascii"), altchars=b"-_", validate=True).decode("ascii")
+        return base64.b64decode(value.encode("ascii"), altchars=b"-_", validate=True).decode("ascii")
     except (UnicodeError, binascii.Error) as error:
         raise TokenInvalid from error
 
 
 def check_own_page(method: str, headers: Headers) -> None:
-    """Returns when this server's own page sent a request with its cookie. Raises OriginUnknown.
+    """Checks that this server's own page sent a request with its cookie. Raises OriginUnknown.
 
-    An Origin that is there has been found to be ours; browsers send one with whatever changes something.
+    An Origin has already been checked by `check_origin`; browsers send one with every request that changes something.
     """
     site = headers.get("sec-fetch-site")
     if site is not None and site not in OWN_SITE:
@@ -51,12 +48,11 @@ def check_own_page(method: str, headers: Headers) -> None:
         raise OriginUnknown
 
 
-def keep_secret(response: Response, secret: str, *, secure: bool) -> None:
-    """Lets the browser keep a token; base64, because a token may hold what a cookie can't."""
-    kept = base64.urlsafe_b64encode(secret.encode()).decode()
-    response.set_cookie(NAME, kept, max_age=KEPT_SECONDS, httponly=True, samesite="strict", secure=secure)
+def set_secret_cookie(response: Response, secret: str, *, secure: bool) -> None:
+    """Sets the cookie, in base64, as a token may hold characters that a cookie can't."""
+    value = base64.urlsafe_b64encode(secret.encode()).decode()
+    response.set_cookie(NAME, value, max_age=COOKIE_SECONDS, httponly=True, samesite="strict", secure=secure)
 
 
-def forget_secret(response: Response) -> None:
-    """Lets the browser forget it."""
+def delete_secret_cookie(response: Response) -> None:
     response.delete_cookie(NAME, httponly=True, samesite="strict")

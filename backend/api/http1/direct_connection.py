@@ -1,11 +1,11 @@
-"""The fast way between a socket and a file: the server lends out its connection for as long as bytes flow.
+"""Direct transfers between a connection's socket and a file, past uvicorn's event loop.
 
-uvicorn hands a body on in chunks, each of which is allocated, copied and passed through the event loop. Here a thread
-reads a large body from the socket itself, into buffers that are used again, and sends a file by sendfile(2). It needs
-a plain socket and a body of known length; everything else (TLS, chunked bodies, other servers) goes the ordinary way,
-and so does a client that pauses: the event loop waits for it, not a thread.
+uvicorn passes a body on in chunks, each of which is allocated, copied and sent through the event loop. Here a thread
+reads a large body from the socket itself into reused buffers, and sends a file by sendfile(2). It needs a plain socket
+and a body of known length; everything else (TLS, chunked bodies, other servers) goes through uvicorn, and so does a
+client that pauses: the event loop waits for it, not a thread.
 
-This and http_protocol.py are the places that know uvicorn's inside; socket_transfer.py moves the bytes.
+Only this module and http_protocol.py use uvicorn's internals; socket_transfer.py moves the bytes.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ EXTENSION = "pegasus.connection"
 
 
 class DirectProtocol(HeadProtocol):
-    """uvicorn's HTTP/1.1, which lends out its connection.
+    """uvicorn's HTTP/1.1, whose requests can use the connection's socket directly.
 
-    Bytes of a body that were read outside of it are unknown to its parser. So from the first such byte on, this body's
-    length is counted here, and a new parser begins behind its end.
+    Its parser doesn't see the bytes that are read directly. So from the first such byte on, the rest of the body is
+    counted here, and a new parser starts after its end.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -40,14 +40,14 @@ class DirectProtocol(HeadProtocol):
         self._unparsed_bytes = 0
 
     def shutdown(self) -> None:
-        """Lets the connection end after its answer, and answers that would never end know that they have to."""
+        """Closes the connection after its response, and tells endless responses to end."""
         super().shutdown()
-        stopping: asyncio.Event | None = self.app_state.get("stopping")
-        if stopping is not None:
-            stopping.set()
+        services = self.app_state.get("services")
+        if services is not None:
+            services.stopping.set()
 
     def on_headers_complete(self) -> None:
-        """Lets the request know its connection."""
+        """Adds the connection to the request's scope."""
         if not self.offers_upgrade:
             self.scope["extensions"] = {EXTENSION: {}}
         super().on_headers_complete()
@@ -55,7 +55,7 @@ class DirectProtocol(HeadProtocol):
             self.scope["extensions"][EXTENSION]["connection"] = Connection(self, self.cycle)
 
     def data_received(self, data: bytes) -> None:
-        """Takes in what the event loop has read."""
+        """Handles bytes that the event loop has read."""
         if self._unparsed_bytes:
             body, data = data[: self._unparsed_bytes], data[self._unparsed_bytes :]
             if not self.cycle.response_complete:
@@ -65,18 +65,18 @@ class DirectProtocol(HeadProtocol):
             super().data_received(data)
 
     def unread_bytes(self, length: int) -> int:
-        """How much of a body of that length is still to come; 0 while something waits to be received."""
+        """How many bytes of a body of that length are still unread; 0 while uvicorn has some in its buffer."""
         if self.transport.is_closing() or self.cycle.body:
             return 0
         return self._unparsed_bytes or length - self._limits.body_bytes
 
-    def take(self, length: int) -> None:
-        """From now on this many bytes of the body are not for the parser."""
+    def begin_direct_read(self, length: int) -> None:
+        """From now on so many bytes of the body are not for the parser."""
         self._unparsed_bytes = length
         self.flow.pause_reading()
 
     def skip(self, length: int) -> None:
-        """So many bytes of the body have been read; behind the last a new request may begin."""
+        """Counts bytes of the body that were read directly; after the last, a new request may begin."""
         self._unparsed_bytes -= length
         if self._unparsed_bytes == 0 and not self.transport.is_closing():
             self._new_parser()
@@ -94,73 +94,73 @@ class Connection:
 
     @property
     def is_plain(self) -> bool:
-        """Whether there is a socket, and nothing between it and us."""
+        """Whether the transport is a socket without TLS."""
         transport = self._protocol.transport
         return transport.get_extra_info("socket") is not None and transport.get_extra_info("sslcontext") is None
 
     def unread_bytes(self, length: int) -> int:
-        """How much of this request's body, which has that length, can be read here."""
+        """How many bytes of this request's body, which has that length, can be read directly."""
         return self._protocol.unread_bytes(length) if self._protocol.cycle is self._request else 0
 
     @contextmanager
     def reading(self, length: int) -> Iterator[Reader]:
-        """Lends the connection out to read at most `length` bytes of the body, all that is still unread."""
-        with self.lend() as lent:
-            self._protocol.take(length)
-            reader = Reader(lent, length)
+        """A reader for the `length` bytes of the body that are still unread."""
+        with self.duplicate_socket() as sock:
+            self._protocol.begin_direct_read(length)
+            reader = Reader(sock, length)
             try:
                 yield reader
             finally:
-                reader.give_back()
+                reader.reset()
                 self._protocol.skip(length - reader.unread_bytes)
 
-    def lend(self) -> socket.socket:
-        """The same socket under a number of its own, which nobody else gets should the connection be closed.
+    def duplicate_socket(self) -> socket.socket:
+        """The socket under a descriptor of its own, which isn't reused when the connection is closed meanwhile.
 
         Raises ClientDisconnect, or OSError where no descriptor is left.
         """
         if self._protocol.transport.is_closing():
             raise ClientDisconnect
-        theirs = self._protocol.transport.get_extra_info("socket")
-        own = socket.socket(theirs.family, theirs.type, theirs.proto, fileno=os.dup(theirs.fileno()))
-        own.setblocking(False)
-        return own
+        original = self._protocol.transport.get_extra_info("socket")
+        duplicate = socket.socket(original.family, original.type, original.proto, fileno=os.dup(original.fileno()))
+        duplicate.setblocking(False)
+        return duplicate
 
-    async def send_file(self, lent: socket.socket, descriptor: int, *, start: int, count: int) -> bool:
-        """Sends bytes of a file as the next of the answer's body; its head has to be sent, its length declared.
+    async def send_file(self, sock: socket.socket, descriptor: int, *, start: int, count: int) -> bool:
+        """Sends bytes of a file as the next part of the response's body, after its head with its length.
 
-        False when the client has gone, or takes nothing any more; then the connection is closed.
+        False when the client has disconnected or stopped reading; then the connection is closed.
         """
         try:
-            await self._written()
+            await self._flush()
             while count:
-                sent = await in_thread(partial(send_burst, lent, descriptor, start=start, count=count))
-                start, count = start + sent, count - sent
-                self._request.expected_content_length -= sent
-                RESPONSE_BYTES.inc(sent)
-                if not sent:
-                    await writable(lent)
+                size_bytes = await in_thread(partial(send_burst, sock, descriptor, start=start, count=count))
+                start, count = start + size_bytes, count - size_bytes
+                self._request.expected_content_length -= size_bytes
+                RESPONSE_BYTES.inc(size_bytes)
+                if not size_bytes:
+                    await writable(sock)
         except ConnectionGone:
             self._protocol.transport.abort()
             return False
         return True
 
-    async def _written(self) -> None:
-        """Waits until the server has sent what it holds back. Raises ConnectionGone."""
+    async def _flush(self) -> None:
+        """Waits until the transport's write buffer is empty. Raises ConnectionGone."""
         transport = self._protocol.transport
-        late, pause = asyncio.get_running_loop().time() + SILENCE_SECONDS, 0.0
+        deadline, pause = asyncio.get_running_loop().time() + SILENCE_SECONDS, 0.0
         while transport.get_write_buffer_size():
-            if transport.is_closing() or asyncio.get_running_loop().time() > late:
+            if transport.is_closing() or asyncio.get_running_loop().time() > deadline:
                 raise ConnectionGone
             await asyncio.sleep(pause)
-            pause = min(2 * pause + PAUSE_SECONDS, 20 * PAUSE_SECONDS)  # a client that takes nothing costs nothing
+            pause = min(2 * pause + PAUSE_SECONDS, 20 * PAUSE_SECONDS)  # a client that doesn't read costs little
 
     def abort(self) -> None:
-        """Ends the connection at once, whatever was yet to be sent."""
+        """Closes the connection at once, without sending the rest."""
         self._protocol.transport.abort()
 
 
 def direct_connection(scope: Scope) -> Connection | None:
-    """The connection that a request may use directly, where the server has one to lend."""
+    """The connection that a request may use directly, if there is one."""
     connection: Connection | None = scope.get("extensions", {}).get(EXTENSION, {}).get("connection")
     return connection if connection is not None and connection.is_plain else None

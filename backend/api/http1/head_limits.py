@@ -1,4 +1,4 @@
-"""How much a request may bring besides the bytes of its body: head, trailer fields, and what frames its chunks."""
+"""Limits what a request sends besides its body: the head, trailer fields, and the framing of chunks."""
 
 from api.http1.refusals import FramingTooLong, HeadTooLong
 
@@ -9,10 +9,10 @@ READ_PER_BODY_BYTE = 16  # a chunk of one byte takes six
 
 
 class HeadLimits:
-    """Counts what one connection brings, request by request.
+    """Counts one connection's input, request by request.
 
-    The parser hands over whole lines, and keeps one that hasn't ended: so besides lines the bytes of reads are counted.
-    Of a read in which a head or a body ends it isn't known what belongs to which; no read is large enough to matter.
+    The parser reports whole lines and buffers an unfinished one, so the bytes of reads are counted as well as lines. A
+    read in which a head or a body ends can't be split between them; no read is large enough for that to matter.
     """
 
     __slots__ = ("_crossed", "_framing_bytes", "_measured_bytes", "_read_bytes", "_trailers", "body_bytes", "in_head")
@@ -22,29 +22,29 @@ class HeadLimits:
         self.begin()
 
     def begin(self) -> None:
-        """A head begins."""
+        """Starts a head."""
         self.in_head = True
         self.body_bytes = self._measured_bytes = self._read_bytes = self._framing_bytes = self._trailers = 0
 
     def begin_body(self) -> None:
-        """The head has ended."""
+        """Ends the head."""
         self.in_head = False
         self._crossed = True
 
     def end(self) -> None:
-        """The request has ended; what comes is the next head, or what precedes it."""
+        """Ends the request; the next head follows, or empty lines before it."""
         self.in_head = True
         self._read_bytes = 0
         self._crossed = True
 
     def count_trailer(self) -> None:
-        """Counts a field behind the body. Raises HeadTooLong."""
+        """Counts a trailer field. Raises HeadTooLong."""
         self._trailers += 1
         if self._trailers > MOST_FIELDS:
             raise HeadTooLong
 
     def count_read(self, size_bytes: int) -> None:
-        """Counts what was read at once, when all of it has been parsed. Raises HeadTooLong or FramingTooLong."""
+        """Counts the bytes of one read, after parsing. Raises HeadTooLong or FramingTooLong."""
         if self._crossed:
             self._crossed = False
         elif self.in_head:

@@ -1,8 +1,8 @@
-"""The connection below requests: what comes in is bounded in bytes and in time, and what can't be read is refused.
+"""The HTTP/1.1 protocol below requests: input is limited in bytes and in time, and malformed input is refused.
 
-uvicorn sets no limit to heads, trailer fields or requests sent ahead. It loses the body of a request that offers
-another protocol (as `curl --http2` does), the answers owed before something unreadable, and those to a client that has
-closed its sending side.
+uvicorn doesn't limit heads, trailer fields or pipelined requests. It loses the body of a request that offers an upgrade
+(as `curl --http2` does), the responses due before malformed input, and those to a client that has closed its sending
+side.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from api.http1.connection_limits import Leave, OpenConnections
+from api.http1.connection_limits import OpenConnections, Release
 from api.http1.head_limits import LONGEST_HEAD_BYTES, MOST_FIELDS, HeadLimits
 from api.http1.refusals import (
     HeadTooLong,
@@ -33,14 +33,14 @@ MOST_AHEAD = 16
 
 
 class HeadProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 for clients that are not to be trusted."""
+    """uvicorn's HTTP/1.1, hardened for untrusted clients."""
 
-    _patience: asyncio.TimerHandle | None = None
-    _running: RequestResponseCycle | None = None  # the request that is being answered; `cycle` is the last one read
-    _last_words: bytes | None = None  # what is sent behind the last answer; from then on nothing more is read
+    _timer: asyncio.TimerHandle | None = None
+    _current: RequestResponseCycle | None = None  # the request being answered; `cycle` is the last one read
+    _final_response: bytes | None = None  # sent after the last response; once set, nothing more is read
     _is_ending = False
     _eof = False
-    _leave: Leave | None = None  # what counts this connection no more
+    _release: Release | None = None  # ends the counting of this connection
 
     def __init__(self, *arguments: Any, connections: OpenConnections, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -48,55 +48,55 @@ class HeadProtocol(HttpToolsProtocol):
         self._open_connections = connections
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begins to wait for a head, or refuses a connection that is one too many."""
+        """Starts to wait for a head, or refuses the connection above a limit."""
         super().connection_made(transport)
         self._answers_transport = _AnswersTransport(transport, close=self.end)
         try:
-            self._leave = self._open_connections.enter(self.client)
+            self._release = self._open_connections.acquire(self.client)
         except TooManyConnections as refusal:
-            self._leave = self._open_connections.enter_refused()
-            if self._leave is None:
-                transport.write(refusal.answer())
+            self._release = self._open_connections.acquire_refused()
+            if self._release is None:
+                transport.write(refusal.response())
                 transport.close()
             else:
                 self._refuse(refusal)
         else:
-            self._wait()
+            self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Waits no more, and lets the request that is being answered know: uvicorn tells the last one read alone."""
-        self._wait_no_more()
-        if self._leave is not None:
-            self._leave()
-        if self._running is not None and not self._running.response_complete:
-            _disconnect(self._running)
+        """Stops waiting, and disconnects the request being answered: uvicorn disconnects only the last one read."""
+        self._cancel_timer()
+        if self._release is not None:
+            self._release()
+        if self._current is not None and not self._current.response_complete:
+            _disconnect(self._current)
         super().connection_lost(exc)
-        self._answers_transport.close = self.transport.close  # lest it and we keep each other in memory
+        self._answers_transport.close = self.transport.close  # breaks the reference cycle
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's always closes
-        """Says whether the connection stays: a client that closes its sending side waits for what it asked for.
+        """Returns whether the connection stays open: a client that closes its sending side still waits for responses.
 
-        It has gone when it breaks off in the request that is being answered, or when that is a stream without an end.
+        It counts as disconnected in the middle of the request being answered, or during an endless stream.
         """
         self._eof = True
-        running = self._running
-        if running is None or not self._is_answering or running.chunked_encoding:
+        current = self._current
+        if current is None or not self._is_answering or current.chunked_encoding:
             return False
-        if self.cycle.more_body and self.cycle is running:
+        if self.cycle.more_body and self.cycle is current:
             return False
         if self.cycle.more_body:
             self.pipeline.popleft()
-        if self._last_words is None:
-            self._last_owed(running).keep_alive = False
+        if self._final_response is None:
+            self._last_pending(current).keep_alive = False
         return True
 
     def data_received(self, data: bytes) -> None:
-        """Takes in what the event loop has read."""
+        """Handles bytes that the event loop has read."""
         self._unset_keepalive_if_required()
-        if self._is_ending or self._last_words is not None:
+        if self._is_ending or self._final_response is not None:
             return
-        if self._patience is None and not self._is_answering:
-            self._wait()
+        if self._timer is None and not self._is_answering:
+            self._start_head_timer()
         try:
             self._parse(data)
             self._limits.count_read(len(data))
@@ -104,12 +104,11 @@ class HeadProtocol(HttpToolsProtocol):
             self._refuse(refusal)
 
     def on_message_begin(self) -> None:
-        """Begins a head."""
         super().on_message_begin()
         self._limits.begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Takes in a field of the head. One behind the body is thrown away."""
+        """Adds a field of the head; trailer fields are counted and dropped."""
         if not self._limits.in_head:
             self._limits.count_trailer()
         elif len(self.headers) >= MOST_FIELDS:
@@ -118,69 +117,65 @@ class HeadProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Ends the head; the request begins unless it is to be read again."""
+        """Starts the request, unless it is parsed again without its upgrade."""
         if self.offers_upgrade:
             return
         self._check_head()
         self._check_target()
         super().on_headers_complete()
-        self.cycle.transport = self._answers_transport  # type: ignore[assignment]  # all of it that an answer needs
-        self._wait_no_more()
+        self.cycle.transport = self._answers_transport  # type: ignore[assignment]  # the part of it that a response needs
+        self._cancel_timer()
         self._limits.begin_body()
 
     def on_body(self, body: bytes) -> None:
-        """Takes in what has been read of a body."""
         self._limits.body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Ends the request, unless it is to be read again."""
+        """Ends the request, unless it is parsed again without its upgrade."""
         if not self.offers_upgrade:
             super().on_message_complete()
             self._limits.end()
 
     def on_response_complete(self) -> None:
-        """Begins the next answer that is owed. Behind the last, a connection that reads nothing more ends."""
+        """Starts the next pipelined response; after the last, a connection with a final response ends."""
         if self._is_ending:
             return
         super().on_response_complete()
-        if self._last_words is not None and not self._is_answering:
+        if self._final_response is not None and not self._is_answering:
             self.end()
 
     def end(self) -> None:
-        """Sends the last words, and throws away what still comes: closed on it, a connection takes them with it."""
+        """Sends the final response, and drops further input: closing with unread input would reset the connection."""
         if self._is_ending or self.transport.is_closing():
             return
         self._is_ending = True
         self._unset_keepalive_if_required()
         self.connections.discard(self)
-        self.transport.write(self._last_words or b"")
+        self.transport.write(self._final_response or b"")
         if self._eof:
             self.transport.close()
             return
         with suppress(OSError):
             self.transport.write_eof()
         self.flow.resume_reading()
-        self._patience = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        self._timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     @property
     def offers_upgrade(self) -> bool:
-        """Whether the request would rather go on in another protocol; then it is read again, as if it wouldn't."""
+        """Whether the request offers an upgrade to another protocol; then it is parsed again without it."""
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
     def _check_target(self) -> None:
-        """A target that names a host (RFC 9112, 3.2.2) names that of Host: else the request is for two.
-
-        Raises Refusal.
-        """
+        """An absolute target (RFC 9112, 3.2.2) must have the host of the Host header. Raises Refusal."""
         absolute = _ABSOLUTE.match(self.url)
         if absolute and [value.lower() for name, value in self.headers if name == b"host"] != [absolute[1].lower()]:
             raise RequestMalformed
 
     @property
     def _is_answering(self) -> bool:
-        running = self._running
-        return running is not None and not (running.response_complete or running.disconnected)
+        current = self._current
+        return current is not None and not (current.response_complete or current.disconnected)
 
     def _check_head(self) -> None:
         """Raises Refusal."""
@@ -191,16 +186,16 @@ class HeadProtocol(HttpToolsProtocol):
                 codings.append(value)
         if size_bytes > LONGEST_HEAD_BYTES:
             raise HeadTooLong
-        if b"," in b",".join(codings):  # one alone that isn't chunked is refused by the parser
+        if b"," in b",".join(codings):  # the parser refuses a single one that isn't chunked
             raise TransferCodingUnknown
         if len(self.pipeline) >= MOST_AHEAD:
             raise TooManyAhead
 
-    def _last_owed(self, running: RequestResponseCycle) -> RequestResponseCycle:
-        return self.pipeline[0][0] if self.pipeline else running
+    def _last_pending(self, current: RequestResponseCycle) -> RequestResponseCycle:
+        return self.pipeline[0][0] if self.pipeline else current
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._running = cycle
+        self._current = cycle
         super()._start_asgi_task(cycle, app)
 
     def _parse(self, data: bytes) -> None:
@@ -216,7 +211,7 @@ class HeadProtocol(HttpToolsProtocol):
                 return
 
     def _without_upgrade(self, rest: bytes) -> bytes:
-        """A request as if it offered no other protocol, which a server may ignore (RFC 9110, 7.8), and what follows."""
+        """The request without its upgrade, which a server may ignore (RFC 9110, 7.8), followed by `rest`."""
         if not self.offers_upgrade:
             raise RequestMalformed
         version = self.parser.get_http_version().encode()
@@ -230,47 +225,47 @@ class HeadProtocol(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Reads nothing more, and says why: behind the answers to what came before it."""
-        self._wait_no_more()
-        self._last_words = refusal.answer()
+        """Stops reading, and sends the refusal after the pending responses."""
+        self._cancel_timer()
+        self._final_response = refusal.response()
         if not self._limits.in_head:
             self._break_off(self.cycle)
-        running = self._running
-        if running is None or not self._is_answering:
+        current = self._current
+        if current is None or not self._is_answering:
             self.end()
             return
         self.flow.pause_reading()
-        if not self._last_owed(running).keep_alive:  # what comes behind it is none of our business
-            self._last_words = b""
+        if not self._last_pending(current).keep_alive:  # input after it is ignored
+            self._final_response = b""
 
     def _break_off(self, broken: RequestResponseCycle) -> None:
-        """Ends a request whose body can't be read: unanswered, unless its answer has begun."""
-        if broken is not self._running:
+        """Ends a request whose body is malformed: without a response, unless that has started."""
+        if broken is not self._current:
             self.pipeline.popleft()
         elif broken.response_started:
-            self._last_words = b""
+            self._final_response = b""
             broken.more_body = False
             broken.message_event.set()
         else:
             _disconnect(broken)
 
-    def _wait(self) -> None:
-        self._patience = self.loop.call_later(HEAD_SECONDS, self._end_waiting)
+    def _start_head_timer(self) -> None:
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._on_head_timeout)
 
-    def _wait_no_more(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    def _end_waiting(self) -> None:
-        """A head that doesn't come holds no connection; one that is being answered meanwhile is left in peace."""
-        self._patience = None
+    def _on_head_timeout(self) -> None:
+        """Closes a connection that sends no head, unless a response is still being sent."""
+        self._timer = None
         if not self._is_answering:
             self.transport.close()
 
 
 class _AnswersTransport:
-    """A connection as answers have it: closed behind one, what its client still sends doesn't take the answer away."""
+    """The transport for responses, whose `close` doesn't lose a response while the client still sends."""
 
     def __init__(self, transport: asyncio.Transport, *, close: Callable[[], None]) -> None:
         self.write = transport.write
@@ -279,6 +274,6 @@ class _AnswersTransport:
 
 
 def _disconnect(request: RequestResponseCycle) -> None:
-    """Lets a request know that nobody waits for its answer."""
+    """Marks a request's client as disconnected."""
     request.disconnected = True
     request.message_event.set()

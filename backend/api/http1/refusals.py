@@ -1,4 +1,4 @@
-"""What the server itself refuses, before there is a request that the application could answer."""
+"""Refusals by the server itself, before there is a request for the application."""
 
 import json
 
@@ -8,7 +8,7 @@ RETRY_SECONDS = 5
 
 
 class Refusal(Exception):
-    """The connection ends, and says why: whatever else it brings isn't read."""
+    """Ends the connection with a problem; further input isn't read."""
 
     status: int
     slug: str
@@ -18,8 +18,8 @@ class Refusal(Exception):
     def __init__(self) -> None:
         super().__init__(self.title)
 
-    def answer(self) -> bytes:
-        """The whole answer, in problem+json."""
+    def response(self) -> bytes:
+        """The complete HTTP response, in problem+json."""
         problem = {
             "type": f"urn:pegasus:problem:{self.slug}",
             "title": self.title,
@@ -32,38 +32,34 @@ class Refusal(Exception):
 
 
 class RequestMalformed(Refusal):
-    """It isn't HTTP/1.1, or says two things of how long its body is."""
+    """Not HTTP/1.1, or with contradicting lengths of the body."""
 
     status, slug, title = 400, "request-malformed", "The request can't be read"
 
 
 class FramingTooLong(Refusal):
-    """A chunked body is little body and much of what surrounds its chunks."""
-
     status, slug, title = 400, "framing-too-long", "The chunks of the body have too much around them"
 
 
 class TooManyAhead(Refusal):
-    """Requests were sent ahead of the answers to those before them, and too many."""
+    """Too many pipelined requests."""
 
     status, slug, title = 429, "too-many-ahead", "Too many requests were sent ahead"
 
 
 class HeadTooLong(Refusal):
-    """The head, with the trailer fields behind the body, is too long or has too many fields."""
+    """Too many bytes or fields, the trailer fields included."""
 
     status, slug, title = 431, "head-too-long", "The head is too long"
 
 
 class TransferCodingUnknown(Refusal):
-    """The body comes in a transfer coding besides chunked (RFC 9112, 6.1)."""
+    """Another one besides chunked (RFC 9112, 6.1)."""
 
     status, slug, title = 501, "transfer-coding-unknown", "The body's transfer coding isn't known"
 
 
 class TooManyConnections(Refusal):
-    """As many connections are open as may be."""
-
     status, slug, title = 503, "too-many-connections", "Too many connections are open"
     headers = b"retry-after: %d\r\n" % RETRY_SECONDS
 

@@ -1,7 +1,7 @@
-"""A request's body on its way to blocking work: handed over in large pieces, in a thread, and never faster than wanted.
+"""Feeds a request's body to blocking work: in large pieces, in a thread, with back-pressure.
 
-`Body` reads what the server has read, over any server and any transport. Where the server can hand over its
-connection (api/http1/direct_connection.py), large bodies are read straight from there.
+`Body` reads from ASGI's `receive`, on any server. Where the server offers its connection
+(api/http1/direct_connection.py), large bodies are read from the socket itself.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from api.http1.direct_connection import direct_connection
-from api.http1.socket_transfer import Reader, lent_buffer
+from api.http1.socket_transfer import Reader, borrowed_buffer
 from core.errors import PegasusError
 from core.observability.metrics import RECEIVING, UPLOAD_BYTES, UPLOADS_IN_PROGRESS
 from core.observability.tracing import carried, span
@@ -32,8 +32,6 @@ PACE_BYTES = PACE_SECONDS * 1024
 
 
 class UploadTooSlow(PegasusError):
-    """The client sends so slowly that it would hold its place for ever."""
-
     def __init__(self) -> None:
         super().__init__(f"Fewer than {PACE_BYTES} bytes came in {PACE_SECONDS} seconds.")
 
@@ -48,13 +46,12 @@ class Body:
         self._received = 0
 
     async def pump(self, sink: Sink, *, end: Callable[[], T], saving: bool = False) -> T:
-        """Feeds `sink` with all bytes, then calls `end` and returns what it returns. Both may block.
+        """Feeds `sink` with all bytes, then calls `end` and returns its result. Both may block.
 
-        A piece stays as it is until `sink` returns. When the body breaks off and `saving`, what came of it reaches
-        `sink` all the same, however it ended.
-        Raises ClientDisconnect, UploadTooSlow, or what they raise.
+        A piece doesn't change until `sink` returns. With `saving`, all bytes received reach `sink` even when the body
+        breaks off. Raises ClientDisconnect, UploadTooSlow, or what `sink` and `end` raise.
         """
-        waiting: list[bytes] = []
+        chunks: list[bytes] = []
         began = time.perf_counter()
 
         def ended() -> T:
@@ -63,10 +60,10 @@ class Body:
 
         with self._counted(), span("receive"):
             try:
-                return await self._pass_on(sink, carried(ended), waiting)
+                return await self._pass_on(sink, carried(ended), chunks)
             except BaseException:
-                if saving and waiting:
-                    await in_thread(partial(_save, sink, _taken(waiting)))
+                if saving and chunks:
+                    await in_thread(partial(_save, sink, _join(chunks)))
                 raise
 
     @contextmanager
@@ -78,27 +75,27 @@ class Body:
             UPLOADS_IN_PROGRESS.dec()
             UPLOAD_BYTES.inc(self._received)
 
-    async def _pass_on(self, sink: Sink, end: Callable[[], T], waiting: list[bytes]) -> T:
-        """Feeds `sink` until the body has ended. Each way to a thread takes as much along as it can."""
+    async def _pass_on(self, sink: Sink, end: Callable[[], T], chunks: list[bytes]) -> T:
+        """Feeds `sink` until the body ends, with as many bytes per call of a thread as possible."""
         pace, gathered, more = _Pace(), 0, True
         while more:
             chunk, more = await self._next(pace)
-            waiting.append(chunk)
+            chunks.append(chunk)
             gathered += len(chunk)
             if more and gathered >= GATHERED_BYTES:
                 gathered = 0
-                ended = await self._hand_over(sink, end, _taken(waiting))
+                ended = await self._hand_over(sink, end, _join(chunks))
                 if ended:
-                    with suppress(ClientDisconnect):  # all bytes are there, as when it goes away a moment later
-                        await self._next(pace)  # so that whoever watches knows that the body has ended
+                    with suppress(ClientDisconnect):  # all bytes have arrived, as when it disconnects a moment later
+                        await self._next(pace)  # so that wrapped `receive`s see the body's end
                     return ended[0]
                 pace = _Pace()
-        return await in_thread(partial(_last, sink, _taken(waiting), end))
+        return await in_thread(partial(_last, sink, _join(chunks), end))
 
     async def _hand_over(self, sink: Sink, end: Callable[[], T], piece: bytes) -> tuple[T] | None:
-        """Hands a piece over, and with it what comes right behind it, where the connection can be read directly.
+        """Feeds a piece to `sink`, and where the connection can be read directly, the bytes after it.
 
-        Returns what `end` has returned, if these were all bytes.
+        Returns the result of `end`, if these were all bytes.
         """
         unread = 0
         if self._connection is not None and self.declared_bytes is not None:
@@ -121,14 +118,14 @@ class Body:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         chunk = message.get("body", b"")
-        pace.note(len(chunk))
+        pace.count(len(chunk))
         self._received += len(chunk)
         return chunk, message.get("more_body", False)
 
 
 def _with_more(sink: Sink, piece: bytes, reader: Reader, end: Callable[[], T]) -> tuple[T] | None:
     sink(piece)
-    with lent_buffer() as buffer:
+    with borrowed_buffer() as buffer:
         reader.pass_on(sink, buffer)
     return (end(),) if reader.unread_bytes == 0 else None
 
@@ -140,27 +137,28 @@ def _last(sink: Sink, piece: bytes, end: Callable[[], T]) -> T:
 
 
 def _save(sink: Sink, piece: bytes) -> None:
-    """What broke the body off is what is told, and not what else may go wrong."""
+    """Errors are suppressed: the one that broke the body off is raised."""
     with suppress(PegasusError):
         sink(piece)
 
 
-def _taken(waiting: list[bytes]) -> bytes:
-    taken = b"".join(waiting)
-    waiting.clear()
-    return taken
+def _join(chunks: list[bytes]) -> bytes:
+    """Also empties `chunks`."""
+    piece = b"".join(chunks)
+    chunks.clear()
+    return piece
 
 
 class _Pace:
-    """By when the next PACE_BYTES have to be there, on the event loop's clock."""
+    """The deadline for the next PACE_BYTES, on the event loop's clock."""
 
     def __init__(self) -> None:
         self._received = 0
         self.deadline = self._later()
 
-    def note(self, received: int) -> None:
-        """So many bytes have come."""
-        self._received += received
+    def count(self, size_bytes: int) -> None:
+        """Counts bytes received; every PACE_BYTES move the deadline."""
+        self._received += size_bytes
         if self._received >= PACE_BYTES:
             self._received = 0
             self.deadline = self._later()
@@ -170,6 +168,6 @@ class _Pace:
 
 
 def declared_length(headers: Headers) -> int | None:
-    """The length in bytes that a request says its body has, None when it doesn't."""
+    """The Content-Length in bytes; None without one."""
     text = headers.get("content-length", "")
     return int(text) if text.isdecimal() else None

@@ -1,4 +1,4 @@
-"""Runs the application in uvicorn: one process, or several that share one socket."""
+"""Runs the application in uvicorn: in one process, or in several that share one socket."""
 
 import logging
 import os
@@ -32,36 +32,36 @@ log = structlog.get_logger("pegasus")
 
 @dataclass(frozen=True)
 class Drain:
-    """How a server stops that is told to by SIGTERM.
+    """How a server stops after SIGTERM.
 
-    For `grace_seconds` it still takes requests and says that it isn't ready, so that whoever shares requests out sends
-    no more; then what is under way has `seconds` to end. Ctrl-C on a terminal leaves the grace out.
+    For `grace_seconds` it still accepts requests but reports not ready, so that a load balancer sends no more; then
+    running requests have `seconds` to end. Ctrl-C in a terminal skips the grace period.
     """
 
     seconds: float = 30
     grace_seconds: float = 0
 
 
-AT_ONCE = Drain()
-USUAL = ConnectionLimits()
+IMMEDIATE = Drain()
+DEFAULT_LIMITS = ConnectionLimits()
 TICKS_A_SECOND = 10
 
 
 def claim_address(settings: Settings) -> socket.socket:
-    """Listens on HOST and PORT; clients that come too early wait until the application is ready.
+    """Listens on HOST and PORT; early clients wait until the application is ready.
 
     Raises SettingRefused when the host is unknown or the port is taken.
     """
     where = f"{settings.host} port {settings.port}"
     try:
-        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
-        listener = socket.create_server(found[0][4][:2], family=found[0][0], backlog=BACKLOG)
+        addresses = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        listener = socket.create_server(addresses[0][4][:2], family=addresses[0][0], backlog=BACKLOG)
     except (socket.gaierror, UnicodeError) as error:
         raise SettingRefused("HOST", f"names no address of this machine: {settings.host}") from error
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
         raise SettingRefused("PORT", f"can't be used: {where}: {reason}") from error
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # not on macOS; connections have it from the socket that accepts them
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # not on macOS; accepted connections inherit it
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_SECONDS * 1000)
     return listener
 
@@ -72,9 +72,9 @@ def run(app: ASGIApp, listener: socket.socket, *, drain: Drain, limits: Connecti
 
 
 def server_for(
-    app: ASGIApp, *, direct: bool = True, drain: Drain = AT_ONCE, limits: ConnectionLimits = USUAL
+    app: ASGIApp, *, direct: bool = True, drain: Drain = IMMEDIATE, limits: ConnectionLimits = DEFAULT_LIMITS
 ) -> uvicorn.Server:
-    """The server that `run` runs, for whoever has an event loop of their own; not `direct`, it lends no connection."""
+    """The server of `run`, for callers with their own event loop; without `direct`, no direct transfers."""
     config = _config(app, drain=drain, limits=limits)
     if not direct:
         config.http = HeadProtocol
@@ -82,7 +82,7 @@ def server_for(
 
 
 def run_workers(factory: str, listener: socket.socket, *, workers: int, drain: Drain, limits: ConnectionLimits) -> bool:
-    """Serves in several processes; `factory` names what makes the application in each of them.
+    """Serves in several processes; `factory` is the import string of the application's factory.
 
     False when one of them could not start.
     """
@@ -94,14 +94,14 @@ def run_workers(factory: str, listener: socket.socket, *, workers: int, drain: D
 
 
 class _Config(uvicorn.Config):
-    """uvicorn's, which reaches every server process, with what ours needs."""
+    """uvicorn's configuration, which is passed to every server process, with Pegasus's own fields."""
 
     drain: Drain
     limits: ConnectionLimits
     connections: OpenConnections
 
     def load(self) -> None:
-        """Makes ready, in each server process, what belongs to it alone."""
+        """Sets up each server process's own limits."""
         super().load()
         raise_descriptor_limit()
         descriptors = descriptor_limit()
@@ -115,8 +115,8 @@ class _Config(uvicorn.Config):
         self.backlog = backlog_within(descriptors)
         self.connections = OpenConnections(limits)
         protocol: Any = self.http_protocol_class
-        made: Any = partial(protocol, connections=self.connections)
-        self.http_protocol_class = made
+        factory: Any = partial(protocol, connections=self.connections)
+        self.http_protocol_class = factory
 
 
 def _config(
@@ -146,14 +146,14 @@ class _Server(uvicorn.Server):
     _closes_at: float | None = None
 
     async def on_tick(self, counter: int) -> bool:
-        """Asked ten times a second whether the time has come to close the sockets."""
+        """Called ten times a second; returns whether to close the sockets now."""
         ends = await super().on_tick(counter)
-        if counter % TICKS_A_SECOND == 0 and are_exhausted():  # then the event loop drops connections without a word
+        if counter % TICKS_A_SECOND == 0 and are_exhausted():  # then the event loop drops connections silently
             self.config.connections.report_exhaustion()
         if ends and self._closes_at is None:
             grace = self.config.drain.grace_seconds if self._captured_signals[:1] == [signal.SIGTERM] else 0
             self._closes_at = time.monotonic() + grace
-            self.lifespan.state["services"].stopping.set()  # not ready from now on, and streams end
+            self.lifespan.state["services"].stopping.set()  # from now on not ready, and streams end
             log.info("Pegasus drains: it isn't ready any more", grace_seconds=grace)
         return ends and (self.force_exit or time.monotonic() >= (self._closes_at or 0))
 
@@ -172,7 +172,7 @@ class _ServerAlone(_Server):
 class _ServerOfSeveral(_Server):
     async def on_tick(self, counter: int) -> bool:
         supervisor = parent_process()
-        if supervisor is not None and not supervisor.is_alive():  # nobody else could end this process any more
+        if supervisor is not None and not supervisor.is_alive():  # nothing else would end this process
             self.should_exit = True
         return await super().on_tick(counter)
 
@@ -186,7 +186,7 @@ class _Process(multiprocess.Process):
 
 
 class _Workers(multiprocess.Multiprocess):
-    _known: frozenset[int] = frozenset()
+    _pids: frozenset[int] = frozenset()
 
     def init_processes(self) -> None:
         super().init_processes()
@@ -195,10 +195,10 @@ class _Workers(multiprocess.Multiprocess):
 
     def keep_subprocess_alive(self) -> None:
         super().keep_subprocess_alive()
-        there = frozenset(process.pid for process in self.processes if process.pid is not None)
-        for gone in self._known - there:
-            process_ended(gone)
-        self._known = there
+        pids = frozenset(process.pid for process in self.processes if process.pid is not None)
+        for ended in self._pids - pids:
+            process_ended(ended)
+        self._pids = pids
 
 
 def _announce(listener: socket.socket, **more: object) -> None:
@@ -206,4 +206,4 @@ def _announce(listener: socket.socket, **more: object) -> None:
     log.info("Pegasus serves", at=f"http://{f'[{host}]' if ':' in host else host}:{port}", **more)
 
 
-multiprocess.Process = _Process  # type: ignore[misc]  # there is no other way to name the server of its processes
+multiprocess.Process = _Process  # type: ignore[misc]  # no other way to set the server class of its processes

@@ -1,4 +1,4 @@
-"""Bursts: much at once between a socket and memory or a file, in one thread, for as long as the other side keeps up.
+"""Bursts: blocking transfers between a socket and memory or a file, in one thread, while the client keeps up.
 
 They end at the first pause, so that no thread ever waits for a slow client.
 """
@@ -25,24 +25,24 @@ _spare_buffers: list[bytearray] = []
 
 
 class ConnectionGone(OSError):
-    """The client has closed the connection, or takes nothing any more."""
+    """The client has disconnected, or stopped reading."""
 
 
 class Reader:
-    """Reads a body from a lent socket, in one thread.
+    """Reads a body from a duplicated socket, in one thread.
 
-    Each return from the system costs a thread its turn with the interpreter. So the system is asked to wake it only
-    for much at once (SO_RCVLOWAT, socket(7)), and what has come is read before anything is waited for.
+    After each system call the thread has to wait for the interpreter's lock. So the kernel wakes it only for many bytes
+    (SO_RCVLOWAT, socket(7)), and it reads what has arrived before it waits.
     """
 
-    def __init__(self, lent: socket.socket, length: int) -> None:
-        self._lent = lent
+    def __init__(self, sock: socket.socket, length: int) -> None:
+        self._sock = sock
         self._waiter = select.poll()
-        self._waiter.register(lent, select.POLLIN)
+        self._waiter.register(sock, select.POLLIN)
         self.unread_bytes = length
 
     def pass_on(self, sink: Callable[[Piece], None], buffer: bytearray) -> None:
-        """Hands on what comes without a pause, and not more than is fair to others. Blocks."""
+        """Feeds `sink` until the client pauses, or TURN_BYTES or TURN_SECONDS are used up. Blocks."""
         stop, latest = self.unread_bytes - TURN_BYTES, time.monotonic() + TURN_SECONDS
         while True:
             filled = self._fill(buffer, until=latest)
@@ -54,19 +54,19 @@ class Reader:
                 return
 
     def _fill(self, buffer: bytearray, *, until: float) -> int:
-        """Fills the buffer as far as bytes come without a pause; `until` keeps drops from holding the thread."""
+        """Fills the buffer until the client pauses, or until that time if bytes only trickle in."""
         room = memoryview(buffer)[: self.unread_bytes]
         filled, paused = 0, False
         while filled < len(room) and time.monotonic() < until:
             try:
-                received = self._lent.recv_into(room[filled:])
+                received = self._sock.recv_into(room[filled:])
             except BlockingIOError:
                 if paused:
                     break
                 self._wake_for(min(len(room) - filled, AT_ONCE_BYTES))
-                paused = not self._waiter.poll(PAUSE_SECONDS * 1000)  # then what little may have come is read
+                paused = not self._waiter.poll(PAUSE_SECONDS * 1000)  # then the few bytes that may be there are read
                 continue
-            except OSError:  # the event loop will see what it is
+            except OSError:  # the event loop will handle it
                 break
             if not received:
                 break
@@ -75,17 +75,17 @@ class Reader:
         return filled
 
     def _wake_for(self, count: int) -> None:
-        with suppress(OSError):  # where that can't be set, the system wakes for each byte
-            self._lent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
+        with suppress(OSError):  # where that can't be set, the kernel wakes for each byte
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
 
-    def give_back(self) -> None:
-        """The event loop wants to know of each byte."""
+    def reset(self) -> None:
+        """Restores SO_RCVLOWAT for the event loop, which needs to be woken for each byte."""
         self._wake_for(1)
 
 
 @contextmanager
-def lent_buffer() -> Iterator[bytearray]:
-    """A buffer to read into, which goes to the next who wants one: new memory would cost as much as the reading."""
+def borrowed_buffer() -> Iterator[bytearray]:
+    """A reused buffer to read into: allocating new memory would cost as much as the reading."""
     buffer = _spare_buffers.pop() if _spare_buffers else bytearray(BUFFER_BYTES)
     try:
         yield buffer
@@ -94,36 +94,36 @@ def lent_buffer() -> Iterator[bytearray]:
             _spare_buffers.append(buffer)
 
 
-def send_burst(lent: socket.socket, descriptor: int, *, start: int, count: int) -> int:
-    """Sends of a file what the client takes without a pause, and not more than is fair to others; blocks.
+def send_burst(sock: socket.socket, descriptor: int, *, start: int, count: int) -> int:
+    """Sends a file's bytes until the client pauses, at most TURN_BYTES; blocks.
 
-    Returns how many bytes went. Raises ConnectionGone.
+    Returns the number of bytes sent. Raises ConnectionGone.
     """
     waiter = select.poll()
-    waiter.register(lent, select.POLLOUT)
-    sent, count = 0, min(count, TURN_BYTES)
-    while sent < count:
+    waiter.register(sock, select.POLLOUT)
+    total, count = 0, min(count, TURN_BYTES)
+    while total < count:
         try:
-            now = os.sendfile(lent.fileno(), descriptor, start + sent, count - sent)
+            written = os.sendfile(sock.fileno(), descriptor, start + total, count - total)
         except BlockingIOError:
             if not waiter.poll(PAUSE_SECONDS * 1000):
                 break
             continue
         except OSError as error:
             raise ConnectionGone from error
-        if not now:
-            raise ConnectionGone  # the file is shorter than it was
-        sent += now
-    return sent
+        if not written:
+            raise ConnectionGone  # the file has become shorter
+        total += written
+    return total
 
 
-async def writable(lent: socket.socket) -> None:
-    """Waits until the client takes more. Raises ConnectionGone when it doesn't for long."""
+async def writable(sock: socket.socket) -> None:
+    """Waits until the client reads again. Raises ConnectionGone after SILENCE_SECONDS."""
     loop, ready = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_writer(lent, ready.set)
+    loop.add_writer(sock, ready.set)
     try:
         await asyncio.wait_for(ready.wait(), SILENCE_SECONDS)
     except TimeoutError as error:
         raise ConnectionGone from error
     finally:
-        loop.remove_writer(lent)
+        loop.remove_writer(sock)

@@ -1,4 +1,4 @@
-"""Server-sent events, as the WHATWG's HTML standard has them (9.2): an answer that goes on until somebody ends it."""
+"""Server-sent events (WHATWG HTML, 9.2) as a response without an end."""
 
 import asyncio
 import contextlib
@@ -19,23 +19,21 @@ from core.errors import PegasusError
 from core.observability.metrics import EVENT_STREAMS
 
 log = structlog.get_logger(__name__)
-HEARTBEAT_SECONDS = 15  # proxies give up a silent connection after 30 to 60
-LETTING_IN_SECONDS = 1  # for so long a caller is believed
-SENDING_SECONDS = 10  # a client that takes nothing for so long has gone
+HEARTBEAT_SECONDS = 15  # proxies close a silent connection after 30 to 60
+REAUTHENTICATION_SECONDS = 1  # how long an authentication is valid
+SEND_TIMEOUT_SECONDS = 10  # a client that doesn't read for so long has disconnected
 RETRY_MS = 2000
 STREAMS = 1000
-STREAMS_OF_ONE = 50
+STREAMS_PER_CALLER = 50
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
-    "X-Accel-Buffering": "no",  # nginx would keep events back until it has enough of them
+    "X-Accel-Buffering": "no",  # keeps nginx from buffering events
     "X-Content-Type-Options": "nosniff",
 }
 
 
 class TooManyStreams(PegasusError):
-    """More streams of events are open than are served; `limit` says how many are."""
-
     def __init__(self, *, limit: int) -> None:
         super().__init__(f"At most {limit} streams of events may be open at once.")
         self.limit = limit
@@ -43,36 +41,36 @@ class TooManyStreams(PegasusError):
 
 @dataclass(kw_only=True)
 class Streams:
-    """The open streams of this process, counted by whose they are."""
+    """The open streams of this process, counted per caller."""
 
     _open: Counter[str] = field(default_factory=Counter)
 
     @contextlib.contextmanager
-    def opened(self, who: str) -> Iterator[None]:
-        """Counts a stream while it is open. Raises TooManyStreams when it is one too many."""
-        if self._open[who] >= STREAMS_OF_ONE:
-            raise TooManyStreams(limit=STREAMS_OF_ONE)
+    def opened(self, key: str) -> Iterator[None]:
+        """Counts a stream while it is open, under `Caller.rate_limit_key`. Raises TooManyStreams."""
+        if self._open[key] >= STREAMS_PER_CALLER:
+            raise TooManyStreams(limit=STREAMS_PER_CALLER)
         if self._open.total() >= STREAMS:
             raise TooManyStreams(limit=STREAMS)
-        self._open[who] += 1
+        self._open[key] += 1
         EVENT_STREAMS.inc()
         try:
             yield
         finally:
             EVENT_STREAMS.dec()
-            self._open[who] -= 1
-            if not self._open[who]:
-                del self._open[who]
+            self._open[key] -= 1
+            if not self._open[key]:
+                del self._open[key]
 
 
 class _ClientGone(PegasusError):
-    """The client has gone, or takes nothing any more."""
+    """The client has disconnected, or stopped reading."""
 
 
 class EventStream(Response):
-    """The events of the owner's recordings after a number, until the client goes, mayn't any more, or the server stops.
+    """The events of the owner's recordings after a number; it ends with the connection, the access, or the server.
 
-    `authenticate` raises when the caller isn't let in any more; `lost` says that the client has missed some.
+    `authenticate` raises when the caller's token isn't valid any more; `lost`: the client has missed some events.
     """
 
     def __init__(
@@ -92,37 +90,36 @@ class EventStream(Response):
         self._number = number
         self._lost = lost
         self._owner = owner
-        self._let_in = authenticate
-        self._let_in_at = time.monotonic()
+        self._authenticate = authenticate
+        self._authenticated_at = time.monotonic()
         self._stopping = stopping
         self._counted = counted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends events until one of the ends."""
         with self._counted:
-            ends = [asyncio.create_task(end) for end in (self._stopping.wait(), _gone(receive))]
-            going_on = asyncio.create_task(self._send_all(scope, send))
+            ends = [asyncio.create_task(end) for end in (self._stopping.wait(), _wait_for_disconnect(receive))]
+            sending = asyncio.create_task(self._send_all(scope, send))
             try:
-                await asyncio.wait([*ends, going_on], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([*ends, sending], return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for task in (*ends, going_on):
+                for task in (*ends, sending):
                     task.cancel()
-                await asyncio.wait([*ends, going_on])
-            if going_on.cancelled() or going_on.exception() is None:
+                await asyncio.wait([*ends, sending])
+            if sending.cancelled() or sending.exception() is None:
                 with contextlib.suppress(_ClientGone):
                     await self._send(scope, send, b"", last=True)
 
     async def _send_all(self, scope: Scope, send: Send) -> None:
-        """Returns when the caller isn't let in any more, or the database has gone: the client will ask again."""
+        """Returns when the caller loses access or the database is unavailable: the client then reconnects."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         start = f"retry: {RETRY_MS}\nid: {self._number}\n"
         await self._send(scope, send, (start + ("event: reset\ndata: {}\n\n" if self._lost else "\n")).encode())
         try:
             while True:
-                found, self._number = await self._feed.read(self._number, owner=self._owner)
-                if found:
+                events, self._number = await self._feed.read(self._number, owner=self._owner)
+                if events:
                     await self._check()
-                    await self._send(scope, send, b"".join(map(_written, found)))
+                    await self._send(scope, send, b"".join(map(_encode, events)))
                 else:
                     await self._wait(scope, send)
         except PegasusError as error:
@@ -137,14 +134,14 @@ class EventStream(Response):
     async def _check(self) -> None:
         """Raises TokenMissing, TokenInvalid or DatabaseProblem."""
         now = time.monotonic()
-        if now > self._let_in_at + LETTING_IN_SECONDS:
-            await self._let_in()
-            self._let_in_at = now
+        if now > self._authenticated_at + REAUTHENTICATION_SECONDS:
+            await self._authenticate()
+            self._authenticated_at = now
 
     async def _send(self, scope: Scope, send: Send, content: bytes, *, last: bool = False) -> None:
-        """Raises _ClientGone when the client takes nothing."""
+        """Raises _ClientGone when the client doesn't read."""
         try:
-            async with asyncio.timeout(SENDING_SECONDS):
+            async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                 await send({"type": "http.response.body", "body": content, "more_body": not last})
         except TimeoutError:
             connection = direct_connection(scope)
@@ -153,27 +150,26 @@ class EventStream(Response):
             raise _ClientGone from None
 
 
-def _written(event: Event) -> bytes:
+def _encode(event: Event) -> bytes:
     return f"id: {event.number}\nevent: {event.change}\ndata: {event.told}\n\n".encode()
 
 
-async def _gone(receive: Receive) -> None:
-    """Returns when the client has gone, or sends a body and doesn't come to its end."""
+async def _wait_for_disconnect(receive: Receive) -> None:
+    """Also returns when the request's body breaks off."""
     with contextlib.suppress(HTTPException):
         while (await receive())["type"] != "http.disconnect":
             pass
 
 
-async def place(feed: Feed, last_event_id: str | None) -> tuple[int, bool]:
-    """After which number a client is told, by the last that it has seen, and whether it has missed some that are gone.
+async def resume_position(feed: Feed, last_event_id: str | None) -> tuple[int, bool]:
+    """The number after which a client gets events, and whether it has missed some that are deleted by now.
 
     Raises DatabaseProblem.
     """
     if last_event_id is None:
         return feed.newest, False
     number = int(last_event_id) if _is_number(last_event_id) else -1
-    known = await feed.knows(number)
-    return (number, False) if known else (feed.newest, True)
+    return (number, False) if await feed.knows(number) else (feed.newest, True)
 
 
 def _is_number(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Reads multipart/form-data as it arrives (RFC 7578), and passes the file's bytes on: not kept, and not copied."""
+"""Parses multipart/form-data (RFC 7578) as it arrives, and passes the file's bytes on without storing or copying."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import cast
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from api.protocols.digests import DigestCheck, sent_digests
+from api.protocols.digests import DigestCheck, parse_digests
 from audio.intake.incoming_upload import UploadTooLarge
 from audio.intake.ingest import Details
 from core.errors import PegasusError
@@ -15,12 +15,12 @@ from storage.contract import Piece
 
 FILE_FIELD = "file"
 LONGEST_TYPE = 1024
-KEPT_FIELDS = ("tag", "category", "user_id")
+DETAIL_FIELDS = ("tag", "category", "user_id")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FormLimits:
-    """How much a form may hold besides the bytes of its file."""
+    """The limits of a form, besides its file's size."""
 
     fields: int = 16
     field_bytes: int = 16 * 1024
@@ -29,7 +29,7 @@ class FormLimits:
 
     @property
     def overhead_bytes(self) -> int:
-        """The most that a body within these limits is longer than its file."""
+        """How much longer than its file a body within these limits can be."""
         return (self.fields + 2) * (self.field_bytes + self.headers_per_part * self.header_bytes)
 
 
@@ -37,46 +37,36 @@ LIMITS = FormLimits()
 
 
 class FormRefused(PegasusError):
-    """The body isn't a form that is taken in."""
+    """The body isn't an acceptable form."""
 
 
 class NotAForm(FormRefused):
-    """The declared type of the body isn't multipart/form-data."""
-
-    def __init__(self) -> None:
-        super().__init__("An upload is a body of the type multipart/form-data, with the recording in the field file.")
+    message = "An upload is a body of the type multipart/form-data, with the recording in the field file."
 
 
 class FormMalformed(FormRefused):
-    """The body breaks the rules of multipart."""
-
     def __init__(self, reason: str) -> None:
         super().__init__(f"The form can't be read: {reason}.")
 
 
 class FileMissing(FormRefused):
-    """The form has no file."""
-
-    def __init__(self) -> None:
-        super().__init__("The form has no field named file.")
+    message = "The form has no field named file."
 
 
 class FormLimitPassed(FormRefused):
-    """The form holds more of something than is taken; `limit` says how much."""
-
-    def __init__(self, what: str, *, limit: int) -> None:
-        super().__init__(f"The form has more than {limit} {what}.")
+    def __init__(self, items: str, *, limit: int) -> None:
+        super().__init__(f"The form has more than {limit} {items}.")
         self.limit = limit
 
 
 class Form:
-    """A form that is fed its body piece by piece, and passes the bytes of its file on as it sees them.
+    """A push parser for a form, which passes its file's bytes on as it is fed.
 
-    The fields before the file are known when its first bytes are passed on, those behind it at the end.
+    The fields before the file are set when its first bytes are passed on, those after it at the end.
     """
 
     def __init__(self, content_type: str, *, file_limit_bytes: int) -> None:
-        """Raises NotAForm or FormMalformed when the type is not that of a form with a boundary."""
+        """Raises NotAForm or FormMalformed."""
         if len(content_type) > LONGEST_TYPE:
             raise FormMalformed("its type is too long")
         media_type, options = parse_options_header(content_type)
@@ -89,13 +79,13 @@ class Form:
         self._parts = _Parts(options[b"boundary"], LIMITS)
 
     def pass_file_on(self, sink: Callable[[Piece], None]) -> None:
-        """Says where the file's bytes go; before the first `feed`."""
+        """Sets the sink of the file's bytes; to be called before `feed`."""
         self._parts.sink = sink
 
     def feed(self, piece: Piece) -> None:
-        """Takes in the next bytes of the body, as bytes or a bytearray.
+        """Parses the next bytes of the body, given as bytes or a bytearray.
 
-        Raises FormRefused, DigestMalformed, UploadTooLarge, or what takes in the file's bytes raises.
+        Raises FormRefused, DigestMalformed, UploadTooLarge, or what the sink raises.
         """
         self._received += len(piece)
         if self._received > self._limit_bytes:
@@ -103,20 +93,20 @@ class Form:
         self._parts.feed(piece)
 
     def end(self) -> None:
-        """Says that the body has ended. Raises FormMalformed, FileMissing or DigestMismatch."""
+        """To be called after the last byte. Raises FormMalformed, FileMissing or DigestMismatch."""
         if not self._parts.complete:
             raise FormMalformed("it ends before its closing boundary")
-        if not self._parts.file_begun:
+        if not self._parts.file_started:
             raise FileMissing
         self._parts.file_digests.end()
 
     def details(self) -> Details:
-        """The fields that have come by now."""
+        """The fields parsed so far."""
         return Details(original_filename=self._parts.file_name, **self._parts.fields)
 
 
 class _Parts:
-    """What python-multipart's push parser tells while it is fed."""
+    """The callbacks of python-multipart's parser, and their state."""
 
     sink: Callable[[Piece], None]
 
@@ -133,12 +123,12 @@ class _Parts:
         self._field_count = 0
         self.fields: dict[str, str] = {}
         self.file_name: str | None = None
-        self.file_begun = False
+        self.file_started = False
         self.file_digests = DigestCheck(())
         self.complete = False
 
     def feed(self, piece: Piece) -> None:
-        """Takes in the next bytes of the body. Raises FormRefused."""
+        """Raises FormRefused."""
         try:
             self._parser.write(cast("bytes", piece))  # it only searches and slices, which a bytearray can do as well
         except FormParserError as error:
@@ -155,7 +145,7 @@ class _Parts:
                     "on_header_value": lambda data, start, end: self._header_value.extend(data[start:end]),
                     "on_header_end": self._end_header,
                     "on_headers_finished": self._begin_content,
-                    "on_part_data": self._take_content,
+                    "on_part_data": self._handle_content,
                     "on_part_end": self._end_part,
                     "on_end": self._end,
                 },
@@ -192,11 +182,11 @@ class _Parts:
             self._begin_field(name)
 
     def _begin_file(self, file_name: str) -> None:
-        if self.file_begun:
+        if self.file_started:
             raise FormLimitPassed("file", limit=1)
-        self.file_begun = True
+        self.file_started = True
         self.file_digests = DigestCheck(
-            sent_digests({_text(name): _text(text) for name, text in self._headers.items()})
+            parse_digests({_text(name): _text(text) for name, text in self._headers.items()})
         )
         self.file_name = file_name.replace("%22", '"') or None  # as browsers escape it: HTML, multipart/form-data
 
@@ -206,7 +196,7 @@ class _Parts:
             raise FormLimitPassed("fields", limit=self._limits.fields)
         self._field = name
 
-    def _take_content(self, data: bytes, start: int, end: int) -> None:
+    def _handle_content(self, data: bytes, start: int, end: int) -> None:
         if self._in_file:
             piece = memoryview(data)[start:end]
             self.file_digests.update(piece)
@@ -217,7 +207,7 @@ class _Parts:
             raise FormLimitPassed("bytes in a field", limit=self._limits.field_bytes)
 
     def _end_part(self) -> None:
-        if not self._in_file and self._field in KEPT_FIELDS:
+        if not self._in_file and self._field in DETAIL_FIELDS:
             try:
                 self.fields[self._field] = self._value.decode()
             except UnicodeDecodeError as error:

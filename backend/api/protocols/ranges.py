@@ -1,4 +1,4 @@
-"""Conditional and ranged requests for bytes that never change: RFC 9110, sections 13 and 14."""
+"""Conditional and range requests (RFC 9110, 13 and 14) for bytes that never change."""
 
 import re
 from dataclasses import dataclass
@@ -12,8 +12,6 @@ _RANGE = re.compile(r"bytes\s*=\s*(\d*)-(\d*)", re.IGNORECASE | re.ASCII)
 
 
 class RangeNotSatisfiable(PegasusError):
-    """The range that was asked for lies behind the end of the bytes."""
-
     def __init__(self, *, size_bytes: int) -> None:
         super().__init__(f"The range lies outside of the recording's {size_bytes} bytes.")
         self.size_bytes = size_bytes
@@ -21,28 +19,28 @@ class RangeNotSatisfiable(PegasusError):
 
 @dataclass(frozen=True)
 class Span:
-    """Bytes from `start` up to but without `stop`."""
+    """Bytes from `start` to `stop`, exclusive."""
 
     start: int
     stop: int
 
 
 def is_current(headers: Headers, *, etag: str) -> bool:
-    """Whether the client's copy is good: If-None-Match names the entity tag, compared weakly (RFC 9110, 13.1.2)."""
-    given = [tag.strip().removeprefix("W/") for tag in ",".join(headers.getlist("if-none-match")).split(",")]
-    return etag in given or "*" in given
+    """Whether If-None-Match has the entity tag, by weak comparison (RFC 9110, 13.1.2)."""
+    tags = [tag.strip().removeprefix("W/") for tag in ",".join(headers.getlist("if-none-match")).split(",")]
+    return etag in tags or "*" in tags
 
 
-def asked_span(headers: Headers, *, etag: str, size_bytes: int) -> Span | None:
-    """The single range that is asked for; None when all bytes are to be sent.
+def requested_span(headers: Headers, *, etag: str, size_bytes: int) -> Span | None:
+    """The requested range; None when all bytes are to be sent.
 
-    A range that can't be understood, one of several, and one whose If-Range names other bytes are ignored, as
-    RFC 9110, 14.2 and 13.1.5, say. Raises RangeNotSatisfiable.
+    A malformed range, several ranges, and one whose If-Range doesn't match are ignored (RFC 9110, 14.2 and 13.1.5).
+    Raises RangeNotSatisfiable.
     """
-    found = _RANGE.fullmatch(headers.get("range", "").strip())
-    if found is None or headers.get("if-range", etag) != etag:
+    match = _RANGE.fullmatch(headers.get("range", "").strip())
+    if match is None or headers.get("if-range", etag) != etag:
         return None
-    first, last = found.groups()
+    first, last = match.groups()
     if not first and not last:
         return None
     if first and last and _position(last) < _position(first):
@@ -55,6 +53,6 @@ def asked_span(headers: Headers, *, etag: str, size_bytes: int) -> Span | None:
 
 
 def _position(digits: str) -> int:
-    """The number; one with more digits than any position has is a position behind every end."""
+    """The number; one with more digits than any size has becomes a position after every end."""
     significant = digits.lstrip("0")
     return int(significant or "0") if len(significant) <= MOST_DIGITS else 10**MOST_DIGITS

@@ -1,6 +1,6 @@
-"""tus 1.0 as headers: what a client says is read, what it is told is written (https://tus.io/protocols/resumable-upload).
+"""The headers of tus 1.0, parsed and written (https://tus.io/protocols/resumable-upload).
 
-Besides the core protocol: creation, creation-with-upload, creation-defer-length, checksum, termination, expiration.
+Extensions: creation, creation-with-upload, creation-defer-length, checksum, termination, expiration.
 """
 
 import base64
@@ -12,7 +12,7 @@ from email.utils import format_datetime
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.protocols.digests import ALGORITHMS, sent_digests
+from api.protocols.digests import ALGORITHMS, parse_digests
 from audio.intake.resumable.repository import Upload
 from audio.intake.resumable.upload_requests import Checksum
 from core.errors import PegasusError
@@ -35,30 +35,22 @@ _KEY = re.compile(r"[!-+\--~]+")  # ASCII without blanks and commas
 
 
 class ProtocolVersionUnknown(PegasusError):
-    """The client speaks another version of tus, or doesn't say which."""
-
-    def __init__(self) -> None:
-        super().__init__(f"The header Tus-Resumable must be {VERSION}.")
+    message = f"The header Tus-Resumable must be {VERSION}."
 
 
 class HeaderRefused(PegasusError):
-    """A header of tus is missing, or can't be what it is; `header` says which."""
-
     def __init__(self, header: str, reason: str) -> None:
         super().__init__(f"The header {header} {reason}.")
         self.header = header
 
 
 class NotUploadBytes(PegasusError):
-    """The body isn't declared as what a resumable upload is made of."""
-
-    def __init__(self) -> None:
-        super().__init__(f"The bytes of an upload come with the Content-Type {BYTES_TYPE}.")
+    message = f"The bytes of an upload come with the Content-Type {BYTES_TYPE}."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """What a client says of its file."""
+    """The parsed Upload-Metadata."""
 
     file_name: str | None = None
     file_type: str | None = None
@@ -79,22 +71,22 @@ def check_type(headers: Headers) -> None:
         raise NotUploadBytes
 
 
-def sent_offset(headers: Headers) -> int:
-    """Where the bytes of a request belong. Raises HeaderRefused."""
+def parse_offset(headers: Headers) -> int:
+    """The offset of a request's bytes. Raises HeaderRefused."""
     offset = _number(headers, "Upload-Offset")
     if offset is None:
         raise HeaderRefused("Upload-Offset", "is missing")
     return offset
 
 
-def sent_length(headers: Headers) -> int | None:
-    """The length of the whole upload, where it is said. Raises HeaderRefused."""
+def parse_length(headers: Headers) -> int | None:
+    """The length of the whole upload, if declared. Raises HeaderRefused."""
     return _number(headers, "Upload-Length")
 
 
-def new_length(headers: Headers) -> int | None:
-    """The length of a new upload, None where the client will say it later. Raises HeaderRefused."""
-    length, deferred = sent_length(headers), headers.get("upload-defer-length")
+def parse_new_length(headers: Headers) -> int | None:
+    """The length of a new upload; None when the client defers it. Raises HeaderRefused."""
+    length, deferred = parse_length(headers), headers.get("upload-defer-length")
     if deferred not in {None, "1"}:
         raise HeaderRefused("Upload-Defer-Length", "can only be 1")
     if (length is None) == (deferred is None):
@@ -104,22 +96,24 @@ def new_length(headers: Headers) -> int | None:
     return length
 
 
-def sent_metadata(headers: Headers) -> Metadata:
-    """What a client says of its file; keys that aren't known are left out. Raises HeaderRefused."""
-    header, found = "Upload-Metadata", dict[str, str]()
+def parse_metadata(headers: Headers) -> Metadata:
+    """Unknown keys are ignored. Raises HeaderRefused."""
+    header, values = "Upload-Metadata", dict[str, str]()
     pairs = [pair.strip(" ") for pair in headers.get(header, "").split(",")]
     for pair in pairs if pairs != [""] else []:
         key, _, encoded = pair.partition(" ")
-        if not _KEY.fullmatch(key) or key in found:
+        if not _KEY.fullmatch(key) or key in values:
             raise HeaderRefused(header, "has a key that is empty, or comes twice")
-        found[key] = _text(header, encoded)
-    known = Metadata.__dataclass_fields__
-    return Metadata(**{METADATA.get(key, key): text for key, text in found.items() if METADATA.get(key, key) in known})
+        values[key] = _text(header, encoded)
+    fields = Metadata.__dataclass_fields__
+    return Metadata(
+        **{METADATA.get(key, key): text for key, text in values.items() if METADATA.get(key, key) in fields}
+    )
 
 
-def sent_checksums(headers: Headers) -> list[Checksum]:
+def parse_checksums(headers: Headers) -> list[Checksum]:
     """The digests that the bytes of a request must have. Raises HeaderRefused or DigestMalformed."""
-    digests = sent_digests(headers)
+    digests = parse_digests(headers)
     checksums = [Checksum(algorithm=ALGORITHMS[name], digest=digest) for name, digest in digests if name in ALGORITHMS]
     if "upload-checksum" in headers:
         algorithm, _, encoded = headers["upload-checksum"].partition(" ")
@@ -133,7 +127,7 @@ def sent_checksums(headers: Headers) -> list[Checksum]:
 
 
 def capabilities(limit_bytes: int) -> dict[str, str]:
-    """What OPTIONS answers."""
+    """The headers of the response to OPTIONS."""
     return {
         "Tus-Version": VERSION,
         "Tus-Extension": ",".join(EXTENSIONS),
@@ -143,48 +137,47 @@ def capabilities(limit_bytes: int) -> dict[str, str]:
 
 
 def progress(upload: Upload, offset: int) -> dict[str, str]:
-    """How far an upload is, until when it goes on, and which recording it has become."""
-    told = {
+    """The headers with an upload's offset, its expiry, and the recording that it has become."""
+    headers = {
         "Upload-Offset": str(offset),
         "Upload-Expires": format_datetime(upload.expires_at, usegmt=True),
         "Cache-Control": "no-store",
     }
     if upload.recording_id is not None:
-        told["Upload-Recording-Id"] = str(upload.recording_id)
-        told["Link"] = f'<{RECORDINGS_PATH}/{upload.recording_id}>; rel="related"'
-    return told
+        headers["Upload-Recording-Id"] = str(upload.recording_id)
+        headers["Link"] = f'<{RECORDINGS_PATH}/{upload.recording_id}>; rel="related"'
+    return headers
 
 
 def description(upload: Upload) -> dict[str, str]:
-    """What was said of an upload when it was begun."""
-    said = {
+    """The headers with an upload's length and metadata, as it was created."""
+    metadata = {
         "filename": upload.file_name,
         "filetype": upload.file_type,
         "tag": upload.tag,
         "category": upload.category,
     }
-    pairs = [f"{key} {base64.b64encode(text.encode()).decode()}" for key, text in said.items() if text is not None]
+    pairs = [f"{key} {base64.b64encode(text.encode()).decode()}" for key, text in metadata.items() if text is not None]
     length = upload.length_bytes
-    told = {"Upload-Defer-Length": "1"} if length is None else {"Upload-Length": str(length)}
-    return told | ({"Upload-Metadata": ",".join(pairs)} if pairs else {})
+    headers = {"Upload-Defer-Length": "1"} if length is None else {"Upload-Length": str(length)}
+    return headers | ({"Upload-Metadata": ",".join(pairs)} if pairs else {})
 
 
-class TusEdge:
-    """Lets every answer to a request for an upload bear the headers of tus, refusals too.
+class TusMiddleware:
+    """Adds the headers of tus to every response below UPLOADS_PATH, errors included.
 
-    And lets X-HTTP-Method-Override say the method for clients that can't send every one.
+    It also applies X-HTTP-Method-Override, for clients that can't send every method.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on."""
         if scope["type"] != "http" or not is_of_uploads(scope["path"]):
             await self._app(scope, receive, send)
             return
 
-        async def speaking(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["Tus-Resumable"] = VERSION
@@ -192,13 +185,12 @@ class TusEdge:
             await send(message)
 
         override = Headers(scope=scope).get("x-http-method-override")
-        passed = scope if override is None else {**scope, "method": override.upper()}
-        await self._app(passed, receive, speaking)
-        scope["route"] = passed.get("route")  # which one it was is asked for outside
+        inner = scope if override is None else {**scope, "method": override.upper()}
+        await self._app(inner, receive, send_with_headers)
+        scope["route"] = inner.get("route")  # outer middleware reads it
 
 
 def is_of_uploads(path: str) -> bool:
-    """Whether a path is that of uploads or of one of them."""
     return path == UPLOADS_PATH or path.startswith(f"{UPLOADS_PATH}/")
 
 

@@ -1,4 +1,4 @@
-"""Files for browsers, as they are sent: each with its type and hash, under a policy that says what a page may do."""
+"""Static files for browsers, with their types, ETags and Content-Security-Policy."""
 
 import hashlib
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ NOTHING_ELSE = {
 
 @dataclass(frozen=True)
 class Asset:
-    """A file as it is sent."""
+    """A static file."""
 
     content: bytes
     media_type: str
@@ -35,11 +35,10 @@ class Asset:
 
     @classmethod
     def of(cls, content: bytes, *, suffix: str) -> "Asset":
-        """The asset that a file with that suffix is."""
         return cls(content, TYPES[suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
 
     def response(self, request: Request, headers: Mapping[str, str]) -> Response:
-        """The answer to a GET or a HEAD; 304 for who has it."""
+        """The response to a GET or a HEAD; 304 where the client's copy is current."""
         headers = {**headers, "ETag": self.etag}
         if is_current(request.headers, etag=self.etag):
             return Response(status_code=304, headers=headers)
@@ -47,9 +46,9 @@ class Asset:
 
 
 def page_headers(policy: Mapping[str, str]) -> Mapping[str, str]:
-    """The headers of a page and its files, whose Content-Security-Policy is given by its directives."""
+    """The headers of a page and its files; `policy` has the directives of the Content-Security-Policy."""
     return {
-        "Cache-Control": "no-cache",  # asked for each time, and answered by 304: a new version shows at once
+        "Cache-Control": "no-cache",  # revalidated each time, by 304: a new version shows at once
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",

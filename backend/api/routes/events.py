@@ -1,11 +1,11 @@
-"""/api/audio/events: what happens to recordings, as it happens."""
+"""/api/audio/events: changes of recordings, as server-sent events."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 
-from api.guards.authentication import AuthenticatedCaller, address_of, sent_secret
-from api.protocols.event_stream import EventStream, place
+from api.guards.authentication import AuthenticatedCaller, address_of, request_secret
+from api.protocols.event_stream import EventStream, resume_position
 from api.services import CurrentServices
 from core.labels import user_label
 
@@ -19,12 +19,12 @@ EVENT = {
         "retry": {"type": "integer"},
     },
 }
-SHOWN: dict[int | str, dict[str, Any]] = {
+RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": EVENT}}, "description": "Server-sent events, each as described"}
 }
 
 
-@router.get("/events", response_class=Response, responses=SHOWN)
+@router.get("/events", response_class=Response, responses=RESPONSES)
 async def events(
     request: Request,
     services: CurrentServices,
@@ -38,15 +38,15 @@ async def events(
     With `Last-Event-ID`, as browsers send it by themselves, it begins with what came after that. The event `reset`
     says that some of it isn't kept any more: then lists have to be loaded anew.
     """
-    owner = caller.asking_for(user_label(user_id))
+    owner = caller.owner_filter(user_label(user_id))
     address = address_of(request)
-    who = caller.counted_as(address)
-    secret, authenticator = sent_secret(request.headers), services.authenticator
+    key = caller.rate_limit_key(address)
+    secret, authenticator = request_secret(request.headers), services.authenticator
 
     async def authenticate() -> None:
-        await authenticator.admit(secret, address=address)
+        await authenticator.authenticate(secret, address=address)
 
-    number, lost = await place(services.feed, last_event_id)
+    number, lost = await resume_position(services.feed, last_event_id)
     return EventStream(
         services.feed,
         number=number,
@@ -54,5 +54,5 @@ async def events(
         owner=owner,
         authenticate=authenticate,
         stopping=services.stopping,
-        counted=services.streams.opened(who),
+        counted=services.streams.opened(key),
     )

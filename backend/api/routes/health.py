@@ -1,4 +1,4 @@
-"""/health: whether the process lives, and whether it can take recordings in right now."""
+"""/health: liveness of the process, and its readiness to accept recordings."""
 
 from typing import Any, Literal
 
@@ -52,9 +52,9 @@ async def ready(request: Request, response: Response) -> Readiness:
     health: Health = request.state.services.health
     parts = await health.parts()
     draining = request.state.services.stopping.is_set()
-    well = "not well" not in parts.values() and not draining
-    response.status_code = 200 if well else 503
-    status: Literal["ready", "not ready"] = "ready" if well else "not ready"
+    is_ready = "not well" not in parts.values() and not draining
+    response.status_code = 200 if is_ready else 503
+    status: Literal["ready", "not ready"] = "ready" if is_ready else "not ready"
     return Readiness(
         status=status, parts=dict(parts), draining=draining, last_heal=health.last_heal, decoder=health.decoder
     )

@@ -1,4 +1,4 @@
-"""/api/audio: recordings listed, labelled, downloaded, deleted. How they come in is told in form_upload.py."""
+"""/api/audio: lists, labels, downloads and deletes recordings. Uploads are in form_upload.py."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from access.caller import Caller
 from api.guards.authentication import AuthenticatedCaller
-from api.protocols.download import Sent, download, original, playable, redirection
+from api.protocols.download import Downloadable, download, original, playable, redirection
 from api.schemas import (
     FoundIn,
     FoundRecording,
@@ -38,7 +38,7 @@ Variant = Literal["original", "playback"]
 router = APIRouter(prefix="/api/audio", tags=["audio"])
 
 
-async def _wanted(
+async def _filters(
     caller: AuthenticatedCaller,
     *,
     user_id: str | None = None,
@@ -47,9 +47,9 @@ async def _wanted(
     category: str | None = None,
     q: str | None = None,
 ) -> Filters:
-    """The filters of a list, in the form in which the table keeps them. Raises LabelRefused."""
+    """The filters of a list, normalized as the table's values are. Raises LabelRefused."""
     return Filters(
-        user_id=caller.asking_for(user_label(user_id)),
+        user_id=caller.owner_filter(user_label(user_id)),
         status=status,
         tag=label("tag", tag),
         category=label("category", category),
@@ -65,7 +65,7 @@ async def _sorting(*, sort: SortedBy = "uploaded", order: Literal["asc", "desc"]
 @router.get("/", include_in_schema=False)
 async def page(
     services: CurrentServices,
-    wanted: Annotated[Filters, Depends(_wanted)],
+    filters: Annotated[Filters, Depends(_filters)],
     sorting: Annotated[Sorting, Depends(_sorting)],
     *,
     transcripts: bool = True,
@@ -84,28 +84,28 @@ async def page(
     of a long list.
     """
     after = None if cursor is None else Cursor.of(cursor, sorting=sorting)
-    found = await services.recordings.page(wanted, sorting=sorting, limit=limit, offset=offset, after=after)
-    shown = [Recording.model_validate(item) for item in found.items]
-    if wanted.text is not None:
-        shown = await asyncio.to_thread(_found, found.items, wanted.text)
+    result = await services.recordings.page(filters, sorting=sorting, limit=limit, offset=offset, after=after)
+    items = [Recording.model_validate(item) for item in result.items]
+    if filters.text is not None:
+        items = await asyncio.to_thread(_with_highlights, result.items, filters.text)
     if not transcripts:
-        shown = [recording.model_copy(update=WITHOUT_TRANSCRIPTS) for recording in shown]
+        items = [recording.model_copy(update=WITHOUT_TRANSCRIPTS) for recording in items]
     return RecordingPage(
-        items=shown,
-        total=found.total,
-        total_is_exact=found.total_is_exact,
+        items=items,
+        total=result.total,
+        total_is_exact=result.total_is_exact,
         limit=limit,
         offset=offset,
-        next_cursor=None if found.after is None else str(found.after),
+        next_cursor=None if result.after is None else str(result.after),
     )
 
 
-def _found(items: Sequence[AudioFile], query: str) -> list[Recording]:
-    """The recordings with what matches in each. It may read through long transcripts: not in the event loop."""
+def _with_highlights(items: Sequence[AudioFile], query: str) -> list[Recording]:
+    """The recordings with their matches. It may search long transcripts, so it runs outside of the event loop."""
     return [
         FoundRecording(
             **Recording.model_validate(item).model_dump(),
-            highlights=[FoundIn.model_validate(found) for found in highlights(item, query)],
+            highlights=[FoundIn.model_validate(match) for match in highlights(item, query)],
         )
         for item in items
     ]
@@ -116,7 +116,7 @@ async def labels_in_use(
     services: CurrentServices, caller: AuthenticatedCaller, user_id: str | None = None
 ) -> LabelsInUse:
     """Lists every tag and category in use."""
-    tags, categories = await services.recordings.labels_in_use(caller.asking_for(user_label(user_id)))
+    tags, categories = await services.recordings.labels_in_use(caller.owner_filter(user_label(user_id)))
     return LabelsInUse(tags=list(tags), categories=list(categories))
 
 
@@ -158,11 +158,11 @@ async def get_bytes(
     The variant `playback` is what browsers can play and jump about in: the original, where they can do that with it.
     With `redirect` the answer may be 307 and a link to the object store, good for 15 minutes for whoever has it.
     """
-    sent = await _sent(recording_id, variant, services, caller)
-    elsewhere = await redirection(sent, services.recordings.storage) if redirect else None
-    if elsewhere is not None:
-        return elsewhere
-    return await download(sent, services.recordings.storage, request=request.headers, with_body=True)
+    file = await _downloadable(recording_id, variant, services, caller)
+    response = await redirection(file, services.recordings.storage) if redirect else None
+    if response is not None:
+        return response
+    return await download(file, services.recordings.storage, request=request.headers, with_body=True)
 
 
 @router.head("/{recording_id:uuid}/download", include_in_schema=False)
@@ -174,15 +174,15 @@ async def head_bytes(
     variant: Variant = "original",
 ) -> Response:
     """Says what a GET would send."""
-    sent = await _sent(recording_id, variant, services, caller)
-    return await download(sent, services.recordings.storage, request=request.headers, with_body=False)
+    file = await _downloadable(recording_id, variant, services, caller)
+    return await download(file, services.recordings.storage, request=request.headers, with_body=False)
 
 
-async def _sent(recording_id: UUID, variant: Variant, services: Services, caller: Caller) -> Sent:
+async def _downloadable(recording_id: UUID, variant: Variant, services: Services, caller: Caller) -> Downloadable:
     recordings = services.recordings
     recording = await recordings.find(recording_id, owner=caller.owner)
-    chosen = playable if variant == "playback" else original
-    return await chosen(recording, recordings.storage)
+    find_file = playable if variant == "playback" else original
+    return await find_file(recording, recordings.storage)
 
 
 @router.get("/{recording_id:uuid}/waveform", response_class=Response)

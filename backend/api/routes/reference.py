@@ -1,7 +1,7 @@
-"""/docs and /redoc: what /openapi.json says, to read and to try out, by Swagger UI and ReDoc.
+"""/docs and /redoc: /openapi.json in Swagger UI and ReDoc.
 
-Both come with the package fastapi-offline, of which only these files are used, so that a browser loads nothing from
-elsewhere: their policy lets it load and ask this server alone.
+Both are files of the package fastapi-offline, so that a browser loads nothing from other servers: the policy allows
+requests to this server only.
 """
 
 from collections.abc import Mapping
@@ -47,11 +47,11 @@ REDOC = """<!doctype html>
 </body>
 </html>
 """
-# The one thing that ReDoc would load from its maker, and the policy forbids: with an empty picture nobody is asked.
+# The logo that ReDoc would load from its maker, and the policy forbids, is replaced by an empty picture.
 ELSEWHERE = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
 EMPTY = b"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E"
 POLICY = NOTHING_ELSE | {
-    "style-src": "'self' 'unsafe-inline'",  # both make their styles as they go
+    "style-src": "'self' 'unsafe-inline'",  # both add styles at run time
     "img-src": "'self' data:",
     "worker-src": "blob:",  # ReDoc's search
     "form-action": "'none'",
@@ -76,10 +76,10 @@ async def redoc(request: Request) -> Response:
 @router.api_route("/docs/{name}", methods=["GET", "HEAD"])
 async def asset(name: str, request: Request) -> Response:
     """A file that one of the two loads."""
-    found = _assets().get(name)
-    if found is None:
+    file = _assets().get(name)
+    if file is None:
         raise HTTPException(404)
-    return found.response(request, HEADERS)
+    return file.response(request, HEADERS)
 
 
 @cache
@@ -91,7 +91,7 @@ def _assets() -> Mapping[str, Asset]:
 
 
 def _bundle() -> Path:
-    """Where the package's files lie: it isn't imported, because its code isn't needed."""
+    """The folder of the package's files; the package itself isn't imported."""
     package = find_spec("fastapi_offline")
     if package is None or package.origin is None:
         raise HTTPException(404)

@@ -1,4 +1,4 @@
-"""What /openapi.json says of the headers of resumable uploads."""
+"""The OpenAPI descriptions of resumable uploads' headers."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ def _header(name: str, description: str, *, required: bool = False, **schema: An
     return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
 
 
-def _documented(
+def _operation(
     status: int, description: str, *parameters: dict[str, Any], headers: dict[str, Any], body: bool = False
 ) -> dict[str, Any]:
-    told = {str(status): {"description": description, "headers": headers}}
-    return {"parameters": list(parameters), "responses": told} | ({"requestBody": BYTES} if body else {})
+    responses = {str(status): {"description": description, "headers": headers}}
+    return {"parameters": list(parameters), "responses": responses} | ({"requestBody": BYTES} if body else {})
 
 
 VERSION = _header("Tus-Resumable", "The version of tus.", required=True, type="string", enum=["1.0.0"])
@@ -31,7 +31,7 @@ LENGTH = _header("Upload-Length", "The length of the upload in bytes.", type="in
 CHECKSUM = _header("Upload-Checksum", "sha1 or sha256 of the body, and its digest in base64.", type="string")
 DIGEST = _header("Content-Digest", "The same by RFC 9530.", type="string")
 
-OPTIONS = _documented(
+OPTIONS = _operation(
     204,
     "What of tus is offered.",
     headers={
@@ -39,7 +39,7 @@ OPTIONS = _documented(
         for name in ("Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm")
     },
 )
-BEGIN = _documented(
+BEGIN = _operation(
     201,
     "The upload has begun.",
     VERSION,
@@ -51,13 +51,13 @@ BEGIN = _documented(
     headers=PROGRESS | {"Location": {"description": "Where the upload goes on.", "schema": {"type": "string"}}},
     body=True,
 )
-STATE = _documented(
+STATE = _operation(
     200,
     "How far the upload is.",
     VERSION,
     headers=PROGRESS | {name: {"schema": {"type": "string"}} for name in ("Upload-Length", "Upload-Metadata")},
 )
-APPEND = _documented(
+APPEND = _operation(
     204,
     "The bytes are kept.",
     VERSION,
@@ -68,4 +68,4 @@ APPEND = _documented(
     headers=PROGRESS,
     body=True,
 )
-END = _documented(204, "The upload is removed.", VERSION, headers={})
+END = _operation(204, "The upload is removed.", VERSION, headers={})

@@ -1,4 +1,4 @@
-"""/api/uploads: uploads that go on where they broke off, by tus 1.0."""
+"""/api/uploads: resumable uploads by tus 1.0."""
 
 from uuid import UUID
 
@@ -13,12 +13,12 @@ from api.protocols.tus import (
     check_type,
     check_version,
     description,
-    new_length,
+    parse_checksums,
+    parse_length,
+    parse_metadata,
+    parse_new_length,
+    parse_offset,
     progress,
-    sent_checksums,
-    sent_length,
-    sent_metadata,
-    sent_offset,
 )
 from api.routes.resumable_upload_docs import APPEND, BEGIN, END, OPTIONS, STATE
 from api.services import CurrentServices
@@ -27,12 +27,12 @@ from audio.intake.resumable.repository import UploadCreator
 from audio.intake.resumable.upload_requests import AppendRequest, NewUpload
 
 
-async def _speaks_tus(request: Request) -> None:
+async def _require_tus(request: Request) -> None:
     if request.method != "OPTIONS":
         check_version(request.headers)
 
 
-router = APIRouter(prefix=UPLOADS_PATH, tags=["uploads"], dependencies=[Depends(_speaks_tus)])
+router = APIRouter(prefix=UPLOADS_PATH, tags=["uploads"], dependencies=[Depends(_require_tus)])
 
 
 @router.options("", status_code=204, response_class=Response, openapi_extra=OPTIONS)
@@ -51,13 +51,13 @@ async def options_of(upload_id: str, services: CurrentServices) -> Response:
 async def begin(request: Request, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Creates an upload, with its first bytes where the request has a body."""
     headers = request.headers
-    address = caller.counted_as(address_of(request))
+    address = caller.rate_limit_key(address_of(request))
     services.upload_rate.check(address)
-    length, metadata = new_length(headers), sent_metadata(headers)
+    length, metadata = parse_new_length(headers), parse_metadata(headers)
     new = NewUpload(
         details=Details(
             original_filename=metadata.file_name,
-            user_id=caller.writing_for(metadata.user_id),
+            user_id=caller.new_owner(metadata.user_id),
             tag=metadata.tag,
             category=metadata.category,
         ),
@@ -69,7 +69,7 @@ async def begin(request: Request, services: CurrentServices, caller: Authenticat
         upload, offset = await services.uploads.create(new), 0
     else:
         check_type(headers)
-        first_bytes = AppendRequest(body=Body(request.scope, request.receive), checksums=sent_checksums(headers))
+        first_bytes = AppendRequest(body=Body(request.scope, request.receive), checksums=parse_checksums(headers))
         upload, offset = await services.uploads.create_with_upload(new, first_bytes)
     return Response(status_code=201, headers={"Location": f"{UPLOADS_PATH}/{upload.id}"} | progress(upload, offset))
 
@@ -87,9 +87,9 @@ async def append(upload_id: UUID, request: Request, services: CurrentServices, c
     check_type(request.headers)
     new_bytes = AppendRequest(
         body=Body(request.scope, request.receive),
-        offset=sent_offset(request.headers),
-        length_bytes=sent_length(request.headers),
-        checksums=sent_checksums(request.headers),
+        offset=parse_offset(request.headers),
+        length_bytes=parse_length(request.headers),
+        checksums=parse_checksums(request.headers),
     )
     upload, offset = await services.uploads.append(upload_id, new_bytes, owner=caller.owner)
     return Response(status_code=204, headers=progress(upload, offset))

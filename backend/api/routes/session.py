@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from access.authenticator import LONGEST_SECRET, TokenInvalid
-from access.caller import NOBODY, Caller
-from api.guards.authentication import SESSION_PATH, address_of, sent_secret
-from api.guards.session_cookie import forget_secret, keep_secret
+from access.caller import ANONYMOUS, Caller
+from api.guards.authentication import SESSION_PATH, address_of, request_secret
+from api.guards.session_cookie import delete_secret_cookie, set_secret_cookie
 from api.services import CurrentServices
 
 BODY_BYTES = 8 * 1024
@@ -35,34 +35,34 @@ async def session(request: Request, response: Response, services: CurrentService
     """Says whether a token is needed, and whose was sent. A cookie that isn't good any more is forgotten."""
     authenticator = services.authenticator
     try:
-        secret = sent_secret(request.headers)
-        caller = NOBODY if secret is None else await authenticator.admit(secret, address=address_of(request))
+        secret = request_secret(request.headers)
+        caller = ANONYMOUS if secret is None else await authenticator.authenticate(secret, address=address_of(request))
     except TokenInvalid:
-        secret, caller = None, NOBODY
-        forget_secret(response)
-    return _told(caller, needs_token=await authenticator.needs_token(), signed_in=secret is not None)
+        secret, caller = None, ANONYMOUS
+        delete_secret_cookie(response)
+    return _session(caller, needs_token=await authenticator.needs_token(), signed_in=secret is not None)
 
 
 @router.post("", max_body_size=BODY_BYTES)
-async def sign_in(sent: SignIn, request: Request, response: Response, services: CurrentServices) -> Session:
+async def sign_in(credentials: SignIn, request: Request, response: Response, services: CurrentServices) -> Session:
     """Lets the browser keep a token, in a cookie that no script can read. 401 when it isn't valid."""
-    secret = sent.token.strip()
-    caller = await services.authenticator.admit(secret, address=address_of(request))
-    keep_secret(response, secret, secure=_is_encrypted(request))
-    return _told(caller, needs_token=await services.authenticator.needs_token(), signed_in=True)
+    secret = credentials.token.strip()
+    caller = await services.authenticator.authenticate(secret, address=address_of(request))
+    set_secret_cookie(response, secret, secure=_is_encrypted(request))
+    return _session(caller, needs_token=await services.authenticator.needs_token(), signed_in=True)
 
 
 @router.delete("")
 async def sign_out(request: Request, response: Response, services: CurrentServices) -> Session:
     """Lets the browser forget the token. The token itself stays valid."""
-    forget_secret(response)
-    return _told(NOBODY, needs_token=await services.authenticator.needs_token(), signed_in=False)
+    delete_secret_cookie(response)
+    return _session(ANONYMOUS, needs_token=await services.authenticator.needs_token(), signed_in=False)
 
 
-def _told(caller: Caller, *, needs_token: bool, signed_in: bool) -> Session:
+def _session(caller: Caller, *, needs_token: bool, signed_in: bool) -> Session:
     return Session(needs_token=needs_token, signed_in=signed_in, user_id=caller.user_id, admin=caller.admin)
 
 
 def _is_encrypted(request: Request) -> bool:
-    """Whether the browser came by https: no forwarded header is believed, but it says so itself in its Origin."""
+    """Whether the browser uses https: forwarding headers are not trusted, but its own Origin is."""
     return request.url.scheme == "https" or request.headers.get("origin", "").lower().startswith("https://")

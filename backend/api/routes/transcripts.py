@@ -1,4 +1,4 @@
-"""/api/audio/{id}/transcript: what was said, to read or to show beside the sound."""
+"""/api/audio/{id}/transcript: the transcript as text, subtitles or JSON."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -33,7 +33,7 @@ async def transcript(
     caller: AuthenticatedCaller,
     *,
     improved: bool = True,
-    format: Format | None = None,  # noqa: A002 - what it is called in the address
+    format: Format | None = None,  # noqa: A002 - the query parameter's name
 ) -> Transcript | Response:
     """Shows what was said, in the improved wording where there is one and it is wanted.
 

@@ -45,7 +45,7 @@ class BatchInserter:
     async def enter(self, recording: AudioFile) -> None:
         """Returns when the row is committed, with its job. Raises as `enter` does."""
         entered = asyncio.get_running_loop().create_future()
-        self._pending.append(_PendingRow(recording, TraceContext.here(), entered))
+        self._pending.append(_PendingRow(recording, TraceContext.current(), entered))
         if self._running < CONCURRENT_BATCHES:
             self._running += 1
             task = asyncio.create_task(self._drain())

@@ -29,7 +29,7 @@ from core.labels import label, user_label
 from core.observability.metrics import ENTERING, PUBLISHING
 from core.observability.trace_context import TraceContext
 from core.observability.tracing import span
-from storage.contract import KnowsItsRoom, Storage, StorageError
+from storage.contract import ChecksFreeSpace, Storage, StorageError
 from storage.threads import in_thread
 
 log = structlog.get_logger(__name__)
@@ -89,14 +89,14 @@ class Ingest:
         Raises StorageFull or QuotaPassed.
         """
         if self._room is not None:
-            await self._room.check_room(declared_bytes)
+            await self._room.check_free_space(declared_bytes)
         if self.quota:
             async with self.sessions() as session:
                 await check_quota(session, user_id, adding_bytes=declared_bytes, limits=self.quota)
 
     @cached_property
-    def _room(self) -> KnowsItsRoom | None:  # cached: the check of a protocol takes 30 µs
-        return self.storage if isinstance(self.storage, KnowsItsRoom) else None
+    def _room(self) -> ChecksFreeSpace | None:  # cached: the check of a protocol takes 30 µs
+        return self.storage if isinstance(self.storage, ChecksFreeSpace) else None
 
     @asynccontextmanager
     async def incoming(self, *, details: Callable[[], Details]) -> AsyncIterator[IncomingUpload]:
@@ -143,7 +143,7 @@ class Ingest:
             async with self.sessions() as session:
                 await check_quota(session, recording.user_id, adding_bytes=size_bytes, limits=self.quota)
                 with _may_have_row(incoming), ENTERING.time(), span("enter"):
-                    await enter(session, [recording], origins=[TraceContext.here()], key=key)
+                    await enter(session, [recording], origins=[TraceContext.current()], key=key)
         structlog.contextvars.bind_contextvars(recording=str(recording.id), size_bytes=size_bytes)
 
     async def find_by_key(self, key: IdempotencyKey | None) -> AudioFile | None:

@@ -34,10 +34,10 @@ class JobHistory:
             unanswered=headers.get("unanswered", 0),
             failed=headers.get("failed", 0),
             earlier=headers.get("earlier", 0),
-            origin=TraceContext.of(headers),
+            origin=TraceContext.from_dict(headers),
         )
 
     def as_json(self) -> str:
         """The job's headers."""
         counts = {name: value for name, value in vars(self).items() if name != "origin"}
-        return json.dumps({name: value for name, value in counts.items() if value} | self.origin.named())
+        return json.dumps({name: value for name, value in counts.items() if value} | self.origin.as_dict())

@@ -56,5 +56,5 @@ def parameters(jobs: Sequence[Job]) -> tuple[list[object], ...]:
     """The parameters of ENQUEUE: for each job its priority, entrypoint, payload, delay, dedupe key and headers."""
     count, texts = len(jobs), [str(job.recording_id) for job in jobs]
     payloads: list[object] = [text.encode() for text in texts]
-    headers: list[object] = [json.dumps(named) if (named := job.origin.named()) else None for job in jobs]
+    headers: list[object] = [json.dumps(named) if (named := job.origin.as_dict()) else None for job in jobs]
     return [0] * count, [Lane.QUICK] * count, payloads, [timedelta()] * count, [*texts], headers

@@ -80,7 +80,7 @@ async def restart(session: AsyncSession, recording: AudioFile, *, storage: Stora
     False, with nothing changed, when a job of it is queued or running.
     """
     connection = await driver_connection(session)
-    queued = await connection.fetch(ENQUEUE, *parameters([Job(recording.id, TraceContext.here())]))
+    queued = await connection.fetch(ENQUEUE, *parameters([Job(recording.id, TraceContext.current())]))
     if not queued:
         await session.rollback()
         return False

@@ -54,7 +54,7 @@ class SweepReport:
         """Logs the report, with ids and without paths, and updates the metrics."""
         counts = {name: count for name, count in asdict(self).items() if isinstance(count, int)}
         log.info("storage swept", **counts)
-        metrics.swept(counts | {"stopped": self.stopped is not None})
+        metrics.record_sweep(counts | {"stopped": self.stopped is not None})
         if self.rows_without_bytes:
             ids = [str(identity) for identity in self.some_without_bytes]
             log.warning("recordings without their bytes", number=self.rows_without_bytes, recordings=ids)

@@ -24,7 +24,7 @@ from audio.upkeep.row_paths import RowPath
 from audio.upkeep.sweep_report import LISTED_IDS, SweepReport
 from core.database.engine import Sessions
 from core.errors import PegasusError
-from storage.upkeep import Found, Upkeep
+from storage.upkeep import StoredObject, Upkeep
 
 HOUR_SECONDS = 60 * 60
 DAY_SECONDS = 24 * HOUR_SECONDS
@@ -78,7 +78,7 @@ class Sweeper:
         """
         async with _exclusive(self.sessions):
             await ensure_paired(self.sessions, self.upkeep, dry_run=dry_run)
-            ago = await self.upkeep.swept_ago()
+            ago = await self.upkeep.sweep_age_seconds()
             if ago is not None and 0 <= ago < unless_within:
                 return None
             sweep, path_aliases = SweepReport(), PathAliases()
@@ -90,7 +90,7 @@ class Sweeper:
             else:
                 await self._clean_up(sweep, path_aliases, orphans, dry_run=dry_run)
             if not dry_run:
-                await self.upkeep.note_sweep()
+                await self.upkeep.record_sweep()
             return sweep
 
     async def _compare_rows(
@@ -163,14 +163,14 @@ class Sweeper:
         """Quarantines those that still have no row, and returns how many. Those that get one meanwhile are restored."""
         referenced = await path_aliases.referenced(self.sessions, names)
         unknown = [name for name in names if name not in referenced]
-        moved = await self.upkeep.put_aside([item for name in unknown for item in (name, *artifacts(name))])
+        moved = await self.upkeep.quarantine([item for name in unknown for item in (name, *artifacts(name))])
         late = await path_aliases.referenced(self.sessions, unknown)
         await self._restore([name for name in unknown if name in late])
         return len({named_by(name) for name in moved} - late)
 
     async def _restore(self, names: Sequence[str]) -> Sequence[str]:
         """Moves recordings back from quarantine, their artifacts first: whoever finds the bytes finds these."""
-        return await self.upkeep.put_back([item for name in names for item in (*artifacts(name), name)])
+        return await self.upkeep.restore([item for name in names for item in (*artifacts(name), name)])
 
 
 def _changed_since(swept_ago: float | None) -> datetime:
@@ -189,7 +189,7 @@ async def _exclusive(sessions: Sessions) -> AsyncIterator[None]:
         yield
 
 
-def _old(entries: Sequence[Found]) -> set[str]:
+def _old(entries: Sequence[StoredObject]) -> set[str]:
     return {entry.name for entry in entries if entry.age_seconds > DAY_SECONDS}
 
 

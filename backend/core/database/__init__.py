@@ -1,4 +1,4 @@
-"""The way to the database, and what its errors mean."""
+"""Database engines and sessions, and the mapping of their errors."""
 
 from core.database.engine import async_session
 

@@ -1,4 +1,4 @@
-"""The way to the database: which one, and an engine with its sessions."""
+"""The database's address, its engines and sessions."""
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -23,13 +23,13 @@ from core.settings import Settings, load_settings
 
 POOL_SIZE = 20
 DriverConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-_NOTHING = text("SELECT")
-POOLED = "pegasus_pooled"  # an execution option: whether a transaction pooler stands before the database
+_EMPTY_STATEMENT = text("SELECT")
+POOLED = "pegasus_pooled"  # an execution option: whether connections go through a transaction pooler
 Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 _SCHEME = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^:\[\]]*)(?::\d+)?")
-# What libpq understands in an address, and asyncpg would pass on to the server, which refuses it.
-_OTHERS_OPTIONS = {
+# Options of libpq's that asyncpg would pass on to the server, which refuses them.
+_LIBPQ_OPTIONS = {
     "channel_binding",
     "client_encoding",
     "connect_timeout",
@@ -45,12 +45,12 @@ _OTHERS_OPTIONS = {
     "sslsni",
     "tcp_user_timeout",
 }
-_DRIVERS_ERRORS = (exceptions.PostgresError, exceptions.InterfaceError, exceptions.InternalClientError)
-_SPELLINGS = {"ssl": "sslmode"}
-# A statement with a name stays in the session that it was prepared in: behind a pooler it is looked for in another one,
-# where none must be found rather than a stranger's. One without a name is sent whole with each use.
-_TO_POSTGRES: dict[str, object] = {"prepared_statement_name_func": lambda: f"pegasus_{uuid4().hex}"}
-_THROUGH_POOLER: dict[str, object] = {
+_DRIVER_ERRORS = (exceptions.PostgresError, exceptions.InterfaceError, exceptions.InternalClientError)
+_OPTION_ALIASES = {"ssl": "sslmode"}
+# A named prepared statement belongs to its session. Behind a pooler it may be used in another session, where it must be
+# missing rather than be another client's of the same name. An unnamed one is sent whole with each use.
+_DIRECT_ARGS: dict[str, object] = {"prepared_statement_name_func": lambda: f"pegasus_{uuid4().hex}"}
+_POOLER_ARGS: dict[str, object] = {
     "statement_cache_size": 0,
     "prepared_statement_cache_size": 0,
     "prepared_statement_name_func": lambda: "",
@@ -74,7 +74,7 @@ def database_address(settings: Settings) -> str:
 
 
 def migration_address(settings: Settings) -> str:
-    """The database as migrations reach it: round a transaction pooler, by MIGRATION_DATABASE_URL."""
+    """The address for migrations, which bypass a transaction pooler: MIGRATION_DATABASE_URL, else the database's."""
     if settings.migration_database_url is None:
         return database_address(settings)
     return _plain_address("MIGRATION_DATABASE_URL", settings.migration_database_url.get_secret_value())
@@ -92,63 +92,63 @@ def _plain_address(setting: str, value: str) -> str:
     user, _, hosts = netloc.rpartition("@")
     if "@" in user or fragment or not all(_HOST.fullmatch(host) for host in hosts.split(",")):
         raise SettingRefused(setting, _NOT_AN_ADDRESS)
-    kept = [(_SPELLINGS.get(name, name), given) for name, given in options if name not in _OTHERS_OPTIONS]
-    return f"postgresql://{netloc}{path}" + (f"?{urlencode(kept, quote_via=quote)}" if kept else "")
+    passed_on = [(_OPTION_ALIASES.get(name, name), text) for name, text in options if name not in _LIBPQ_OPTIONS]
+    return f"postgresql://{netloc}{path}" + (f"?{urlencode(passed_on, quote_via=quote)}" if passed_on else "")
 
 
 def is_pooled(settings: Settings) -> bool:
-    """Whether DATABASE_URL is that of a transaction pooler: migrations go round one by a setting of their own."""
+    """Whether DATABASE_URL is a transaction pooler's: then MIGRATION_DATABASE_URL is set as well."""
     return settings.migration_database_url is not None
 
 
 def open_engine(address: str, *, pooled: bool = False) -> AsyncEngine:
-    """An engine for serving: a pool that lends no connection whose end it has heard of.
+    """An engine for serving, whose pool checks out no closed connection.
 
-    The driver hears of it at once, so that no question to the server has to go before each statement. Behind a
-    transaction pooler (`pooled`) each transaction, and each statement outside of one, may run in another session of
-    PostgreSQL: nothing is prepared in one for the next.
+    The driver notices a closed connection at once, so no statement needs a ping before it. Behind a transaction pooler
+    (`pooled`) each transaction, and each statement outside of one, may run in another session of PostgreSQL: no
+    prepared statement is used again.
     """
-    statements = _THROUGH_POOLER if pooled else _TO_POSTGRES
+    statements = _POOLER_ARGS if pooled else _DIRECT_ARGS
     engine = create_async_engine(
         "postgresql+asyncpg://",
         connect_args={"dsn": address, "timeout": CONNECT_TIMEOUT_SECONDS} | statements,
         execution_options={POOLED: pooled},
         pool_size=POOL_SIZE,
-        max_overflow=0,  # what overflows is opened and closed for each use, just when there is most to do
-        hide_parameters=True,  # tags and names stay out of what an unforeseen error tells the log
+        max_overflow=0,  # overflow connections are opened and closed for each use, just under the highest load
+        hide_parameters=True,  # tags and names stay out of the log
     )
-    event.listen(engine.sync_engine, "checkout", _still_open)
-    event.listen(engine.sync_engine, "checkout", _lend)
-    event.listen(engine.sync_engine, "checkin", _take_back)
+    event.listen(engine.sync_engine, "checkout", _check_open)
+    event.listen(engine.sync_engine, "checkout", _count_checkout)
+    event.listen(engine.sync_engine, "checkin", _count_checkin)
     CONNECTIONS_MOST.set(POOL_SIZE)
     return engine
 
 
-def _still_open(connection: AdaptedConnection, _record: object, _proxy: object) -> None:
+def _check_open(connection: AdaptedConnection, _record: object, _proxy: object) -> None:
     if connection.driver_connection.is_closed():
         raise DisconnectionError  # the pool then opens another
 
 
-def _lend(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+def _count_checkout(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
     CONNECTIONS_IN_USE.inc()
-    _noted(record)["lent"] = True
+    _record_info(record)["lent"] = True
 
 
-def _take_back(_connection: object, record: ConnectionPoolEntry) -> None:
-    if _noted(record).pop("lent", False):  # what couldn't be opened is taken back, too
+def _count_checkin(_connection: object, record: ConnectionPoolEntry) -> None:
+    if _record_info(record).pop("lent", False):  # a connection that couldn't be opened is checked in, too
         CONNECTIONS_IN_USE.dec()
 
 
-def _noted(record: ConnectionPoolEntry) -> dict[str, bool]:
-    return cast("dict[str, bool]", record.record_info)  # None only until it is asked for
+def _record_info(record: ConnectionPoolEntry) -> dict[str, bool]:
+    return cast("dict[str, bool]", record.record_info)  # the property creates it
 
 
 def open_single_use_engine(address: str, *, pooled: bool = False) -> AsyncEngine:
-    """An engine for migrations and scripts: no pool, and no statement cached that new schemas would break.
+    """An engine for migrations and scripts: no pool, and no cached statement that a schema change would break.
 
-    What may go through a transaction pooler (`pooled`) prepares nothing, as in `open_engine`.
+    `pooled` is as in `open_engine`.
     """
-    statements = _THROUGH_POOLER if pooled else _TO_POSTGRES | {"prepared_statement_cache_size": 0}
+    statements = _POOLER_ARGS if pooled else _DIRECT_ARGS | {"prepared_statement_cache_size": 0}
     return create_async_engine(
         "postgresql+asyncpg://",
         connect_args={"dsn": address, "timeout": CONNECT_TIMEOUT_SECONDS} | statements,
@@ -158,7 +158,7 @@ def open_single_use_engine(address: str, *, pooled: bool = False) -> AsyncEngine
 
 
 def sessions_on(engine: AsyncEngine, address: str) -> Sessions:
-    """Sessions on that engine, whose errors come out as the DatabaseProblem that they mean."""
+    """Makes sessions on that engine, which raise DatabaseProblem for the driver's errors."""
 
     @asynccontextmanager
     async def session() -> AsyncIterator[AsyncSession]:
@@ -171,13 +171,13 @@ def sessions_on(engine: AsyncEngine, address: str) -> Sessions:
 
 @asynccontextmanager
 async def async_session() -> AsyncIterator[AsyncSession]:
-    """A session on the configured database; entering it connects, which proves that the server is there.
+    """A session on the configured database; entering it connects.
 
     Raises:
         DatabaseProblem: the database can't be used.
     """
     address = database_address(load_settings())
-    engine = open_single_use_engine(address, pooled=True)  # whether it is one, not every script is set to know
+    engine = open_single_use_engine(address, pooled=True)  # not every script knows whether there is a pooler
     try:
         async with AsyncSession(engine, expire_on_commit=False) as session:
             with explained(address):
@@ -189,25 +189,25 @@ async def async_session() -> AsyncIterator[AsyncSession]:
 
 @contextmanager
 def explained(address: str) -> Iterator[None]:
-    """Turns what a driver raises inside the block into the DatabaseProblem that it means, if any."""
+    """Raises the driver's errors of the block as DatabaseProblem; others pass."""
     try:
         yield
-    except (DBAPIError, *_DRIVERS_ERRORS, OSError) as error:
-        found = database_problem(error, address=address)
-        if found is None:
+    except (DBAPIError, *_DRIVER_ERRORS, OSError) as error:
+        problem = database_problem(error, address=address)
+        if problem is None:
             raise
-        raise found from error
+        raise problem from error
     except PoolTimeoutError as error:
         raise DatabaseBusy("all connections to it are in use") from error
 
 
 async def driver_connection(session: AsyncSession) -> DriverConnection:
-    """The driver's own connection of a session, which is in a transaction only once the session has sent something.
+    """A session's asyncpg connection, which is in a transaction only after the session's first statement.
 
-    Behind a transaction pooler it is in one: the driver asks about types that it meets for the first time, and changes
-    a setting of the session meanwhile.
+    Behind a transaction pooler it is in one already: for types that are new to it, asyncpg queries the catalog and
+    changes a setting of the session meanwhile.
     """
     if session.get_bind().get_execution_options().get(POOLED):
-        await session.execute(_NOTHING)
+        await session.execute(_EMPTY_STATEMENT)
     connection = await (await session.connection()).get_raw_connection()
     return cast("DriverConnection", connection.driver_connection)

@@ -1,4 +1,4 @@
-"""Says in one sentence what an error of the driver means, with the SQL that would mend it where there is one."""
+"""Maps the driver's errors to DatabaseProblem, with the SQL that would fix them where there is one."""
 
 import errno
 import os
@@ -36,7 +36,7 @@ _GRANTS = {
 
 @dataclass(frozen=True)
 class _Case:
-    """What was said, and by which database to which user."""
+    """A driver's error message, with the database and the user."""
 
     message: str
     reason: str
@@ -71,27 +71,27 @@ def _closed(case: _Case) -> DatabaseProblem | None:
     return DatabaseReadOnly(case.where) if "not accepting commands" in case.message else None
 
 
-# A SQLSTATE, or the class that its first two characters are (PostgreSQL, Appendix A), and what it means. Whatever isn't
-# here is a statement's own fault: nobody foresaw it, and a request alone must not be able to cause it.
-_MEANINGS: Mapping[str, Callable[[_Case], DatabaseProblem | None]] = {
+# By SQLSTATE, or by its class, which is its first two characters (PostgreSQL, Appendix A). Any other code is a bug in a
+# statement, which no request must be able to cause.
+_PROBLEMS: Mapping[str, Callable[[_Case], DatabaseProblem | None]] = {
     "08": _unreachable,
     "25006": lambda case: DatabaseReadOnly(case.where),
-    "25P03": _unreachable,  # it has ended the connection of a transaction that was idle
-    "25P04": _unreachable,  # or took too long
-    "26000": _pooled,  # a prepared statement isn't there: it is in another session
+    "25P03": _unreachable,  # the server ended an idle transaction's connection
+    "25P04": _unreachable,  # or that of one that took too long
+    "26000": _pooled,  # a prepared statement is missing: it is in another session
     "28": lambda case: PasswordRefused(case.user, case.where),
     "3D000": lambda case: DatabaseMissing(case.database, case.where),
     "3F000": _schema_hidden,
     "40": _busy,  # a deadlock, a conflict with another transaction or with a standby's recovery
     "42501": lambda case: _privilege_missing(case.message, user=case.user, database=case.database),
-    "42P05": _pooled,  # a stranger's is there instead
+    "42P05": _pooled,  # another client's statement has its name
     "53": _busy,  # too many connections, no memory
     "53100": lambda case: DatabaseFull(case.where),
-    "54000": _closed,  # it has run out of transaction ids
-    "55P03": _busy,  # a lock was waited for too long
+    "54000": _closed,  # out of transaction ids
+    "55P03": _busy,  # lock_timeout
     "55006": _busy,
-    "57": _unreachable,  # it starts, stops, or has crashed
-    "57014": _busy,  # a statement took too long, or somebody has cancelled it
+    "57": _unreachable,  # the server starts, stops, or has crashed
+    "57014": _busy,  # statement_timeout, or cancelled by an administrator
     "58": _broken,
     "XX001": _broken,
     "XX002": _broken,
@@ -99,27 +99,27 @@ _MEANINGS: Mapping[str, Callable[[_Case], DatabaseProblem | None]] = {
 
 
 def database_problem(error: BaseException, *, address: str) -> DatabaseProblem | None:
-    """What `error` says about the database at `address`, or None when it is about something else."""
+    """The problem of the database at `address` that caused `error`; None when there is another cause."""
     cause = _driver_error(error)
     message = str(cause.args[0] if cause.args else cause)
-    where, database, user = _told(address)
+    where, database, user = _address_parts(address)
     case = _Case(message, _plain_reason(cause), where, database, user)
     match cause:
         case exceptions.InvalidCachedStatementError():
             return DatabaseBusy("its schema has just been changed")
         case exceptions.PostgresError():
             code = cause.sqlstate or ""
-            meaning = _MEANINGS.get(code) or _MEANINGS.get(code[:2])
-            return meaning(case) if meaning else None
+            problem = _PROBLEMS.get(code) or _PROBLEMS.get(code[:2])
+            return problem(case) if problem else None
         case TimeoutError():
             return DatabaseUnreachable(where, f"no answer within {CONNECT_TIMEOUT_SECONDS} seconds")
-        case exceptions.InterfaceError() | exceptions.InternalClientError() | OSError():  # cut while it was speaking
+        case exceptions.InterfaceError() | exceptions.InternalClientError() | OSError():  # cut in mid-message
             return _unreachable(case)
     return None
 
 
 def _driver_error(error: BaseException) -> BaseException:
-    """SQLAlchemy wraps asyncpg's exception twice; the innermost one knows the SQLSTATE."""
+    """SQLAlchemy wraps asyncpg's exception twice; the innermost one has the SQLSTATE."""
     while isinstance(error, DBAPIError) or type(error).__module__.startswith("sqlalchemy."):
         inner = getattr(error, "orig", None) or error.__cause__
         if inner is None:
@@ -137,8 +137,8 @@ def _plain_reason(error: BaseException) -> str:
     return message.rstrip(".")
 
 
-def _told(address: str) -> tuple[str, str, str]:
-    """Where, which database and who, as they may be shown: never the password."""
+def _address_parts(address: str) -> tuple[str, str, str]:
+    """Host and port, database, and user, without the password."""
     parts = urlsplit(address)
     query = parse_qs(parts.query)
     login, _, hosts = parts.netloc.rpartition("@")
@@ -160,7 +160,7 @@ def _privilege_missing(message: str, *, user: str, database: str) -> PrivilegeMi
     if owned:
         kind = "table" if kind == "relation" else kind
         remedy = f"ALTER {kind.upper()} {name} OWNER TO {to};"
-        if kind == "index":  # owned by whoever owns its table
+        if kind == "index":  # an index belongs to its table's owner
             remedy = f"ALTER TABLE … OWNER TO {to};"
         return PrivilegeMissing(user, f"change the {kind} {name}, which it doesn't own", remedy)
     remedy = f"GRANT {_GRANTS.get(kind, 'ALL')} ON {kind.upper()} {name} TO {to};"

@@ -1,6 +1,6 @@
-"""The queue of jobs, kept by PgQueuer in a schema of its own beside the recordings.
+"""The job queue: PgQueuer in a schema of its own.
 
-Every name is given here, so that no variable of the environment, which PgQueuer would read, can choose another.
+Every name is set here, so that PgQueuer's environment variables can't change one.
 """
 
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ NAMES = DBSettings(
     queue_table_log="pgqueuer_log",
     trigger="tg_pgqueuer_changed",
     schedules_table="pgqueuer_schedules",
-    durability=Durability.balanced,  # the jobs survive a crash, the log of them need not
+    durability=Durability.balanced,  # the jobs survive a crash, their log need not
     widen_id=True,
 )
 JOBS = NAMES.qualified.queue_table
@@ -40,29 +40,28 @@ LOG = NAMES.qualified.queue_table_log
 LOCK_TIMEOUT = "30s"
 _LOCK = int.from_bytes(b"pgqueuer")  # one advisory lock of the database
 # The trigger notifies the workers, and transactions that notify commit one after the other, each with its sync of the
-# log: with eight uploads at a time that made them four times slower. So the workers ask, and nobody notifies.
-_IS_QUIET = (
+# log: with eight uploads at a time that made them four times slower. So the workers poll, and the trigger is off.
+_TRIGGER_IS_OFF = (
     "SELECT NOT EXISTS (SELECT FROM pg_trigger"  # noqa: S608 - our own names
     f" WHERE tgrelid = '{JOBS}'::regclass AND tgname = '{NAMES.trigger}' AND tgenabled <> 'D')"
 )
-_QUIETEN = f"ALTER TABLE {JOBS} DISABLE TRIGGER {NAMES.trigger}"
-_LOOK = (
-    "SELECT current_user AS user, session_user = $1 AS is_users_name, to_regnamespace($1) IS NOT NULL AS there,"
+_DISABLE_TRIGGER = f"ALTER TABLE {JOBS} DISABLE TRIGGER {NAMES.trigger}"
+_SCHEMA_STATE = (
+    "SELECT current_user AS user, session_user = $1 AS is_users_name, to_regnamespace($1) IS NOT NULL AS exists,"
     " has_database_privilege(current_database(), 'CREATE') AS may_create"
 )
 
 
 class JobQueueMissing(PegasusError):
-    """The queue isn't there, or is that of an older PgQueuer, and nothing may be changed here."""
+    """The queue is missing or an older PgQueuer's, and MIGRATIONS forbids changes."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            f"The schema {SCHEMA} doesn't hold the queue of jobs that this code needs: start with MIGRATIONS=heal once."
-        )
+    message = (
+        f"The schema {SCHEMA} doesn't hold the queue of jobs that this code needs: start with MIGRATIONS=heal once."
+    )
 
 
 def queue_on(connection: DriverConnection) -> Queries:
-    """PgQueuer's queries, over that connection."""
+    """PgQueuer's queries on that connection."""
     return Queries(
         AsyncpgDriver(connection),
         qbe=QueryBuilderEnvironment(settings=NAMES),
@@ -73,7 +72,7 @@ def queue_on(connection: DriverConnection) -> Queries:
 
 @asynccontextmanager
 async def queue_connection(address: str) -> AsyncIterator[DriverConnection]:
-    """A connection for the queue alone. Raises DatabaseProblem for what goes wrong inside of the block, too."""
+    """A connection for the queue alone. Raises DatabaseProblem, also for errors inside of the block."""
     with explained(address):
         connection = await asyncpg.connect(address, timeout=CONNECT_TIMEOUT_SECONDS)
         try:
@@ -82,15 +81,15 @@ async def queue_connection(address: str) -> AsyncIterator[DriverConnection]:
             connection.terminate() if connection.is_closed() else await connection.close(timeout=5)
 
 
-async def bring_up_queue(address: str, *, may_change: bool) -> None:
-    """Makes the queue, or brings it up to this PgQueuer; where it is there, or nothing may be changed, it only looks.
+async def prepare_queue(address: str, *, may_change: bool) -> None:
+    """Creates the queue, or upgrades it to this PgQueuer; without `may_change` it only checks.
 
     Raises JobQueueMissing, PrivilegeMissing or another DatabaseProblem.
     """
     async with queue_connection(address) as connection:
         queue = queue_on(connection)
-        there = await _is_there(queue)
-        if there and (not may_change or await connection.fetchval(_IS_QUIET)):
+        is_current = await queue.schema_is_installed() and not (await queue.plan_upgrade()).statements
+        if is_current and (not may_change or await connection.fetchval(_TRIGGER_IS_OFF)):
             return
         if not may_change:
             raise JobQueueMissing
@@ -101,21 +100,17 @@ async def bring_up_queue(address: str, *, may_change: bool) -> None:
                 await _make_schema(connection)
                 await queue.install(create_schema=False)
         await queue.apply_upgrade()  # under a lock of its own: new enum labels don't go into one transaction
-        await connection.execute(_QUIETEN)
-
-
-async def _is_there(queue: Queries) -> bool:
-    return await queue.schema_is_installed() and not (await queue.plan_upgrade()).statements
+        await connection.execute(_DISABLE_TRIGGER)
 
 
 async def _make_schema(connection: DriverConnection) -> None:
-    """Raises PrivilegeMissing, and PegasusError where the schema would catch what the user leaves unqualified."""
-    found = await connection.fetchrow(_LOOK, SCHEMA)
-    if found is None or found["is_users_name"]:
+    """Raises PrivilegeMissing, and PegasusError where the schema would be the user's own "$user" on search_path."""
+    row = await connection.fetchrow(_SCHEMA_STATE, SCHEMA)
+    if row is None or row["is_users_name"]:
         raise PegasusError(f"The database user must not be called {SCHEMA}, as the schema of the jobs is: use another.")
-    if found["there"]:
+    if row["exists"]:
         return
-    if not found["may_create"]:
-        remedy = f"CREATE SCHEMA {SCHEMA} AUTHORIZATION {quoted(found['user'])};"
-        raise PrivilegeMissing(found["user"], f"create the schema {SCHEMA}", remedy)
+    if not row["may_create"]:
+        remedy = f"CREATE SCHEMA {SCHEMA} AUTHORIZATION {quoted(row['user'])};"
+        raise PrivilegeMissing(row["user"], f"create the schema {SCHEMA}", remedy)
     await connection.execute(f"CREATE SCHEMA {SCHEMA}")

@@ -1,4 +1,4 @@
-"""Hears what PostgreSQL's NOTIFY says: one connection of its own a process, for as many channels as are wanted."""
+"""Receives PostgreSQL's NOTIFY: one connection of its own per process, for any number of channels."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,26 +16,26 @@ log = structlog.get_logger(__name__)
 CHECK_SECONDS = 30
 ANSWER_SECONDS = 10
 LONGEST_PAUSE_SECONDS = 10
-Heard = Callable[[str | None], None]
+Callback = Callable[[str | None], None]
 
 
 class NotificationListener:
     """Listens on the database at `address`, which must not be a transaction pooler's.
 
-    Whoever hears is called with what was said; with None after each time that nobody listened, at the start too:
-    anything may have been said meanwhile.
+    A callback gets the notification's payload, and None each time the connection is made: notifications may have been
+    missed before.
     """
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._channels: dict[str, Heard] = {}
+        self._callbacks: dict[str, Callback] = {}
 
-    def on(self, channel: str, heard: Heard) -> None:
-        """Lets `heard` know what is said on a channel; to be called before `run`."""
-        self._channels[channel] = heard
+    def add_listener(self, channel: str, callback: Callback) -> None:
+        """To be called before `run`."""
+        self._callbacks[channel] = callback
 
     async def run(self) -> None:
-        """Listens until cancelled. A connection that is lost, or silently dead, is made anew."""
+        """Listens until cancelled, and reconnects when the connection is lost or doesn't answer."""
         pause_seconds = 0.1
         while True:
             try:
@@ -55,10 +55,10 @@ class NotificationListener:
         """Returns once the connection is lost."""
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
-        for channel in self._channels:
-            await connection.add_listener(channel, self._hear)
-        for heard in self._channels.values():
-            heard(None)
+        for channel in self._callbacks:
+            await connection.add_listener(channel, self._on_notification)
+        for callback in self._callbacks.values():
+            callback(None)
         while not lost.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_SECONDS):  # wait_for may swallow a cancellation
@@ -66,5 +66,5 @@ class NotificationListener:
                 return
             await connection.execute("SELECT 1", timeout=ANSWER_SECONDS)
 
-    def _hear(self, _connection: object, _pid: int, channel: str, said: object) -> None:
-        self._channels[channel](str(said))
+    def _on_notification(self, _connection: object, _pid: int, channel: str, payload: object) -> None:
+        self._callbacks[channel](str(payload))

@@ -1,6 +1,6 @@
-"""The tables beyond `audio_files`, as the chain in system_chain/ makes them: a schema of their own keeps them apart.
+"""The tables besides `audio_files`, in a schema of their own; the migrations in system_chain/ make them.
 
-No key points into `audio_files`: that table is exactly what the databases in the field have, and stays so.
+No foreign key refers to `audio_files`: that table stays exactly as existing databases have it.
 """
 
 from sqlalchemy import (
@@ -43,7 +43,7 @@ tokens = Table(
     Column("revoked_at", DateTime(timezone=True)),
 )
 
-# Which recording a retried upload already is; user_id is '' for nobody.
+# The recording of an upload that may be retried; user_id is '' without a user.
 idempotency_keys = Table(
     "idempotency_keys",
     system_metadata,
@@ -54,8 +54,8 @@ idempotency_keys = Table(
     Index("ix_idempotency_keys_created_at", "created_at"),
 )
 
-# Resumable uploads; length_bytes is NULL while the client hasn't said how long the upload will be. Where no token began
-# one, token_id is made from the address.
+# Resumable uploads; length_bytes is NULL while the client hasn't declared it. Without a token, token_id is derived from
+# the client's address.
 uploads = Table(
     "uploads",
     system_metadata,
@@ -75,7 +75,7 @@ uploads = Table(
     Index("ix_uploads_expires_at", "expires_at"),
 )
 
-# One row: which storage belongs to this database.
+# One row: the id of the storage that belongs to this database.
 storage_identity = Table(
     "storage_identity",
     system_metadata,
@@ -84,8 +84,8 @@ storage_identity = Table(
 )
 
 
-def _told(number: str) -> list[Column[object]]:
-    """A change of a recording; `told` is JSON: what is told of it to whoever may see it."""
+def _event_columns(number: str) -> list[Column[object]]:
+    """A change of a recording; `told` is the recording as JSON, for clients that may see it."""
     return [
         Column(number, BigInteger, Identity(always=True), primary_key=True),
         Column("recording_id", Uuid, nullable=False),
@@ -96,13 +96,13 @@ def _told(number: str) -> list[Column[object]]:
     ]
 
 
-# Changes as they are entered, each in the transaction that makes it; soon taken away, to be numbered as events.
-announcements = Table("announcements", system_metadata, *_told("id"))
+# Changes, each inserted in the transaction that makes it; soon moved to `events`, which numbers them.
+announcements = Table("announcements", system_metadata, *_event_columns("id"))
 
-# The same in the order in which they can be seen: a number that is visible is never followed by a smaller one.
-events = Table("events", system_metadata, *_told("number"))
+# The same in the order of their visibility: no number appears after a larger one.
+events = Table("events", system_metadata, *_event_columns("number"))
 
-# What a recording is found by; row_version is the version of its row that this was made of.
+# The search index; row_version is the version of the recording's row that an entry was made of.
 search = Table(
     "search",
     system_metadata,
@@ -113,7 +113,7 @@ search = Table(
     Index("ix_search_vector", "vector", postgresql_using="gin"),
 )
 
-# What is still to be sent to webhooks; `endpoint` is a fingerprint of the address, which may hold secrets.
+# Pending webhook deliveries; `endpoint` is a fingerprint of the address, which may hold secrets.
 deliveries = Table(
     "deliveries",
     system_metadata,

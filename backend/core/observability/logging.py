@@ -1,6 +1,6 @@
-"""The log: one line an event on stderr, for people or as JSON, the server's own lines among them.
+"""The log: one line per event on stderr, for people or as JSON; uvicorn's lines go there, too.
 
-No line holds secrets, tags, names of files or places in storage; those who write lines see to that.
+No line holds secrets, tags, file names or paths in storage; the callers see to that.
 """
 
 import logging
@@ -13,15 +13,15 @@ from structlog.typing import EventDict, Processor
 
 from core.settings import Settings
 
-SERVERS_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
+SERVER_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 NOISY_LOGGERS = ("python_multipart", "asyncio", "httpx", "httpcore")
 FAILURE_SECONDS = 60
-MOST_FAILURES = 100
-_failures: dict[tuple[str, str], tuple[float, int]] = {}  # when each was told, and how often it was met since
+MAX_FAILURES = 100
+_failures: dict[tuple[str, str], tuple[float, int]] = {}  # when each was logged, and how often it has occurred since
 
 
-class _Named(structlog.WriteLogger):
-    """Writes lines to stderr, and knows for whom. Going through the standard library would cost thrice as much."""
+class _StderrLogger(structlog.WriteLogger):
+    """Writes lines to stderr under a logger's name. Going through the standard library would cost thrice as much."""
 
     def __init__(self, name: str = "") -> None:
         super().__init__(sys.stderr)
@@ -29,7 +29,7 @@ class _Named(structlog.WriteLogger):
 
 
 def configure_logging(settings: Settings) -> None:
-    """Sends everything that is logged in this process to stderr, in the configured form and from the set level on."""
+    """Sends all log lines of this process to stderr, in the configured format and from the configured level on."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -39,7 +39,7 @@ def configure_logging(settings: Settings) -> None:
     structlog.configure(
         processors=[_add_name, *shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
-        logger_factory=_Named,
+        logger_factory=_StderrLogger,
         cache_logger_on_first_use=False,
     )
     foreign: list[Processor] = [structlog.stdlib.add_logger_name, *shared, structlog.stdlib.ExtraAdder(allow=())]
@@ -49,10 +49,10 @@ def configure_logging(settings: Settings) -> None:
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=foreign, processors=[remove_meta, *rendering])
     )
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
-    _fold_in()
+    _configure_library_loggers()
 
 
-def _add_name(logger: _Named, _method: str, event: EventDict) -> EventDict:
+def _add_name(logger: _StderrLogger, _method: str, event: EventDict) -> EventDict:
     event["logger"] = logger.name
     return event
 
@@ -60,7 +60,7 @@ def _add_name(logger: _Named, _method: str, event: EventDict) -> EventDict:
 def _rendering(form: str) -> list[Processor]:
     if form == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    # Plain tracebacks: the pretty ones show the values of local variables, and with them what nobody may read.
+    # Plain tracebacks: the pretty ones show the values of local variables, secrets among them.
     return [
         structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
@@ -68,8 +68,8 @@ def _rendering(form: str) -> list[Processor]:
     ]
 
 
-def _fold_in() -> None:
-    for name in SERVERS_LOGGERS:
+def _configure_library_loggers() -> None:
+    for name in SERVER_LOGGERS:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
@@ -78,17 +78,14 @@ def _fold_in() -> None:
 
 
 def log_failure(write: Callable[..., object], event: str, failure: Exception, **fields: object) -> None:
-    """Lets `write` tell, with the reason, of a failure that may be met by every request and every try.
-
-    It is told at once, and then once a minute, with how often it was met.
-    """
+    """Logs a failure that may recur with every request, by `write`: at once, then once a minute with its count."""
     reason = str(failure) or type(failure).__name__
-    if len(_failures) > MOST_FAILURES:
+    if len(_failures) > MAX_FAILURES:
         _failures.clear()
     now = time.monotonic()
-    told, untold = _failures.get((event, reason), (-float("inf"), 0))
-    if now - told < FAILURE_SECONDS:
-        _failures[event, reason] = (told, untold + 1)
+    logged_at, unlogged = _failures.get((event, reason), (-float("inf"), 0))
+    if now - logged_at < FAILURE_SECONDS:
+        _failures[event, reason] = (logged_at, unlogged + 1)
         return
     _failures[event, reason] = (now, 0)
-    write(event, reason=reason, **fields, **({"times": untold + 1} if untold else {}))
+    write(event, reason=reason, **fields, **({"times": unlogged + 1} if unlogged else {}))

@@ -1,9 +1,9 @@
-"""Metrics: what this process counts and measures, for Prometheus; what is only asked for at a scrape is elsewhere.
+"""The Prometheus metrics that this process counts and measures; gauges read at a scrape are in api/scrape_gauges.py.
 
-No label ever holds an id, a tag, a user or a path: each value comes from a set that the code knows. Counting is cheap,
-a microsecond or two, because whoever counts holds the series itself and looks up no label.
+No label holds an id, a tag, a user or a path: each value comes from a fixed set. Counting takes a microsecond or two,
+as the code holds the labelled series and looks up no label.
 
-Several server processes keep their numbers in files of one folder, and whichever of them is asked tells the sum.
+Several server processes write their numbers to files of one folder, and the one that is scraped returns the sum.
 """
 
 import os
@@ -25,7 +25,7 @@ REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 
 STAGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 30, 60, 300)
 STEP_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # when a series began tells nobody anything
+disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody reads them
 REGISTRY = CollectorRegistry()
 
 _requests = Histogram(
@@ -87,7 +87,7 @@ _processed = Counter(
     "pegasus_recordings_processed", "Recordings whose processing has come to its end.", ("outcome",), registry=REGISTRY
 )
 COMPLETED, FAILED = (_processed.labels(outcome) for outcome in ("completed", "failed"))
-_found = Gauge(
+_sweep_findings = Gauge(
     "pegasus_sweep_found",
     "What the last sweep of this server has counted.",
     ("finding",),
@@ -100,24 +100,25 @@ _swept_at = Gauge(
     multiprocess_mode="mostrecent",
     registry=REGISTRY,
 )
-_kept: dict[tuple[str, str | None, int], Histogram] = {}
+_request_series: dict[tuple[str, str | None, int], Histogram] = {}
 
 
-def request_ended(method: str, route: str | None, status: int, *, seconds: float, sent_bytes: int) -> None:
-    """Counts a request. `route` is the template of the path, None where no route has been found."""
+def request_ended(method: str, route: str | None, status: int, *, seconds: float, body_bytes: int) -> None:
+    """Counts a request. `route` is the path's template, None where no route matched; `body_bytes` were sent."""
     key = (method, route, status)
-    series = _kept.get(key)
+    series = _request_series.get(key)
     if series is None:
-        known = method in METHODS
-        told = _requests.labels(method if known else "other", route or UNMATCHED, STATUSES[status // 100])
-        series = _kept.setdefault(key, told) if known else told
+        is_standard = method in METHODS
+        series = _requests.labels(method if is_standard else "other", route or UNMATCHED, STATUSES[status // 100])
+        if is_standard:  # clients can invent methods without end
+            _request_series[key] = series
     series.observe(seconds)
-    RESPONSE_BYTES.inc(sent_bytes)
+    RESPONSE_BYTES.inc(body_bytes)
 
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """Measures and traces one step of a recording's processing, and notes how it ended."""
+    """Measures and traces one step of a recording's processing, with its outcome."""
     began, outcome = time.perf_counter(), "broken off"
     try:
         with span(name):
@@ -130,15 +131,15 @@ def step(name: str) -> Iterator[None]:
         _steps.labels(name, outcome).observe(time.perf_counter() - began)
 
 
-def swept(counts: Mapping[str, int]) -> None:
-    """Notes what a sweep has counted, by the names of its fields."""
+def record_sweep(counts: Mapping[str, int]) -> None:
+    """Sets the gauges of the last sweep, by the names of the report's fields."""
     for finding, count in counts.items():
-        _found.labels(finding).set(count)
+        _sweep_findings.labels(finding).set(count)
     _swept_at.set_to_current_time()
 
 
 def collected() -> Collector:
-    """Everything that this process has counted or, where several serve together, all of them."""
+    """The metrics of this process or, where several serve together, of all of them."""
     if FOLDER not in os.environ:
         return REGISTRY
     return multiprocess.MultiProcessCollector(None)  # type: ignore[no-untyped-call]
@@ -146,7 +147,7 @@ def collected() -> Collector:
 
 @contextmanager
 def shared_between_processes() -> Iterator[None]:
-    """Processes that are started inside of the block count together."""
+    """Processes that are started inside of the block share their metrics."""
     with tempfile.TemporaryDirectory(prefix="pegasus-metrics-", ignore_cleanup_errors=True) as folder:
         os.environ[FOLDER] = folder
         try:
@@ -156,5 +157,5 @@ def shared_between_processes() -> Iterator[None]:
 
 
 def process_ended(process_id: int) -> None:
-    """What one of them had under way is under way no more; what it had counted stays."""
+    """Drops a process's live gauges; its counters stay."""
     multiprocess.mark_process_dead(process_id)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Origin: which request something comes from, so that what is done for it later can say so."""
+"""The trace context: the request that work comes from, for jobs and log lines that follow it later."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,23 +10,22 @@ from core.observability.tracing import traceparent
 
 @dataclass(frozen=True, kw_only=True)
 class TraceContext:
-    """The id of a request, as its lines in the log bear it, and its span, where there is tracing."""
+    """A request's id, as in its log lines, and its span (W3C Trace Context) where there is tracing."""
 
     request_id: str | None = None
     traceparent: str | None = None
 
     @classmethod
-    def here(cls) -> "TraceContext":
-        """That of the request that is being answered where this is called."""
+    def current(cls) -> "TraceContext":
+        """The context of the request that is being answered."""
         return cls(request_id=structlog.contextvars.get_contextvars().get("request_id"), traceparent=traceparent())
 
     @classmethod
-    def of(cls, kept: dict[str, Any]) -> "TraceContext":
-        """The one that was kept by these names."""
-        return cls(request_id=kept.get("request_id"), traceparent=kept.get("traceparent"))
+    def from_dict(cls, values: dict[str, Any]) -> "TraceContext":
+        return cls(request_id=values.get("request_id"), traceparent=values.get("traceparent"))
 
-    def named(self) -> dict[str, str]:
-        """What is known of it, by name."""
+    def as_dict(self) -> dict[str, str]:
+        """Its fields, without those that are None."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 

@@ -1,8 +1,8 @@
-"""Tracing: spans of requests, of an upload's stages and of a recording's processing. Off, it costs nothing.
+"""Tracing by OpenTelemetry: spans of requests, of an upload's stages and of a recording's processing.
 
-It is on where the extra `[telemetry]` is installed and the environment names a collector that speaks OTLP over HTTP, in
-OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT; the other variables of OpenTelemetry's SDK count as
-well. No span holds a tag, a user, a file's name, a query or an error's text.
+It is on where the extra `[telemetry]` is installed and the environment names a collector for OTLP over HTTP, in
+OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT; the SDK's other variables count as well. Off, it
+costs nothing. No span holds a tag, a user, a file's name, a query or an error's text.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _provider: Any = None
 _NOTHING = contextlib.nullcontext()
 
 
-def wanted() -> bool:
+def is_configured() -> bool:
     """Whether the environment names a collector."""
     switched_off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
     return not switched_off and any(os.environ.get(name) for name in COLLECTORS)
@@ -35,7 +35,7 @@ def wanted() -> bool:
 
 @contextlib.asynccontextmanager
 async def traced() -> AsyncIterator[None]:
-    """Spans are sent while inside the block, and the last of them at its end."""
+    """Sends spans inside of the block, and flushes them at its end."""
     _open()
     try:
         yield
@@ -46,7 +46,7 @@ async def traced() -> AsyncIterator[None]:
 
 def _open() -> None:
     global _tracer, _provider
-    if _tracer is not None or not wanted():
+    if _tracer is not None or not is_configured():
         return
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
@@ -70,19 +70,19 @@ def span(name: str) -> AbstractContextManager[None]:
 
 
 def job_span(name: str, *, traceparent: str | None, recording_id: object) -> AbstractContextManager[None]:
-    """A span of what is done for a recording, in the trace of the request that it came with."""
+    """A span of a recording's job, in the trace of the request that uploaded it."""
     if _tracer is None:
         return _NOTHING
     parent = extract({"traceparent": traceparent}) if traceparent else None
-    told = {"pegasus.recording": str(recording_id)}
-    return _span(_tracer, name, context=parent, kind=SpanKind.CONSUMER, attributes=told)
+    attributes = {"pegasus.recording": str(recording_id)}
+    return _span(_tracer, name, context=parent, kind=SpanKind.CONSUMER, attributes=attributes)
 
 
 @contextmanager
 def _span(tracer: Tracer, name: str, **more: Any) -> Iterator[None]:
-    # An error's text isn't for everybody.
-    quiet: dict[str, Any] = {"record_exception": False, "set_status_on_exception": False}
-    with tracer.start_as_current_span(name, **quiet, **more) as current:
+    # An error's text may hold what a collector must not get.
+    options: dict[str, Any] = {"record_exception": False, "set_status_on_exception": False}
+    with tracer.start_as_current_span(name, **options, **more) as current:
         try:
             yield
         except BaseException as error:
@@ -92,7 +92,7 @@ def _span(tracer: Tracer, name: str, **more: Any) -> Iterator[None]:
 
 
 def traceparent() -> str | None:
-    """What the current span is known by elsewhere (W3C Trace Context); None where there is none."""
+    """The current span's `traceparent` (W3C Trace Context); None without tracing."""
     if _tracer is None:
         return None
     carrier: dict[str, str] = {}
@@ -100,14 +100,14 @@ def traceparent() -> str | None:
     return carrier.get("traceparent")
 
 
-def note_request(request_id: str) -> None:
-    """Lets the request's span be found by the id that the log bears, and takes its query away: it may name tags."""
+def annotate_request(request_id: str) -> None:
+    """Adds the request id of the log to the request's span, and removes its query, which may hold tags."""
     if _tracer is not None:
         trace.get_current_span().set_attributes({"pegasus.request_id": request_id, "url.query": ""})
 
 
 def carried(work: Callable[[], T]) -> Callable[[], T]:
-    """The same work, which finds the current span in whichever thread it is done."""
+    """Wraps `work` to run with the current span as its parent, in any thread."""
     if _tracer is None:
         return work
     context = contextvars.copy_context()

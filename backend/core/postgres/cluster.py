@@ -1,4 +1,4 @@
-"""Makes the embedded PostgreSQL's cluster, whole or not at all, and knows the command that serves it."""
+"""Makes the embedded PostgreSQL's cluster, completely or not at all, and the command that serves it."""
 
 import errno
 import hashlib
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from core.errors import EmbeddedPostgresProblem
 from core.postgres.account import Account, account_for_new
-from core.postgres.ownership import give
+from core.postgres.ownership import change_owner
 
 PORT = 5432  # names the socket's file; nothing listens on TCP
 USER = DATABASE = "pegasus"
@@ -29,7 +29,7 @@ def cluster_version(cluster: Path) -> int | None:
     """The major version of the PostgreSQL that made the cluster, or None where there is no cluster yet.
 
     Raises:
-        EmbeddedPostgresProblem: something else lies in the folder.
+        EmbeddedPostgresProblem: the folder holds something else.
     """
     try:
         return int((cluster / "PG_VERSION").read_text())
@@ -42,15 +42,15 @@ def cluster_version(cluster: Path) -> int | None:
 
 
 def make_cluster(cluster: Path, *, binaries: Path, major: int) -> None:
-    """Makes a cluster with its database in a private folder beside, and renames it once it is on the disk."""
+    """Makes a cluster with its database in a private folder next to it, and renames it once it is durable."""
     for leftover in cluster.parent.glob(f"{cluster.name}.new.*"):
         shutil.rmtree(leftover, ignore_errors=True)
     private = Path(tempfile.mkdtemp(prefix=f"{cluster.name}.new.", dir=cluster.parent))
     fresh = private / cluster.name
     try:
         account = account_for_new(private, program=binaries / "postgres")
-        _fill(fresh, account=account.named(), binaries=binaries, major=major)
-        give(fresh, account)
+        _fill(fresh, account=account.for_initdb(), binaries=binaries, major=major)
+        change_owner(fresh, account)
         fresh.rename(cluster)
         _sync_folder(cluster.parent)
     finally:
@@ -61,7 +61,7 @@ def _fill(folder: Path, *, account: Account, binaries: Path, major: int) -> None
     folder.mkdir(mode=0o700)
     os.chown(folder, account.uid, account.gid)
     identity = [f"--username={USER}", "--encoding=UTF8", "--auth-local=trust", "--auth-host=reject"]
-    made = account.run(
+    completed = account.run(
         [
             str(binaries / "initdb"),
             "--no-instructions",
@@ -71,9 +71,9 @@ def _fill(folder: Path, *, account: Account, binaries: Path, major: int) -> None
             str(folder),
         ]
     )
-    if made.returncode == 0:
+    if completed.returncode == 0:
         # A single-user server makes the database before anybody can see the cluster without it.
-        alone = [
+        single_user = [
             str(binaries / "postgres"),
             "--single",
             "-c",
@@ -82,13 +82,13 @@ def _fill(folder: Path, *, account: Account, binaries: Path, major: int) -> None
             str(folder),
             "template1",
         ]
-        made = account.run(alone, text=f"CREATE DATABASE {DATABASE}\n")
-    if made.returncode != 0:
-        raise cannot_run(folder.parent.parent, told=made.stderr)
+        completed = account.run(single_user, text=f"CREATE DATABASE {DATABASE}\n")
+    if completed.returncode != 0:
+        raise cannot_run(folder.parent.parent, output=completed.stderr)
 
 
 def _locale(major: int) -> list[str]:
-    """The same order and case rules on every machine, where PostgreSQL brings its own."""
+    """The same collation and case rules on every machine, where PostgreSQL has a builtin provider."""
     if major >= BUILTIN_LOCALE_SINCE:
         return ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     return ["--locale=C.UTF-8" if sys.platform == "linux" else "--locale=en_US.UTF-8", "--lc-messages=C"]
@@ -103,7 +103,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def serving_command(cluster: Path, *, binaries: Path, account: Account) -> list[str]:
-    """The command that serves the cluster on its socket, and nowhere else."""
+    """The command that serves the cluster on its Unix socket only."""
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": f'"{_socket_folder(cluster, account=account)}"',
@@ -116,7 +116,7 @@ def serving_command(cluster: Path, *, binaries: Path, account: Account) -> list[
 
 
 def _socket_folder(cluster: Path, *, account: Account) -> Path:
-    """The cluster itself, which is private; else, where a socket can't have its path, a private folder."""
+    """The cluster's own folder or, where its path is too long for a socket, another private folder."""
     if _SOCKET_FOLDER.fullmatch(os.fsencode(cluster)):
         return cluster
     name = f"pegasus-{hashlib.sha256(os.fsencode(cluster)).hexdigest()[:16]}"
@@ -136,10 +136,10 @@ def _socket_folder(cluster: Path, *, account: Account) -> Path:
 
 
 def remove_stale_pid_file(cluster: Path) -> None:
-    """Removes what a killed server left, for whoever holds the server's lock: no server of ours is running.
+    """Removes the pid file of a killed server; the caller holds the server's lock, so no server of Pegasus runs.
 
-    PostgreSQL itself would refuse to start when some other process has the old number by now, as is usual
-    after the restart of a container.
+    PostgreSQL would refuse to start when another process has the old pid by now, as is usual after the restart of a
+    container.
 
     Raises:
         EmbeddedPostgresProblem: a server that wasn't started by Pegasus runs in the cluster.
@@ -151,7 +151,7 @@ def remove_stale_pid_file(cluster: Path) -> None:
 
 
 def interrupt_server(cluster: Path) -> bool:
-    """Asks for a fast shutdown, for whoever knows that the server's lock is held, and the process ours."""
+    """Sends a fast shutdown; the caller knows that the server's lock is held, so the process is Pegasus's own."""
     pid = _server_pid(cluster)
     if not pid:
         return False
@@ -170,18 +170,18 @@ def _server_pid(cluster: Path) -> int | None:
 
 
 def _serves(pid: int, cluster: Path) -> bool:
-    """Whether that process is a server in the cluster, where it has its working folder."""
+    """Whether that process is a PostgreSQL server of the cluster, which is its working directory."""
     if Path("/proc/self/cwd").exists():
         try:
             return Path(f"/proc/{pid}/cwd").samefile(cluster)
         except OSError:
             return False
-    told = subprocess.run(["/bin/ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return "postgres" in told.stdout
+    listing = subprocess.run(["/bin/ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return "postgres" in listing.stdout
 
 
 def ready_socket_folder(cluster: Path) -> str | None:
-    """Where the running server listens, as it says itself once it is ready."""
+    """The folder of the running server's socket, from its pid file; None until it is ready."""
     try:
         lines = (cluster / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:
@@ -190,11 +190,11 @@ def ready_socket_folder(cluster: Path) -> str | None:
     return lines[4] if lines[7:] and lines[7].strip() == "ready" else None
 
 
-def cannot_run(data_path: Path, *, told: str) -> EmbeddedPostgresProblem:
-    """Why PostgreSQL can't run, from the last thing it `told`."""
+def cannot_run(data_path: Path, *, output: str) -> EmbeddedPostgresProblem:
+    """The error with the reason from PostgreSQL's last output."""
     # On a full disk the log has no room for the reason either.
-    if os.strerror(errno.ENOSPC) in told or shutil.disk_usage(data_path).free < FULL_DISK_BYTES:
+    if os.strerror(errno.ENOSPC) in output or shutil.disk_usage(data_path).free < FULL_DISK_BYTES:
         return EmbeddedPostgresProblem(f"The embedded PostgreSQL can't run: the disk that holds {data_path} is full.")
-    reasons = _REASON.findall(told) or told.split("\n")
+    reasons = _REASON.findall(output) or output.split("\n")
     reason = next((line.strip() for line in reversed(reasons) if line.strip()), "it ended without a word")
     return EmbeddedPostgresProblem(f"The embedded PostgreSQL can't run: {reason.rstrip('.')}.")

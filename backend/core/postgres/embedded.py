@@ -1,7 +1,7 @@
-"""The PostgreSQL that Pegasus brings along: it runs while a process uses it, and leaves nothing behind.
+"""The embedded PostgreSQL, which runs while a process uses it, and leaves no process behind.
 
-Each user shares `postgres.users.lock`, which the kernel releases however the user ends. The guard
-(core/postgres/guard.py) waits to have it alone; it and all of PostgreSQL hold `postgres.server.lock`.
+Each user holds a shared lock on `postgres.users.lock`, which the kernel releases however the user ends. The guard
+(core/postgres/guard.py) waits for the exclusive one; it and all of PostgreSQL hold `postgres.server.lock`.
 """
 
 import atexit
@@ -42,9 +42,9 @@ _joining = threading.RLock()
 
 
 def join(data_path: Path) -> "EmbeddedPostgres":
-    """Makes this process a user of the PostgreSQL under `data_path`, made and started where it has to be.
+    """Makes this process a user of the PostgreSQL under `data_path`, which is created and started as needed.
 
-    Called again it answers with the same object, and starts PostgreSQL anew should it have ended.
+    Called again it returns the same object, and restarts PostgreSQL if it has ended.
 
     Raises:
         EmbeddedPostgresProblem: PostgreSQL can't run there, and why.
@@ -77,7 +77,7 @@ class EmbeddedPostgres:
         atexit.register(self.leave)
 
     def ensure_running(self) -> None:
-        """Finds the server that is running, or starts one."""
+        """Finds the running server, or starts one."""
         try:
             folder = self._find_or_start()
         except BaseException:
@@ -87,7 +87,7 @@ class EmbeddedPostgres:
         self.address = self._address(folder)
 
     def _address(self, folder: str) -> str:
-        host, passfile = (quote(place, safe="") for place in (folder, str(password_file(self._cluster))))
+        host, passfile = (quote(path, safe="") for path in (folder, str(password_file(self._cluster))))
         return f"postgresql://{USER}@/{DATABASE}?host={host}&port={PORT}&passfile={passfile}"
 
     def leave(self) -> None:
@@ -102,7 +102,7 @@ class EmbeddedPostgres:
                 self.forget()
 
     def forget(self) -> None:
-        """Gives up the use without waiting; in a forked process, which only inherited it, nothing changes."""
+        """Ends the use without waiting; in a forked process, which only inherited the lock, nothing changes."""
         atexit.unregister(self.leave)
         os.close(self._use)
 
@@ -111,7 +111,7 @@ class EmbeddedPostgres:
         while True:
             server = _open_lock(self._server_lock)
             try:
-                if _locked(server, fcntl.LOCK_EX):
+                if _acquire(server, fcntl.LOCK_EX):
                     self._start(server)
                 folder = ready_socket_folder(self._cluster)
             finally:
@@ -119,7 +119,7 @@ class EmbeddedPostgres:
             if folder is not None and _answers(folder):
                 return folder
             if time.monotonic() > deadline:
-                raise cannot_run(self._data_path, told=self._log.read_text(errors="replace"))
+                raise cannot_run(self._data_path, output=self._log.read_text(errors="replace"))
             time.sleep(0.02)  # another process is starting or stopping it
 
     def _start(self, server: int) -> None:
@@ -131,26 +131,26 @@ class EmbeddedPostgres:
         if self._log.exists() and self._log.stat().st_size > LOG_LIMIT_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
         self._log.touch(mode=0o600)
-        begin = self._log.stat().st_size
+        log_size = self._log.stat().st_size
         account = settled_account(self._cluster, program=binaries / "postgres")
         protected = is_protected(self._cluster)
         if not protected:
             prepare_protection(self._cluster, user=USER, account=account)
         command = serving_command(self._cluster, binaries=binaries, account=account)
         if not self._start_guard(command, server=server, account=account):
-            raise cannot_run(self._data_path, told=self._log.read_bytes()[begin:].decode(errors="replace"))
+            raise cannot_run(self._data_path, output=self._log.read_bytes()[log_size:].decode(errors="replace"))
         if not protected:
             address = self._address(ready_socket_folder(self._cluster) or "")
             protect(self._cluster, user=USER, address=address, account=account)
 
     def _start_guard(self, command: list[str], *, server: int, account: Account) -> bool:
-        """Leaves the server's lock to a guard, and waits until it says that the server is ready."""
+        """Starts a guard, which inherits the server's lock, and waits until the server is ready."""
         change = account.options()
         owner = [str(change.get("user", -1)), str(change.get("group", -1))]
-        place = [str(self._users_lock), str(self._cluster), str(server)]
+        paths = [str(self._users_lock), str(self._cluster), str(server)]
         with self._log.open("ab") as log:
-            started = subprocess.run(
-                [sys.executable, "-I", "-S", guard.__file__, *place, *owner, *command],
+            completed = subprocess.run(
+                [sys.executable, "-I", "-S", guard.__file__, *paths, *owner, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -161,17 +161,17 @@ class EmbeddedPostgres:
                 umask=0o077,
                 check=False,
             )
-        return started.stdout == b"ready"
+        return completed.stdout == b"ready"
 
     def _stop_if_last(self) -> None:
         server = _open_lock(self._server_lock)
         try:
-            if _locked(self._use, fcntl.LOCK_EX):
-                # Nobody can join before this lock is given up, so the wait can't last another one's lifetime.
-                if _locked(server, fcntl.LOCK_SH) or not interrupt_server(self._cluster):
+            if _acquire(self._use, fcntl.LOCK_EX):
+                # Nobody can join before this lock is released, so this never waits for another user's end.
+                if _acquire(server, fcntl.LOCK_SH) or not interrupt_server(self._cluster):
                     return
-            elif _locked(self._use, fcntl.LOCK_SH):
-                return  # others use it
+            elif _acquire(self._use, fcntl.LOCK_SH):
+                return  # other processes use it
             fcntl.flock(server, fcntl.LOCK_SH)  # free once every process of the server is gone
         finally:
             os.close(server)
@@ -181,9 +181,9 @@ def _open_lock(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
-def _locked(descriptor: int, how: int) -> bool:
+def _acquire(descriptor: int, operation: int) -> bool:
     try:
-        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""The guard: a small process that runs the embedded PostgreSQL while anybody uses it, and then stops it.
+"""The guard: a small process that runs the embedded PostgreSQL while any process uses it, and then stops it.
 
 It is run by its path, with the standard library alone, in a session of its own, out of Ctrl-C's reach.
 Arguments: the users' lock, the cluster, the server's lock (a descriptor), user and group or -1, the command.
@@ -24,8 +24,8 @@ class ServerEndedError(Exception):
 
 
 def main(users_lock: str, cluster: str, server_lock: str, uid: str, gid: str, *command: str) -> int:
-    """Says "ready" on standard output once PostgreSQL is, and stays until nobody holds the users' lock."""
-    if os.fork():  # so that nobody has to wait for the guard as its child
+    """Writes "ready" to standard output once PostgreSQL is, and stays until nobody holds the users' lock."""
+    if os.fork():  # so that no process has to wait for the guard as its child
         return 0
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)  # only its users decide when the server stops
@@ -39,11 +39,11 @@ def main(users_lock: str, cluster: str, server_lock: str, uid: str, gid: str, *c
     socket_folder = _socket_folder_when_ready(server, Path(cluster, "postmaster.pid"))
     if socket_folder is None:
         return 1
-    with contextlib.suppress(BrokenPipeError):  # who asked for it may have gone
+    with contextlib.suppress(BrokenPipeError):  # the process that started it may have ended
         os.write(1, b"ready")
     os.dup2(2, 1)
-    while not _unused(users, server):
-        if _held_alone(users):  # the last user stopped it, and waits for its end
+    while not _wait_until_unused(users, server):
+        if _is_locked_exclusively(users):  # the last user stopped it, and waits for its end
             break
         time.sleep(RESTART_SECONDS)  # a full disk ends PostgreSQL; it works again once there is room
         server = start()
@@ -55,7 +55,7 @@ def main(users_lock: str, cluster: str, server_lock: str, uid: str, gid: str, *c
 
 
 def _start(command: list[str], *, keep_open: int, account: dict[str, Any]) -> subprocess.Popen[bytes]:
-    """Every process of PostgreSQL keeps the server's lock open, so the lock is free when all are gone."""
+    """Every process of PostgreSQL inherits the server's lock, so it is free once all have ended."""
     guard = os.getpid()
     libc = ctypes.CDLL(None)
 
@@ -87,7 +87,7 @@ def _socket_folder_when_ready(server: subprocess.Popen[bytes], pid_file: Path) -
     return None
 
 
-def _unused(users: int, server: subprocess.Popen[bytes]) -> bool:
+def _wait_until_unused(users: int, server: subprocess.Popen[bytes]) -> bool:
     """Blocks until nobody uses the server any more (True) or it ended by itself (False)."""
 
     def interrupt(*_: object) -> None:
@@ -106,7 +106,7 @@ def _unused(users: int, server: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def _held_alone(users: int) -> bool:
+def _is_locked_exclusively(users: int) -> bool:
     try:
         fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

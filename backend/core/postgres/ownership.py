@@ -1,4 +1,4 @@
-"""Gives a cluster from one account to another, and takes over what an older Pegasus, started by root, gave to `nobody`.
+"""Changes a cluster's owner, also for clusters that an older Pegasus, started by root, gave to `nobody`.
 
 Other processes of nobody could become the database's administrator there.
 """
@@ -9,14 +9,14 @@ from pwd import getpwuid
 
 from core.postgres.account import Account, account_of, own_account
 
-MARK = "PG_VERSION"  # without it PostgreSQL doesn't start: given last, it says that all of the rest was
+MARK = "PG_VERSION"  # without it PostgreSQL doesn't start: changed last, its owner shows that all else is changed
 
 
-def give(cluster: Path, account: Account) -> None:
-    """Gives a cluster away; called again, it ends what was interrupted.
+def change_owner(cluster: Path, account: Account) -> None:
+    """Changes a cluster's owner; called again, it completes an interrupted change.
 
-    First comes the folder itself, so that its former owner is locked out. Nothing that wasn't the former owner's is
-    given, nor what a link leads to.
+    The folder itself comes first, so that its former owner is locked out. Only the former owner's files are changed,
+    and links are not followed.
     """
     former = (cluster / MARK).lstat().st_uid
     if former == account.uid:
@@ -34,14 +34,15 @@ def give(cluster: Path, account: Account) -> None:
 def settled_account(cluster: Path, *, program: Path) -> Account:
     """The account that an existing cluster runs as from now on. Raises EmbeddedPostgresProblem.
 
-    A cluster of nobody's in a folder that is nobody's, too, as in a container, stays as it is: nobody may start it.
+    If both the cluster and its folder belong to the user nobody, as in a container, that user stays the owner, as it
+    may start Pegasus there itself.
     """
     account = account_of(cluster)
     if os.geteuid() == 0:
         if _is_nobodys(cluster) and not _is_nobodys(cluster.parent) and not _reaches_elsewhere(cluster):
             own = own_account(cluster.parent)
             account = own if own.reaches(cluster.parent, program) else account
-        give(cluster, account)
+        change_owner(cluster, account)
     return account
 
 
@@ -53,5 +54,5 @@ def _is_nobodys(path: Path) -> bool:
 
 
 def _reaches_elsewhere(cluster: Path) -> bool:
-    """Whether a part of the cluster lies in another place, which would have to be given as well."""
+    """Whether a part of the cluster lies elsewhere, whose owner would have to change as well."""
     return any(path.is_symlink() for path in (cluster / "pg_wal", *(cluster / "pg_tblspc").glob("*")))

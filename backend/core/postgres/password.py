@@ -1,6 +1,6 @@
-"""The embedded PostgreSQL asks for a password, which lies in its cluster, where only the cluster's owner and root read.
+"""The embedded PostgreSQL's password, in a file of its cluster that only the cluster's owner and root can read.
 
-asyncpg and libpq take it from there by an address's `passfile`, so that no address holds a secret.
+asyncpg and libpq read it by an address's `passfile`, so that no address holds a secret.
 """
 
 import asyncio
@@ -26,30 +26,30 @@ _LINE = re.compile(r"\*:\*:\*:(\w+):([A-Za-z0-9_-]{43})\n")
 
 
 def password_file(cluster: Path) -> Path:
-    """Where the password is, as libpq's .pgpass has it."""
+    """The file with the password, in the format of libpq's .pgpass."""
     return cluster / "pegasus.pgpass"
 
 
 def is_protected(cluster: Path) -> bool:
-    """Whether a cluster's server asks for a password, and that password is there."""
+    """Whether a cluster's server asks for a password, and its file exists."""
     return _password(cluster) is not None and _read(cluster / RULES) == PROTECTED
 
 
 def prepare_protection(cluster: Path, *, user: str, account: Account) -> None:
-    """Makes a cluster that doesn't run ready for `protect`; until then, who can enter its folder reaches it."""
+    """Prepares a stopped cluster for `protect`; until then, every user who can enter its folder can connect."""
     if _password(cluster) is None:
         _write(password_file(cluster), f"*:*:*:{user}:{secrets.token_urlsafe()}\n", account=account)
     _write(cluster / RULES, OPEN, account=account)
 
 
 def protect(cluster: Path, *, user: str, address: str, account: Account) -> None:
-    """Gives the running server its password; when this returns, it asks for it.
+    """Sets the running server's password; when this returns, the server asks for it.
 
     Raises:
-        EmbeddedPostgresProblem: it takes none.
+        EmbeddedPostgresProblem: the password can't be set.
     """
     work = _protect(cluster, user=user, address=address, account=account)
-    with ThreadPoolExecutor(1) as thread:  # this one may have an event loop that runs
+    with ThreadPoolExecutor(1) as thread:  # this thread may be running an event loop
         try:
             thread.submit(asyncio.run, work).result()
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
@@ -65,13 +65,13 @@ async def _protect(cluster: Path, *, user: str, address: str, account: Account) 
     finally:
         await connection.close()
     for _ in range(TRIES):
-        if await _asks(address):
+        if await _asks_for_password(address):
             return
         await asyncio.sleep(PAUSE_SECONDS)
     raise EmbeddedPostgresProblem("The embedded PostgreSQL doesn't ask for its password.")
 
 
-async def _asks(address: str) -> bool:
+async def _asks_for_password(address: str) -> bool:
     try:
         connection = await asyncpg.connect(address, password="-")  # noqa: S106  # a wrong one
     except asyncpg.InvalidAuthorizationSpecificationError:
@@ -86,9 +86,9 @@ def _password(cluster: Path) -> str | None:
 
 
 def _verifier(password: str) -> str:
-    """What PostgreSQL keeps of a password (RFC 5803): so it is never sent, and can't get into the server's log.
+    """The SCRAM verifier of a password (RFC 5803): the password itself is never sent, nor written to the server's log.
 
-    One round is enough: many are there to make guessing slow, and 256 random bits can't be guessed.
+    One iteration is enough: more make guessing slow, and 256 random bits can't be guessed.
     """
     salt = secrets.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, 1)
@@ -106,7 +106,7 @@ def _read(path: Path) -> str | None:
 
 
 def _write(path: Path, text: str, *, account: Account) -> None:
-    """Puts a file in its place as a whole, the account's own; a link that lies there is replaced, not followed."""
+    """Writes a file atomically, owned by the account; a link at `path` is replaced, not followed."""
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

@@ -1,4 +1,4 @@
-"""What the operating system refuses, as the StorageError that it means."""
+"""Maps OSError to StorageError."""
 
 import errno
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turns what the operating system refuses inside the block into the StorageError that it means."""
+    """Raises an OSError of the block as a StorageError."""
     try:
         yield
     except OSError as error:
-        raise _meaning(error) from error
+        raise _storage_error(error) from error
 
 
-def _meaning(error: OSError) -> StorageError:
+def _storage_error(error: OSError) -> StorageError:
     if error.errno in _FULL:
         return StorageFull()
     return StorageUnavailable((error.strerror or "the operating system refuses").lower())

@@ -1,7 +1,7 @@
-"""Bytes that stay under a key until they are complete: a file that is appended to, by one process at a time.
+"""An unfinished upload as a file, which one process at a time appends to.
 
-The lock is flock(2) on the file itself, so it ends with the process that holds it, and can't be left behind. Who finds
-it taken leaves a mark beside the file, which the holder looks for.
+The lock is flock(2) on the file itself, so it ends with the process that holds it. Another process asks for its release
+by a marker file beside it, which the holder checks for.
 """
 
 import fcntl
@@ -30,23 +30,23 @@ _APPENDED = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 
 class ResumableFile:
-    """See `Resumable`: the file at `path`; `place` finds where a name lies."""
+    """See `Resumable`: the file at `path`; `place` maps a name to its path."""
 
-    def __init__(self, path: Path, *, place: Callable[[str], Path], insistent: bool) -> None:
-        """Raises InUse, or OSError."""
+    def __init__(self, path: Path, *, place: Callable[[str], Path], request_release: bool) -> None:
+        """Raises InUse or OSError."""
         self._path = path
-        self._wanted = path.with_name(f"{path.name}.wanted")
+        self._release_request = path.with_name(f"{path.name}.wanted")
         self._place = place
         self._published: list[Path] = []
         try:
             self._descriptor = _locked(path)
         except BlockingIOError as error:
-            if insistent:
-                self._wanted.touch(PRIVATE_FILE)
+            if request_release:
+                self._release_request.touch(PRIVATE_FILE)
             raise InUse from error
-        self._wanted.unlink(missing_ok=True)
-        self._handed_on = self.size_bytes
-        self._synced = False  # who had it before may have been killed before it synced
+        self._release_request.unlink(missing_ok=True)
+        self._write_back_offset = self.size_bytes
+        self._synced = False  # the process before may have been killed before it synced
 
     @property
     def size_bytes(self) -> int:
@@ -54,10 +54,10 @@ class ResumableFile:
         with translated():
             return os.fstat(self._descriptor).st_size
 
-    def is_wanted(self) -> bool:
-        """See `Resumable.is_wanted`."""
+    def release_requested(self) -> bool:
+        """See `Resumable.release_requested`."""
         with translated():
-            return self._wanted.exists()
+            return self._release_request.exists()
 
     def pieces(self, *, start: int = 0) -> Iterator[bytes]:
         """See `Resumable.pieces`."""
@@ -72,17 +72,17 @@ class ResumableFile:
         with translated():
             self._synced = False
             write_all(self._descriptor, piece)
-            waiting = self.size_bytes - self._handed_on
-            if waiting >= WRITE_BACK_BYTES:
-                start_write_back(self._descriptor, self._handed_on, waiting)
-                self._handed_on += waiting
+            pending_bytes = self.size_bytes - self._write_back_offset
+            if pending_bytes >= WRITE_BACK_BYTES:
+                start_write_back(self._descriptor, self._write_back_offset, pending_bytes)
+                self._write_back_offset += pending_bytes
 
     def truncate(self, size_bytes: int) -> None:
         """See `Resumable.truncate`."""
         with translated():
             self._synced = False
             os.ftruncate(self._descriptor, size_bytes)
-            self._handed_on = min(self._handed_on, size_bytes)
+            self._write_back_offset = min(self._write_back_offset, size_bytes)
 
     def make_durable(self) -> None:
         """See `Resumable.make_durable`."""
@@ -98,8 +98,8 @@ class ResumableFile:
             target = self._place(name)
             self.make_durable()
             for other, content in beside.items():
-                self._put(self._place(other), partial(_write_new, content=content))
-            self._put(target, self._link)
+                self._publish_file(self._place(other), partial(_write_new, content=content))
+            self._publish_file(target, self._link)
             sync_folder(target.parent)
 
     def retract(self) -> None:
@@ -113,7 +113,7 @@ class ResumableFile:
         """See `Resumable.forget`."""
         with translated():
             self._path.unlink(missing_ok=True)
-            self._wanted.unlink(missing_ok=True)
+            self._release_request.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """See `Staged.discard`."""
@@ -125,14 +125,14 @@ class ResumableFile:
         with translated():
             os.close(self._descriptor)
 
-    def _put(self, target: Path, make: Callable[[Path], None]) -> None:
-        """Makes a file under another name first: whoever finds it under its own name finds it whole."""
-        making = self._path.parent.with_name(secrets.token_hex(16))
+    def _publish_file(self, target: Path, make: Callable[[Path], None]) -> None:
+        """Makes the file under a temporary name first, so that `target` is always complete."""
+        temporary = self._path.parent.with_name(secrets.token_hex(16))
         try:
-            make(making)
-            making.replace(target)
+            make(temporary)
+            temporary.replace(target)
         finally:
-            making.unlink(missing_ok=True)  # it stays where both names mean the same file already
+            temporary.unlink(missing_ok=True)  # rename(2) leaves it where both names are the same file already
         self._published.append(target)
 
     def _link(self, path: Path) -> None:
@@ -144,16 +144,16 @@ class ResumableFile:
             self._copy(path)
 
     def _copy(self, path: Path) -> None:
-        with self._path.open("rb") as ours, os.fdopen(os.open(path, NEW_FILE, PRIVATE_FILE), "wb") as copy:
-            shutil.copyfileobj(ours, copy, PIECE_BYTES)
+        with self._path.open("rb") as source, os.fdopen(os.open(path, NEW_FILE, PRIVATE_FILE), "wb") as copy:
+            shutil.copyfileobj(source, copy, PIECE_BYTES)
             copy.flush()
             os.fsync(copy.fileno())
 
 
 def _locked(path: Path) -> int:
-    """A descriptor of the file, which nobody else has locked. Raises BlockingIOError.
+    """A descriptor of the file, locked by this process. Raises BlockingIOError.
 
-    Until it is locked, whoever had it may have removed the file: then it is another one that bears the name.
+    Before it is locked, the holder before may have removed the file: then the path is opened again.
     """
     while True:
         descriptor = os.open(path, _APPENDED, PRIVATE_FILE)
@@ -161,7 +161,7 @@ def _locked(path: Path) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_at(descriptor, path):
                 if not os.fstat(descriptor).st_size:
-                    sync_folder(path.parent)  # new, or never written: its name has to last as its bytes will
+                    sync_folder(path.parent)  # new, or never written: its name must be as durable as its bytes
                 return descriptor
         except BaseException:
             os.close(descriptor)

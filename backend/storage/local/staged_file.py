@@ -1,4 +1,4 @@
-"""A file in the making: written beside its destination, then put into place whole and durable, or not at all."""
+"""A file written in a staging folder, then moved to its destination complete and durable, or not at all."""
 
 import ctypes
 import errno
@@ -20,46 +20,45 @@ _SYNC_FILE_RANGE_WRITE = 2
 
 
 class StagedFile:
-    """One file in the folder for staging. Its methods block, and none runs at the same time as another.
+    """One file in the staging folder. Its methods block, and no two may run at the same time.
 
-    The life of one: `open`, `write` as often as needed, then `publish` or `replace`; or `discard` at any moment, even
-    after the others, which takes everything back.
+    Its life: `open`, `write` as often as needed, then `publish` or `replace`; or `discard` at any moment, even after
+    the others, which undoes everything.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / f"{random.getrandbits(128):032x}"  # new is enough, and asks the system nothing
+        self._path = folder / f"{random.getrandbits(128):032x}"  # unique is enough, and needs no system call
         self._descriptor: int | None = None
         self._published: list[Path] = []
-        self._handed_on = 0
+        self._write_back_offset = 0
         self.size_bytes = 0
 
     def open(self) -> None:
-        """Creates the file, readable by nobody else, and holds it: however old it looks, it is in use until closed."""
+        """Creates the file, private to this user, and locks it: whatever its age, it is in use until closed."""
         try:
             self._descriptor = os.open(self._path, NEW_FILE, PRIVATE_FILE)
         except FileNotFoundError:
             self._path.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
             self._descriptor = os.open(self._path, NEW_FILE, PRIVATE_FILE)
-        with suppress(OSError):  # where files can't be locked, whoever wants to remove this one can't lock it either
+        with suppress(OSError):  # where files can't be locked, the sweeper can't lock it either
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a file that can be written."""
         return self._descriptor is not None
 
     def write(self, piece: Piece) -> None:
-        """Appends `piece`. The disk starts on it at once, so that little is left to do when it has to be durable."""
+        """Appends `piece`, and starts write-back early, so that the fsync of `publish` has little left to do."""
         write_all(self._open_descriptor, piece)
         self.size_bytes += len(piece)
-        if self.size_bytes - self._handed_on >= WRITE_BACK_BYTES:
-            start_write_back(self._open_descriptor, self._handed_on, self.size_bytes - self._handed_on)
-            self._handed_on = self.size_bytes
+        if self.size_bytes - self._write_back_offset >= WRITE_BACK_BYTES:
+            start_write_back(self._open_descriptor, self._write_back_offset, self.size_bytes - self._write_back_offset)
+            self._write_back_offset = self.size_bytes
 
     def publish(self, target: Path, *, beside: dict[Path, bytes]) -> None:
-        """Makes the file durable and gives it its name, with small files `beside` it, in the same folder.
+        """Makes the file durable and gives it its name, with small files `beside` it in the same folder.
 
-        Raises FileExistsError when a name is taken.
+        Raises FileExistsError.
         """
         os.fsync(self._open_descriptor)
         for path, content in beside.items():
@@ -77,21 +76,21 @@ class StagedFile:
         sync_folder(target.parent)
 
     def replace(self, target: Path) -> None:
-        """Makes the file durable and puts it in place of what may lie there."""
+        """Makes the file durable and moves it to `target`, over an existing file."""
         os.fsync(self._open_descriptor)
         self._path.replace(target)
         self._leave_staging()
         sync_folder(target.parent)
 
     def discard(self) -> None:
-        """Removes what there is of the file, in staging and under the names that `publish` gave."""
+        """Removes the file, in staging and under the names that `publish` gave."""
         self._leave_staging()
         for path in self._published:
             path.unlink(missing_ok=True)
         self._published.clear()
 
     def _write_beside(self, path: Path, content: bytes) -> None:
-        """Nobody looks for it before the file itself has its name, so it needs no staging."""
+        """Nothing reads it before the file itself has its name, so it needs no staging."""
         descriptor = os.open(path, NEW_FILE, PRIVATE_FILE)
         self._published.append(path)
         try:
@@ -114,7 +113,7 @@ class StagedFile:
 
 
 class FolderElsewhere(OSError):
-    """A folder below the root is a link to somewhere else."""
+    """A folder below the root is a link that leads out of it."""
 
 
 class Folders:
@@ -127,8 +126,8 @@ class Folders:
     def make(self, folder: Path) -> None:
         """Makes `folder` with its parents up to the root.
 
-        A folder that is there already may have been made a moment ago by somebody who hasn't synced it yet, so each
-        is synced once by every process. Raises FolderElsewhere when a link on the way leads out of the root.
+        An existing folder may just have been made by a process that hasn't synced it yet, so each process syncs it
+        once. Raises FolderElsewhere when a link on the way leads out of the root.
         """
         if folder == self._root or (folder in self._durable and folder.is_dir()):
             return
@@ -141,7 +140,7 @@ class Folders:
 
 
 def write_all(descriptor: int, piece: Piece) -> None:
-    """Writes all of `piece`: one call to the system may take less."""
+    """Writes all of `piece`: one write(2) may write less."""
     written = os.write(descriptor, piece)
     while written < len(piece):
         written += os.write(descriptor, memoryview(piece)[written:])
@@ -157,9 +156,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def start_write_back(descriptor: int, start: int, length: int) -> None:
-    """Asks the system to begin writing bytes to the disk, without waiting: sync_file_range(2), where there is one.
+    """Starts writing bytes to the disk, without waiting, by sync_file_range(2) where there is one.
 
-    Only a matter of speed: what makes bytes durable is fsync.
+    It only saves time: fsync makes bytes durable.
     """
     if _sync_file_range is not None:
         _sync_file_range(descriptor, start, length, _SYNC_FILE_RANGE_WRITE)
@@ -168,10 +167,10 @@ def start_write_back(descriptor: int, start: int, length: int) -> None:
 def _system_call() -> "ctypes._NamedFuncPointer | None":
     if sys.platform != "linux":
         return None
-    found = getattr(ctypes.CDLL(None), "sync_file_range", None)
-    if found is not None:
-        found.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
-    return found
+    function = getattr(ctypes.CDLL(None), "sync_file_range", None)
+    if function is not None:
+        function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    return function
 
 
 _sync_file_range = _system_call()

@@ -1,6 +1,6 @@
-"""Recordings as files under one folder: staged in the same file system, then linked into place, then durable.
+"""The driver for a local folder: files are staged in the same file system, then linked into place durably.
 
-It trusts no name that comes from a table: nothing outside the folder is ever opened or removed.
+It trusts no name from the database: nothing outside the folder is ever opened or removed.
 """
 
 import os
@@ -33,65 +33,65 @@ from storage.upkeep import Upkeep
 
 T = TypeVar("T")
 FREE_SHARE = 0.05
-ROOM_KNOWN_SECONDS = 1.0
-_CLOSED = {(STAGING,), (QUARANTINE,), (OWN,)}  # what is half-written, put aside, or the storage's own
+FREE_SPACE_CACHE_SECONDS = 1.0
+_NEVER_SERVED = {(STAGING,), (QUARANTINE,), (OWN,)}  # staged, quarantined, or the storage's own
 
 
 class LocalStorage:
-    """Keeps bytes under the folder `root`.
+    """Stores bytes under the folder `root`.
 
-    `old_roots` are the folders from which the rows of old deployments may count their relative paths; what they name
-    is found only where it lies under `root`.
+    Rows of old deployments may have paths relative to one of `old_roots`; such a file is served only if it lies under
+    `root`.
     """
 
     def __init__(self, root: Path, *, old_roots: Sequence[Path] = ()) -> None:
         self._root = root
         self._starts = (root, *old_roots)
         self._folders = Folders(root)
-        self._room_bytes = 0
-        self._room_known_until = 0.0
+        self._free_bytes = 0
+        self._free_bytes_expire = 0.0
 
     async def prepare(self) -> None:
-        """Makes the folder where it isn't there yet. Raises StorageUnavailable."""
-        await _done(lambda: self._root.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True))
+        """Makes the folder if it is missing. Raises StorageUnavailable."""
+        await _run_blocking(lambda: self._root.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True))
         await self.check()
 
     async def check(self) -> None:
         """See `Storage.check`."""
-        await _done(self._check)
+        await _run_blocking(self._check)
 
     def stage(self) -> Staged:
         """See `Storage.stage`."""
         return _StagedRecording(self, StagedFile(self._root / STAGING))
 
-    def resume(self, key: str, *, insistent: bool = True) -> Resumable:
+    def resume(self, key: str, *, request_release: bool = True) -> Resumable:
         """See `ResumesUploads.resume`."""
         path = self._root / STAGING / UPLOADS / checked_key(key)
         with translated():
             self._folders.make(path.parent)
-            return ResumableFile(path, place=self.place, insistent=insistent)
+            return ResumableFile(path, place=self.place, request_release=request_release)
 
-    async def check_room(self, adding_bytes: int) -> None:
-        """See `KnowsItsRoom.check_room`: a part of the disk stays free, for the database and for the system."""
-        if time.monotonic() > self._room_known_until:
-            await _done(self._look_at_room)
-        if self._room_bytes < adding_bytes:
+    async def check_free_space(self, adding_bytes: int) -> None:
+        """See `ChecksFreeSpace.check_free_space`: FREE_SHARE of the disk stays free for the database and the system."""
+        if time.monotonic() > self._free_bytes_expire:
+            await _run_blocking(self._measure_free_space)
+        if self._free_bytes < adding_bytes:
             raise StorageFull
-        self._room_bytes -= adding_bytes  # it isn't written yet, and others ask meanwhile
+        self._free_bytes -= adding_bytes  # reserved: it isn't written yet, and others check meanwhile
 
     async def replace(self, name: str, content: bytes) -> None:
         """See `Storage.replace`."""
         target = self._new_path(name)
-        await _done(lambda: self._replace(target, content))
+        await _run_blocking(lambda: self._replace(target, content))
 
     async def read(self, name: str, *, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes]:
         """See `Storage.read`."""
         with ExitStack() as stack:
-            file = await _done(lambda: stack.enter_context(self._opened(name)))
+            file = await _run_blocking(lambda: stack.enter_context(self._open(name)))
             position = file.seek(start)
             while stop is None or position < stop:
-                wanted = PIECE_BYTES if stop is None else min(PIECE_BYTES, stop - position)
-                piece = await _done(partial(file.read, wanted))
+                size_bytes = PIECE_BYTES if stop is None else min(PIECE_BYTES, stop - position)
+                piece = await _run_blocking(partial(file.read, size_bytes))
                 if not piece:
                     return
                 position += len(piece)
@@ -99,23 +99,25 @@ class LocalStorage:
 
     async def size(self, name: str) -> int:
         """See `Storage.size`."""
-        return await _done(lambda: _still_there(self._found(name).stat).st_size)
+        return await _run_blocking(lambda: _raising_missing(self._resolve(name).stat).st_size)
 
     async def delete(self, name: str) -> None:
         """See `Storage.delete`."""
         with suppress(BytesMissing):
-            await _done(lambda: _still_there(self._found(name).unlink))
+            await _run_blocking(lambda: _raising_missing(self._resolve(name).unlink))
 
     async def open_locally(self, name: str) -> FileIO:
         """See `OpensLocally.open_locally`."""
-        with ExitStack() as stack:  # closes what was opened for somebody who was cancelled meanwhile
-            file = await _done(lambda: stack.enter_context(self._opened(name)))
+        with ExitStack() as stack:  # closes the file if this is cancelled meanwhile
+            file = await _run_blocking(lambda: stack.enter_context(self._open(name)))
             stack.pop_all()
         return file
 
     def upkeep(self, *, clock: Callable[[Path], float] = file_system_time) -> Upkeep:
-        """See `CanBeKeptUp.upkeep`."""
-        return LocalUpkeep(self._root, staging=self._root / STAGING, find=self._found, done=_done, clock=clock)
+        """See `ProvidesUpkeep.upkeep`."""
+        return LocalUpkeep(
+            self._root, staging=self._root / STAGING, resolve=self._resolve, run_blocking=_run_blocking, clock=clock
+        )
 
     def _check(self) -> None:
         if not self._root.is_dir():
@@ -126,64 +128,64 @@ class LocalStorage:
     def _new_path(self, name: str) -> Path:
         return self._root / checked_name(name)
 
-    def _made_ready(self, target: Path) -> None:
-        """Sees to it that the target's folder is there; no link in the way may lead out of the root."""
+    def _make_parent(self, target: Path) -> None:
+        """Raises NameRefused where a link on the way leads out of the root."""
         try:
             self._folders.make(target.parent)
         except FolderElsewhere as error:
             raise NameRefused from error
 
     def place(self, name: str) -> Path:
-        """Where what bears this name lies, or will: its folder is there then; blocks. Raises NameRefused."""
+        """The path for a name, whose folder is made; blocks. Raises NameRefused."""
         target = self._new_path(name)
-        self._made_ready(target)
+        self._make_parent(target)
         return target
 
     def publish(self, staged: StagedFile, name: str, *, beside: Mapping[str, bytes]) -> None:
-        """Puts a staged file into place; blocks. See `Staged.publish`."""
+        """Publishes a staged file; blocks. See `Staged.publish`."""
         target = self.place(name)
         try:
             staged.publish(target, beside={self._new_path(other): content for other, content in beside.items()})
         except FileExistsError as error:
             raise NameTaken from error
 
-    def _look_at_room(self) -> None:
+    def _measure_free_space(self) -> None:
         disk = os.statvfs(self._root)
-        self._room_bytes = int(disk.f_bavail * disk.f_frsize - disk.f_blocks * disk.f_frsize * FREE_SHARE)
-        self._room_known_until = time.monotonic() + ROOM_KNOWN_SECONDS
+        self._free_bytes = int(disk.f_bavail * disk.f_frsize - disk.f_blocks * disk.f_frsize * FREE_SHARE)
+        self._free_bytes_expire = time.monotonic() + FREE_SPACE_CACHE_SECONDS
 
     def _replace(self, target: Path, content: bytes) -> None:
         staged = StagedFile(self._root / STAGING)
         try:
             staged.open()
             staged.write(content)
-            self._made_ready(target)
+            self._make_parent(target)
             staged.replace(target)
         except BaseException:
             staged.discard()
             raise
 
-    def _opened(self, name: str) -> FileIO:
-        path = self._found(name)
-        return _still_there(lambda: path.open("rb", buffering=0))
+    def _open(self, name: str) -> FileIO:
+        path = self._resolve(name)
+        return _raising_missing(lambda: path.open("rb", buffering=0))
 
-    def _found(self, name: str) -> Path:
-        """The file that `name` means. Raises BytesMissing when there is none, or it isn't one of ours to give."""
+    def _resolve(self, name: str) -> Path:
+        """The path of the file of that name. Raises BytesMissing, also when it may not be served."""
         for start in self._starts:
             with suppress(OSError, ValueError, RuntimeError):  # no such file, an impossible name, a loop of links
                 path = (start / name).resolve(strict=True)
-                if path.is_file() and self._holds(path):
+                if path.is_file() and self._is_served(path):
                     return path
         raise BytesMissing
 
-    def _holds(self, path: Path) -> bool:
-        """Whether a resolved path lies under the root, and not where nothing is given out."""
+    def _is_served(self, path: Path) -> bool:
+        """Whether a resolved path lies under the root, outside of _NEVER_SERVED."""
         root = self._root.resolve()
-        return path.is_relative_to(root) and path.relative_to(root).parts[:1] not in _CLOSED
+        return path.is_relative_to(root) and path.relative_to(root).parts[:1] not in _NEVER_SERVED
 
 
-def _still_there(work: Callable[[], T]) -> T:
-    """A file that was found may be removed before it is used."""
+def _raising_missing(work: Callable[[], T]) -> T:
+    """Maps FileNotFoundError to BytesMissing: a resolved file may be removed before it is used."""
     try:
         return work()
     except FileNotFoundError as error:
@@ -191,7 +193,7 @@ def _still_there(work: Callable[[], T]) -> T:
 
 
 class _StagedRecording:
-    """See `Staged`: a file that is made with its first bytes."""
+    """See `Staged`: the file is made with its first bytes."""
 
     def __init__(self, storage: LocalStorage, file: StagedFile) -> None:
         self._storage = storage
@@ -217,7 +219,7 @@ class _StagedRecording:
             self._file.discard()
 
 
-async def _done(work: Callable[[], T]) -> T:
-    """Runs blocking work in a thread; what the operating system refuses comes out as the StorageError it means."""
+async def _run_blocking(work: Callable[[], T]) -> T:
+    """Runs blocking work in a thread, and raises its OSError as a StorageError."""
     with translated():
         return await in_thread(work)

@@ -1,4 +1,4 @@
-"""Upkeep of recordings that are files. Ages count by the file system's own clock, and a held file is never removed."""
+"""Upkeep of the local driver. Ages count by the file system's own clock, and a locked file is never removed."""
 
 import fcntl
 import os
@@ -14,83 +14,87 @@ from uuid import UUID
 from storage.contract import BytesMissing
 from storage.local.staged_file import PRIVATE_FILE, PRIVATE_FOLDER, FolderElsewhere, Folders, StagedFile, sync_folder
 from storage.object_names import OWN, QUARANTINE, is_plain
-from storage.upkeep import Found, IdentityUnreadable
+from storage.upkeep import IdentityUnreadable, StoredObject
 
 T = TypeVar("T")
 BATCH = 500
 _STAGED = re.compile(r"[0-9a-f]{32}")
-_NOT_OURS = {"lost+found"}  # made by the file system, and readable by root alone
-_HELD = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC  # flock(2) over NFS wants a file that is open for writing
+_EXCLUDED = {"lost+found"}  # made by the file system, readable by root alone
+_OPEN_TO_LOCK = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC  # flock(2) over NFS needs a file that is open for writing
 
 
-class Done(Protocol):
-    """Runs blocking work in a thread, and lets come out as a StorageError what the operating system refuses."""
+class RunBlocking(Protocol):
+    """Runs blocking work in a thread, and raises its OSError as a StorageError."""
 
-    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]:
-        """What the work returns."""
-        ...
+    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]: ...
 
 
 def file_system_time(probe: Path) -> float:
-    """What the clock says that dates files there: on a network's file system it isn't this machine's."""
+    """The time by which files are dated there, in seconds: on a network file system it isn't this machine's clock."""
     probe.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
     probe.touch(PRIVATE_FILE)
     return probe.stat().st_mtime
 
 
 class LocalUpkeep:
-    """See `Upkeep`. `find` is how the driver finds the file that a row's name means, and raises BytesMissing."""
+    """See `Upkeep`. `resolve` maps a row's name to its path, or raises BytesMissing."""
 
     def __init__(
-        self, root: Path, *, staging: Path, find: Callable[[str], Path], done: Done, clock: Callable[[Path], float]
+        self,
+        root: Path,
+        *,
+        staging: Path,
+        resolve: Callable[[str], Path],
+        run_blocking: RunBlocking,
+        clock: Callable[[Path], float],
     ) -> None:
         self._root = root
         self._folders = Folders(root)
         self._staging = staging
-        self._find = find
-        self._done = done
+        self._resolve = resolve
+        self._run_blocking = run_blocking
         self._clock = clock
 
     async def identity(self) -> UUID | None:
         """See `Upkeep.identity`."""
-        return await self._done(self._identity)
+        return await self._run_blocking(self._identity)
 
     async def identify(self, identity: UUID) -> None:
         """See `Upkeep.identify`."""
-        await self._done(lambda: self._write_own("id", f"{identity}\n"))
+        await self._run_blocking(lambda: self._write_own("id", f"{identity}\n"))
 
-    async def walk(self) -> AsyncGenerator[Sequence[Found]]:
+    async def walk(self) -> AsyncGenerator[Sequence[StoredObject]]:
         """See `Upkeep.walk`."""
-        files = self._files(await self._done(self._now))
+        files = self._files(await self._run_blocking(self._now))
         try:
-            while batch := await self._done(lambda: list(islice(files, BATCH))):
+            while batch := await self._run_blocking(lambda: list(islice(files, BATCH))):
                 yield batch
         finally:
             files.close()
 
     async def locate(self, names: Sequence[str]) -> Sequence[str | None]:
         """See `Upkeep.locate`."""
-        return await self._done(lambda: list(self._located(names)))
+        return await self._run_blocking(lambda: list(self._located(names)))
 
-    async def put_aside(self, names: Sequence[str]) -> Sequence[str]:
-        """See `Upkeep.put_aside`."""
-        return await self._done(lambda: self._moved(names, start=self._root, to=self._root / QUARANTINE))
+    async def quarantine(self, names: Sequence[str]) -> Sequence[str]:
+        """See `Upkeep.quarantine`."""
+        return await self._run_blocking(lambda: self._move_all(names, start=self._root, to=self._root / QUARANTINE))
 
-    async def put_back(self, names: Sequence[str]) -> Sequence[str]:
-        """See `Upkeep.put_back`."""
-        return await self._done(lambda: self._moved(names, start=self._root / QUARANTINE, to=self._root))
+    async def restore(self, names: Sequence[str]) -> Sequence[str]:
+        """See `Upkeep.restore`."""
+        return await self._run_blocking(lambda: self._move_all(names, start=self._root / QUARANTINE, to=self._root))
 
     async def expire_staged(self, *, older_than_seconds: float, dry_run: bool) -> int:
         """See `Upkeep.expire_staged`."""
-        return await self._done(lambda: self._expire(older_than_seconds, dry_run=dry_run))
+        return await self._run_blocking(lambda: self._expire(older_than_seconds, dry_run=dry_run))
 
-    async def swept_ago(self) -> float | None:
-        """See `Upkeep.swept_ago`."""
-        return await self._done(self._swept_ago)
+    async def sweep_age_seconds(self) -> float | None:
+        """See `Upkeep.sweep_age_seconds`."""
+        return await self._run_blocking(self._sweep_age)
 
-    async def note_sweep(self) -> None:
-        """See `Upkeep.note_sweep`."""
-        await self._done(lambda: file_system_time(self._root / OWN / "swept"))
+    async def record_sweep(self) -> None:
+        """See `Upkeep.record_sweep`."""
+        await self._run_blocking(lambda: file_system_time(self._root / OWN / "swept"))
 
     def _now(self) -> float:
         return self._clock(self._root / OWN / "clock")
@@ -115,37 +119,37 @@ class LocalUpkeep:
             staged.discard()
             raise
 
-    def _files(self, now: float) -> Generator[Found]:
-        """Links are not followed: what they lead to has a name of its own, or isn't here."""
+    def _files(self, now: float) -> Generator[StoredObject]:
+        """Links are not followed: their target has a name of its own, or lies outside."""
         root = self._root.resolve()
-        waiting = [""]
-        while waiting:
-            folder = waiting.pop()
+        folders = [""]
+        while folders:
+            folder = folders.pop()
             with suppress(FileNotFoundError), os.scandir(root / folder) as entries:
                 for entry in entries:
                     name = f"{folder}{entry.name}"
-                    if entry.name.startswith(".") or name in _NOT_OURS:
+                    if entry.name.startswith(".") or name in _EXCLUDED:
                         continue
                     if entry.is_dir(follow_symlinks=False):
-                        waiting.append(f"{name}/")
+                        folders.append(f"{name}/")
                     elif entry.is_file(follow_symlinks=False):
                         with suppress(FileNotFoundError):
                             status = entry.stat(follow_symlinks=False)
-                            yield Found(name, _age(status, now), status.st_size)
+                            yield StoredObject(name, _age(status, now), status.st_size)
 
     def _located(self, names: Sequence[str]) -> Generator[str | None]:
-        """Most names are as `walk` tells them, and are seen at one glance; the others are left to the driver."""
+        """Most names are as `walk` yields them, and need one lstat; the others are resolved by the driver."""
         root = os.path.realpath(self._root)
         plain: dict[str, bool] = {}
         for name in names:
             folder = f"{root}/{name}".rpartition("/")[0]
             if folder not in plain:
                 plain[folder] = is_plain(name) and os.path.realpath(folder) == folder
-            yield name if plain[folder] and _is_file(f"{root}/{name}") else self._found(name)
+            yield name if plain[folder] and _is_file(f"{root}/{name}") else self._canonical(name)
 
-    def _found(self, name: str) -> str | None:
+    def _canonical(self, name: str) -> str | None:
         try:
-            return self._find(name).relative_to(self._root.resolve()).as_posix()
+            return self._resolve(name).relative_to(self._root.resolve()).as_posix()
         except BytesMissing:
             return None
 
@@ -158,14 +162,14 @@ class LocalUpkeep:
                     continue
                 with suppress(FileNotFoundError):
                     old = _age(entry.stat(follow_symlinks=False), now) > older_than_seconds
-                    expired += old and _removed(Path(entry.path), dry_run=dry_run)
+                    expired += old and _remove_unlocked(Path(entry.path), dry_run=dry_run)
         return expired
 
-    def _moved(self, names: Sequence[str], *, start: Path, to: Path) -> list[str]:
+    def _move_all(self, names: Sequence[str], *, start: Path, to: Path) -> list[str]:
         return [name for name in names if is_plain(name) and self._move(start / name, to / name)]
 
     def _move(self, source: Path, target: Path) -> bool:
-        """Whether it was moved, and durably so; never onto something else."""
+        """Whether it was moved, durably; never over an existing file."""
         if target.exists() or not source.is_file():
             return False
         try:
@@ -177,7 +181,7 @@ class LocalUpkeep:
         sync_folder(source.parent)
         return True
 
-    def _swept_ago(self) -> float | None:
+    def _sweep_age(self) -> float | None:
         try:
             return self._now() - (self._root / OWN / "swept").stat().st_mtime
         except FileNotFoundError:
@@ -185,7 +189,7 @@ class LocalUpkeep:
 
 
 def _is_file(path: str) -> bool:
-    """Whether a file bears this very name, and is no link."""
+    """Whether the path is a regular file and no link."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except (OSError, ValueError):
@@ -193,13 +197,13 @@ def _is_file(path: str) -> bool:
 
 
 def _age(status: os.stat_result, now: float) -> float:
-    """Since a file was last written, renamed or linked: ctime can't be set, so a file that was put back is young."""
+    """Seconds since a file was written, renamed or linked: ctime can't be set, so a restored file is young."""
     return now - max(status.st_mtime, status.st_ctime)
 
 
-def _removed(path: Path, *, dry_run: bool) -> bool:
-    """Whether nobody holds the file, which is then removed; where locks don't work, every file counts as held."""
-    descriptor = os.open(path, _HELD)
+def _remove_unlocked(path: Path, *, dry_run: bool) -> bool:
+    """Removes the file if nobody has locked it, and says so; where locks don't work, every file counts as locked."""
+    descriptor = os.open(path, _OPEN_TO_LOCK)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not dry_run:

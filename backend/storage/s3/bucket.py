@@ -1,6 +1,6 @@
-"""One place in a bucket: its objects, by blocking calls, with what goes wrong told as the StorageError that it means.
+"""The objects of a bucket below a prefix, by blocking calls that raise StorageError.
 
-The bytes of each request bear their SHA-256, which the object store compares: see docs/decisions/0009.
+Each request carries the SHA-256 of its bytes, which the object store compares: see docs/decisions/0009.
 """
 
 import atexit
@@ -18,7 +18,7 @@ from obstore.exceptions import GenericError
 from obstore.store import S3Store
 
 from storage.contract import PIECE_BYTES, BytesMissing, InUse, StorageUnavailable
-from storage.s3.error_mapping import SILENT, check_answer, translated
+from storage.s3.error_mapping import SILENT, check_response, translated
 from storage.s3.signature import Signer, query_string, quoted
 
 ANSWER_SECONDS = 30
@@ -31,7 +31,7 @@ _SERVER_ERROR = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
-    """The objects of `bucket` whose keys begin with `prefix`; it is empty, or ends without a slash."""
+    """The objects of `bucket` below `prefix`, which is empty or has no slash at its end."""
 
     bucket: str
     prefix: str
@@ -41,7 +41,6 @@ class Bucket:
 
     @cached_property
     def objects(self) -> S3Store:
-        """What obstore knows of it."""
         return S3Store(
             self.bucket,
             prefix=self.prefix or None,
@@ -68,17 +67,17 @@ class Bucket:
         )
 
     def put(self, name: str, content: bytes | bytearray | memoryview) -> str:
-        """Puts an object in place of what may lie there, and returns its tag."""
+        """Puts an object, over an existing one, and returns its ETag."""
         with translated():
             return _tag(obstore.put(self.objects, name, content, use_multipart=False)["e_tag"])
 
     def create(self, name: str, content: bytes | bytearray | memoryview) -> str:
-        """Puts an object where nothing lies. Raises NameTaken."""
+        """Puts a new object, and returns its ETag. Raises NameTaken."""
         with translated():
             return _tag(obstore.put(self.objects, name, content, mode="create", use_multipart=False)["e_tag"])
 
     def renew(self, name: str, content: bytes | bytearray | memoryview, *, tag: str) -> str:
-        """Puts an object in place of the one that bears the tag. Raises InUse where another one lies there, or none."""
+        """Replaces the object with this ETag, and returns the new ETag. Raises InUse where it has another, or none."""
         try:
             with translated():
                 mode: obstore.UpdateVersion = {"e_tag": tag}
@@ -87,43 +86,43 @@ class Bucket:
             raise InUse from error
 
     def get(self, name: str) -> bytes:
-        """A small object whole. Raises BytesMissing."""
+        """All bytes of a small object. Raises BytesMissing."""
         with translated():
             return bytes(obstore.get(self.objects, name).bytes())
 
     def pieces(self, name: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """Its bytes from `start` up to but without `stop`, in pieces of at most PIECE_BYTES. Raises BytesMissing."""
+        """Its bytes from `start` to `stop`, exclusive, in pieces of at most PIECE_BYTES. Raises BytesMissing."""
         with translated():
-            wanted: obstore.GetOptions = {"range": {"offset": start} if stop is None else (start, stop)}
+            options: obstore.GetOptions = {"range": {"offset": start} if stop is None else (start, stop)}
             try:
-                found = obstore.get(self.objects, name, options=wanted if start or stop is not None else None)
+                result = obstore.get(self.objects, name, options=options if start or stop is not None else None)
             except GenericError as error:
                 if start and "InvalidRange" in str(error):
-                    return  # nothing lies behind the end
+                    return  # `start` is at the end or behind it
                 raise
-            for chunk in found.stream(min_chunk_size=PIECE_BYTES):
+            for chunk in result.stream(min_chunk_size=PIECE_BYTES):
                 view = memoryview(chunk)
                 for at in range(0, len(view), PIECE_BYTES):
                     yield bytes(view[at : at + PIECE_BYTES])
 
     def head(self, name: str) -> "obstore.ObjectMeta":
-        """What is known of an object: size, tag, and when it was written. Raises BytesMissing."""
+        """An object's size, ETag and time of writing. Raises BytesMissing."""
         with translated():
             return obstore.head(self.objects, name)
 
     def delete(self, *names: str) -> None:
-        """Removes objects; what isn't there is no error."""
+        """Removes objects; missing ones are no error."""
         if names:
             with translated():
                 obstore.delete(self.objects, list(names))
 
     def copy(self, name: str, *, to: str) -> None:
-        """Copies an object within the bucket, over what may lie there. Raises BytesMissing."""
+        """Copies an object within the bucket, over an existing one. Raises BytesMissing."""
         with translated():
             obstore.copy(self.objects, name, to)
 
     def list(self, folder: str | None, *, after: str | None = None) -> "Iterator[Sequence[obstore.ObjectMeta]]":
-        """All objects below a folder, by their names: those behind `after`."""
+        """The objects below a folder whose names sort after `after`, in the order of their names."""
         with translated():
             yield from obstore.list(self.objects, folder, offset=after, chunk_size=LISTED)
 
@@ -137,7 +136,7 @@ class Bucket:
         headers: Mapping[str, str] | None = None,
         retries: int = RETRIES,
     ) -> str:
-        """Sends a request about an object, or the bucket where there is no name, and returns the answer's text.
+        """Sends a signed request for an object, or for the bucket without a name, and returns the response's text.
 
         Raises NameTaken where a precondition isn't met, BytesMissing, or StorageUnavailable.
         """
@@ -145,29 +144,29 @@ class Bucket:
         signed = self.signer.headers(method, host=self.host, path=path, query=query, content=content, more=headers)
         url = f"{self._origin}{quoted(path)}?{query_string(query)}"
         try:
-            answer = _client().request(method, url, headers=signed, content=content, timeout=self.answer_seconds)
+            response = _client().request(method, url, headers=signed, content=content, timeout=self.answer_seconds)
         except httpx.HTTPError as error:
             if retries and isinstance(error, httpx.TransportError) and not isinstance(error, httpx.TimeoutException):
                 return self.request(method, name, query=query, content=content, headers=headers, retries=retries - 1)
             raise StorageUnavailable(SILENT) from error
-        if answer.status_code >= _SERVER_ERROR and retries:
+        if response.status_code >= _SERVER_ERROR and retries:
             return self.request(method, name, query=query, content=content, headers=headers, retries=retries - 1)
-        check_answer(answer)
-        return answer.text
+        check_response(response)
+        return response.text
 
     def link(self, name: str, *, query: Mapping[str, str], expires_seconds: int) -> str:
-        """A link that lets anybody read an object, for that long."""
+        """A link that lets anybody read an object until it expires."""
         path = self.path(name)
         signed = self.signer.link_query(host=self.host, path=path, query=query, expires_seconds=expires_seconds)
         return f"{self._origin}{quoted(path)}?{signed}"
 
     def path(self, name: str | None) -> str:
-        """The path of an object's address, not yet quoted; that of the bucket without a name."""
+        """The path of an object's URL, not yet quoted; without a name, the bucket's."""
         return "".join(f"/{part}" for part in (self.bucket, self.prefix, name) if part)
 
     @property
     def host(self) -> str:
-        """Where the object store answers."""
+        """The object store's host and port."""
         return urlsplit(self.endpoint).netloc
 
     @property
@@ -175,20 +174,20 @@ class Bucket:
         return f"{urlsplit(self.endpoint).scheme}://{self.host}"
 
 
-def told(answer: str, element: str) -> list[str]:
-    """The texts of all elements of one name in an object store's XML."""
-    return [html.unescape(text) for text in re.findall(f"<{element}>(.*?)</{element}>", answer, re.DOTALL)]
+def element_texts(xml: str, element: str) -> list[str]:
+    """The texts of all elements of one name in an object store's response."""
+    return [html.unescape(text) for text in re.findall(f"<{element}>(.*?)</{element}>", xml, re.DOTALL)]
 
 
-def _tag(told_tag: str | None) -> str:
-    if told_tag is None:
+def _tag(e_tag: str | None) -> str:
+    if e_tag is None:
         raise StorageUnavailable("the object store tells no ETag")
-    return told_tag
+    return e_tag
 
 
 @cache
 def _client() -> httpx.Client:
-    """One for the process: it may be used by all threads, and keeps connections open until the process ends."""
+    """One client for all threads; it keeps connections open until the process ends."""
     client = httpx.Client(trust_env=False, timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS))
     atexit.register(client.close)
     return client

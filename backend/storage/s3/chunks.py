@@ -1,7 +1,7 @@
-"""Bytes on their way into an object store: a row of objects, each but the last with CHUNK_BYTES, then made one.
+"""Unfinished bytes as a sequence of objects, each but the last of CHUNK_BYTES, which `complete` then joins to one.
 
-Each is there for good as soon as it is stored, can be listed, read and removed like any other, and is given up to the
-object store's own copying when the bytes get their name. At most `in_flight` are under way at once, and one is filled.
+Each chunk is durable as soon as it is stored, and is an ordinary object that can be listed, read and removed; the
+object store copies them when the bytes get their name. At most `in_flight` are being stored while another is filled.
 """
 
 import re
@@ -27,37 +27,36 @@ def _senders() -> ThreadPoolExecutor:
 
 
 class Chunks:
-    """The bytes below `folder`. Its methods block, and none runs at the same time as another.
+    """The chunks below `folder`. Its methods block, and no two may run at the same time.
 
-    What another process writes there meanwhile is never overwritten: `InUse` is raised instead.
+    A chunk that another process has written meanwhile is never overwritten: `InUse` is raised instead.
     """
 
     def __init__(self, bucket: Bucket, folder: str, *, in_flight: int) -> None:
         self._bucket = bucket
         self._folder = folder
         self._in_flight = in_flight
-        self._tags: list[str | None] = []  # of the full ones; None: still under way
+        self._tags: list[str | None] = []  # of the full chunks; None: still being stored
         self._last = bytearray()
-        self._last_tag: str | None = None  # of the object that holds it, or a beginning of it
+        self._last_tag: str | None = None  # of the object that holds `_last`, or a beginning of it
         self._unstored = False
-        self._unread_bytes = 0  # of the last one, as long as nobody needs them here
-        self._under_way: deque[tuple[int, Future[str]]] = deque()
+        self._unread_bytes = 0  # of the last chunk, while it hasn't been read
+        self._pending: deque[tuple[int, Future[str]]] = deque()
 
-    def find(self) -> None:
-        """Takes up what lies there already; what lies behind a gap was never told to anybody, and is removed."""
-        found = {int(name): one for name, one in self._listed() if _NUMBER.fullmatch(name)}
+    def load(self) -> None:
+        """Reads which chunks exist; those behind a gap were never acknowledged to a client, and are removed."""
+        stored = {int(name): meta for name, meta in self._listed() if _NUMBER.fullmatch(name)}
         number = 0
-        while number in found and found[number]["size"] == CHUNK_BYTES:
-            self._tags.append(found.pop(number)["e_tag"])
+        while number in stored and stored[number]["size"] == CHUNK_BYTES:
+            self._tags.append(stored.pop(number)["e_tag"])
             number += 1
-        if number in found:
-            last = found.pop(number)
+        if number in stored:
+            last = stored.pop(number)
             self._unread_bytes, self._last_tag = last["size"], last["e_tag"]
-        self._bucket.delete(*map(self._name, found))
+        self._bucket.delete(*map(self._name, stored))
 
     @property
     def size_bytes(self) -> int:
-        """How many bytes there are."""
         return len(self._tags) * CHUNK_BYTES + self._unread_bytes + len(self._last)
 
     def write(self, piece: Piece) -> None:
@@ -74,21 +73,21 @@ class Chunks:
 
     def make_durable(self) -> None:
         """When this returns, all bytes are stored."""
-        self._settle(0)
+        self._wait_for_pending(at_most=0)
         if self._unstored:
             self._last_tag = self._store(len(self._tags), bytes(self._last), self._last_tag)
             self._unstored = False
 
     def truncate(self, size_bytes: int) -> None:
-        """Takes back what lies behind the first `size_bytes`, durably."""
+        """Drops everything after the first `size_bytes`, durably."""
         self.make_durable()
         self._read_last()
         number, rest = divmod(size_bytes, CHUNK_BYTES)
         if number < len(self._tags):
-            kept = self._bucket.get(self._name(number))
-            behind = range(number + 1, len(self._tags) + 1)
-            self._bucket.delete(*map(self._name, reversed(behind)))
-            self._last, self._last_tag = bytearray(kept), self._tags[number]
+            content = self._bucket.get(self._name(number))
+            dropped = range(number + 1, len(self._tags) + 1)
+            self._bucket.delete(*map(self._name, reversed(dropped)))
+            self._last, self._last_tag = bytearray(content), self._tags[number]
             del self._tags[number:]
         if len(self._last) == rest:
             return
@@ -101,24 +100,24 @@ class Chunks:
 
     def pieces(self, *, start: int = 0) -> Iterator[bytes]:
         """All bytes from `start` on, in pieces of at most PIECE_BYTES."""
-        self._settle(0)
+        self._wait_for_pending(at_most=0)
         self._read_last()
-        first, within = divmod(start, CHUNK_BYTES)
+        first, offset = divmod(start, CHUNK_BYTES)
         for number in range(first, len(self._tags)):
-            yield from self._bucket.pieces(self._name(number), start=within)
-            within = 0
-        for at in range(within, len(self._last), PIECE_BYTES):
+            yield from self._bucket.pieces(self._name(number), start=offset)
+            offset = 0
+        for at in range(offset, len(self._last), PIECE_BYTES):
             yield bytes(self._last[at : at + PIECE_BYTES])
 
-    def become(self, name: str, *, only_new: bool) -> None:
-        """Makes them one object of that name. Raises NameTaken where it has to be new, or StorageError."""
+    def complete(self, name: str, *, only_new: bool) -> None:
+        """Joins the chunks to one object of that name. With `only_new` raises NameTaken; raises StorageError."""
         size = self.size_bytes
         if size <= CHUNK_BYTES:
-            self._settle(0)
+            self._wait_for_pending(at_most=0)
             self._read_last()
             content = bytes(self._last) if not self._tags else self._bucket.get(self._name(0))
-            put = self._bucket.create if only_new else self._bucket.put
-            put(name, content)
+            store = self._bucket.create if only_new else self._bucket.put
+            store(name, content)
             return
         self.make_durable()
         names = [self._name(number) for number in range(len(self._tags) + bool(self._last or self._unread_bytes))]
@@ -128,10 +127,10 @@ class Chunks:
             raise StorageUnavailable("the object store has made something else of what was sent")
 
     def remove(self) -> None:
-        """Removes them all, whatever became of those under way."""
-        while self._under_way:
-            _, sent = self._under_way.popleft()
-            sent.exception()
+        """Removes all chunks, also those that are still being stored."""
+        while self._pending:
+            _, future = self._pending.popleft()
+            future.exception()
         self._bucket.delete(*(f"{self._folder}/{name}" for name, _ in self._listed()))
         self._tags.clear()
         self._last.clear()
@@ -139,8 +138,8 @@ class Chunks:
 
     def _listed(self) -> "Iterator[tuple[str, obstore.ObjectMeta]]":
         for batch in self._bucket.list(self._folder):
-            for one in batch:
-                yield one["path"].rpartition("/")[2], one
+            for meta in batch:
+                yield meta["path"].rpartition("/")[2], meta
 
     def _name(self, number: int) -> str:
         return f"{self._folder}/{number:08}"
@@ -151,28 +150,28 @@ class Chunks:
             self._unread_bytes = 0
 
     def _send(self) -> None:
-        """Stores the full one, beside what comes next."""
-        self._settle(self._in_flight - 1)
+        """Stores the full chunk in the background."""
+        self._wait_for_pending(at_most=self._in_flight - 1)
         number = len(self._tags)
-        sent = _senders().submit(partial(self._store, number, self._last, self._last_tag))
-        self._under_way.append((number, sent))
+        future = _senders().submit(partial(self._store, number, self._last, self._last_tag))
+        self._pending.append((number, future))
         self._tags.append(None)
         self._last, self._last_tag, self._unstored = bytearray(), None, False
 
-    def _settle(self, left: int) -> None:
-        """Waits until no more than `left` are under way."""
-        while len(self._under_way) > left:
-            number, sent = self._under_way.popleft()
+    def _wait_for_pending(self, *, at_most: int) -> None:
+        """Waits until at most so many chunks are still being stored."""
+        while len(self._pending) > at_most:
+            number, future = self._pending.popleft()
             try:
-                self._tags[number] = sent.result()
+                self._tags[number] = future.result()
             except BaseException:
-                self._fall_back(number)
+                self._drop_from(number)
                 raise
 
-    def _fall_back(self, number: int) -> None:
-        """What could not be stored, and all behind it, isn't there."""
-        while self._under_way:
-            self._under_way.popleft()[1].exception()
+    def _drop_from(self, number: int) -> None:
+        """Forgets the chunk that could not be stored, and all after it."""
+        while self._pending:
+            self._pending.popleft()[1].exception()
         del self._tags[number:]
         self._last, self._last_tag, self._unstored = bytearray(), None, False
 

@@ -1,4 +1,4 @@
-"""What an object store refuses, as the StorageError that it means: without an address, a key or a name."""
+"""Maps an object store's errors to StorageError, without an address, a key or a name in the message."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,14 +24,14 @@ _PRECONDITION_FAILED = 412
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turns what obstore raises inside the block into the StorageError that it means."""
+    """Raises obstore's errors of the block as StorageError."""
     try:
         yield
     except (BaseError, OSError) as error:
-        raise _meaning(error) from error
+        raise _storage_error(error) from error
 
 
-def _meaning(error: Exception) -> StorageError:
+def _storage_error(error: Exception) -> StorageError:
     text = str(error)
     if isinstance(error, AlreadyExistsError):
         return NameTaken()
@@ -46,17 +46,17 @@ def _meaning(error: Exception) -> StorageError:
     return StorageUnavailable(SILENT)
 
 
-def check_answer(answer: httpx.Response) -> None:
-    """Raises what an answer means. One with status 200 may hold an error all the same, where it took long."""
-    failed = "<Error>" in answer.text
-    if answer.is_success and not failed:
+def check_response(response: httpx.Response) -> None:
+    """Raises the StorageError of a failed request; S3 may send an error with status 200, after a long request."""
+    failed = "<Error>" in response.text
+    if response.is_success and not failed:
         return
-    if answer.status_code == _PRECONDITION_FAILED or "PreconditionFailed" in answer.text:
+    if response.status_code == _PRECONDITION_FAILED or "PreconditionFailed" in response.text:
         raise NameTaken
-    if answer.status_code == _FORBIDDEN:
+    if response.status_code == _FORBIDDEN:
         raise StorageUnavailable(_REFUSED)
-    if "NoSuchBucket" in answer.text:
+    if "NoSuchBucket" in response.text:
         raise StorageUnavailable(_NO_BUCKET)
-    if answer.status_code == _MISSING:
+    if response.status_code == _MISSING:
         raise BytesMissing
     raise StorageUnavailable(SILENT)

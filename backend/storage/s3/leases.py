@@ -1,7 +1,7 @@
-"""Who has a key, among all processes that use a bucket: a small object that its holder renews, and others look at.
+"""Leases on keys among all processes that use a bucket: a small object that its holder renews, and others read.
 
-No clock is trusted but one's own: a hold is over when somebody has seen the same one for HELD_SECONDS. Whoever was
-only slow then still can't harm anybody, for nothing is ever written over what another holder has written (Chunks).
+Clocks of other machines don't count: a lease is over once a process has seen the same ETag for LEASE_SECONDS. A holder
+that was only slow still does no harm, as Chunks never overwrites what another holder has written.
 """
 
 import secrets
@@ -14,145 +14,148 @@ from storage.contract import BytesMissing, InUse, NameTaken, StorageError
 from storage.object_names import OWN
 from storage.s3.bucket import Bucket
 
-HOLDS = f"{OWN}/holds"
-HELD_SECONDS = 10.0
-RENEWED_SECONDS = 2.0
-WANTED = ".wanted"
+LEASES = f"{OWN}/holds"
+LEASE_SECONDS = 10.0
+RENEWAL_SECONDS = 2.0
+RELEASE_REQUEST = ".wanted"
 
 
 @dataclass(eq=False)
 class Lease:
-    """A key that this process has. `lost` says that somebody else has taken it, `wanted` that it is asked for here."""
+    """A key that this process holds.
+
+    `lost`: another process has acquired it; `release_requested`: another request of this process wants it.
+    """
 
     name: str
     tag: str
     renewed: float = field(default_factory=time.monotonic)
     lost: bool = False
-    wanted: bool = False
+    release_requested: bool = False
 
     @property
-    def is_sure(self) -> bool:
-        """Whether nobody can have taken it yet."""
-        return not self.lost and time.monotonic() - self.renewed < HELD_SECONDS - RENEWED_SECONDS
+    def is_valid(self) -> bool:
+        """Whether no other process can have acquired it yet."""
+        return not self.lost and time.monotonic() - self.renewed < LEASE_SECONDS - RENEWAL_SECONDS
 
 
-class Holds:
-    """The keys that this process has, and what it has seen of others. Every method may run in any thread."""
+class Leases:
+    """The leases of this process, and the last state it saw of others. Every method may run in any thread."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
-        self._ours: dict[str, Lease | None] = {}  # None: it is being asked for
-        self._seen: dict[str, tuple[str, float]] = {}
+        self._own: dict[str, Lease | None] = {}  # None: it is being acquired
+        self._observed: dict[str, tuple[str, float]] = {}
         self._changed = threading.Condition()
         self._renewer: threading.Thread | None = None
 
-    def take(self, key: str, *, insistent: bool) -> Lease:
-        """Takes the key. Raises InUse where somebody else has it, who is told so if that is `insistent`."""
-        name = f"{HOLDS}/{key}"
-        self._ask_here(name, insistent=insistent)
+    def acquire(self, key: str, *, request_release: bool) -> Lease:
+        """Raises InUse where somebody else holds the key, whom `request_release` asks to release it."""
+        name = f"{LEASES}/{key}"
+        self._reserve(name, request_release=request_release)
         try:
-            hold = Lease(name, self._taken(name, insistent=insistent))
-            self._bucket.delete(name + WANTED)
+            lease = Lease(name, self._acquire_object(name, request_release=request_release))
+            self._bucket.delete(name + RELEASE_REQUEST)
         except BaseException:
             with self._changed:
-                self._ours.pop(name, None)
+                self._own.pop(name, None)
             raise
-        self._keep(hold)
-        return hold
+        self._start_renewing(lease)
+        return lease
 
-    def _ask_here(self, name: str, *, insistent: bool) -> None:
-        """Raises InUse where this process has it already: of many requests, one asks the object store."""
+    def _reserve(self, name: str, *, request_release: bool) -> None:
+        """Raises InUse where this process has the key: of many requests, only one asks the object store."""
         with self._changed:
-            if name in self._ours:
-                hold = self._ours[name]
-                if hold is not None and insistent:
-                    hold.wanted = True
+            if name in self._own:
+                lease = self._own[name]
+                if lease is not None and request_release:
+                    lease.release_requested = True
                 raise InUse
-            self._ours[name] = None
+            self._own[name] = None
 
-    def is_wanted(self, hold: Lease) -> bool:
-        """Whether somebody has asked for it."""
-        if hold.wanted:
+    def release_requested(self, lease: Lease) -> bool:
+        """Whether somebody else wants the key."""
+        if lease.release_requested:
             return True
         try:
-            self._bucket.head(hold.name + WANTED)
+            self._bucket.head(lease.name + RELEASE_REQUEST)
         except BytesMissing:
             return False
         return True
 
-    def release(self, hold: Lease) -> None:
-        """Lets others have it."""
-        self._seen[hold.name] = (hold.tag, time.monotonic() - HELD_SECONDS)  # over, even if it can't be removed
+    def release(self, lease: Lease) -> None:
+        # Over from now on, even if its object can't be removed.
+        self._observed[lease.name] = (lease.tag, time.monotonic() - LEASE_SECONDS)
         try:
-            if hold.is_sure:
-                self._bucket.delete(hold.name)
+            if lease.is_valid:
+                self._bucket.delete(lease.name)
         finally:
-            self._let_go(hold)
+            self._stop_renewing(lease)
 
-    def _taken(self, name: str, *, insistent: bool) -> str:
-        """The tag of a hold that is ours from now on. Raises InUse.
+    def _acquire_object(self, name: str, *, request_release: bool) -> str:
+        """The ETag of the lease's object, written by this process. Raises InUse.
 
-        Most who ask come in vain: they only look, for writers of one object wait for each other.
+        Most attempts fail, so they only read first: concurrent writers of one object wait for each other.
         """
         try:
             tag = str(self._bucket.head(name)["e_tag"])
         except BytesMissing:
-            self._seen.pop(name, None)
+            self._observed.pop(name, None)
             try:
                 return self._bucket.create(name, _token())
             except NameTaken as error:
                 raise InUse from error
         if self._is_over(name, tag):
-            del self._seen[name]
+            del self._observed[name]
             return self._bucket.renew(name, _token(), tag=tag)
-        if insistent:
-            self._bucket.put(name + WANTED, b"")
+        if request_release:
+            self._bucket.put(name + RELEASE_REQUEST, b"")
         raise InUse
 
     def _is_over(self, name: str, tag: str) -> bool:
-        """Whether nobody has renewed that hold for as long as it lasts."""
-        seen, since = self._seen.setdefault(name, (tag, time.monotonic()))
-        if seen != tag:
-            self._seen[name] = (tag, time.monotonic())
+        """Whether this process has seen no renewal of the lease for LEASE_SECONDS."""
+        last_tag, since = self._observed.setdefault(name, (tag, time.monotonic()))
+        if last_tag != tag:
+            self._observed[name] = (tag, time.monotonic())
             return False
-        return time.monotonic() - since >= HELD_SECONDS
+        return time.monotonic() - since >= LEASE_SECONDS
 
-    def _keep(self, hold: Lease) -> None:
+    def _start_renewing(self, lease: Lease) -> None:
         with self._changed:
-            self._ours[hold.name] = hold
+            self._own[lease.name] = lease
             if self._renewer is None:
                 self._renewer = threading.Thread(target=self._renew_all, name="holds", daemon=True)
                 self._renewer.start()
 
-    def _let_go(self, hold: Lease) -> None:
+    def _stop_renewing(self, lease: Lease) -> None:
         with self._changed:
-            if self._ours.get(hold.name) is hold:
-                del self._ours[hold.name]
+            if self._own.get(lease.name) is lease:
+                del self._own[lease.name]
             self._changed.notify_all()
 
     def _renew_all(self) -> None:
-        """Runs for as long as there is something to renew."""
+        """Runs in a thread until this process has no lease any more."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: not self._ours, timeout=RENEWED_SECONDS)
-                if not self._ours:
+                self._changed.wait_for(lambda: not self._own, timeout=RENEWAL_SECONDS)
+                if not self._own:
                     self._renewer = None
                     return
-                ours = [hold for hold in self._ours.values() if hold is not None]
-            for hold in ours:
+                leases = [lease for lease in self._own.values() if lease is not None]
+            for lease in leases:
                 with suppress(StorageError):
-                    self._renew(hold)
+                    self._renew(lease)
 
-    def _renew(self, hold: Lease) -> None:
-        begun = time.monotonic()
+    def _renew(self, lease: Lease) -> None:
+        started = time.monotonic()
         try:
-            hold.tag = self._bucket.renew(hold.name, _token(), tag=hold.tag)
+            lease.tag = self._bucket.renew(lease.name, _token(), tag=lease.tag)
         except InUse:
-            hold.lost = self._ours.get(hold.name) is hold  # else it was released meanwhile
+            lease.lost = self._own.get(lease.name) is lease  # else it was released meanwhile
         else:
-            hold.renewed = begun
+            lease.renewed = started
 
 
 def _token() -> bytes:
-    """Other bytes each time, for another tag."""
+    """Random bytes, so that each renewal has another ETag."""
     return secrets.token_bytes(16)

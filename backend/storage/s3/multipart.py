@@ -1,7 +1,7 @@
-"""One object made of several, within the object store: each is copied there as a part, and none passes through here.
+"""Joins several objects to one by a multipart upload, whose parts the object store copies itself.
 
-A multipart upload that isn't completed holds bytes that no listing shows. Whatever fails aborts it; one that a killed
-process left behind is found by its age.
+An unfinished multipart upload holds bytes that no listing shows. Every error aborts it; one that a killed process left
+behind is removed by its age.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,24 +11,24 @@ from datetime import datetime
 from functools import cache, partial
 
 from storage.contract import StorageError, StorageUnavailable
-from storage.s3.bucket import Bucket, told
+from storage.s3.bucket import Bucket, element_texts
 from storage.s3.signature import quoted
 
-COPIED_AT_ONCE = 8
+PARALLEL_COPIES = 8
 _ONLY_NEW = {"if-none-match": "*"}
 
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(COPIED_AT_ONCE, thread_name_prefix="parts")
+    return ThreadPoolExecutor(PARALLEL_COPIES, thread_name_prefix="parts")
 
 
 def assemble(bucket: Bucket, name: str, parts: Sequence[str], *, only_new: bool) -> None:
-    """Makes one object of the `parts`, in this order, of which all but the last have 5 MiB or more.
+    """Joins the objects `parts` in this order; all but the last have 5 MiB or more.
 
-    With `only_new` it raises NameTaken where something lies under that name. Raises StorageError.
+    With `only_new` raises NameTaken for an existing object. Raises StorageError.
     """
-    upload_id = _only(told(bucket.request("POST", name, query={"uploads": ""}), "UploadId"))
+    upload_id = _only(element_texts(bucket.request("POST", name, query={"uploads": ""}), "UploadId"))
     try:
         copied = _threads().map(partial(_copy, bucket, name, upload_id), range(1, len(parts) + 1), parts)
         tags = list(copied)
@@ -49,7 +49,7 @@ def assemble(bucket: Bucket, name: str, parts: Sequence[str], *, only_new: bool)
 def _copy(bucket: Bucket, name: str, upload_id: str, number: int, part: str) -> str:
     query = {"partNumber": str(number), "uploadId": upload_id}
     source = {"x-amz-copy-source": quoted(bucket.path(part))}
-    return _only(told(bucket.request("PUT", name, query=query, headers=source), "ETag"))
+    return _only(element_texts(bucket.request("PUT", name, query=query, headers=source), "ETag"))
 
 
 def _completion(tags: Sequence[str]) -> bytes:
@@ -58,25 +58,25 @@ def _completion(tags: Sequence[str]) -> bytes:
 
 
 def unfinished(bucket: Bucket) -> Iterator[tuple[str, str, datetime]]:
-    """The name, the id and the beginning of each multipart upload that was neither completed nor aborted."""
-    start = f"{bucket.prefix}/" if bucket.prefix else ""
+    """The name, id and start time of each multipart upload that was neither completed nor aborted."""
+    prefix = f"{bucket.prefix}/" if bucket.prefix else ""
     marker: dict[str, str] = {}
     while True:
-        answer = bucket.request("GET", None, query={"uploads": "", "prefix": start, **marker})
-        for upload in told(answer, "Upload"):
-            key, upload_id = _only(told(upload, "Key")), _only(told(upload, "UploadId"))
-            begun = datetime.fromisoformat(_only(told(upload, "Initiated")))
-            yield key.removeprefix(start), upload_id, begun
-        if told(answer, "IsTruncated") != ["true"]:
+        response = bucket.request("GET", None, query={"uploads": "", "prefix": prefix, **marker})
+        for upload in element_texts(response, "Upload"):
+            key, upload_id = _only(element_texts(upload, "Key")), _only(element_texts(upload, "UploadId"))
+            initiated = datetime.fromisoformat(_only(element_texts(upload, "Initiated")))
+            yield key.removeprefix(prefix), upload_id, initiated
+        if element_texts(response, "IsTruncated") != ["true"]:
             return
         marker = {
-            "key-marker": _only(told(answer, "NextKeyMarker")),
-            "upload-id-marker": _only(told(answer, "NextUploadIdMarker")),
+            "key-marker": _only(element_texts(response, "NextKeyMarker")),
+            "upload-id-marker": _only(element_texts(response, "NextUploadIdMarker")),
         }
 
 
 def abort(bucket: Bucket, name: str, upload_id: str) -> None:
-    """Ends a multipart upload and removes its parts; one that has ended is no error."""
+    """Aborts a multipart upload and removes its parts; one that has ended already is no error."""
     bucket.request("DELETE", name, query={"uploadId": upload_id})
 
 

@@ -1,4 +1,4 @@
-"""Bytes that stay under a key in an object store until they are complete: any process on any machine goes on."""
+"""An unfinished upload in an object store, which any process on any machine can resume."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,26 +6,26 @@ from storage.contract import InUse, Piece
 from storage.object_names import STAGING
 from storage.s3.bucket import Bucket
 from storage.s3.chunks import Chunks
-from storage.s3.leases import Holds
+from storage.s3.leases import Leases
 from storage.s3.staged_object import Published
 
 UPLOADS = f"{STAGING}/uploads"
-IN_FLIGHT = 1  # so that what is stored has no gap, wherever it ends
+IN_FLIGHT = 1  # so that the stored chunks never have a gap
 
 
 class ResumableObject:
     """See `Resumable`."""
 
-    def __init__(self, bucket: Bucket, key: str, *, holds: Holds, insistent: bool) -> None:
+    def __init__(self, bucket: Bucket, key: str, *, leases: Leases, request_release: bool) -> None:
         """Raises InUse or StorageError."""
-        self._holds = holds
+        self._leases = leases
         self._published = Published(bucket, only_new=False)
         self._chunks = Chunks(bucket, f"{UPLOADS}/{key}", in_flight=IN_FLIGHT)
-        self._hold = holds.take(key, insistent=insistent)
+        self._lease = leases.acquire(key, request_release=request_release)
         try:
-            self._chunks.find()
+            self._chunks.load()
         except BaseException:
-            holds.release(self._hold)
+            leases.release(self._lease)
             raise
 
     @property
@@ -33,9 +33,9 @@ class ResumableObject:
         """See `Resumable.size_bytes`."""
         return self._chunks.size_bytes
 
-    def is_wanted(self) -> bool:
-        """See `Resumable.is_wanted`."""
-        return self._holds.is_wanted(self._hold)
+    def release_requested(self) -> bool:
+        """See `Resumable.release_requested`."""
+        return self._leases.release_requested(self._lease)
 
     def pieces(self, *, start: int = 0) -> Iterator[bytes]:
         """See `Resumable.pieces`."""
@@ -76,13 +76,13 @@ class ResumableObject:
         self.forget()
 
     def release(self) -> None:
-        """See `Resumable.release`. What was written and isn't stored yet is stored first."""
+        """See `Resumable.release`. Bytes that aren't stored yet are stored first."""
         try:
-            if not self._hold.lost:
+            if not self._lease.lost:
                 self._chunks.make_durable()
         finally:
-            self._holds.release(self._hold)
+            self._leases.release(self._lease)
 
     def _check(self) -> None:
-        if self._hold.lost:
+        if self._lease.lost:
             raise InUse

@@ -1,4 +1,4 @@
-"""AWS Signature Version 4 for the few requests to an object store that obstore has no words for.
+"""AWS Signature Version 4, for the few requests that obstore can't send.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
 """
@@ -17,7 +17,7 @@ _PLAIN = "-_.~"
 
 @dataclass(frozen=True, kw_only=True)
 class Signer:
-    """Signs for one pair of keys in one region."""
+    """Signs requests with one access key in one region."""
 
     key_id: str
     secret: str = field(repr=False)
@@ -57,7 +57,7 @@ class Signer:
         expires_seconds: int,
         now: datetime | None = None,
     ) -> str:
-        """The query of a link that lets anybody GET what lies at `path`, for that long."""
+        """The query of a link that lets anybody GET `path` until it expires."""
         stamp = _stamp(now)
         signed = {
             **query,
@@ -76,26 +76,26 @@ class Signer:
         self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], *, payload: str, stamp: str
     ) -> str:
         names = sorted(headers)
-        told = [f"{name}:{headers[name].strip()}" for name in names]
-        request = "\n".join([method, quoted(path), query_string(query), *told, "", ";".join(names), payload])
-        hashed = hashlib.sha256(request.encode()).hexdigest()
-        signing = f"{_ALGORITHM}\n{stamp}\n{self._scope(stamp)}\n{hashed}"
+        lines = [f"{name}:{headers[name].strip()}" for name in names]
+        canonical = "\n".join([method, quoted(path), query_string(query), *lines, "", ";".join(names), payload])
+        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        string_to_sign = f"{_ALGORITHM}\n{stamp}\n{self._scope(stamp)}\n{digest}"
         key = f"AWS4{self.secret}".encode()
         for part in self._scope(stamp).split("/"):
             key = hmac.digest(key, part.encode(), "sha256")
-        return hmac.digest(key, signing.encode(), "sha256").hex()
+        return hmac.digest(key, string_to_sign.encode(), "sha256").hex()
 
     def _scope(self, stamp: str) -> str:
         return f"{stamp[:8]}/{self.region}/s3/aws4_request"
 
 
 def quoted(path: str) -> str:
-    """A path as a request spells it."""
+    """The path, percent-encoded for a request."""
     return quote(path, safe=f"/{_PLAIN}")
 
 
 def query_string(query: Mapping[str, str]) -> str:
-    """A query as it is signed: in the order of its names."""
+    """The canonical query string: percent-encoded, in the order of its names."""
     return "&".join(f"{quote(name, safe=_PLAIN)}={quote(query[name], safe=_PLAIN)}" for name in sorted(query))
 
 

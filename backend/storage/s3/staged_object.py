@@ -1,4 +1,4 @@
-"""Bytes on their way to a name in an object store, with what comes beside them."""
+"""New bytes for an object store, published with the small objects beside them."""
 
 import secrets
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ IN_FLIGHT = 3
 
 
 class Published:
-    """The objects that have their name now, the one that the others belong to last."""
+    """The published objects, the recording itself last."""
 
     def __init__(self, bucket: Bucket, *, only_new: bool) -> None:
         self._bucket = bucket
@@ -24,21 +24,20 @@ class Published:
         """Gives the bytes their name. Raises NameRefused, NameTaken or StorageError."""
         for each in (name, *beside):
             checked_name(each)
-        put = self._bucket.create if self._only_new else self._bucket.put
+        store = self._bucket.create if self._only_new else self._bucket.put
         for other, content in beside.items():
-            put(other, content)
+            store(other, content)
             self._names.append(other)
-        chunks.become(name, only_new=self._only_new)
+        chunks.complete(name, only_new=self._only_new)
         self._names.append(name)
 
     def retract(self) -> None:
-        """Removes them."""
         self._bucket.delete(*reversed(self._names))
         self._names.clear()
 
 
 class StagedObject:
-    """See `Staged`: small ones wait here, large ones below a folder of their own."""
+    """See `Staged`: small bytes stay in memory, large ones become chunks below a folder of their own."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._chunks = Chunks(bucket, f"{STAGING}/{secrets.token_hex(16)}", in_flight=IN_FLIGHT)
@@ -53,7 +52,7 @@ class StagedObject:
     def publish(self, name: str, *, beside: Mapping[str, bytes]) -> None:
         """See `Staged.publish`."""
         self._published.publish(self._chunks, name, beside=beside)
-        with suppress(StorageError):  # they expire
+        with suppress(StorageError):  # the chunks expire
             self._clear()
 
     def discard(self) -> None:

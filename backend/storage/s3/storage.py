@@ -1,4 +1,4 @@
-"""Recordings as objects in a bucket of S3, or of what speaks like it: see docs/decisions/0009 for what it relies on."""
+"""The driver for S3 and compatible object stores; docs/decisions/0009 says which of their guarantees it needs."""
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
@@ -7,7 +7,7 @@ from functools import partial
 from storage.contract import BytesMissing, Resumable, Staged
 from storage.object_names import OWN, checked_key, checked_name, is_plain
 from storage.s3.bucket import Bucket
-from storage.s3.leases import Holds
+from storage.s3.leases import Leases
 from storage.s3.resumable_object import ResumableObject
 from storage.s3.staged_object import StagedObject
 from storage.s3.upkeep import S3Upkeep
@@ -18,14 +18,14 @@ LINK_SECONDS = 15 * 60
 
 
 class S3Storage:
-    """Keeps bytes in `bucket`, which has to be there."""
+    """Stores bytes in `bucket`, which must exist."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
-        self._holds = Holds(bucket)
+        self._leases = Leases(bucket)
 
     async def prepare(self) -> None:
-        """Returns when it can be used. Raises StorageUnavailable."""
+        """Checks that it can be used. Raises StorageUnavailable."""
         await self.check()
 
     async def check(self) -> None:
@@ -36,9 +36,9 @@ class S3Storage:
         """See `Storage.stage`."""
         return StagedObject(self._bucket)
 
-    def resume(self, key: str, *, insistent: bool = True) -> Resumable:
+    def resume(self, key: str, *, request_release: bool = True) -> Resumable:
         """See `ResumesUploads.resume`."""
-        return ResumableObject(self._bucket, checked_key(key), holds=self._holds, insistent=insistent)
+        return ResumableObject(self._bucket, checked_key(key), leases=self._leases, request_release=request_release)
 
     async def replace(self, name: str, content: bytes) -> None:
         """See `Storage.replace`."""
@@ -48,31 +48,31 @@ class S3Storage:
         """See `Storage.read`."""
         if stop is not None and start >= stop:
             return
-        pieces = self._bucket.pieces(_found(name), start=start, stop=stop)
+        pieces = self._bucket.pieces(_readable(name), start=start, stop=stop)
         while (piece := await in_thread(partial(_next, pieces))) is not None:
             yield piece
 
     async def size(self, name: str) -> int:
         """See `Storage.size`."""
-        return (await in_thread(partial(self._bucket.head, _found(name))))["size"]
+        return (await in_thread(partial(self._bucket.head, _readable(name))))["size"]
 
     async def delete(self, name: str) -> None:
         """See `Storage.delete`."""
         with suppress(BytesMissing):
-            await in_thread(partial(self._bucket.delete, _found(name)))
+            await in_thread(partial(self._bucket.delete, _readable(name)))
 
     def link(self, name: str, *, content_type: str, content_disposition: str) -> str:
         """See `SignsDownloads.link`."""
         query = {"response-content-type": content_type, "response-content-disposition": content_disposition}
-        return self._bucket.link(_found(name), query=query, expires_seconds=LINK_SECONDS)
+        return self._bucket.link(_readable(name), query=query, expires_seconds=LINK_SECONDS)
 
     def upkeep(self) -> Upkeep:
-        """See `CanBeKeptUp.upkeep`."""
+        """See `ProvidesUpkeep.upkeep`."""
         return S3Upkeep(self._bucket)
 
 
-def _found(name: str) -> str:
-    """The name, if something may be given out under it. Raises BytesMissing."""
+def _readable(name: str) -> str:
+    """The name, if its object may be served. Raises BytesMissing."""
     if not is_plain(name):
         raise BytesMissing
     return name

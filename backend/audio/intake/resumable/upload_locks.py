@@ -86,7 +86,7 @@ class UploadLock:
         while not self._release_requested.is_set():
             await asyncio.sleep(POLL_SECONDS)
             with suppress(StorageError):
-                if await in_thread(self.staged.is_wanted):
+                if await in_thread(self.staged.release_requested):
                     self.request_release()
 
 
@@ -104,7 +104,7 @@ class UploadLocks:
         deadline = clock() + TIMEOUT_SECONDS
         while clock() < deadline:
             try:
-                staged = await self._open(upload_id, insistent=True)
+                staged = await self._open(upload_id, request_release=True)
             except InUse:
                 await self._wait_for_release(upload_id, timeout_seconds=deadline - clock())
             else:
@@ -116,7 +116,7 @@ class UploadLocks:
     @asynccontextmanager
     async def acquire_idle(self, upload_id: UUID) -> AsyncIterator[UploadLock]:
         """Locks an upload that no request has. Raises InUse or StorageError."""
-        async with self._hold(upload_id, await self._open(upload_id, insistent=False)) as upload_lock:
+        async with self._hold(upload_id, await self._open(upload_id, request_release=False)) as upload_lock:
             yield upload_lock
 
     @asynccontextmanager
@@ -132,11 +132,13 @@ class UploadLocks:
             finally:
                 upload_lock.released.set()
 
-    async def _open(self, upload_id: UUID, *, insistent: bool) -> Resumable:
+    async def _open(self, upload_id: UUID, *, request_release: bool) -> Resumable:
         """Opens the bytes. When cancelled meanwhile, it releases them: nobody else would."""
         opened: list[Resumable] = []
         try:
-            await in_thread(lambda: opened.append(self._storage.resume(str(upload_id), insistent=insistent)))
+            await in_thread(
+                lambda: opened.append(self._storage.resume(str(upload_id), request_release=request_release))
+            )
         except asyncio.CancelledError:
             for staged in opened:
                 await in_thread(staged.release)
