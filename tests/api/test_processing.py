@@ -16,11 +16,11 @@ from starlette.responses import JSONResponse, Response
 from core.settings import Settings
 from tests.api.conftest import Look, Upload, problem
 from tests.api.processing import ended, jobs, log_walks, no_jobs, walks, working
-from tests.audio.damage import silent_hours
+from tests.audio.processing.damage import silent_hours
 from tests.audio.samples import SAMPLES, recording
+from tests.audio.transcription.service import OPENAI_ANSWER, SAID, Asked, Speaker, replying, speaking
 from tests.conftest import RunSql
 from tests.stored import Stored
-from tests.transcription.service import OPENAI_ANSWER, SAID, Asked, Speaker, replying, speaking
 
 BETTER = SAID.replace("report before", "report, before")
 

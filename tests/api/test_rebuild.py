@@ -23,9 +23,9 @@ from tests.api.conftest import Serve, Upload
 from tests.api.processing import ended, working
 from tests.api.test_tus import BYTES, TUS, metadata
 from tests.audio.samples import recording
+from tests.audio.transcription.service import OPENAI_ANSWER, SAID, Asked, speaking
 from tests.conftest import RunSql, fresh_database
 from tests.stored import storage_environment
-from tests.transcription.service import OPENAI_ANSWER, SAID, Asked, speaking
 
 BETTER = SAID.replace("report before", "report, before")
 ROWS = "SELECT * FROM audio_files ORDER BY id"

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from tests.api.test_events import Told, listening
 from tests.api.test_main import Run, running
 from tests.audio.samples import recording
-from tests.transcription.service import OPENAI_ANSWER, Asked, Speaker, speaking
+from tests.audio.transcription.service import OPENAI_ANSWER, Asked, Speaker, speaking
 
 WALK = [("created", "uploaded"), ("examined", "uploaded"), ("progressed", "transcribing"), ("progressed", "completed")]
 

@@ -21,9 +21,9 @@ from core.settings import Settings
 from tests.api.conftest import Upload
 from tests.api.processing import ended, jobs, no_jobs, worker, working
 from tests.audio.samples import recording, repeat
+from tests.audio.transcription.service import speaking
 from tests.conftest import RunSql, fresh_database
 from tests.hardening.test_mixed_soak import decoders
-from tests.transcription.service import speaking
 
 
 async def test_a_recording_that_kills_its_worker_fails(

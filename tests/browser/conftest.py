@@ -19,8 +19,8 @@ import pytest
 from app.schema_healing import bring_up_to_date
 from core.settings import load_settings
 from tests.api.test_main import Run, running
+from tests.audio.transcription.service import KEY, replying, speaking
 from tests.browser.said import ANSWER
-from tests.transcription.service import KEY, replying, speaking
 
 collect_ignore_glob = [] if find_spec("playwright") else ["test_*.py"]
 if find_spec("playwright"):

@@ -12,8 +12,8 @@ from tests.api.conftest import Upload
 from tests.api.processing import jobs
 from tests.api.test_main import Run, running
 from tests.audio.samples import recording
+from tests.audio.transcription.service import speaking
 from tests.conftest import RunSql
-from tests.transcription.service import speaking
 
 WORKER = [sys.executable, "main.py", "worker"]
 

@@ -11,7 +11,7 @@ from audio.transcription.contract import EngineBusy, EngineRefused, EngineUnreac
 from audio.transcription.improvement.improver import PART_CHARACTERS, Improved, Improver
 from audio.transcription.improvement.same_words import same_words
 from audio.transcription.improvement.text_chunks import split
-from tests.transcription.service import KEY, Answer, Asked, Speaker, replying
+from tests.audio.transcription.service import KEY, Answer, Asked, Speaker, replying
 
 SAID = "so we meet on friday at 3 and he don't bring the report i think that is all"
 GOOD = "So we meet on Friday at 3, and he doesn't bring the report. I think that is all."

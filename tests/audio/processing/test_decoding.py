@@ -17,7 +17,7 @@ from audio.processing.decoding import Decoder, DecoderKilled, DecodingFailed, De
 from audio.processing.probing import examine
 from tests.audio.samples import recording
 
-BACKEND = Path(__file__).resolve().parents[2] / "backend"
+BACKEND = Path(__file__).resolve().parents[3] / "backend"
 LIMITS = DecodingLimits()
 PATIENCE_SECONDS = 20
 

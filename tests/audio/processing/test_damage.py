@@ -12,7 +12,7 @@ from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits
 from audio.processing.playback import make_playback, variant_for
 from audio.processing.probing import examine
 from tests.audio.conftest import format_of
-from tests.audio.damage import damaged, many_channels, silent_hours, traps
+from tests.audio.processing.damage import damaged, many_channels, silent_hours, traps
 from tests.audio.samples import recording, repeat
 
 LIMITS = DecodingLimits()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.audio.samples import recording
-from tests.transcription.service import Speaker, speaking
+from tests.audio.transcription.service import Speaker, speaking
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from audio.processing.decoding import Decoder, DecoderUnavailable, DecodingFaile
 from audio.processing.open_files import new_file, opened
 from audio.processing.probing import examine
 from tests.audio.conftest import format_of
+from tests.audio.processing.test_decoding import BACKEND, children, until
 from tests.audio.samples import SAMPLES, Sample, recording
-from tests.audio.test_decoding import BACKEND, children, until
 
 LIMITS = DecodingLimits()
 ATTACKER = Path(__file__).with_name("attacker.py")

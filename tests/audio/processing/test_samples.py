@@ -15,7 +15,7 @@ from audio.processing.open_files import new_file, opened
 from audio.processing.speech_samples import SampleFiles
 from audio.transcription.contract import SAMPLES_HERTZ
 from tests.audio.conftest import format_of
-from tests.audio.damage import silent_hours
+from tests.audio.processing.damage import silent_hours
 from tests.audio.samples import SAMPLES, Sample, recording
 
 

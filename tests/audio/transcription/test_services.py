@@ -30,7 +30,16 @@ from audio.transcription.engines.http_service import HttpTimeouts, retry_after_s
 from audio.transcription.engines.openai import OpenAI
 from core.observability.logging import configure_logging
 from core.settings import load_settings
-from tests.transcription.service import KEY, OPENAI_ANSWER, SAID, Asked, Connection, Speaker, breaking_off, replying
+from tests.audio.transcription.service import (
+    KEY,
+    OPENAI_ANSWER,
+    SAID,
+    Asked,
+    Connection,
+    Speaker,
+    breaking_off,
+    replying,
+)
 
 HASTY = HttpTimeouts(connect_seconds=5, write_seconds=5, read_seconds=0.3, total_seconds=1)
 ENGINES = ("openai", "deepgram")
