@@ -95,7 +95,13 @@ def _middleware(settings: Settings) -> list[Middleware]:
         Middleware(RequestLog),
         Middleware(TusMiddleware),
         Middleware(LingeringAnswer),
-        Middleware(Guard, hosts=own_hosts(settings), proxied=settings.auth == "open", limits=limits),
+        Middleware(
+            Guard,
+            hosts=own_hosts(settings),
+            anywhere=settings.auth_is_configured,
+            proxied=settings.auth == "open",
+            limits=limits,
+        ),
     ]
 
 

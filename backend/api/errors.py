@@ -18,7 +18,7 @@ from access.guess_limit import TooManyGuesses
 from access.upload_rate import TooManyUploads
 from api.guards.authentication import AdminNeeded
 from api.guards.body_limits import BodyTooLarge
-from api.guards.request_origin import ForeignHost, ForeignOrigin, HostMalformed, ProxiedRequest
+from api.guards.request_origin import AccessUndecided, ForeignHost, ForeignOrigin, HostMalformed, ProxiedRequest
 from api.guards.session_cookie import OriginUnknown
 from api.http1.refusals import REFUSALS
 from api.http1.request_body import UploadTooSlow
@@ -109,6 +109,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     ForeignOrigin: Problem(403, "foreign-origin", "Sent by another site"),
     OriginUnknown: Problem(403, "origin-unknown", "Not known to be sent by the page"),
     ProxiedRequest: Problem(403, "proxied-request", "Sent through a proxy"),
+    AccessUndecided: Problem(403, "access-undecided", "Only this machine may ask"),
     AdminNeeded: Problem(403, "admin-needed", "An admin's token is needed"),
     QuotaPassed: Problem(403, "quota-passed", "The quota is used up", ("limit", "used", "unit")),
     RecordingMissing: Problem(404, "recording-missing", "No such recording"),

@@ -16,7 +16,14 @@ from access.authenticator import Authenticator
 from api.errors import problem_of
 from api.guards.authentication import authenticate, is_private, needs_caller
 from api.guards.body_limits import BodyLimits
-from api.guards.request_origin import NotForThisMachine, OwnHosts, check_host, check_origin, check_unproxied
+from api.guards.request_origin import (
+    NotForThisMachine,
+    OwnHosts,
+    check_host,
+    check_loopback,
+    check_origin,
+    check_unproxied,
+)
 from core.errors import DatabaseProblem, PegasusError
 from core.observability import metrics
 from core.observability.tracing import annotate_request
@@ -146,11 +153,15 @@ async def _throw_away(receive: Receive) -> None:
 
 
 class Guard:
-    """Refuses, before the body is read, what doesn't come from where or whom it may, or says that it is too large."""
+    """Refuses, before the body is read, what doesn't come from where or whom it may, or says that it is too large.
 
-    def __init__(self, app: ASGIApp, *, hosts: OwnHosts, proxied: bool, limits: BodyLimits) -> None:
+    Without tokens, requests may come from other machines only with `anywhere`, and through a proxy only with `proxied`.
+    """
+
+    def __init__(self, app: ASGIApp, *, hosts: OwnHosts, anywhere: bool, proxied: bool, limits: BodyLimits) -> None:
         self._app = app
         self._hosts = hosts
+        self._anywhere = anywhere
         self._proxied = proxied
         self._limits = limits
 
@@ -175,6 +186,8 @@ class Guard:
         """Where a token is needed, it decides who may: then the server has whatever names its proxies give it."""
         arrived_at = (scope.get("server") or (None,))[0]
         try:
+            if not self._anywhere:
+                check_loopback(arrived_at)
             check_host(headers, self._hosts, arrived_at=arrived_at)
             if not self._proxied:
                 check_unproxied(headers)

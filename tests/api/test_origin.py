@@ -219,6 +219,21 @@ async def test_a_foreign_upload_leaves_nothing(
     assert await kept() == type(await kept())([], set())
 
 
+@pytest.mark.parametrize(
+    ("auth", "arrived_at", "status"),
+    [(None, "10.0.0.1", 403), (None, "[fd00::1]", 403), (None, "127.0.0.1", 200), ("open", "10.0.0.1", 200)],
+)
+async def test_another_machine_needs_somebodys_word(
+    serve: Serve, auth: str | None, arrived_at: str, status: int
+) -> None:
+    """Whichever server runs it: what comes from another machine is refused until a setting says who may."""
+    async with serve(auth=auth) as client:
+        answer = await client.get(f"http://{arrived_at}:8000/api/audio/", headers={"Host": "localhost"})
+    assert answer.status_code == status
+    if status == 403:
+        problem(answer, status=403, slug="access-undecided")
+
+
 @pytest.fixture
 async def open_port(settings: Settings, tmp_path: Path) -> AsyncIterator[int]:
     """The port of a server with AUTH=open on a real socket."""

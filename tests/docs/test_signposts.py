@@ -28,7 +28,7 @@ _PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|sql|toml|ini|lock|mako|j
 _MODULE = re.compile(rf"(?:{PACKAGES})(?:\.[a-z_]\w*)+")
 # What lies on a user's machine and not in the repository.
 ELSEWHERE = re.compile(
-    r"data/|DATA_PATH/|\.pegasus/|secrets/|worker\.lock|recordings/|uploads/|processing/|\.venv|\.quarantine|\.engines|\.staging|dist/|node_modules|/?tmp/|versions/"
+    r"(?:\./)?data\b|(?:backend/)?\.env|DATA_PATH/|\.pegasus/|secrets/|worker\.lock|recordings/|uploads/|processing/|\.venv|\.quarantine|\.engines|\.staging|dist/|node_modules|/?tmp/|versions/"
     r"|path/to|[\w.-]*example[\w.-]*/|s3://|audio/[\w*.+-]+$|text/|application/|video/|YYYY|/api|/docs|/health|\d"
 )
 

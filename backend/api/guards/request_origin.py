@@ -44,6 +44,12 @@ class ProxiedRequest(NotForThisMachine):
     message = "This server is open to its own machine only, and the request came through a proxy."
 
 
+class AccessUndecided(NotForThisMachine):
+    message = (
+        "Nobody has said who may use this server from other machines: set AUTH=tokens to ask for a token, or AUTH=open."
+    )
+
+
 @dataclass(frozen=True)
 class OwnHosts:
     """The host names to which a server without tokens answers; loopback addresses are always among them."""
@@ -82,6 +88,13 @@ def check_host(headers: Headers, own: OwnHosts, *, arrived_at: str | None) -> No
     host = _canonical(authority[1].strip("[]")) if authority else ""
     if host not in own and (_address(host) is None or host != _canonical(arrived_at or "")):
         raise ForeignHost
+
+
+def check_loopback(arrived_at: str | None) -> None:
+    """Checks that a request came in at a loopback address, or at no address at all. Raises AccessUndecided."""
+    address = _address(arrived_at or "")
+    if address is not None and not address.is_loopback:
+        raise AccessUndecided
 
 
 def check_unproxied(headers: Headers) -> None:
