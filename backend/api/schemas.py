@@ -2,40 +2,29 @@
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+from sqlalchemy import Column, DateTime
 
-from audio.model.audio_file import ProcessingStatus
+from audio.model.audio_file import ProcessingStatus, Use, columns
 
 Timestamp = Annotated[datetime, AfterValidator(lambda naive: naive.replace(tzinfo=UTC))]
 
 
-class Recording(BaseModel):
+def _field(column: Column[Any]) -> Any:
+    """The type of a column's values in an answer."""
+    if isinstance(column.type, DateTime):
+        return Timestamp | None
+    kind = column.type.python_type
+    return kind | None if column.nullable else kind
+
+
+_fields: Any = {column.name: (_field(column), ...) for column in columns(Use.SHOWN)}
+_Columns = create_model("_Columns", __config__=ConfigDict(from_attributes=True), **_fields)
+
+
+class Recording(_Columns, BaseModel):  # type: ignore[valid-type, misc]  # mypy sees no class in a variable
     """A recording."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: UUID
-    filename: str
-    original_filename: str | None
-    file_size_bytes: int | None
-    duration_seconds: float | None
-    mime_type: str | None
-    original_transcript: str | None
-    improved_transcript: str | None
-    transcription_engine: str | None
-    transcription_started_at: Timestamp | None
-    transcription_completed_at: Timestamp | None
-    improvement_completed_at: Timestamp | None
-    user_id: str | None
-    upload_timestamp: Timestamp | None
-    processing_status: ProcessingStatus
-    error_message: str | None
-    created_at: Timestamp | None
-    updated_at: Timestamp | None
-    tag: str | None
-    category: str | None
 
 
 class UploadedRecording(Recording):

@@ -4,13 +4,13 @@ Announcements have no reliable order, since an id is taken before COMMIT and vis
 once they are committed. It isn't notified from here, since PostgreSQL commits transactions with NOTIFY one by one.
 """
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Delete, Select, Update, insert, literal, literal_column, select, text
+from sqlalchemy import Column, DateTime, Delete, Select, Update, insert, literal, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from audio.model.audio_file import AudioFile, utc_now
+from audio.model.audio_file import AudioFile, Use, columns, utc_now
 from core.database.system_tables import SCHEMA, announcements
 
 # `progressed` is a change of processing_status, once each; `examined` is the result of decoding the bytes.
@@ -18,34 +18,15 @@ Change: TypeAlias = Literal["created", "examined", "progressed", "relabelled", "
 CHANNEL = "pegasus_recordings"
 LONGEST_ERROR = 1000
 _TABLE = AudioFile.__table__
-_TIMES = {"upload_timestamp", "created_at", "updated_at"}
-# All columns but the name in storage, and the transcripts, which may be a megabyte each.
-_PUBLISHED_COLUMNS = (
-    "id",
-    "filename",
-    "original_filename",
-    "file_size_bytes",
-    "duration_seconds",
-    "mime_type",
-    "transcription_engine",
-    "user_id",
-    "upload_timestamp",
-    "processing_status",
-    "error_message",
-    "created_at",
-    "updated_at",
-    "tag",
-    "category",
-)
 
 
-def _value(column: str) -> str:
-    if column in _TIMES:
-        return f"""to_char({column}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-    return f"left({column}, {LONGEST_ERROR})" if column == "error_message" else column
+def _value(column: Column[Any]) -> str:
+    if isinstance(column.type, DateTime):
+        return f"""to_char({column.name}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+    return f"left({column.name}, {LONGEST_ERROR})" if column.name == "error_message" else column.name
 
 
-_FIELDS = ", ".join(f"'{column}', {_value(column)}" for column in _PUBLISHED_COLUMNS)
+_FIELDS = ", ".join(f"'{column.name}', {_value(column)}" for column in columns(Use.ANNOUNCED))
 _AS_JSON = f"jsonb_build_object({_FIELDS})::text"
 
 

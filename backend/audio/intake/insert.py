@@ -1,39 +1,35 @@
 """Inserts the rows of new recordings, with their jobs, announcements and idempotency keys, in one statement."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import asyncpg
+from sqlalchemy import Column, Enum, String
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.events.announcements import announced_as
 from audio.intake.idempotency_keys import INTO_KEYS, IdempotencyKey, IdempotencyKeyTaken
-from audio.model.audio_file import AudioFile
+from audio.model.audio_file import AudioFile, Use, columns
 from audio.processing.jobs import PARAMETERS, Job, enqueue_with, parameters
 from core.database.engine import driver_connection
 from core.database.system_tables import idempotency_keys
 from core.errors import PegasusError
 from core.observability.trace_context import TraceContext
 
-# What an upload brings, as PostgreSQL takes many of it at once. A text that is too long is refused, as varchar[] isn't.
-_BROUGHT = {
-    "id": "uuid",
-    "filename": "text",
-    "original_filename": "text",
-    "file_path": "text",
-    "file_size_bytes": "bigint",
-    "mime_type": "text",
-    "user_id": "text",
-    "tag": "text",
-    "category": "text",
-    "processing_status": "processingstatus",
-    "upload_timestamp": "timestamp",
-    "created_at": "timestamp",
-    "updated_at": "timestamp",
-}
-_ARRAYS = [f"${PARAMETERS + position}::{type_}[]" for position, type_ in enumerate(_BROUGHT.values(), 1)]
-_KEY = [f"${PARAMETERS + len(_BROUGHT) + position}" for position in (1, 2)]
+
+def _array_type(column: Column[Any]) -> str:
+    """The type of an array's elements for many rows at once: a text that is too long is refused, as varchar[] isn't."""
+    if isinstance(column.type, Enum):
+        return str(column.type.name)
+    return "text" if isinstance(column.type, String) else column.type.compile(postgresql.dialect())  # type: ignore[no-untyped-call]
+
+
+_INSERTED = {column.name: _array_type(column) for column in columns(Use.INSERTED)}
+_ARRAYS = [f"${PARAMETERS + position}::{type_}[]" for position, type_ in enumerate(_INSERTED.values(), 1)]
+_KEY = [f"${PARAMETERS + len(_INSERTED) + position}" for position in (1, 2)]
 _ENTERED = (
-    f"entered AS (INSERT INTO audio_files ({', '.join(_BROUGHT)}) SELECT * FROM UNNEST({', '.join(_ARRAYS)})"  # noqa: S608 - names of ours
+    f"entered AS (INSERT INTO audio_files ({', '.join(_INSERTED)}) SELECT * FROM UNNEST({', '.join(_ARRAYS)})"  # noqa: S608 - names of ours
     " ON CONFLICT (id) DO NOTHING RETURNING *)"  # only a resumed upload is ever entered again, and it is the same then
 )
 _KEYED = f"keyed AS ({INTO_KEYS} SELECT {', '.join(_KEY)}, id FROM entered)"  # noqa: S608 - as above
@@ -66,13 +62,13 @@ async def enter(
     Raises IdempotencyKeyTaken; OutcomeUnknown when the answer was lost; with any other error none of the rows is there.
     """
     jobs = parameters([Job(one.id, origin) for one, origin in zip(recordings, origins, strict=True)])
-    columns = [[getattr(recording, column) for recording in recordings] for column in _BROUGHT]
+    values = [[getattr(recording, column) for recording in recordings] for column in _INSERTED]
     connection = await driver_connection(session)
     try:
         if key is None:
-            await connection.execute(_ENTER, *jobs, *columns)
+            await connection.execute(_ENTER, *jobs, *values)
         else:
-            await connection.execute(_ENTER_WITH_KEY, *jobs, *columns, key.user_id, key.key)
+            await connection.execute(_ENTER_WITH_KEY, *jobs, *values, key.user_id, key.key)
     except asyncpg.UniqueViolationError as error:
         if error.as_dict().get("table_name") == idempotency_keys.name:
             raise IdempotencyKeyTaken from error

@@ -1,13 +1,14 @@
-"""The table `audio_files` and the states that a recording passes through.
+"""The table `audio_files`, what becomes of each of its columns, and the states that a recording passes through.
 
 Databases in the field look exactly like this, so no column is added, renamed or given a server default here.
 """
 
 import uuid
 from datetime import UTC, datetime
-from enum import StrEnum
+from enum import Flag, StrEnum, auto
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, DateTime, Enum, Float, String, Text
+from sqlalchemy import BigInteger, Column, DateTime, Enum, Float, String, Table, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -19,6 +20,21 @@ class ProcessingStatus(StrEnum):
     IMPROVING = "improving"
     COMPLETED = "completed"
     FAILED = "failed"
+
+
+class Use(Flag):
+    """What becomes of a column beside the table: the statements, schemas and files that follow from it."""
+
+    INSERTED = auto()  # its value is known when the recording is uploaded
+    IN_MANIFEST = auto()  # it lies in the manifest, and is given back from there
+    ANNOUNCED = auto()  # event streams and webhooks tell it
+    SHOWN = auto()  # a recording over HTTP has it
+
+
+EVERYWHERE: dict[Any, Any] = {"use": Use.INSERTED | Use.IN_MANIFEST | Use.ANNOUNCED | Use.SHOWN}
+AFTER_UPLOAD: dict[Any, Any] = {"use": Use.IN_MANIFEST | Use.ANNOUNCED | Use.SHOWN}
+STEP_TIME: dict[Any, Any] = {"use": Use.IN_MANIFEST | Use.SHOWN}
+TEXT: dict[Any, Any] = {"use": Use.SHOWN}  # it may be long, and lies in a file of its own
 
 
 def utc_now() -> datetime:
@@ -35,21 +51,21 @@ class AudioFile(Base):
 
     __tablename__ = "audio_files"
 
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    filename: Mapped[str] = mapped_column(String(255))
-    original_filename: Mapped[str | None] = mapped_column(String(255))
-    file_path: Mapped[str] = mapped_column(String(500), unique=True)
-    file_size_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    duration_seconds: Mapped[float | None] = mapped_column(Float)
-    mime_type: Mapped[str | None] = mapped_column(String(100))
-    original_transcript: Mapped[str | None] = mapped_column(Text)
-    improved_transcript: Mapped[str | None] = mapped_column(Text)
-    transcription_engine: Mapped[str | None] = mapped_column(String(50))
-    transcription_started_at: Mapped[datetime | None] = mapped_column(DateTime)
-    transcription_completed_at: Mapped[datetime | None] = mapped_column(DateTime)
-    improvement_completed_at: Mapped[datetime | None] = mapped_column(DateTime)
-    user_id: Mapped[str | None] = mapped_column(String(255), index=True)
-    upload_timestamp: Mapped[datetime | None] = mapped_column(DateTime, default=utc_now, index=True)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4, info=EVERYWHERE)
+    filename: Mapped[str] = mapped_column(String(255), info=EVERYWHERE)
+    original_filename: Mapped[str | None] = mapped_column(String(255), info=EVERYWHERE)
+    file_path: Mapped[str] = mapped_column(String(500), unique=True, info={"use": Use.INSERTED})
+    file_size_bytes: Mapped[int | None] = mapped_column(BigInteger, info=EVERYWHERE)
+    duration_seconds: Mapped[float | None] = mapped_column(Float, info={"use": Use.ANNOUNCED | Use.SHOWN})
+    mime_type: Mapped[str | None] = mapped_column(String(100), info=EVERYWHERE)
+    original_transcript: Mapped[str | None] = mapped_column(Text, info=TEXT)
+    improved_transcript: Mapped[str | None] = mapped_column(Text, info=TEXT)
+    transcription_engine: Mapped[str | None] = mapped_column(String(50), info=AFTER_UPLOAD)
+    transcription_started_at: Mapped[datetime | None] = mapped_column(DateTime, info=STEP_TIME)
+    transcription_completed_at: Mapped[datetime | None] = mapped_column(DateTime, info=STEP_TIME)
+    improvement_completed_at: Mapped[datetime | None] = mapped_column(DateTime, info=STEP_TIME)
+    user_id: Mapped[str | None] = mapped_column(String(255), index=True, info=EVERYWHERE)
+    upload_timestamp: Mapped[datetime | None] = mapped_column(DateTime, default=utc_now, index=True, info=EVERYWHERE)
     processing_status: Mapped[ProcessingStatus] = mapped_column(
         Enum(
             ProcessingStatus,
@@ -58,9 +74,16 @@ class AudioFile(Base):
         ),
         default=ProcessingStatus.UPLOADED,
         index=True,
+        info=EVERYWHERE,
     )
-    error_message: Mapped[str | None] = mapped_column(Text)
-    created_at: Mapped[datetime | None] = mapped_column(DateTime, default=utc_now)
-    updated_at: Mapped[datetime | None] = mapped_column(DateTime, default=utc_now, onupdate=utc_now)
-    tag: Mapped[str | None] = mapped_column(String(100), index=True)
-    category: Mapped[str | None] = mapped_column(String(100), index=True)
+    error_message: Mapped[str | None] = mapped_column(Text, info=AFTER_UPLOAD)
+    created_at: Mapped[datetime | None] = mapped_column(DateTime, default=utc_now, info=EVERYWHERE)
+    updated_at: Mapped[datetime | None] = mapped_column(DateTime, default=utc_now, onupdate=utc_now, info=EVERYWHERE)
+    tag: Mapped[str | None] = mapped_column(String(100), index=True, info=EVERYWHERE)
+    category: Mapped[str | None] = mapped_column(String(100), index=True, info=EVERYWHERE)
+
+
+def columns(use: Use) -> list[Column[Any]]:
+    """The columns with that use, in the table's order."""
+    table = cast("Table", AudioFile.__table__)
+    return [column for column in table.columns if use in column.info["use"]]

@@ -10,33 +10,17 @@ from uuid import UUID
 
 import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict
+from sqlalchemy import DateTime
 
 from audio.model.artifacts import MANIFEST
-from audio.model.audio_file import AudioFile, ProcessingStatus
+from audio.model.audio_file import AudioFile, ProcessingStatus, Use, columns
 from storage.contract import BytesMissing, Storage, StorageError
 
 log = structlog.get_logger(__name__)
 _LARGEST_BYTES = 1024 * 1024
-_SAME = (
-    "id",
-    "user_id",
-    "filename",
-    "original_filename",
-    "tag",
-    "category",
-    "mime_type",
-    "processing_status",
-    "error_message",
-    "transcription_engine",
-)
-_TIMES = {
-    "uploaded_at": "upload_timestamp",
-    "transcription_started_at": "transcription_started_at",
-    "transcription_completed_at": "transcription_completed_at",
-    "improvement_completed_at": "improvement_completed_at",
-    "created_at": "created_at",
-    "updated_at": "updated_at",
-}
+_FIELDS = {"upload_timestamp": "uploaded_at", "file_size_bytes": "size_bytes"}  # columns with another name here
+_COLUMNS = {column.name: _FIELDS.get(column.name, column.name) for column in columns(Use.IN_MANIFEST)}
+_TIMES = {column.name for column in columns(Use.IN_MANIFEST) if isinstance(column.type, DateTime)}
 
 
 class Found(BaseModel):
@@ -104,19 +88,13 @@ def manifest_of(recording: AudioFile, *, sha256: str) -> Manifest:
 def details_of(manifest: Manifest) -> dict[str, Any]:
     """What a manifest says of its row, by the columns' own names; of the place and the transcripts it says nothing."""
     found = manifest.found
-    times = {column: _naive(getattr(manifest, field)) for field, column in _TIMES.items()}
-    times["created_at"] = times["created_at"] or times["upload_timestamp"]
-    times["updated_at"] = times["updated_at"] or times["created_at"]
-    status = manifest.processing_status
-    if status is None:
-        status = ProcessingStatus.UPLOADED if found is None else ProcessingStatus.COMPLETED
-    return {
-        **{name: getattr(manifest, name) for name in _SAME},
-        **times,
-        "file_size_bytes": manifest.size_bytes,
-        "duration_seconds": None if found is None else found.duration_seconds,
-        "processing_status": status,
-    }
+    values = {column: getattr(manifest, field, None) for column, field in _COLUMNS.items()}
+    values |= {column: _naive(values[column]) for column in _TIMES}
+    values["created_at"] = values["created_at"] or values["upload_timestamp"]
+    values["updated_at"] = values["updated_at"] or values["created_at"]
+    if values["processing_status"] is None:
+        values["processing_status"] = ProcessingStatus.UPLOADED if found is None else ProcessingStatus.COMPLETED
+    return values | {"duration_seconds": None if found is None else found.duration_seconds}
 
 
 async def write_manifest(storage: Storage, name: str, manifest: Manifest) -> None:
@@ -171,11 +149,10 @@ async def renew_manifest(storage: Storage, recording: AudioFile) -> bool:
 
 
 def _facts(recording: AudioFile) -> dict[str, Any]:
-    """What a row says, as the manifest's fields."""
+    """The row's values as the manifest's fields."""
     return {
-        **{name: getattr(recording, name) for name in _SAME},
-        **{field: _aware(getattr(recording, column)) for field, column in _TIMES.items()},
-        "size_bytes": recording.file_size_bytes,
+        field: _aware(getattr(recording, column)) if column in _TIMES else getattr(recording, column)
+        for column, field in _COLUMNS.items()
     }
 
 
