@@ -84,10 +84,16 @@ def _processes() -> Iterator[tuple[int, str]]:
 
 
 def kill(folder: Path, *kinds: str) -> None:
-    """Kills a folder's guard or server, or both, in a way that nothing can prevent."""
-    for pid, kind in running_in(folder).items():
-        if kind in kinds:
+    """Kills a folder's guard or server, or both, in a way that nothing can prevent, and returns once they are gone.
+
+    On a busy machine that takes a moment, in which a server's socket still takes connections.
+    """
+    killed = [pid for pid, kind in running_in(folder).items() if kind in kinds]
+    for pid in killed:
+        with contextlib.suppress(ProcessLookupError):  # the others end with the first
             os.kill(pid, signal.SIGKILL)
+    while not running_in(folder).keys().isdisjoint(killed):
+        time.sleep(0.01)
 
 
 def eventually(holds: Callable[[], bool]) -> None:

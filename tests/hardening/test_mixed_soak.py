@@ -10,7 +10,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,8 +89,7 @@ class House:
                 except (OSError, IndexError):  # it has ended by itself, or none is there yet
                     return
             case "database":
-                with suppress(ProcessLookupError):  # the others end with the first
-                    kill(self.folder, "server")
+                kill(self.folder, "server")
                 join(self.folder)
         self.kills[what] += 1
 
