@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastapi import Request, Response
+from starlette.exceptions import HTTPException
 
 from api.protocols.ranges import is_current
 
@@ -43,6 +44,14 @@ class Asset:
         if is_current(request.headers, etag=self.etag):
             return Response(status_code=304, headers=headers)
         return Response(self.content, headers=headers, media_type=self.media_type)
+
+
+def find_asset(assets: Mapping[str, Asset], name: str) -> Asset:
+    """The asset of that name. Raises HTTPException (404)."""
+    asset = assets.get(name)
+    if asset is None:
+        raise HTTPException(404)
+    return asset
 
 
 def page_headers(policy: Mapping[str, str]) -> Mapping[str, str]:

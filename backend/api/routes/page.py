@@ -5,9 +5,8 @@ from functools import cache
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
-from starlette.exceptions import HTTPException
 
-from api.routes.assets import NOTHING_ELSE, TYPES, Asset, page_headers
+from api.routes.assets import NOTHING_ELSE, TYPES, Asset, find_asset, page_headers
 
 WEB = Path(__file__).resolve().parents[2] / "web"
 POLICY = NOTHING_ELSE | {
@@ -33,10 +32,7 @@ async def page(request: Request) -> Response:
 @router.api_route("/web/{name}", methods=["GET", "HEAD"])
 async def asset(name: str, request: Request) -> Response:
     """A file that the page loads."""
-    file = _assets().get(name)
-    if file is None:
-        raise HTTPException(404)
-    return file.response(request, HEADERS)
+    return find_asset(_assets(), name).response(request, HEADERS)
 
 
 @cache

@@ -12,7 +12,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
-from api.routes.assets import NOTHING_ELSE, Asset, page_headers
+from api.routes.assets import NOTHING_ELSE, Asset, find_asset, page_headers
 
 BUNDLED = ("swagger-ui-bundle.js", "swagger-ui.css", "redoc.standalone.js")
 SWAGGER = """<!doctype html>
@@ -76,10 +76,7 @@ async def redoc(request: Request) -> Response:
 @router.api_route("/docs/{name}", methods=["GET", "HEAD"])
 async def asset(name: str, request: Request) -> Response:
     """A file that one of the two loads."""
-    file = _assets().get(name)
-    if file is None:
-        raise HTTPException(404)
-    return file.response(request, HEADERS)
+    return find_asset(_assets(), name).response(request, HEADERS)
 
 
 @cache

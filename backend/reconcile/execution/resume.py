@@ -66,11 +66,11 @@ def _must_come_by(statement: Statement) -> bool:
 def _heard(engine: Engine, left_out: Iterable[str], *, varying: Iterable[str]) -> Iterator[Counter[str]]:
     """Yields how often each statement came by; keeps those from the server that are to be left out, as often."""
     heard, waiting = Counter[str](), Counter(map(_normal, left_out))
-    known = tuple(map(_normal, varying))
+    varying_texts = tuple(map(_normal, varying))
 
     def hear(_cursor: Any, sql: str, *_: Any) -> bool:
         normal = _normal(sql)
-        normal = next((text for text in known if fits(text, normal)), normal)
+        normal = next((text for text in varying_texts if fits(text, normal)), normal)
         heard[normal] += 1
         if not waiting[normal]:
             return False
