@@ -20,7 +20,8 @@ from reconcile.schema.schema import Key, Schema, unquoted
 PREAMBLE_SQL = text((Path(__file__).parent / "preamble.sql").read_text(encoding="utf-8"))
 _HOLDS_VERSIONS = ("r", "p")  # to read a view runs what it calls, whoever made it
 VERSION = "coalesce(CAST(version_num AS text), 'NULL')"  # whatever somebody's table of that name may hold
-CATALOG_SQL = (Path(__file__).parent / "observe.sql").read_text(encoding="utf-8")
+_CATALOG = {path.stem: path.read_text(encoding="utf-8") for path in (Path(__file__).parent / "catalog").glob("*.sql")}
+_ALWAYS_LOOKED_AT = ("table", "column", "constraint", "index", "schema")
 
 
 _OTHERS = text(
@@ -167,7 +168,7 @@ def observe(
         NoSchemaChosen: the connection's names resolve nowhere.
         VersionTableStrange: what should be Alembic's version table is something else.
     """
-    home, kind, length, given_path, path, _ = connection.execute(
+    home, kind, length, given_path, path, _, kinds = connection.execute(
         PREAMBLE_SQL, {"schema": schema, "version_table": versions.name, "version_schema": versions.schema}
     ).one()
     if home is None:
@@ -178,9 +179,9 @@ def observe(
         raise VersionTableStrange(versions, "it is a view, or something else that only looks like a table")
     if kind is not None and length is None:
         raise VersionTableStrange(versions, "it has no column version_num")
-    query = CATALOG_SQL
+    query = _CATALOG["scope"] + "UNION ALL\n".join(_CATALOG[name] for name in (*_ALWAYS_LOOKED_AT, *kinds.split()))
     if kind is not None:
-        query += f"\nUNION ALL SELECT 'version', '', '', {VERSION}, '', 0, '' FROM {versions.qualified}"  # noqa: S608 - quoted
+        query += f"UNION ALL SELECT 'version', '', '', {VERSION}, '', 0, '' FROM {versions.qualified}"  # noqa: S608 - quoted
     rows = connection.execute(
         text(f"{query}\nORDER BY 6, 1, 2, 3, 4"),
         {

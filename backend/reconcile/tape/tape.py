@@ -7,9 +7,9 @@ source no longer hashes to what was recorded makes it stale, and nothing is deci
 import ast
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -192,6 +192,13 @@ class Tape:
 
     def after(self, applied: Collection[str]) -> Schema:
         """The schema after some revisions, each with all that it follows."""
+        return self._after(frozenset(applied))
+
+    @cached_property
+    def _after(self) -> Callable[[frozenset[str]], Schema]:
+        return lru_cache(maxsize=8)(self._replay)
+
+    def _replay(self, applied: frozenset[str]) -> Schema:
         schema = dict(self.base)
         for revision in self.revisions:
             if revision.id in applied:
