@@ -23,7 +23,7 @@ from storage.contract import Storage
 from tests.conftest import RunSql
 from tests.stored import storage_environment
 
-SCRIPT = Path(__file__).with_name("killable_worker.py")
+SCRIPT = Path(__file__).parent / "jobs" / "killable_worker.py"
 ENDS = {"completed", "failed"}
 IMPATIENT = RetryPolicy(
     first_delay=timedelta(seconds=0.05),

@@ -21,8 +21,8 @@ from core.database.engine import open_engine, sessions_on
 from core.errors import PoolerUnnamed
 from core.settings import Settings
 from main import WORKER
-from tests.api.test_auth import bearing
-from tests.api.test_events import Told, listening, serving
+from tests.api.access.test_auth import bearing
+from tests.api.events.test_events import Told, listening, serving
 from tests.api.test_main import Run, running
 from tests.audio.samples import recording
 from tests.conftest import RunSql

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.api.test_serving import FILE_HEAD, WAV, Wire, wire
+from tests.api.uploads.test_serving import FILE_HEAD, WAV, Wire, wire
 from tests.hardening.odd_requests import PLACES, Headers
 from tests.hardening.test_odd_input import described, status_of
 from tests.hardening.test_sent_ahead import GARBAGE, GET

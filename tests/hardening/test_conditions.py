@@ -13,7 +13,7 @@ import pytest
 from audio.model.audio_file import utc_now
 from core.settings import Settings
 from tests.api.conftest import Look, Upload, problem
-from tests.api.test_serving import END, FILE_HEAD, WAV, head, until_kept, wire
+from tests.api.uploads.test_serving import END, FILE_HEAD, WAV, head, until_kept, wire
 
 JUMPS = (timedelta(), timedelta(days=-400), timedelta(days=400), timedelta(hours=-1), timedelta(days=-20_000))
 

@@ -22,7 +22,7 @@ from core.settings import Settings
 from main import create_app
 from tests.api.conftest import Look, problem
 from tests.api.test_main import Run, running
-from tests.api.test_serving import WAV, wire
+from tests.api.uploads.test_serving import WAV, wire
 from tests.serving import served
 from tests.watching.test_metrics import parsed, value
 

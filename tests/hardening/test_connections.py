@@ -15,7 +15,7 @@ import pytest
 from core.database.engine import POOL_SIZE
 from core.settings import Settings
 from tests.api.conftest import Look
-from tests.api.test_serving import END, FILE_HEAD, WAV, Wire, head, until_kept, wire
+from tests.api.uploads.test_serving import END, FILE_HEAD, WAV, Wire, head, until_kept, wire
 
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 BUFFER = 4096

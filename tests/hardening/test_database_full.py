@@ -21,7 +21,7 @@ import pytest
 
 from core.postgres.embedded import EmbeddedPostgres, join
 from tests.api.test_main import Run, running
-from tests.api.test_tus import BYTES, TUS, b64
+from tests.api.uploads.test_tus import BYTES, TUS, b64
 from tests.audio.samples import recording
 from tests.conftest import RunSql, fresh_database
 

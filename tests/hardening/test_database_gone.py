@@ -12,7 +12,7 @@ import pytest
 from core.postgres.embedded import EmbeddedPostgres, join
 from core.settings import Settings, load_settings
 from tests.api.conftest import Look
-from tests.api.test_serving import END, FILE_HEAD, WAV, head, wire
+from tests.api.uploads.test_serving import END, FILE_HEAD, WAV, head, wire
 from tests.conftest import fresh_database
 
 BODY = FILE_HEAD + WAV + bytes(300_000) + END

@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from tests.api.conftest import Look, Upload, problem
-from tests.api.test_tus import TUS
-from tests.api.test_upload import FILE, FORM, URL, form, part
+from tests.api.uploads.test_tus import TUS
+from tests.api.uploads.test_upload import FILE, FORM, URL, form, part
 from tests.audio.samples import recording
 from tests.conftest import RunSql
 

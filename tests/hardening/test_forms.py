@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.settings import Settings
 from tests.api.conftest import Look
-from tests.api.test_serving import FILE_HEAD, WAV, wire
+from tests.api.uploads.test_serving import FILE_HEAD, WAV, wire
 
 CONTENT = WAV[:3000] + b"\r\n--\r\n--b-\r\n--bb\r\r\n-" + bytes(range(256))
 TAG = b'--b\r\nContent-Disposition: form-data; name="tag"\r\n\r\nWork\r\n'

@@ -10,7 +10,7 @@ import pytest
 
 from core.settings import Settings
 from tests.api.conftest import Look
-from tests.api.test_serving import END, FILE_HEAD, WAV, Answer, Wire, head, until_kept, wire
+from tests.api.uploads.test_serving import END, FILE_HEAD, WAV, Answer, Wire, head, until_kept, wire
 
 GET = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 CONTENT = WAV + bytes(range(256)) * 2000

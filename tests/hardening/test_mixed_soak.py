@@ -22,7 +22,7 @@ import pytest
 from audio.processing.queue_session import KILLED
 from core.database.engine import POOL_SIZE
 from core.postgres.embedded import join
-from tests.api.test_killed_workers import AWAY
+from tests.api.jobs.test_killed_workers import AWAY
 from tests.core.conftest import folder, kill
 from tests.hardening.soak_clients import Attackers, Downloader, Listener
 from tests.hardening.test_kills import all_rows, check_files, storage, without_a_job

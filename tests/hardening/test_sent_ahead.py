@@ -9,7 +9,7 @@ import pytest
 
 from tests.api.conftest import Look
 from tests.api.test_main import running
-from tests.api.test_serving import END, FILE_HEAD, WAV, Wire, head, wire
+from tests.api.uploads.test_serving import END, FILE_HEAD, WAV, Wire, head, wire
 
 GET = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 UPLOAD = FILE_HEAD + WAV + bytes(300_000) + END

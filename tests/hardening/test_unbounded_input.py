@@ -13,7 +13,7 @@ import pytest
 
 from tests.api.conftest import Look, problem
 from tests.api.test_main import Run, running
-from tests.api.test_serving import END, FILE_HEAD, WAV, Wire, head, until_kept, wire
+from tests.api.uploads.test_serving import END, FILE_HEAD, WAV, Wire, head, until_kept, wire
 from tests.watching.test_metrics import parsed
 
 MIB = 1024 * 1024

@@ -17,10 +17,10 @@ from core.settings import Settings, load_settings
 from storage.contract import PIECE_BYTES
 from storage.hashing import OFFLOAD_BYTES
 from tests.api.conftest import Kept, Look, far_client, kept, problem, server, way
-from tests.api.test_digests import digest
-from tests.api.test_tus import BYTES, TUS
-from tests.api.test_tus import URL as UPLOADS
-from tests.api.test_upload import FORM, URL, form, part
+from tests.api.uploads.test_digests import digest
+from tests.api.uploads.test_tus import BYTES, TUS
+from tests.api.uploads.test_tus import URL as UPLOADS
+from tests.api.uploads.test_upload import FORM, URL, form, part
 from tests.audio.samples import recording
 from tests.storage.shelf import KIB, MIB, damages
 

@@ -16,7 +16,7 @@ from core.settings import Settings
 from main import create_app
 from storage.local.upkeep import file_system_time
 from tests.api.conftest import Look, Started
-from tests.api.test_serving import END, FILE_HEAD, WAV, head, until_kept, wire
+from tests.api.uploads.test_serving import END, FILE_HEAD, WAV, head, until_kept, wire
 from tests.conftest import RunSql
 from tests.stored import Stored
 

@@ -21,7 +21,7 @@ from core.outbound_http import AddressRefused, NotReached, OutboundHttp, is_publ
 from core.settings import Settings, load_settings
 from main import create_app
 from tests.api.conftest import Started
-from tests.api.test_events import progress
+from tests.api.events.test_events import progress
 from tests.audio.samples import recording
 from tests.conftest import RunSql
 

@@ -15,7 +15,7 @@ from tusclient.client import TusClient
 
 from core.settings import Settings, load_settings
 from tests.api.conftest import Look, problem
-from tests.api.test_serving import Wire, wire
+from tests.api.uploads.test_serving import Wire, wire
 from tests.audio.samples import recording
 from tests.stored import Stored
 

@@ -24,8 +24,8 @@ from audio.events.event_log import EventLog
 from audio.model.audio_file import AudioFile, ProcessingStatus
 from core.settings import Settings
 from main import create_app
+from tests.api.access.test_auth import ADMIN_SECRET, SECRET, STATIC, bearing
 from tests.api.conftest import problem
-from tests.api.test_auth import ADMIN_SECRET, SECRET, STATIC, bearing
 from tests.api.test_main import running
 from tests.audio.samples import recording
 from tests.conftest import RunSql

@@ -23,8 +23,8 @@ from api.http1.server import claim_address, server_for
 from core.errors import SettingRefused
 from core.settings import Settings, load_settings
 from main import create_app
+from tests.api.access.test_auth import bearing
 from tests.api.conftest import Look, MakeToken, Serve, problem
-from tests.api.test_auth import bearing
 from tests.audio.samples import recording
 from tests.serving import served
 

@@ -3,8 +3,8 @@
 from uuid import uuid4
 
 from main import create_app
+from tests.api.access.test_auth import TUS, bearing, routes
 from tests.api.conftest import MakeToken, Serve, Upload
-from tests.api.test_auth import TUS, bearing, routes
 
 UNKEPT = {"no-store", "private, no-cache"}
 STREAM = "/api/audio/events"  # goes on for ever: asked only where it is refused; it says no-store by itself

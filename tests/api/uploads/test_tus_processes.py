@@ -13,8 +13,8 @@ import pytest
 from core.settings import Settings, load_settings
 from tests.api.conftest import Look
 from tests.api.test_main import running
-from tests.api.test_serving import wire
-from tests.api.test_tus_breaks import (
+from tests.api.uploads.test_serving import wire
+from tests.api.uploads.test_tus_breaks import (
     BYTES,
     LONG,
     MIB,

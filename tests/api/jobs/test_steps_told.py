@@ -8,7 +8,7 @@ from signal import SIGTERM
 import httpx
 from starlette.responses import JSONResponse, Response
 
-from tests.api.test_events import Told, listening
+from tests.api.events.test_events import Told, listening
 from tests.api.test_main import Run, running
 from tests.audio.samples import recording
 from tests.audio.transcription.service import OPENAI_ANSWER, Asked, Speaker, speaking

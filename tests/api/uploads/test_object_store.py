@@ -22,7 +22,7 @@ from storage.s3.multipart import unfinished
 from storage.s3.upkeep import S3Upkeep
 from tests.api.conftest import Look, Started, Upload, problem
 from tests.api.processing import ended, working
-from tests.api.test_tus_breaks import BYTES, MIB, TUS, begin, large, offset_of
+from tests.api.uploads.test_tus_breaks import BYTES, MIB, TUS, begin, large, offset_of
 from tests.conftest import RunSql
 from tests.object_store import ObjectStore
 from tests.stored import Stored

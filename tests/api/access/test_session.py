@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from access.authenticator import LONGEST_SECRET
+from tests.api.access.test_auth import ADMIN_SECRET, SECRET, STATIC, UNKNOWN, bearing, put_row
 from tests.api.conftest import MakeToken, Revoke, Serve, problem
-from tests.api.test_auth import ADMIN_SECRET, SECRET, STATIC, UNKNOWN, bearing, put_row
 from tests.conftest import RunSql
 
 SESSION, LIST = "/api/session", "/api/audio/"

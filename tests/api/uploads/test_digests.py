@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.api.conftest import Look, Upload, problem
-from tests.api.test_upload import FORM, URL, form, part
+from tests.api.uploads.test_upload import FORM, URL, form, part
 from tests.audio.samples import recording
 
 WAV = recording("wav")

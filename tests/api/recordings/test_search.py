@@ -16,7 +16,7 @@ from audio.model.audio_file import AudioFile
 from audio.search.index import MOST_BYTES, Entry, SearchIndex, matching
 from core.settings import Settings
 from tests.api.conftest import Started, Upload
-from tests.api.test_recordings import OldRow, listed, old_row
+from tests.api.recordings.test_recordings import OldRow, listed, old_row
 from tests.conftest import RunSql
 
 __all__ = ["old_row"]

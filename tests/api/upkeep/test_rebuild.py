@@ -21,7 +21,7 @@ from core.database.engine import open_engine, sessions_on
 from core.settings import ROOT, Settings
 from tests.api.conftest import Serve, Upload
 from tests.api.processing import ended, working
-from tests.api.test_tus import BYTES, TUS, metadata
+from tests.api.uploads.test_tus import BYTES, TUS, metadata
 from tests.audio.samples import recording
 from tests.audio.transcription.service import OPENAI_ANSWER, SAID, Asked, speaking
 from tests.conftest import RunSql, fresh_database
