@@ -35,7 +35,7 @@ from api.routes import (
 )
 from api.schemas import PROBLEMS
 from app.lifespan import lifespan
-from app.preparation import Prepared, prepare
+from app.startup import Prepared, prepare
 from app.worker_process import work_alone
 from core.errors import PegasusError
 from core.observability import tracing

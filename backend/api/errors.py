@@ -16,8 +16,8 @@ from starlette.routing import Match
 from access.authenticator import TokenInvalid, TokenMissing
 from access.guess_limit import TooManyGuesses
 from access.upload_rate import TooManyUploads
-from api.guards.authentication import AdminNeeded
 from api.guards.body_limits import BodyTooLarge
+from api.guards.credentials import AdminNeeded
 from api.guards.request_origin import AccessUndecided, ForeignHost, ForeignOrigin, HostMalformed, ProxiedRequest
 from api.guards.session_cookie import OriginUnknown
 from api.http1.refusals import REFUSALS

@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from access.authenticator import Authenticator
 from api.errors import problem_of
-from api.guards.authentication import authenticate, is_private, needs_caller
 from api.guards.body_limits import BodyLimits
+from api.guards.credentials import authenticate, is_private, needs_caller
 from api.guards.request_origin import (
     NotForThisMachine,
     OwnHosts,

@@ -14,7 +14,7 @@ from api.scrape_gauges import ScrapeGauges
 from api.services import Services
 from app.last_heal import last_heal
 from app.notifications import notifications
-from app.preparation import Prepared, prepare
+from app.startup import Prepared, prepare
 from app.storage_factory import open_storage
 from app.worker_process import inline_worker
 from audio.intake.batch_inserter import BatchInserter

@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 from prometheus_client import start_http_server
 
-from app.preparation import prepare
+from app.startup import prepare
 from app.storage_factory import open_storage
 from audio.processing.decoder_process import inspect_sandbox
 from audio.processing.decoding import Decoder

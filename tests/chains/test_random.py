@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from reconcile.healing.heal import heal
 from reconcile.tape.file import write_tape
 from reconcile.tape.project import Project, configuration, open_project, tape_path
-from reconcile.tape.record import record
+from reconcile.tape.record_chain import record
 
 from .bench import Bench, State
 from .random_chains import MOVES, chains, write

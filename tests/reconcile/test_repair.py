@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconcile.differences.repair import ELSEWHERE, mend
+from reconcile.differences.repair_statements import ELSEWHERE, mend
 from reconcile.observation.severity import Severity, severity_of_ours
 from reconcile.planning.advice import advice
 from reconcile.schema.create import creations

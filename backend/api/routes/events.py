@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 
-from api.guards.authentication import AuthenticatedCaller, address_of, request_secret
+from api.guards.credentials import AuthenticatedCaller, address_of, request_secret
 from api.protocols.event_stream import EventStream, resume_position
 from api.services import CurrentServices
 from core.labels import user_label

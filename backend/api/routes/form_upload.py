@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from access.caller import Caller
-from api.guards.authentication import AuthenticatedCaller, address_of
+from api.guards.credentials import AuthenticatedCaller, address_of
 from api.http1.request_body import Body
 from api.protocols.digests import DigestCheck, parse_digests
 from api.protocols.multipart import LIMITS, Form

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from api.guards.authentication import METRICS_PATH, AdminNeeded, AuthenticatedCaller
+from api.guards.credentials import METRICS_PATH, AdminNeeded, AuthenticatedCaller
 from api.services import CurrentServices
 from core.observability import metrics
 

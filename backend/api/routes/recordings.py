@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from access.caller import Caller
-from api.guards.authentication import AuthenticatedCaller
+from api.guards.credentials import AuthenticatedCaller
 from api.protocols.download import Downloadable, download, original, playable, redirection
 from api.schemas import (
     FoundIn,

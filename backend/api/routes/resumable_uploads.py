@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import Headers
 
-from api.guards.authentication import AuthenticatedCaller, address_of
+from api.guards.credentials import AuthenticatedCaller, address_of
 from api.http1.request_body import Body
 from api.protocols.tus import (
     UPLOADS_PATH,

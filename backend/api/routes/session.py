@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from access.authenticator import LONGEST_SECRET, TokenInvalid
 from access.caller import ANONYMOUS, Caller
-from api.guards.authentication import SESSION_PATH, address_of, request_secret
+from api.guards.credentials import SESSION_PATH, address_of, request_secret
 from api.guards.session_cookie import delete_secret_cookie, set_secret_cookie
 from api.services import CurrentServices
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from api.guards.authentication import AuthenticatedCaller
+from api.guards.credentials import AuthenticatedCaller
 from api.protocols.download import content_disposition
 from api.schemas import Transcript
 from api.services import CurrentServices

@@ -17,8 +17,8 @@ from reconcile.planning.report import Report
 from reconcile.schema.errors import ReconcileError
 from reconcile.tape.file import read_tape, write_tape
 from reconcile.tape.project import Project, chain, configuration, open_project, tape_path
-from reconcile.tape.record import RevisionFailed, play_again
-from reconcile.tape.record import record as play
+from reconcile.tape.record_chain import RevisionFailed, play_again
+from reconcile.tape.record_chain import record as play
 from reconcile.tape.scratch import scratch_database
 from reconcile.tape.tape import Tape
 

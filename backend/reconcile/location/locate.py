@@ -11,7 +11,7 @@ from enum import StrEnum
 from reconcile.alembic_bridge.version_table import widening
 from reconcile.differences.normalize import Normalized, normalize
 from reconcile.differences.promotion import Promotion, promotions_of
-from reconcile.differences.repair import ELSEWHERE, PARTITIONED, RELATIONS, UNPOPULATED, mend
+from reconcile.differences.repair_statements import ELSEWHERE, PARTITIONED, RELATIONS, UNPOPULATED, mend
 from reconcile.location.name_collisions import NameCollision, name_collisions, others_of
 from reconcile.location.position import Claims, Doubt, Pending, Proof, find_position, label, with_presumed
 from reconcile.location.substitutes import substitute

@@ -7,7 +7,7 @@ are there, then it isn't the chain's; nor is a view of the name, or whatever els
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reconcile.differences.repair import RELATIONS
+from reconcile.differences.repair_statements import RELATIONS
 from reconcile.location.position import Claims
 from reconcile.schema.schema import Key, Schema
 from reconcile.tape.tape import Statement, Tape

@@ -8,7 +8,7 @@ vouches for one or the rows prove it.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from reconcile.differences.repair import mend
+from reconcile.differences.repair_statements import mend
 from reconcile.schema.schema import CONSTRAINTS, Key, Schema, difference, tables_in
 from reconcile.tape.tape import BASE, TRACELESS, Effect, Point, Revision, Statement, Tape, play
 

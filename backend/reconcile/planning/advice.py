@@ -3,7 +3,7 @@
 What isn't ours somebody else lives by: of that only a comment says what stands in the way, and no statement drops it.
 """
 
-from reconcile.differences.repair import PARTITIONED, RELATIONS, altered, is_elsewhere
+from reconcile.differences.repair_statements import PARTITIONED, RELATIONS, altered, is_elsewhere
 from reconcile.planning import replacement
 from reconcile.schema.compatibility import LABEL
 from reconcile.schema.create import create_statement

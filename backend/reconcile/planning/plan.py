@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconcile.differences.repair import mend
+from reconcile.differences.repair_statements import mend
 from reconcile.location.locate import Location, Verdict
 from reconcile.planning.advice import about_left_over, advice
 from reconcile.planning.steps import Step, heavy_steps, statements_making, steps_forward, to_make

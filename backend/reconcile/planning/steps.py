@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TypeAlias
 
 from reconcile.differences.normalize import rename_statements
-from reconcile.differences.repair import mend
+from reconcile.differences.repair_statements import mend
 from reconcile.differences.sequence_values import numbering
 from reconcile.location.locate import Location
 from reconcile.schema.create import Creation, creations

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from app.preparation import prepare
+from app.startup import prepare
 from app.storage_factory import bucket_of
 from core.errors import SettingRefused
 from core.settings import Settings, load_settings

@@ -1,4 +1,4 @@
-"""record: a chain of revisions -> its tape, by playing it on an empty database, as `alembic upgrade head` does.
+"""record_chain: a chain of revisions -> its tape, by playing it on an empty database, as `alembic upgrade head` does.
 
 What each statement does, the recorder sees.
 """
@@ -21,7 +21,7 @@ from reconcile.observation.observe import VersionTable, observe
 from reconcile.schema.errors import ReconcileError
 from reconcile.schema.postgres_errors import message_of, sqlstate_of
 from reconcile.sql.split import first_word, split, without_meta_commands
-from reconcile.tape.recorder import SCHEMA, Recorder, parents_of, without_marks
+from reconcile.tape.statement_recorder import SCHEMA, Recorder, parents_of, without_marks
 from reconcile.tape.tape import Tape
 from reconcile.tape.varying import left_open
 

@@ -1,4 +1,4 @@
-"""recorder: hears each statement of a revision through the engine's events, and looks at what it did.
+"""statement_recorder: hears each statement of a revision through the engine's events, and looks at what it did.
 
 All of that is asked of PostgreSQL: the schema, whether the server still is in the same transaction, which user tables a
 query reads, and what was done past SQLAlchemy.

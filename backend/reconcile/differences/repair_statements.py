@@ -1,4 +1,4 @@
-"""repair: a difference -> the statements that mend it and lose nothing, or none where only a person may."""
+"""repair_statements: a difference -> the statements that mend it and lose nothing, or none where only a person may."""
 
 from reconcile.schema.column import Column, alterations
 from reconcile.schema.compatibility import LABEL
