@@ -26,7 +26,7 @@ from benchmarks.generated_chain import generate_chain
 from core.database.engine import open_single_use_engine
 from core.postgres.embedded import join
 from reconcile.__main__ import main as reconcile
-from reconcile.alembic_bridge.engine import on_own_connection
+from reconcile.alembic_bridge.own_connection import on_own_connection
 from reconcile.inspection.inspect import inspect
 from reconcile.planning.report import Report
 from reconcile.tape.project import open_project

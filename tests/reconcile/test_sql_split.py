@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconcile.sql.lexer import tokens
 from reconcile.sql.split import first_word, split, without_meta_commands
-from reconcile.sql.tokens import tokens
 
 NASTY = st.text(alphabet="ab'\"\\$;/*-:(){}é\n \t0", max_size=12)
 QUOTED = st.one_of(

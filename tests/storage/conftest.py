@@ -8,7 +8,7 @@ import pytest
 from storage.contract import Storage
 from storage.local.storage import LocalStorage
 from storage.s3.bucket import Bucket
-from storage.s3.multipart import unfinished
+from storage.s3.multipart_upload import unfinished
 from storage.s3.storage import S3Storage
 from tests.api.conftest import database
 from tests.object_store import names_in

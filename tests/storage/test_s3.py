@@ -16,7 +16,7 @@ from storage.contract import PIECE_BYTES, InUse, NameTaken, StorageUnavailable
 from storage.s3 import leases
 from storage.s3.bucket import Bucket
 from storage.s3.chunks import CHUNK_BYTES
-from storage.s3.multipart import unfinished
+from storage.s3.multipart_upload import unfinished
 from storage.s3.signature import Signer
 from storage.s3.storage import S3Storage
 from storage.s3.upkeep import S3Upkeep

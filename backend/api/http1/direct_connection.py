@@ -21,7 +21,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from api.http1.http_protocol import HeadProtocol
-from api.http1.socket_transfer import PAUSE_SECONDS, SILENCE_SECONDS, ConnectionGone, Reader, send_burst, writable
+from api.http1.socket_transfer import PAUSE_SECONDS, SILENCE_SECONDS, ConnectionGone, SocketReader, send_burst, writable
 from core.observability.metrics import RESPONSE_BYTES
 from storage.threads import in_thread
 
@@ -103,11 +103,11 @@ class Connection:
         return self._protocol.unread_bytes(length) if self._protocol.cycle is self._request else 0
 
     @contextmanager
-    def reading(self, length: int) -> Iterator[Reader]:
+    def reading(self, length: int) -> Iterator[SocketReader]:
         """A reader for the `length` bytes of the body that are still unread."""
         with self.duplicate_socket() as sock:
             self._protocol.begin_direct_read(length)
-            reader = Reader(sock, length)
+            reader = SocketReader(sock, length)
             try:
                 yield reader
             finally:

@@ -19,8 +19,8 @@ from api.http1.connection_limits import OpenConnections, Release
 from api.http1.head_limits import LONGEST_HEAD_BYTES, MOST_FIELDS, HeadLimits
 from api.http1.refusals import (
     HeadTooLong,
-    Refusal,
     RequestMalformed,
+    RequestRefusal,
     TooManyAhead,
     TooManyConnections,
     TransferCodingUnknown,
@@ -100,7 +100,7 @@ class HeadProtocol(HttpToolsProtocol):
         try:
             self._parse(data)
             self._limits.count_read(len(data))
-        except Refusal as refusal:
+        except RequestRefusal as refusal:
             self._refuse(refusal)
 
     def on_message_begin(self) -> None:
@@ -206,7 +206,9 @@ class HeadProtocol(HttpToolsProtocol):
             except httptools.HttpParserUpgrade as offer:
                 data = self._without_upgrade(data[offer.args[0] :])
             except httptools.HttpParserError as error:
-                raise error.__context__ if isinstance(error.__context__, Refusal) else RequestMalformed() from None
+                raise (
+                    error.__context__ if isinstance(error.__context__, RequestRefusal) else RequestMalformed()
+                ) from None
             else:
                 return
 
@@ -224,7 +226,7 @@ class HeadProtocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: RequestRefusal) -> None:
         """Stops reading, and sends the refusal after the pending responses."""
         self._cancel_timer()
         self._final_response = refusal.response()

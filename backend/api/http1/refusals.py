@@ -7,7 +7,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 RETRY_SECONDS = 5
 
 
-class Refusal(Exception):
+class RequestRefusal(Exception):
     """Ends the connection with a problem; further input isn't read."""
 
     status: int
@@ -31,35 +31,35 @@ class Refusal(Exception):
         return STATUS_LINE[self.status] + head + self.headers + b"\r\n" + body
 
 
-class RequestMalformed(Refusal):
+class RequestMalformed(RequestRefusal):
     """Not HTTP/1.1, or with contradicting lengths of the body."""
 
     status, slug, title = 400, "request-malformed", "The request can't be read"
 
 
-class FramingTooLong(Refusal):
+class FramingTooLong(RequestRefusal):
     status, slug, title = 400, "framing-too-long", "The chunks of the body have too much around them"
 
 
-class TooManyAhead(Refusal):
+class TooManyAhead(RequestRefusal):
     """Too many pipelined requests."""
 
     status, slug, title = 429, "too-many-ahead", "Too many requests were sent ahead"
 
 
-class HeadTooLong(Refusal):
+class HeadTooLong(RequestRefusal):
     """Too many bytes or fields, the trailer fields included."""
 
     status, slug, title = 431, "head-too-long", "The head is too long"
 
 
-class TransferCodingUnknown(Refusal):
+class TransferCodingUnknown(RequestRefusal):
     """Another one besides chunked (RFC 9112, 6.1)."""
 
     status, slug, title = 501, "transfer-coding-unknown", "The body's transfer coding isn't known"
 
 
-class TooManyConnections(Refusal):
+class TooManyConnections(RequestRefusal):
     status, slug, title = 503, "too-many-connections", "Too many connections are open"
     headers = b"retry-after: %d\r\n" % RETRY_SECONDS
 

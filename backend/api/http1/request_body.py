@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from api.http1.direct_connection import direct_connection
-from api.http1.socket_transfer import Reader, borrowed_buffer
+from api.http1.socket_transfer import SocketReader, borrowed_buffer
 from core.errors import PegasusError
 from core.observability.metrics import RECEIVING, UPLOAD_BYTES, UPLOADS_IN_PROGRESS
 from core.observability.tracing import carried, span
@@ -123,7 +123,7 @@ class Body:
         return chunk, message.get("more_body", False)
 
 
-def _with_more(sink: Sink, piece: bytes, reader: Reader, end: Callable[[], T]) -> tuple[T] | None:
+def _with_more(sink: Sink, piece: bytes, reader: SocketReader, end: Callable[[], T]) -> tuple[T] | None:
     sink(piece)
     with borrowed_buffer() as buffer:
         reader.pass_on(sink, buffer)

@@ -28,7 +28,7 @@ class ConnectionGone(OSError):
     """The client has disconnected, or stopped reading."""
 
 
-class Reader:
+class SocketReader:
     """Reads a body from a duplicated socket, in one thread.
 
     After each system call the thread has to wait for the interpreter's lock. So the kernel wakes it only for many bytes

@@ -100,14 +100,14 @@ def _quoted(lexeme: str, begins: bool) -> str:  # noqa: FBT001 - as `query_terms
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class IndexEntry:
     """The index entry of one recording."""
 
     names: str
     lexemes: list[str]
 
     @classmethod
-    def of(cls, names: Sequence[str | None], transcripts: Sequence[str | None]) -> "Entry":
+    def of(cls, names: Sequence[str | None], transcripts: Sequence[str | None]) -> "IndexEntry":
         """The entry for the texts; of very long transcripts for their beginning."""
         folded = "\n".join(fold(name) for name in names if name)
         lexemes = {PART_OF_NAME + piece for piece in grams(folded, PIECE)}
@@ -205,5 +205,5 @@ async def renew(session: AsyncSession, recording_ids: Sequence[UUID]) -> None:
 
 def _entry(row: Sequence[Any]) -> dict[str, object]:
     recording_id, version, *texts = row
-    entry = Entry.of(texts[: len(NAMES)], texts[len(NAMES) :])
+    entry = IndexEntry.of(texts[: len(NAMES)], texts[len(NAMES) :])
     return {"id": recording_id, "version": version, "in_names": entry.names, "lexemes": entry.lexemes}

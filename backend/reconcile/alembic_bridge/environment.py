@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from reconcile.schema.errors import ReconcileError
-from reconcile.sql.tokens import significant
+from reconcile.sql.lexer import significant
 
 _Sent: TypeAlias = tuple[Connection, str, Any]  # where, and SQL with its parameters as a driver is given them
 # What watches a run: it is given Alembic's steps and the context that they will run in, and answers with the steps.

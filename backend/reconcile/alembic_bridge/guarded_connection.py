@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
-from reconcile.alembic_bridge.engine import engine_like
+from reconcile.alembic_bridge.own_connection import engine_like
 from reconcile.schema.errors import ReconcileError
 from reconcile.sql.split import split
 from reconcile.sql.statements import read_statement
@@ -31,7 +31,7 @@ class TransactionEnded(ReconcileError):
         self.statement = statement
 
 
-class Guard:
+class TransactionGuard:
     """What the owner of a sealed connection holds: while it is closed, COMMIT and ROLLBACK go nowhere."""
 
     def __init__(self) -> None:
@@ -48,9 +48,9 @@ class Guard:
 
 
 @contextmanager
-def guarded_connection(engine: Engine) -> Iterator[tuple[Connection, Guard]]:
+def guarded_connection(engine: Engine) -> Iterator[tuple[Connection, TransactionGuard]]:
     """A new connection to an engine's database, with its seal, still open."""
-    seal = Guard()
+    seal = TransactionGuard()
     like = engine_like(engine, _sealable(engine.dialect, seal))
     event.listen(like, "before_cursor_execute", partial(_refuse_to_end, seal))
     try:
@@ -60,19 +60,19 @@ def guarded_connection(engine: Engine) -> Iterator[tuple[Connection, Guard]]:
         like.dispose()
 
 
-def _refuse_to_end(seal: Guard, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+def _refuse_to_end(seal: TransactionGuard, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
     if seal.closed and any(read_statement(part).ends_transaction for part in split(statement)):
         raise TransactionEnded(statement)
 
 
-def _sealable(dialect: Any, seal: Guard) -> Any:
+def _sealable(dialect: Any, seal: TransactionGuard) -> Any:
     copied = copy.copy(dialect)
     for verb in ("do_commit", "do_rollback"):
         setattr(copied, verb, _unless_closed(getattr(dialect, verb), seal))
     return copied
 
 
-def _unless_closed(end: Any, seal: Guard) -> Any:
+def _unless_closed(end: Any, seal: TransactionGuard) -> Any:
     def end_unless_closed(connection: Any) -> None:
         if not seal.closed:
             end(connection)

@@ -6,7 +6,7 @@ never given back. Two clients that are connected at once and are answered by one
 
 from sqlalchemy import Connection, text
 
-from reconcile.alembic_bridge.engine import engine_like
+from reconcile.alembic_bridge.own_connection import engine_like
 from reconcile.schema.errors import ReconcileError
 
 _TRIES = 3

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from reconcile.alembic_bridge.engine import as_the_project_does, commits_each_statement, on_own_connection
+from reconcile.alembic_bridge.own_connection import as_the_project_does, commits_each_statement, on_own_connection
 from reconcile.healing import heal as healing
 from reconcile.inspection.inspect import Choices, inspect
 from reconcile.journal.journal import Journal

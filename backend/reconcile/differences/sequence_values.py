@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from reconcile.differences.normalize import nextval
 from reconcile.schema.column import Column
 from reconcile.schema.schema import Key, Schema, unquoted
+from reconcile.sql.lexer import significant
 from reconcile.sql.names import names_in
-from reconcile.sql.tokens import significant
 from reconcile.tape.tape import Tape
 
 

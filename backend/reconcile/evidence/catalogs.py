@@ -85,7 +85,7 @@ SELECT EXISTS (
 
 
 @dataclass(frozen=True)
-class Column:
+class CatalogColumn:
     """A column. `type` is a domain's base type; it `is_plain` where comparing its values calls nothing of others.
 
     `filled_with` is what the column got in the rows that were there when it was added, if PostgreSQL remembers that.
@@ -113,7 +113,7 @@ class Table:
     may_differ: bool
     may_act: bool
     follows_others: bool
-    columns: tuple[Column, ...]
+    columns: tuple[CatalogColumn, ...]
 
     @property
     def full_name(self) -> tuple[str, str]:
@@ -125,7 +125,7 @@ class Table:
         """The name for SQL."""
         return quoted(self.schema, self.name)
 
-    def column(self, name: str) -> Column | None:
+    def column(self, name: str) -> CatalogColumn | None:
         """The column of this name, as the catalogs hold it."""
         return next((column for column in self.columns if column.name == name), None)
 
@@ -140,10 +140,10 @@ def tables_named(names: Collection[str], schemas: Collection[str], connection: C
     )
 
 
-def _columns(tables: Collection[int], connection: Connection) -> Iterator[tuple[int, tuple[Column, ...]]]:
+def _columns(tables: Collection[int], connection: Connection) -> Iterator[tuple[int, tuple[CatalogColumn, ...]]]:
     rows = connection.execute(_COLUMNS, {"tables": list(tables)})
     for table, columns in groupby(rows, key=lambda row: row[0]):
-        yield table, tuple(Column(*column[1:]) for column in columns)
+        yield table, tuple(CatalogColumn(*column[1:]) for column in columns)
 
 
 def may_be_called(

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from reconcile.evidence.catalogs import Column, Table
+from reconcile.evidence.catalogs import CatalogColumn, Table
 from reconcile.evidence.finding import Finding
 from reconcile.evidence.rows import Rows, cast, columns_named, equals, is_empty
 from reconcile.sql.changes import Insert
@@ -60,7 +60,7 @@ def _examine_query(rows: Rows, change: Insert, query: str, table: Table, *, deci
     return _ran(change, "that its query yields") if columns and _holds(rows, table, columns, query) else None
 
 
-def _holds(rows: Rows, table: Table, columns: Sequence[Column], query: str) -> bool:
+def _holds(rows: Rows, table: Table, columns: Sequence[CatalogColumn], query: str) -> bool:
     """Whether each row of a query is in a table."""
     names = [f"c{number}" for number in range(len(columns))]
     values = ", ".join(cast(name, column) for name, column in zip(names, columns, strict=True))

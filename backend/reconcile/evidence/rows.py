@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from reconcile.evidence.catalogs import Column, Table, may_be_called, tables_named
+from reconcile.evidence.catalogs import CatalogColumn, Table, may_be_called, tables_named
 from reconcile.sql.expressions import Expression, read_expression
 from reconcile.sql.names import names_in
 
@@ -112,18 +112,18 @@ def matching(table: Table, alias: str | None, others: str | None, where: str | N
     return f"{tables} WHERE ({where or 'true'})"
 
 
-def columns_named(table: Table, written: Sequence[str]) -> list[Column]:
+def columns_named(table: Table, written: Sequence[str]) -> list[CatalogColumn]:
     """The columns of these names, or all; none where one is missing or can't be compared harmlessly."""
     columns = [table.column(names_in(name)[0]) for name in written] if written else list(table.columns)
     return [column for column in columns if column] if all(column and column.is_plain for column in columns) else []
 
 
-def equals(held: str, value: str, column: Column) -> str:
+def equals(held: str, value: str, column: CatalogColumn) -> str:
     """A condition: what is held is what a value becomes in a column, NULL or not."""
     return f"{held} IS NOT DISTINCT FROM {cast(value, column)}"
 
 
-def cast(value: str, column: Column) -> str:
+def cast(value: str, column: CatalogColumn) -> str:
     """A value as a column holds it: rounded, as the text of an enum's label, and so on."""
     return f"CAST(({value}) AS {column.type})"
 

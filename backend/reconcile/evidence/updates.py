@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from reconcile.evidence.catalogs import Column, Table
+from reconcile.evidence.catalogs import CatalogColumn, Table
 from reconcile.evidence.finding import Finding
 from reconcile.evidence.rows import Rows, any_row, columns_named, equals, is_empty, matching
 from reconcile.sql.changes import Update
@@ -41,7 +41,7 @@ def examine_update(rows: Rows, change: Update, *, added_columns: Collection[tupl
 class _Assignment:
     """A column that gets a value. What the value is, is known only where it may be evaluated."""
 
-    column: Column
+    column: CatalogColumn
     value: str
     is_known: bool
 

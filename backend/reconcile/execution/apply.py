@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from reconcile.alembic_bridge.engine import as_the_project_does
 from reconcile.alembic_bridge.environment import migration_context, upgrade
+from reconcile.alembic_bridge.own_connection import as_the_project_does
 from reconcile.alembic_bridge.version_table import ensure_version_table
 from reconcile.execution.resume import resume
 from reconcile.observation.observe import Observation, VersionTable

@@ -90,7 +90,7 @@ class Journal:
         return report
 
     @contextmanager
-    def begun(self, engine: Engine, report: Report) -> "Iterator[Entry]":
+    def begun(self, engine: Engine, report: Report) -> "Iterator[JournalEntry]":
         """An entry for a heal in segments, committed before the first of them; whatever ends the block, it says so."""
         with engine.connect() as connection:
             number, unfit = None, ""
@@ -101,7 +101,7 @@ class Journal:
             except (DBAPIError, JournalUnfit, VerificationFailed) as error:
                 connection.rollback()
                 unfit = _reason(error)
-            entry = Entry(self, connection, number, unfit=unfit)
+            entry = JournalEntry(self, connection, number, unfit=unfit)
             try:
                 yield entry
             except BaseException as error:
@@ -169,7 +169,7 @@ class Journal:
         return replace(report, plan=replace(report.plan, notes=(*report.plan.notes, note)))
 
 
-class Entry:
+class JournalEntry:
     """A heal in segments on its way into the journal; each call is a transaction of its own."""
 
     def __init__(self, journal: Journal, connection: Connection, number: int | None, *, unfit: str = "") -> None:

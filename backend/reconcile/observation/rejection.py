@@ -13,7 +13,7 @@ from reconcile.observation.observe import Observation
 from reconcile.schema.column import Column
 from reconcile.schema.compatibility import UNENFORCED
 from reconcile.schema.schema import INVALID, Difference, Key, Schema
-from reconcile.sql.tokens import Token, significant
+from reconcile.sql.lexer import Lexeme, significant
 
 _KEY = re.compile(
     r"(?:PRIMARY KEY|UNIQUE(?: USING btree)?)(?P<before> NULLS NOT DISTINCT)? \((?P<columns>[^()]*)\)"
@@ -148,7 +148,7 @@ class _Writes:
             return False
         return _says_not_null(tokens, names) or self._is_strict(tokens)
 
-    def _is_strict(self, tokens: Sequence[Token]) -> bool:
+    def _is_strict(self, tokens: Sequence[Lexeme]) -> bool:
         """Whether a condition over NULL alone is NULL, so that it neither holds nor is broken; each part names one."""
         all_strict = all(
             token.kind in {"string", "number"}
@@ -157,17 +157,17 @@ class _Writes:
             or token.text in self._observed
             or token.word in _PASSES_NULL | _OF_TYPES
             or before.text == "::"
-            for before, token in pairwise([Token("space", ""), *tokens])
+            for before, token in pairwise([Lexeme("space", ""), *tokens])
         )
         parts = [list(part) for of_words, part in groupby(tokens, key=_joins) if not of_words]
         return all_strict and all(any(token.text in self._observed for token in part) for part in parts)
 
 
-def _joins(token: Token) -> bool:
+def _joins(token: Lexeme) -> bool:
     return token.word in {"AND", "OR"}
 
 
-def _says_not_null(tokens: Iterable[Token], names: list[str]) -> bool:
+def _says_not_null(tokens: Iterable[Lexeme], names: list[str]) -> bool:
     """Whether a condition is that one column isn't NULL, and nothing else."""
     words = [token.text for token in tokens if token.text not in {"(", ")"} and token.word != "CHECK"]
     return len(names) == 1 and words == [names[0], "IS", "NOT", "NULL"]

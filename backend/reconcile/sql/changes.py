@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from reconcile.sql.reader import NotKnownError, Reader
+from reconcile.sql.reader import NotKnownError, StatementReader
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ Change: TypeAlias = Insert | Update | Delete | Truncate
 
 def read_change(sql: str) -> Change | None:
     """The parts of a statement; None where it is another one, or has parts that aren't known here."""
-    reader = Reader(sql)
+    reader = StatementReader(sql)
     try:
         if reader.accept("INSERT", "INTO"):
             change: Change = _insert(reader)
@@ -70,7 +70,7 @@ def read_change(sql: str) -> Change | None:
     return change
 
 
-def _insert(reader: Reader) -> Insert:
+def _insert(reader: StatementReader) -> Insert:
     table = reader.name()
     if reader.accept("AS"):
         reader.name()
@@ -88,7 +88,7 @@ def _insert(reader: Reader) -> Insert:
     return Insert(table, columns, source)
 
 
-def _columns(reader: Reader) -> Iterator[str]:
+def _columns(reader: StatementReader) -> Iterator[str]:
     if reader.accept("("):
         yield reader.column()
         while reader.accept(","):
@@ -98,23 +98,23 @@ def _columns(reader: Reader) -> Iterator[str]:
 
 def _rows(text: str) -> tuple[tuple[str, ...], ...]:
     """The rows of VALUES; nothing where the text is another query."""
-    reader = Reader(text)
+    reader = StatementReader(text)
     if not reader.accept("VALUES"):
         return ()
     rows = tuple(reader.items())
     if not reader.ended or not all(_is_in_parentheses(row) for row in rows):
         return ()
-    return tuple(tuple(Reader(row[1:-1]).items()) for row in rows)
+    return tuple(tuple(StatementReader(row[1:-1]).items()) for row in rows)
 
 
 def _is_in_parentheses(text: str) -> bool:
     """Whether one pair of parentheses is around all of it."""
-    reader = Reader(text)
+    reader = StatementReader(text)
     reader.skip_group()
     return reader.ended
 
 
-def _update(reader: Reader) -> Update:
+def _update(reader: StatementReader) -> Update:
     table, alias = reader.name(), reader.alias("SET")
     reader.expect("SET")
     assignments = list(_assignments(reader))
@@ -125,7 +125,7 @@ def _update(reader: Reader) -> Update:
     return Update(table, alias, tuple(assignments), from_, where)
 
 
-def _assignments(reader: Reader) -> Iterator[tuple[str, str]]:
+def _assignments(reader: StatementReader) -> Iterator[tuple[str, str]]:
     """`a = 1`, or `(a, b) = (1, 2)`."""
     columns = list(_columns(reader))
     if not columns:
@@ -136,21 +136,21 @@ def _assignments(reader: Reader) -> Iterator[tuple[str, str]]:
     reader.expect("=")
     reader.accept("ROW")
     row = reader.until(",", "FROM", "WHERE", "RETURNING")
-    if not _is_in_parentheses(row) or Reader(row[1:-1]).is_at_query():
+    if not _is_in_parentheses(row) or StatementReader(row[1:-1]).is_at_query():
         raise NotKnownError
-    expressions = list(Reader(row[1:-1]).items())
+    expressions = list(StatementReader(row[1:-1]).items())
     if len(columns) != len(expressions):
         raise NotKnownError
     yield from zip(columns, expressions, strict=True)
 
 
-def _delete(reader: Reader) -> Delete:
+def _delete(reader: StatementReader) -> Delete:
     table, alias = reader.name(), reader.alias("USING", "WHERE", "RETURNING")
     using = reader.until("WHERE", "RETURNING") if reader.accept("USING") else None
     return Delete(table, alias, using, _condition(reader))
 
 
-def _condition(reader: Reader) -> str | None:
+def _condition(reader: StatementReader) -> str | None:
     where = reader.until("RETURNING") if reader.accept("WHERE") else None
     _skip_returning(reader)
     if where is not None and where.upper().startswith("CURRENT OF"):
@@ -158,7 +158,7 @@ def _condition(reader: Reader) -> str | None:
     return where
 
 
-def _truncate(reader: Reader) -> Truncate:
+def _truncate(reader: StatementReader) -> Truncate:
     reader.accept("TABLE")
     tables = [reader.name()]
     while reader.accept(","):
@@ -168,6 +168,6 @@ def _truncate(reader: Reader) -> Truncate:
     return Truncate(tuple(tables))
 
 
-def _skip_returning(reader: Reader) -> None:
+def _skip_returning(reader: StatementReader) -> None:
     if reader.accept("RETURNING"):
         reader.until()

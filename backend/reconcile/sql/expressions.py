@@ -7,8 +7,8 @@ really calls PostgreSQL's own, the catalogs have to tell.
 from dataclasses import dataclass
 from itertools import pairwise
 
+from reconcile.sql.lexer import Lexeme, outside_parentheses, significant
 from reconcile.sql.names import unquoted
-from reconcile.sql.tokens import Token, outside_parentheses, significant
 
 
 def _words(text: str) -> frozenset[str]:
@@ -48,7 +48,7 @@ _VALUES = _words("CURRENT_DATE CURRENT_TIMESTAMP FALSE TRUE")
 _LEAVES_OUT = _words("EXCEPT FETCH GROUP HAVING INTERSECT JOIN LIMIT OFFSET UNION WHERE")
 _PUNCTUATION = {"(", ")", "[", "]", ",", "."}
 _BEFORE_A_TABLE = {"FROM", "JOIN", "ONLY", "AS"}
-_NOTHING = Token("space", "")
+_NOTHING = Lexeme("space", "")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def is_never_null(expression: str) -> bool:
     return bool(parts) and all(_has_value(token, before=before, after=after) for before, token, after in around)
 
 
-def _has_value(token: Token, *, before: Token, after: Token) -> bool:
+def _has_value(token: Lexeme, *, before: Lexeme, after: Lexeme) -> bool:
     """Whether a token can't make an expression NULL: a column can, whatever it is called."""
     if token.kind in {"string", "number"} or token.text in {"(", ")", ",", "||", "+", "-", "*", "::"}:
         return True
@@ -135,7 +135,7 @@ class _Reading:
         names, values = frozenset(self._names), frozenset(self._values)
         return Expression(names, values, frozenset(self._operators), self._has_star)
 
-    def _read(self, token: Token, *, before: Token, after: Token, earlier: Token) -> None:
+    def _read(self, token: Lexeme, *, before: Lexeme, after: Lexeme, earlier: Lexeme) -> None:
         match token.kind:
             case "word" if before.text == "::" or (before.word == "AS" and self._openers[-1] == "CAST"):
                 _require(token.word in _TYPES)
@@ -158,7 +158,7 @@ class _Reading:
             case kind:
                 _require(kind == "number")
 
-    def _is_name(self, token: Token, before: Token, after: Token) -> bool:
+    def _is_name(self, token: Lexeme, before: Lexeme, after: Lexeme) -> bool:
         """Whether a word is a name, and not a keyword or a function of those that are harmless."""
         word = token.word
         _require(word not in _NEVER or (word == "FOR" and self._openers[-1] in {"SUBSTRING", "OVERLAY"}))
@@ -169,7 +169,7 @@ class _Reading:
         is_part_of_date = self._openers[-1] == "EXTRACT" and before.text == "("
         return not is_part_of_date and not (word == "TIME" and before.word in {"AT", "WITH", "WITHOUT"})
 
-    def _read_name(self, token: Token, *, before: Token, after: Token, earlier: Token) -> None:
+    def _read_name(self, token: Lexeme, *, before: Lexeme, after: Lexeme, earlier: Lexeme) -> None:
         _require(after.text != "(" or (before.word == "AS" and token.kind == "word"))  # an alias with names of columns
         _require(before.text != "::")
         name = unquoted(token)
@@ -179,7 +179,7 @@ class _Reading:
         if after.text != "." and not is_table and not is_alias:
             self._values.add(name)
 
-    def _read_punctuation(self, token: Token, *, before: Token, after: Token) -> None:
+    def _read_punctuation(self, token: Lexeme, *, before: Lexeme, after: Lexeme) -> None:
         is_slice = token.text == ":" and after.kind == "number"
         _require(is_slice or token.text in _PUNCTUATION)
         if token.text == "(":
@@ -189,7 +189,7 @@ class _Reading:
             _require(self._openers)
 
 
-def _means_all_columns(before: Token, after: Token) -> bool:
+def _means_all_columns(before: Lexeme, after: Lexeme) -> bool:
     """Whether `*` is neither a multiplication nor of `count(*)`."""
     if before.text == "(" and after.text == ")":
         return False

@@ -1,11 +1,11 @@
 """names: identifiers as they are written -> as the catalogs hold them, and back; and text as a string."""
 
-from reconcile.sql.tokens import Token, significant
+from reconcile.sql.lexer import Lexeme, significant
 
 _TO_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")  # PostgreSQL folds no others
 
 
-def unquoted(identifier: Token) -> str:
+def unquoted(identifier: Lexeme) -> str:
     """The name that an identifier stands for."""
     if identifier.kind == "quoted":
         return identifier.text[1:-1].replace('""', '"')

@@ -8,7 +8,7 @@ server to read: the older one may have placed its parentheses otherwise.
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from reconcile.sql.tokens import Token, text_of, tokens
+from reconcile.sql.lexer import Lexeme, text_of, tokens
 
 _SEPARATORS = {
     "EXTRACT": {"FROM"},
@@ -135,5 +135,5 @@ def _in_doubles(definition: str) -> str:
     for at in range(1, len(parts) - 1):
         follows = parts[at + 2].text if at + 2 < len(parts) else ""
         if (parts[at - 1].text, parts[at].text, parts[at + 1].text) == (")", "::", "numeric") and follows != "(":
-            parts[at + 1] = Token("word", "double precision")
+            parts[at + 1] = Lexeme("word", "double precision")
     return text_of(parts)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from reconcile.sql.tokens import Token, text_of, tokens
+from reconcile.sql.lexer import Lexeme, text_of, tokens
 
 _QUERIES = {"SELECT", "WITH", "VALUES", "TABLE"}
 _OPENS, _CLOSES = {"(", "["}, {")", "]"}
@@ -12,7 +12,7 @@ class NotKnownError(Exception):
     """A part that isn't known here."""
 
 
-class Reader:
+class StatementReader:
     """Reads a statement from its beginning to its end; raises NotKnownError where something else stands."""
 
     def __init__(self, sql: str) -> None:
@@ -133,12 +133,12 @@ class Reader:
             self._at += 1
 
 
-def _readable(sql: str) -> Iterator[Token]:
+def _readable(sql: str) -> Iterator[Lexeme]:
     """The tokens, space for comments, and `=` apart from the sign of a driver's placeholder: `a=%(a)s`."""
     for token in tokens(sql):
         if token.kind in {"comment", "meta"}:
-            yield Token("space", " ")
+            yield Lexeme("space", " ")
         elif token.text == "=%":
-            yield from (Token("operator", "="), Token("operator", "%"))
+            yield from (Lexeme("operator", "="), Lexeme("operator", "%"))
         else:
             yield token

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from reconcile.sql.tokens import Token, significant, text_of, tokens
+from reconcile.sql.lexer import Lexeme, significant, text_of, tokens
 
 _SILENT = {"space", "comment", "meta"}
 _NAMES_FOLLOW = {"AS", "."}  # behind them stand names, even CASE and END
@@ -23,8 +23,8 @@ def without_meta_commands(sql: str) -> str:
     return text_of(token for token in tokens(sql) if token.kind != "meta")
 
 
-def _parts(sql: str) -> Iterator[list[Token]]:
-    part: list[Token] = []
+def _parts(sql: str) -> Iterator[list[Lexeme]]:
+    part: list[Lexeme] = []
     nesting = _Nesting()
     for token in tokens(sql):
         nesting.read(token)
@@ -48,7 +48,7 @@ class _Nesting:
     def depth(self) -> int:
         return self._parentheses + self._body
 
-    def read(self, token: Token) -> None:
+    def read(self, token: Lexeme) -> None:
         if token.kind in _SILENT:
             return
         if token.kind == "punctuation":

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from reconcile.sql.tokens import Token, outside_parentheses, significant
+from reconcile.sql.lexer import Lexeme, outside_parentheses, significant
 
 _CHANGES_ROWS = {"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE"}
 _MAY_DO_ANYTHING = {"DO", "CALL", "EXECUTE", "REFRESH"}
@@ -41,7 +41,7 @@ def read_statement(sql: str) -> Abilities:
     )
 
 
-def _executed(words: Sequence[Token]) -> Sequence[Token]:
+def _executed(words: Sequence[Lexeme]) -> Sequence[Lexeme]:
     """The statement that EXPLAIN ANALYZE executes; else the statement itself."""
     if _verb(words) != "EXPLAIN" or not any(token.word in {"ANALYZE", "ANALYSE"} for token in words):
         return words
@@ -49,21 +49,21 @@ def _executed(words: Sequence[Token]) -> Sequence[Token]:
     return next((words[at:] for at, token in enumerate(words) if token.word in verbs), words)
 
 
-def _verb(words: Sequence[Token]) -> str:
+def _verb(words: Sequence[Lexeme]) -> str:
     return next((token.word for token in words if token.text != "("), "")
 
 
-def _starts(words: Sequence[Token], *expected: str) -> bool:
+def _starts(words: Sequence[Lexeme], *expected: str) -> bool:
     return tuple(token.word for token in words[: len(expected)]) == expected
 
 
-def _moves_rows(words: Sequence[Token]) -> bool:
+def _moves_rows(words: Sequence[Lexeme]) -> bool:
     if _verb(words) == "COPY":
         return any(token.word == "FROM" for token in outside_parentheses(words)) or _changes_rows_within(words)
     return _verb(words) in _CHANGES_ROWS or (_verb(words) == "WITH" and _changes_rows_within(words))
 
 
-def _changes_rows_within(words: Sequence[Token]) -> bool:
+def _changes_rows_within(words: Sequence[Lexeme]) -> bool:
     """Whether INSERT, UPDATE, DELETE or MERGE begins behind a parenthesis, or behind the clauses of a WITH."""
     return any(
         _is_verb(words[at].word, words[at + 1])
@@ -72,14 +72,14 @@ def _changes_rows_within(words: Sequence[Token]) -> bool:
     )
 
 
-def _is_verb(word: str, following: Token) -> bool:
+def _is_verb(word: str, following: Lexeme) -> bool:
     """These words may be names, too: what follows tells."""
     if word == "UPDATE":
         return following.kind in {"word", "quoted"} and following.word not in {"FROM", "WHERE", "AS"}
     return (word, following.word) in _VERBS
 
 
-def _copies_rows(words: Sequence[Token]) -> bool:
+def _copies_rows(words: Sequence[Lexeme]) -> bool:
     if _verb(words) in {"SELECT", "WITH"}:
         return any(
             token.word == "INTO" and (before.word or before.text) not in {"INSERT", "MERGE", "AS", "."}
@@ -88,11 +88,11 @@ def _copies_rows(words: Sequence[Token]) -> bool:
     return _creates_table(words) and _has_query(words) and not _ends_with_no_data(words)
 
 
-def _creates_table(words: Sequence[Token]) -> bool:
+def _creates_table(words: Sequence[Lexeme]) -> bool:
     return _verb(words) == "CREATE" and "TABLE" in [token.word for token in words[1:6]]
 
 
-def _has_query(words: Sequence[Token]) -> bool:
+def _has_query(words: Sequence[Lexeme]) -> bool:
     return any(
         token.word == "AS" and (following.word in _QUERIES or following.text == "(")
         for token, following in pairwise(outside_parentheses(words))
@@ -104,11 +104,11 @@ def is_with_no_data(sql: str) -> bool:
     return _ends_with_no_data([token for token in significant(sql) if token.text != ";"])
 
 
-def _ends_with_no_data(words: Sequence[Token]) -> bool:
+def _ends_with_no_data(words: Sequence[Lexeme]) -> bool:
     return [token.word for token in words[-3:]] == ["WITH", "NO", "DATA"]
 
 
-def _ends_transaction(words: Sequence[Token]) -> bool:
+def _ends_transaction(words: Sequence[Lexeme]) -> bool:
     """ROLLBACK TO stays in the transaction."""
     if _starts(words, "PREPARE", "TRANSACTION"):
         return True

@@ -8,7 +8,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine, Pool, event, text
 from sqlalchemy.exc import DisconnectionError
 
-from reconcile.alembic_bridge.engine import engine_like
+from reconcile.alembic_bridge.own_connection import engine_like
 from reconcile.schema.errors import ReconcileError
 
 _NAME_ARGUMENT = {"psycopg": "dbname", "psycopg2": "dbname"}  # asyncpg and pg8000 say `database`

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from reconcile.alembic_bridge.engine import commits_now
+from reconcile.alembic_bridge.own_connection import commits_now
 from reconcile.schema.schema import Key, Schema
+from reconcile.sql.lexer import significant
 from reconcile.sql.names import names_in
 from reconcile.sql.split import first_word, split
 from reconcile.sql.statements import read_statement
-from reconcile.sql.tokens import significant
 from reconcile.tape.tape import Effect, Kind
 
 _UNWATCHED = {

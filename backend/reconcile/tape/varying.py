@@ -10,7 +10,7 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 
 from reconcile.schema.schema import VARIES, Key, Schema
-from reconcile.sql.tokens import tokens
+from reconcile.sql.lexer import tokens
 from reconcile.tape.tape import Effect, Statement, Tape
 
 

@@ -14,7 +14,7 @@ import obstore
 
 from storage.contract import PIECE_BYTES, InUse, NameTaken, Piece, StorageUnavailable
 from storage.s3.bucket import Bucket
-from storage.s3.multipart import assemble
+from storage.s3.multipart_upload import assemble
 
 CHUNK_BYTES = 8 * 1024 * 1024
 SENDERS = 16

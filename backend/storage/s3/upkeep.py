@@ -13,7 +13,7 @@ from storage.contract import BytesMissing
 from storage.object_names import OWN, QUARANTINE, STAGING, is_plain
 from storage.s3.bucket import Bucket
 from storage.s3.leases import LEASES
-from storage.s3.multipart import abort, unfinished
+from storage.s3.multipart_upload import abort, unfinished
 from storage.s3.resumable_object import UPLOADS
 from storage.threads import in_thread
 from storage.upkeep import IdentityUnreadable, StoredObject

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from audio.events.announcements import announcing
 from audio.model.audio_file import AudioFile
-from audio.search.index import MOST_BYTES, Entry, SearchIndex, matching
+from audio.search.index import MOST_BYTES, IndexEntry, SearchIndex, matching
 from core.settings import Settings
 from tests.api.conftest import Started, Upload
 from tests.api.recordings.test_recordings import OldRow, listed, old_row
@@ -146,7 +146,7 @@ async def test_a_transcript_may_be_long(
     assert len(await found(client, "first")) == 1
     [row] = await run_sql("SELECT pg_column_size(vector) AS size FROM pegasus_system.search")
     assert row["size"] < 1024 * 1024
-    assert sum(map(len, Entry.of([], [" ".join(f"{at}x" for at in range(200_000))]).lexemes)) <= MOST_BYTES
+    assert sum(map(len, IndexEntry.of([], [" ".join(f"{at}x" for at in range(200_000))]).lexemes)) <= MOST_BYTES
 
 
 @pytest.mark.parametrize("query", ["nee", "needle", "pipe 7777"])

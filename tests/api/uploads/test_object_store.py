@@ -18,7 +18,7 @@ from core.errors import SettingRefused
 from core.settings import Settings, load_settings
 from main import create_app
 from storage.s3.chunks import CHUNK_BYTES
-from storage.s3.multipart import unfinished
+from storage.s3.multipart_upload import unfinished
 from storage.s3.upkeep import S3Upkeep
 from tests.api.conftest import Look, Started, Upload, problem
 from tests.api.processing import ended, working

@@ -35,7 +35,7 @@ class HttpTimeouts:
     total_seconds: float = 3600
 
 
-class Refusal(EngineRefused):
+class ServiceRefusal(EngineRefused):
     """The service answered with a 4xx status; `answer` is the response's text, which must not be shown."""
 
     def __init__(self, engine: str, reason: str, *, status: int, answer: str) -> None:
@@ -93,7 +93,7 @@ class Service:
             wait = retry_after_seconds(response.headers.get("retry-after"))
             raise EngineBusy(self.engine, retry_after_seconds=wait)
         text = (await _body(response, limit_bytes=REFUSAL_BYTES)).decode(errors="replace")
-        raise Refusal(self.engine, self._reason(status, text), status=status, answer=text)
+        raise ServiceRefusal(self.engine, self._reason(status, text), status=status, answer=text)
 
     def _reason(self, status: int, text: str) -> str:
         code = _CODE.search(text)

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, FiniteFloat
 
 from audio.transcription.contract import Segment, Transcript, Word, primary
-from audio.transcription.engines.http_service import HttpTimeouts, Refusal, Service, with_version
+from audio.transcription.engines.http_service import HttpTimeouts, Service, ServiceRefusal, with_version
 from audio.transcription.engines.languages import code_of
 from audio.transcription.engines.request_file import describe_file
 
@@ -69,7 +69,7 @@ class OpenAI:
         if self._timed:
             try:
                 return await self._post(audio, language=language, form=TIMED)
-            except Refusal as refusal:
+            except ServiceRefusal as refusal:
                 if not _wants_other_format(refusal):
                     raise
                 self._timed = False  # the model has no times; the next recording is sent only once
@@ -94,7 +94,7 @@ class OpenAI:
         return answer.transcript(language=language)
 
 
-def _wants_other_format(refusal: Refusal) -> bool:
+def _wants_other_format(refusal: ServiceRefusal) -> bool:
     """Newer models of OpenAI return text alone, and refuse requests for times."""
     return refusal.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY} and (
         "response_format" in refusal.answer or "timestamp_granularities" in refusal.answer

@@ -27,7 +27,7 @@ from audio.transcription.contract import (
     Word,
     primary,
 )
-from audio.transcription.engines.whisper_message import Message
+from audio.transcription.engines.whisper_message import WhisperMessage
 from core.settings import Settings
 
 BACKEND = Path(__file__).resolve().parents[3]
@@ -127,18 +127,18 @@ class Whisper:
             segments += message.segments
         return Transcript(message.text, language or message.language, tuple(words), tuple(segments)).normalized()
 
-    async def _next(self, child: Process, *, within_seconds: float) -> Message:
+    async def _next(self, child: Process, *, within_seconds: float) -> WhisperMessage:
         assert child.stdout  # noqa: S101  # it was started with a pipe
         try:
             async with asyncio.timeout(within_seconds):
                 line = await child.stdout.readline()
-            return Message.model_validate_json(line)
+            return WhisperMessage.model_validate_json(line)
         except TimeoutError:
             raise EngineUnreachable(self.name, f"it gave no sign of life for {within_seconds:.0f} seconds") from None
         except (ValueError, ValidationError):
             raise EngineUnreachable(self.name, "its process died") from None
 
-    def _problem(self, message: Message) -> EngineRefused | EngineUnreachable:
+    def _problem(self, message: WhisperMessage) -> EngineRefused | EngineUnreachable:
         kind = EngineRefused if message.kind == "refused" else EngineUnreachable
         return kind(self.name, message.text)
 

@@ -17,7 +17,7 @@ from faster_whisper.transcribe import Segment as WhisperSegment
 
 from audio.transcription.contract import Segment, Word
 from audio.transcription.engines.audio_chunks import split
-from audio.transcription.engines.whisper_message import Message
+from audio.transcription.engines.whisper_message import WhisperMessage
 
 NICENESS = 10  # uploads come first
 
@@ -34,7 +34,7 @@ class Child:
         try:
             self._transcribe(Path(request["samples"] or ""), language=request["language"])
         except FileNotFoundError:
-            write_message(self._output, Message(kind="refused", text="its file isn't there any more"))
+            write_message(self._output, WhisperMessage(kind="refused", text="its file isn't there any more"))
 
     def _transcribe(self, samples: Path, *, language: str | None) -> None:
         text = ""
@@ -49,29 +49,29 @@ class Child:
                 )
             except ValueError:  # for an unknown language
                 write_message(
-                    self._output, Message(kind="refused", text=f"the model doesn't know the language {language}")
+                    self._output, WhisperMessage(kind="refused", text=f"the model doesn't know the language {language}")
                 )
                 return
             for segment in segments:
                 text += segment.text
                 language = info.language  # detected in the first chunk with speech, and used for the rest
                 write_message(self._output, _segment_message(segment, offset_seconds=start_seconds))
-            write_message(self._output, Message(kind="heard"))
-        write_message(self._output, Message(kind="done", text=text, language=language if text.strip() else None))
+            write_message(self._output, WhisperMessage(kind="heard"))
+        write_message(self._output, WhisperMessage(kind="done", text=text, language=language if text.strip() else None))
 
 
-def _segment_message(segment: WhisperSegment, *, offset_seconds: float) -> Message:
+def _segment_message(segment: WhisperSegment, *, offset_seconds: float) -> WhisperMessage:
     def timed(kind: Any, text: str, start: float, end: float) -> Any:
         return kind(text, round(offset_seconds + start, 3), round(offset_seconds + end, 3))
 
-    return Message(
+    return WhisperMessage(
         kind="heard",
         segments=(timed(Segment, segment.text, segment.start, segment.end),),
         words=tuple(timed(Word, word.word, word.start, word.end) for word in segment.words or ()),
     )
 
 
-def write_message(output: TextIO, message: Message) -> None:
+def write_message(output: TextIO, message: WhisperMessage) -> None:
     """Writes one message."""
     output.write(message.model_dump_json() + "\n")
     output.flush()
@@ -82,13 +82,13 @@ def load(model: str, output: TextIO) -> WhisperModel | None:
     try:
         return WhisperModel(model, device="cpu", compute_type="int8")
     except huggingface_hub.errors.RepositoryNotFoundError:
-        write_message(output, Message(kind="refused", text="WHISPER_MODEL names no model that there is"))
+        write_message(output, WhisperMessage(kind="refused", text="WHISPER_MODEL names no model that there is"))
     except (huggingface_hub.errors.HfHubHTTPError, OSError):
         reason = "the model that WHISPER_MODEL names is not on this machine, and can't be fetched"
-        write_message(output, Message(kind="unreachable", text=reason))
+        write_message(output, WhisperMessage(kind="unreachable", text=reason))
     except (ValueError, RuntimeError):
         reason = "WHISPER_MODEL names no model that faster-whisper knows, or a folder that holds none"
-        write_message(output, Message(kind="refused", text=reason))
+        write_message(output, WhisperMessage(kind="refused", text=reason))
     return None
 
 
@@ -102,7 +102,7 @@ def main() -> None:
     model = load(sys.argv[1], output)
     if model is None:
         return
-    write_message(output, Message(kind="ready"))
+    write_message(output, WhisperMessage(kind="ready"))
     child = Child(model, output)
     while True:
         child.answer(json.loads(requests.get()))

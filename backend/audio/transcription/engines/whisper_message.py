@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from audio.transcription.contract import Segment, Word
 
 
-class Message(BaseModel):
+class WhisperMessage(BaseModel):
     """`ready` once, after loading. Then for each recording `heard` for segments, and `done` with the whole text.
 
     Or `refused` or `unreachable` with the reason in `text`; after `unreachable` the process can't be used any more.

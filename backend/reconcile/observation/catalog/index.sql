@@ -20,5 +20,7 @@ LEFT JOIN LATERAL (
 ) o ON true
 WHERE (CAST(:names AS text[]) IS NULL OR t.path = ANY (CAST(:names AS text[])) OR i.path = ANY (CAST(:names AS text[])))
   AND NOT i.relispartition
-  AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k
-                  WHERE k.conindid = i.oid AND k.contype IN ('p'::"char", 'u'::"char", 'x'::"char"))
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend p -- a constraint's own
+                  WHERE p.classid = CAST('pg_catalog.pg_class'::pg_catalog.regclass AS oid) AND p.objid = i.oid
+                    AND p.refclassid = CAST('pg_catalog.pg_constraint'::pg_catalog.regclass AS oid)
+                    AND p.deptype = 'i'::"char")

@@ -1,4 +1,4 @@
-"""engine: connections to the project's own database, made the way its env.py makes them, and with real transactions.
+"""own_connection: connections to the project's database, made as its env.py makes them, and with real transactions.
 
 An env.py may connect so that each statement is committed by itself. A heal is whole or nothing, so its connections are
 not of that kind; only a revision that can't run in a transaction is run as the project itself would.

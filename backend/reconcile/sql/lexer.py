@@ -1,4 +1,4 @@
-"""tokens: SQL text -> its tokens, cut where PostgreSQL cuts them.
+"""lexer: SQL text -> its lexemes, cut where PostgreSQL cuts them.
 
 It reads what PostgreSQL reads with `standard_conforming_strings` on, its default. What is never closed runs to the
 end of the text. The texts of all tokens, joined, are the text.
@@ -50,7 +50,7 @@ _TOKEN = re.compile(
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
-class Token(NamedTuple):
+class Lexeme(NamedTuple):
     """A piece of SQL text; `meta` is a command to psql, on a line of its own."""
 
     kind: Kind
@@ -62,24 +62,24 @@ class Token(NamedTuple):
         return self.text.upper() if self.kind == "word" else ""
 
 
-def tokens(sql: str) -> Iterator[Token]:
+def tokens(sql: str) -> Iterator[Lexeme]:
     """All tokens of a text, with the space and the comments between them."""
     position = 0
     while match := _TOKEN.match(sql, position):
         kind, position = match.lastgroup, match.end()
         if kind == "nested":
             position = _end_of_comment(sql, position)
-            yield Token("comment", sql[match.start() : position])
+            yield Lexeme("comment", sql[match.start() : position])
         else:
-            yield Token(kind, match[0])  # type: ignore[arg-type]  # the names of the pattern's outer groups
+            yield Lexeme(kind, match[0])  # type: ignore[arg-type]  # the names of the pattern's outer groups
 
 
-def significant(sql: str) -> Iterator[Token]:
+def significant(sql: str) -> Iterator[Lexeme]:
     """The tokens that mean something to PostgreSQL."""
     return (token for token in tokens(sql) if token.kind not in {"space", "comment", "meta"})
 
 
-def outside_parentheses(parts: Iterable[Token]) -> Iterator[Token]:
+def outside_parentheses(parts: Iterable[Lexeme]) -> Iterator[Lexeme]:
     """The tokens that stand in no parentheses, and the opening ones themselves."""
     depth = 0
     for part in parts:
@@ -89,7 +89,7 @@ def outside_parentheses(parts: Iterable[Token]) -> Iterator[Token]:
         depth += part.text == "("
 
 
-def text_of(parts: Iterable[Token]) -> str:
+def text_of(parts: Iterable[Lexeme]) -> str:
     """The text that the tokens were cut from."""
     return "".join(part.text for part in parts)
 
