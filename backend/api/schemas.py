@@ -7,6 +7,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 from sqlalchemy import Column, DateTime
 
 from audio.model.audio_file import ProcessingStatus, Use, columns
+from audio.model.details import LABELS
+from core.labels import USER_ID_CHARACTERS
 
 Timestamp = Annotated[datetime, AfterValidator(lambda naive: naive.replace(tzinfo=UTC))]
 
@@ -70,13 +72,14 @@ class LabelsInUse(BaseModel):
     categories: list[str]
 
 
-class NewLabels(BaseModel):
+_labels: Any = {
+    column.name: (str | None, Field(default=None, examples=[column.info["example"]])) for column in columns(Use.LABEL)
+}
+_Labels = create_model("_Labels", __config__=ConfigDict(extra="forbid"), **_labels)
+
+
+class NewLabels(_Labels, BaseModel):  # type: ignore[valid-type, misc]  # as above
     """Another tag, category or both; what isn't named stays, and null takes away."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    tag: str | None = Field(default=None, examples=["Work"])
-    category: str | None = Field(default=None, examples=["Meeting"])
 
 
 class Message(BaseModel):
@@ -126,9 +129,8 @@ FORM = {
                     "required": ["file"],
                     "properties": {
                         "file": {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1},
-                        "tag": {"type": "string", "maxLength": 100},
-                        "category": {"type": "string", "maxLength": 100},
-                        "user_id": {"type": "string", "maxLength": 255},
+                        **{name: {"type": "string", "maxLength": limit} for name, limit in LABELS.items()},
+                        "user_id": {"type": "string", "maxLength": USER_ID_CHARACTERS},
                     },
                 }
             }

@@ -12,9 +12,10 @@ from uuid import UUID
 from app.schema_healing import bring_up_to_date
 from app.storage_factory import local_storage
 from audio.intake.batch_inserter import BatchInserter
-from audio.intake.ingest import Details, Ingest
+from audio.intake.ingest import Ingest
 from audio.intake.quota import Quota
 from audio.model.audio_file import AudioFile
+from audio.model.details import Details
 from audio.upkeep.sweep_report import SweepReport
 from audio.upkeep.sweeper import Sweeper
 from commands.storage import main

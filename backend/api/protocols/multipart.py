@@ -9,13 +9,13 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from api.protocols.digests import DigestCheck, parse_digests
 from audio.intake.incoming_upload import UploadTooLarge
-from audio.intake.ingest import Details
+from audio.model.details import LABELS, Details, labels_among
 from core.errors import PegasusError
 from storage.contract import Piece
 
 FILE_FIELD = "file"
 LONGEST_TYPE = 1024
-DETAIL_FIELDS = ("tag", "category", "user_id")
+DETAIL_FIELDS = (*LABELS, "user_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,10 @@ class Form:
 
     def details(self) -> Details:
         """The fields parsed so far."""
-        return Details(original_filename=self._parts.file_name, **self._parts.fields)
+        fields = self._parts.fields
+        return Details(
+            original_filename=self._parts.file_name, user_id=fields.get("user_id"), labels=labels_among(fields)
+        )
 
 
 class _Parts:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.protocols.digests import ALGORITHMS, parse_digests
 from audio.intake.resumable.repository import Upload
 from audio.intake.resumable.upload_requests import Checksum
+from audio.model.details import Details, labels_among
 from core.errors import PegasusError
 
 VERSION = "1.0.0"
@@ -23,7 +24,7 @@ RECORDINGS_PATH = "/api/audio"
 BYTES_TYPE = "application/offset+octet-stream"
 EXTENSIONS = ("creation", "creation-with-upload", "creation-defer-length", "checksum", "termination", "expiration")
 CHECKSUMS = {"sha1": 20, "sha256": 32}  # their length in bytes
-METADATA = {"filename": "file_name", "name": "file_name", "filetype": "file_type", "type": "file_type"}
+SYNONYMS = {"name": "filename", "type": "filetype"}
 LARGEST_NUMBER_DIGITS = 18
 EXPOSED = (
     "Location, Tus-Resumable, Tus-Version, Tus-Max-Size, Tus-Extension, Tus-Checksum-Algorithm, Upload-Offset,"
@@ -52,11 +53,8 @@ class NotUploadBytes(PegasusError):
 class Metadata:
     """The parsed Upload-Metadata."""
 
-    file_name: str | None = None
-    file_type: str | None = None
-    tag: str | None = None
-    category: str | None = None
-    user_id: str | None = None
+    details: Details
+    file_type: str | None
 
 
 def check_version(headers: Headers) -> None:
@@ -105,10 +103,11 @@ def parse_metadata(headers: Headers) -> Metadata:
         if not _KEY.fullmatch(key) or key in values:
             raise HeaderRefused(header, "has a key that is empty, or comes twice")
         values[key] = _text(header, encoded)
-    fields = Metadata.__dataclass_fields__
-    return Metadata(
-        **{METADATA.get(key, key): text for key, text in values.items() if METADATA.get(key, key) in fields}
+    values = {SYNONYMS.get(key, key): text for key, text in values.items()}
+    details = Details(
+        original_filename=values.get("filename"), user_id=values.get("user_id"), labels=labels_among(values)
     )
+    return Metadata(details=details, file_type=values.get("filetype"))
 
 
 def parse_checksums(headers: Headers) -> list[Checksum]:
@@ -151,12 +150,8 @@ def progress(upload: Upload, offset: int) -> dict[str, str]:
 
 def description(upload: Upload) -> dict[str, str]:
     """The headers with an upload's length and metadata, as it was created."""
-    metadata = {
-        "filename": upload.file_name,
-        "filetype": upload.file_type,
-        "tag": upload.tag,
-        "category": upload.category,
-    }
+    details = upload.details
+    metadata = {"filename": details.original_filename, "filetype": upload.file_type, **details.labels}
     pairs = [f"{key} {base64.b64encode(text.encode()).decode()}" for key, text in metadata.items() if text is not None]
     length = upload.length_bytes
     headers = {"Upload-Defer-Length": "1"} if length is None else {"Upload-Length": str(length)}

@@ -15,8 +15,8 @@ from api.protocols.multipart import LIMITS, Form
 from api.schemas import FORM, RETRY_KEY, UploadedRecording
 from api.services import CurrentServices, Services
 from audio.intake.idempotency_keys import IdempotencyKey, IdempotencyKeyTaken
-from audio.intake.ingest import Details
 from audio.model.audio_file import AudioFile
+from audio.model.details import Details
 from storage.contract import Piece
 
 PATH = "/api/audio/upload"

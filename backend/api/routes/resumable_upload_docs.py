@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from audio.model.details import LABELS
+
 OFFSET = {"description": "How many bytes there are; the upload goes on behind them.", "schema": {"type": "integer"}}
 RECORDING = {"description": "The recording that the upload has become.", "schema": {"type": "string"}}
 EXPIRES = {"description": "When the upload is removed, unless more comes until then.", "schema": {"type": "string"}}
@@ -45,7 +47,7 @@ BEGIN = _operation(
     VERSION,
     LENGTH,
     _header("Upload-Defer-Length", "1 while the length isn't known.", type="string", enum=["1"]),
-    _header("Upload-Metadata", "filename, filetype, tag, category, user_id, each in base64.", type="string"),
+    _header("Upload-Metadata", f"filename, filetype, {', '.join(LABELS)}, user_id, each in base64.", type="string"),
     CHECKSUM,
     DIGEST,
     headers=PROGRESS | {"Location": {"description": "Where the upload goes on.", "schema": {"type": "string"}}},

@@ -1,5 +1,6 @@
 """/api/uploads: resumable uploads by tus 1.0."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -22,7 +23,6 @@ from api.protocols.tus import (
 )
 from api.routes.resumable_upload_docs import APPEND, BEGIN, END, OPTIONS, STATE
 from api.services import CurrentServices
-from audio.intake.ingest import Details
 from audio.intake.resumable.repository import UploadCreator
 from audio.intake.resumable.upload_requests import AppendRequest, NewUpload
 
@@ -55,12 +55,7 @@ async def begin(request: Request, services: CurrentServices, caller: Authenticat
     services.upload_rate.check(address)
     length, metadata = parse_new_length(headers), parse_metadata(headers)
     new = NewUpload(
-        details=Details(
-            original_filename=metadata.file_name,
-            user_id=caller.new_owner(metadata.user_id),
-            tag=metadata.tag,
-            category=metadata.category,
-        ),
+        details=replace(metadata.details, user_id=caller.new_owner(metadata.details.user_id)),
         file_type=metadata.file_type,
         length_bytes=length,
         creator=UploadCreator(address=address, user_id=caller.user_id, token_id=caller.token_id),

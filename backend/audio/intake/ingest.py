@@ -21,11 +21,10 @@ from audio.intake.incoming_upload import IncomingUpload
 from audio.intake.insert import OutcomeUnknown, enter
 from audio.intake.quota import Quota, check_quota
 from audio.model.audio_file import AudioFile, ProcessingStatus, utc_now
-from audio.model.file_names import file_name
+from audio.model.details import Details
 from audio.model.formats import AudioFormat
 from audio.model.manifest import manifest_name, manifest_of
 from core.database.engine import Sessions
-from core.labels import label, user_label
 from core.observability.metrics import ENTERING, PUBLISHING
 from core.observability.trace_context import TraceContext
 from core.observability.tracing import span
@@ -34,25 +33,6 @@ from storage.threads import in_thread
 
 log = structlog.get_logger(__name__)
 UNIQUE_BYTES = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class Details:
-    """What the client says about its recording."""
-
-    original_filename: str | None = None
-    user_id: str | None = None
-    tag: str | None = None
-    category: str | None = None
-
-    def checked(self) -> "Details":
-        """The values as they are stored. Raises LabelRefused."""
-        return Details(
-            original_filename=file_name(self.original_filename),
-            user_id=user_label(self.user_id),
-            tag=label("tag", self.tag),
-            category=label("category", self.category),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,10 +164,9 @@ def _recording(audio: AudioFormat, *, identity: Identity, details: Details, size
         file_size_bytes=size_bytes,
         mime_type=audio.mime_type,
         user_id=details.user_id,
-        tag=details.tag,
-        category=details.category,
         processing_status=ProcessingStatus.UPLOADED,
         upload_timestamp=now,
         created_at=now,
         updated_at=now,
+        **details.labels,
     )

@@ -15,12 +15,12 @@ from audio.library.pagination import Page
 from audio.model import repository
 from audio.model.artifacts import artifacts
 from audio.model.audio_file import AudioFile, ProcessingStatus
+from audio.model.details import checked_labels
 from audio.model.manifest import has_manifest, renew_manifest
 from audio.processing import status
 from audio.search.index import SearchIndex
 from core.database.engine import Sessions
 from core.errors import PegasusError
-from core.labels import label
 from storage.contract import Storage, StorageError
 
 log = structlog.get_logger(__name__)
@@ -79,11 +79,11 @@ class Recordings:
             return await label_index.labels_in_use(session, user_id)
 
     async def relabel(self, recording_id: UUID, changes: Mapping[str, str | None], *, owner: str | None) -> AudioFile:
-        """Changes a recording's tag, category or both; labels that aren't in `changes` stay.
+        """Changes a recording's labels; those that aren't in `changes` stay.
 
         Raises RecordingMissing or LabelRefused.
         """
-        labels = {field: label(field, text) for field, text in changes.items()}
+        labels = checked_labels(changes)
         async with self.sessions() as session:
             recording = _existing(await repository.find_and_lock(session, recording_id, owner=owner))
             for field, text in labels.items():

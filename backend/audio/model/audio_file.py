@@ -29,9 +29,11 @@ class Use(Flag):
     IN_MANIFEST = auto()  # it lies in the manifest, and is given back from there
     ANNOUNCED = auto()  # event streams and webhooks tell it
     SHOWN = auto()  # a recording over HTTP has it
+    LABEL = auto()  # clients send it with an upload, by its name, and may change it: a short text
 
 
 EVERYWHERE: dict[Any, Any] = {"use": Use.INSERTED | Use.IN_MANIFEST | Use.ANNOUNCED | Use.SHOWN}
+LABEL: dict[Any, Any] = {"use": EVERYWHERE["use"] | Use.LABEL}
 AFTER_UPLOAD: dict[Any, Any] = {"use": Use.IN_MANIFEST | Use.ANNOUNCED | Use.SHOWN}
 STEP_TIME: dict[Any, Any] = {"use": Use.IN_MANIFEST | Use.SHOWN}
 TEXT: dict[Any, Any] = {"use": Use.SHOWN}  # it may be long, and lies in a file of its own
@@ -79,8 +81,8 @@ class AudioFile(Base):
     error_message: Mapped[str | None] = mapped_column(Text, info=AFTER_UPLOAD)
     created_at: Mapped[datetime | None] = mapped_column(DateTime, default=utc_now, info=EVERYWHERE)
     updated_at: Mapped[datetime | None] = mapped_column(DateTime, default=utc_now, onupdate=utc_now, info=EVERYWHERE)
-    tag: Mapped[str | None] = mapped_column(String(100), index=True, info=EVERYWHERE)
-    category: Mapped[str | None] = mapped_column(String(100), index=True, info=EVERYWHERE)
+    tag: Mapped[str | None] = mapped_column(String(100), index=True, info=LABEL | {"example": "Work"})
+    category: Mapped[str | None] = mapped_column(String(100), index=True, info=LABEL | {"example": "Meeting"})
 
 
 def columns(use: Use) -> list[Column[Any]]:

@@ -6,6 +6,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, delete, insert, update
 
 from audio.model.audio_file import AudioFile
+from audio.model.details import LABELS
 
 
 def write_a_recording(connection: Connection) -> str | None:
@@ -31,7 +32,7 @@ def write_a_recording(connection: Connection) -> str | None:
     }
     writes = {
         "an INSERT": insert(AudioFile).values(row),
-        "an UPDATE": update(AudioFile).where(AudioFile.id == recording).values(tag="probe", category="probe"),
+        "an UPDATE": update(AudioFile).where(AudioFile.id == recording).values(dict.fromkeys(LABELS, "probe")),
         "a DELETE": delete(AudioFile).where(AudioFile.id == recording),
     }
     for name, write in writes.items():

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 SCHEMA = "pegasus_system"  # docs/decisions/0004 says why it isn't called `pegasus`
 system_metadata = MetaData(schema=SCHEMA)
@@ -55,7 +55,8 @@ idempotency_keys = Table(
 )
 
 # Resumable uploads; length_bytes is NULL while the client hasn't declared it. Without a token, token_id is derived from
-# the client's address.
+# the client's address. `labels` are the recording's, by their columns' names; NULL where an older server has inserted
+# the row, with `tag` and `category`.
 uploads = Table(
     "uploads",
     system_metadata,
@@ -70,6 +71,7 @@ uploads = Table(
     _created_at(),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("recording_id", Uuid),
+    Column("labels", JSONB),
     Index("ix_uploads_token_id", "token_id"),
     Index("ix_uploads_user_id", "user_id"),
     Index("ix_uploads_expires_at", "expires_at"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from api.protocols.multipart import Form, FormRefused
 from audio.intake.incoming_upload import UploadTooLarge
-from audio.intake.ingest import Details
+from audio.model.details import Details
 
 BOUNDARY = "----b"
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
@@ -23,7 +23,7 @@ BODY = (
     b"------b\r\ncontent-disposition:form-data;name=category\r\n\r\nMeeting\r\n"
     b'------b\r\nContent-Disposition: form-data; name="user_id"\r\n\r\n\r\n------b--\r\n'
 )
-DETAILS = Details(original_filename='mémo "a".wav', tag="Wörk", category="Meeting", user_id="")
+DETAILS = Details(original_filename='mémo "a".wav', user_id="", labels={"tag": "Wörk", "category": "Meeting"})
 
 
 def read(chunks: Iterable[bytes], *, limit: int = 1000) -> tuple[bytes, Details]:

@@ -12,8 +12,8 @@ from uuid import UUID
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from audio.intake.ingest import Details
 from audio.model.audio_file import AudioFile
+from audio.model.details import Details, labels_among
 from core.database.engine import Sessions
 from core.database.system_tables import uploads
 
@@ -30,13 +30,9 @@ class Upload:
     """
 
     id: UUID
-    user_id: str | None
-    token_id: UUID | None
-    length_bytes: int | None
-    file_name: str | None
+    details: Details
     file_type: str | None
-    tag: str | None
-    category: str | None
+    length_bytes: int | None
     created_at: datetime
     expires_at: datetime
     recording_id: UUID | None
@@ -61,6 +57,7 @@ class UploadCreator:
         return self.token_id if self.is_authenticated else uuid.uuid5(_ADDRESSES, self.address)
 
 
+_OLD_LABELS = ("tag", "category")  # in columns of their own; older servers, beside this one, write and read no others
 # The recording has the upload's id. After a crash between the two only the table of recordings has it.
 _RECORDING_ID = func.coalesce(
     uploads.c.recording_id,
@@ -89,8 +86,8 @@ async def add(
         "length_bytes": length_bytes,
         "file_name": details.original_filename,
         "file_type": file_type,
-        "tag": details.tag,
-        "category": details.category,
+        "labels": details.labels,
+        **{name: details.labels.get(name) for name in _OLD_LABELS},
         "expires_at": func.now() + LIFETIME,
     }
     return _upload((await session.execute(insert(uploads).values(values).returning(*uploads.c))).one())
@@ -152,7 +149,16 @@ async def has_expired(session: AsyncSession, upload_id: UUID) -> bool:
 
 
 def _upload(row: Any) -> Upload:
-    return Upload(**row._mapping)  # noqa: SLF001 - that is SQLAlchemy's name for it
+    labels = {name: getattr(row, name) for name in _OLD_LABELS} if row.labels is None else row.labels
+    return Upload(
+        id=row.id,
+        details=Details(original_filename=row.file_name, user_id=row.user_id, labels=labels_among(labels)),
+        file_type=row.file_type,
+        length_bytes=row.length_bytes,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        recording_id=row.recording_id,
+    )
 
 
 def _lock_key(name: str) -> int:

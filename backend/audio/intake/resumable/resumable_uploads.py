@@ -15,7 +15,7 @@ from uuid import UUID
 
 import structlog
 
-from audio.intake.ingest import Details, Identity, Ingest
+from audio.intake.ingest import Identity, Ingest
 from audio.intake.insert import OutcomeUnknown
 from audio.intake.resumable import repository
 from audio.intake.resumable.append_writer import AppendWriter
@@ -119,7 +119,7 @@ class Uploads:
             if upload.recording_id is not None:
                 return upload, _repeated_offset(upload, request)
             request.check(upload, size_bytes=await upload_lock.size_bytes(), limit_bytes=self.limit_bytes)
-            await self._ingest.admit(upload.user_id, declared_bytes=request.body.declared_bytes or 0)
+            await self._ingest.admit(upload.details.user_id, declared_bytes=request.body.declared_bytes or 0)
             if request.length_bytes is not None:
                 upload = await self._renew(upload_id, upload_lock, length_bytes=request.length_bytes)
             await self._receive(upload, upload_lock, request)
@@ -204,11 +204,8 @@ class Uploads:
 
     async def _ingest_recording(self, upload: Upload, upload_lock: UploadLock) -> UUID:
         incoming = await self._load(upload, upload_lock)
-        details = Details(
-            original_filename=upload.file_name, user_id=upload.user_id, tag=upload.tag, category=upload.category
-        )
         identity = Identity.of(upload.id, created_at=upload.created_at)
-        recording = await in_thread(carried(partial(self._ingest.publish, incoming, details, identity=identity)))
+        recording = await in_thread(carried(partial(self._ingest.publish, incoming, upload.details, identity=identity)))
         try:
             await self._ingest.enter(incoming, recording)
         except (OutcomeUnknown, DatabaseProblem):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from audio.intake.incoming_upload import UploadEmpty, UploadTooLarge
-from audio.intake.ingest import Details
 from audio.intake.resumable.errors import LengthPassed, LengthRefused, OffsetMismatch
 from audio.intake.resumable.repository import Upload, UploadCreator
+from audio.model.details import Details
 from storage.contract import Piece
 
 T = TypeVar("T")
