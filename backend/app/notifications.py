@@ -13,6 +13,7 @@ from audio.events.feed import Feed
 from audio.events.webhook_endpoint import Endpoint
 from audio.events.webhooks import Webhooks
 from audio.search.index import SearchIndex
+from core.background import running
 from core.database.engine import Sessions, migration_address
 from core.database.listener import NotificationListener
 from core.outbound_http import OutboundHttp
@@ -60,13 +61,10 @@ async def notifications(
     listener = NotificationListener(address)
     listener.add_listener(announcements.CHANNEL, feed.wake)
     listener.add_listener(webhook_deliveries.CHANNEL, hooks.wake)
-    tasks = [asyncio.create_task(part.run()) for part in (listener, feed, index, hooks)]
     try:
-        yield Notifications(events=events, feed=feed, index=index)
+        async with running(listener=listener.run(), feed=feed.run(), index=index.run(), webhooks=hooks.run()):
+            yield Notifications(events=events, feed=feed, index=index)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
         await outbound.close()
 
 

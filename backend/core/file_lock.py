@@ -4,8 +4,10 @@ import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
+
+from core.background import wait_for_event
 
 _POLL_SECONDS = 2
 
@@ -20,8 +22,7 @@ async def file_lock(lock: Path, *, until: asyncio.Event) -> AsyncIterator[None]:
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         while not until.is_set() and not _acquire(descriptor):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(until.wait(), _POLL_SECONDS)
+            await wait_for_event(until, _POLL_SECONDS)
         yield
     finally:
         os.close(descriptor)

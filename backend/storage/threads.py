@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar
 
+from core.background import wait_until_done
+
 T = TypeVar("T")
 THREADS = 32
 
@@ -28,15 +30,5 @@ async def in_thread(work: Callable[[], T]) -> T:
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
-        await _wait_until_done(future)
+        await wait_until_done(future)
         raise
-
-
-async def _wait_until_done(future: asyncio.Future[T]) -> None:
-    """Waits to the end, even when it is cancelled again."""
-    while not future.done():
-        try:
-            await asyncio.wait([future])
-        except asyncio.CancelledError:
-            continue
-    future.exception()

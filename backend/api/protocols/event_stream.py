@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from api.http1.direct_connection import direct_connection
 from audio.events.event_log import Event
 from audio.events.feed import Feed
+from core.background import cancel
 from core.errors import PegasusError
 from core.observability.metrics import EVENT_STREAMS
 
@@ -102,9 +103,7 @@ class EventStream(Response):
             try:
                 await asyncio.wait([*ends, sending], return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for task in (*ends, sending):
-                    task.cancel()
-                await asyncio.wait([*ends, sending])
+                await cancel(*ends, sending)
             if sending.cancelled() or sending.exception() is None:
                 with contextlib.suppress(_ClientGone):
                     await self._send(scope, send, b"", last=True)

@@ -6,19 +6,17 @@ A client has no queue that could overflow: it has the number of its last event, 
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 
 import structlog
 
 from audio.events.event_log import BATCH_ROWS, Event, EventLog
-from core.errors import DatabaseProblem
-from core.observability.logging import log_failure
+from core.background import failures_logged, wait_for_event
 
 log = structlog.get_logger(__name__)
 RECENT_EVENTS = 1000
 BATCHING_SECONDS = 0.2  # announcements of this time are numbered together, which is much cheaper than one by one
 POLL_SECONDS = 0.5  # announcements don't notify; the first process that polls does
-RETRY_SECONDS = 1
+RETRY_SECONDS = 0.7
 PRUNE_SECONDS = 600
 
 
@@ -49,20 +47,15 @@ class Feed:
         loop = asyncio.get_running_loop()
         while True:
             self._woken.clear()
-            try:
+            pause_seconds = RETRY_SECONDS
+            with failures_logged(log, unavailable="no news for now", failed="the feed stumbled"):
                 await self._read_new()
                 if loop.time() > pruned + PRUNE_SECONDS:
                     await self._events.prune()
                     pruned = loop.time()
-            except DatabaseProblem as problem:
-                log_failure(log.warning, "no news for now", problem)
-                await asyncio.sleep(RETRY_SECONDS)
-                self._woken.set()
-            except Exception as error:
-                log.exception("the feed stumbled", error=type(error).__name__)
-                await asyncio.sleep(RETRY_SECONDS)
-            await asyncio.sleep(BATCHING_SECONDS)
-            await self._wait(self._woken, POLL_SECONDS)
+                pause_seconds = BATCHING_SECONDS
+            await asyncio.sleep(pause_seconds)
+            await wait_for_event(self._woken, POLL_SECONDS)
 
     async def _read_new(self) -> None:
         await self._events.catch_up()
@@ -91,7 +84,7 @@ class Feed:
         """Returns once there is an event after a number, or after `seconds`."""
         new_event = self._new_event
         if self.newest <= number:
-            await self._wait(new_event, seconds)
+            await wait_for_event(new_event, seconds)
 
     async def knows(self, number: int) -> bool:
         """Whether all events after a number are retained. Raises DatabaseProblem."""
@@ -99,9 +92,3 @@ class Feed:
             return True
         first, last = await self._events.bounds()
         return first - 1 <= number <= last
-
-    @staticmethod
-    async def _wait(event: asyncio.Event, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):  # wait_for may swallow a cancellation
-                await event.wait()

@@ -8,7 +8,6 @@ import asyncio
 import json
 import random
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC
 from http import HTTPStatus
@@ -17,17 +16,17 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.events.event_log import Event
-from audio.events.webhook_deliveries import POLL_SECONDS, Deliveries, Delivery, enter
+from audio.events.webhook_deliveries import Deliveries, Delivery, enter
 from audio.events.webhook_endpoint import Endpoint, headers_of
 from audio.model.audio_file import ProcessingStatus
+from core.background import failures_logged, wait_for_event
 from core.database.engine import Sessions
-from core.errors import DatabaseProblem
-from core.observability.logging import log_failure
 from core.outbound_http import NotReached, OutboundHttp
 
 log = structlog.get_logger(__name__)
 ENDS = {ProcessingStatus.COMPLETED, ProcessingStatus.FAILED}
 PAUSES = (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 10 * 3600)  # seconds after each attempt
+RETRY_SECONDS = 1.0
 
 
 @dataclass(kw_only=True)
@@ -57,26 +56,14 @@ class Webhooks:
     async def _serve(self, endpoint: Endpoint) -> None:
         deliveries = Deliveries(sessions=self.sessions, endpoint=endpoint)
         while True:
-            woken = self._woken
-            seconds: float = POLL_SECONDS
-            try:
+            woken, seconds = self._woken, RETRY_SECONDS
+            with failures_logged(log, unavailable="no webhooks for now", failed="webhooks stumbled"):
                 await deliveries.remove_old()
                 while batch := await deliveries.claim():
                     await asyncio.gather(*(self._deliver(delivery, deliveries) for delivery in batch))
                 seconds = await deliveries.seconds_until_next()
-            except DatabaseProblem as problem:
-                log_failure(log.warning, "no webhooks for now", problem)
-                seconds = 1
-            except Exception as error:
-                log.exception("webhooks stumbled", error=type(error).__name__)
-            await self._wait(woken, seconds)
-
-    async def _wait(self, woken: asyncio.Event, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await woken.wait()
-        if woken.is_set() and woken is self._woken:
-            self._woken = asyncio.Event()
+            if await wait_for_event(woken, seconds) and woken is self._woken:
+                self._woken = asyncio.Event()
 
     async def _deliver(self, delivery: Delivery, deliveries: Deliveries) -> None:
         fields = {"delivery": str(delivery.id), "endpoint": deliveries.endpoint.origin, "attempt": delivery.attempts}

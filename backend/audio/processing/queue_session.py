@@ -26,6 +26,7 @@ from audio.processing.jobs import Job, Lane
 from audio.processing.pipeline import Pipeline
 from audio.processing.retry_policy import RetryPolicy
 from audio.transcription.contract import EngineBusy, EngineUnreachable
+from core.background import cancel
 from core.database.job_queue import CHANNEL, JOBS, DriverConnection, queue_on
 from core.errors import DatabaseProblem, PegasusError
 from core.observability.tracing import job_span
@@ -145,11 +146,7 @@ class QueueSession:
                 raise _SessionCancelled
             return work.result()
         finally:
-            for task in (work, cancelled):
-                task.cancel()
-            await asyncio.wait({work, cancelled})
-            if not work.cancelled():
-                work.exception()  # marks it as retrieved, where it isn't returned
+            await cancel(work, cancelled)
 
     async def _fail_or_retry(self, queued: Queued, history: JobHistory, error: Exception) -> None:
         """Fails the recording after the last try. Raises RetryRequested before."""

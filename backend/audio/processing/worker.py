@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -15,9 +14,9 @@ from audio.processing.jobs import Lane
 from audio.processing.pipeline import Pipeline
 from audio.processing.queue_session import QueueSession
 from audio.processing.retry_policy import RetryPolicy
+from core.background import failures_logged, wait_for_event
 from core.database.job_queue import JOBS, LOG, DriverConnection, queue_connection
 from core.errors import DatabaseProblem
-from core.observability.logging import log_failure
 
 log = structlog.get_logger(__name__)
 SLOW_CONCURRENCY = 4  # an engine that is busy says so, or takes one after the other
@@ -69,7 +68,12 @@ class Worker:
     async def _work_on(self, lanes: Sequence[Lane]) -> None:
         last_id: UUID | None = None
         while not self.stopped.is_set():
-            try:
+            with failures_logged(
+                log,
+                expected=(DatabaseProblem, PgqException),
+                unavailable="the worker can't use the queue",
+                failed="the worker stumbled",
+            ):
                 async with queue_connection(self.address) as connection:
                     await connection.execute(_ASYNCHRONOUS_COMMIT)
                     await _requeue(connection, lanes, held_by=last_id)
@@ -82,12 +86,7 @@ class Worker:
                     )
                     last_id = queue_session.id
                     await self._serve(connection, queue_session)
-            except (DatabaseProblem, PgqException) as problem:
-                log_failure(log.warning, "the worker can't use the queue", problem)
-            except Exception as error:
-                log.exception("the worker stumbled", error=type(error).__name__)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.stopped.wait(), self.retry_policy.reconnect_seconds)
+            await wait_for_event(self.stopped, self.retry_policy.reconnect_seconds)
 
     async def _serve(self, connection: DriverConnection, queue_session: QueueSession) -> None:
         connection.add_termination_listener(lambda _: queue_session.cancel())

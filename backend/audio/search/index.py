@@ -36,9 +36,9 @@ from audio.events.event_log import Event, lock
 from audio.model.audio_file import AudioFile
 from audio.search.highlights import NAMES, TRANSCRIPTS
 from audio.search.words import fold, grams, query_terms, words
+from core.background import failures_logged
 from core.database.engine import Sessions
 from core.database.system_tables import search
-from core.errors import DatabaseProblem
 
 log = structlog.get_logger(__name__)
 MOST_BYTES = 512 * 1024  # of an entry; PostgreSQL's limit is 1 MiB
@@ -147,13 +147,9 @@ class SearchIndex:
         """Sweeps at intervals until cancelled; goes on when the database is lost."""
         while True:
             began = time.monotonic()
-            try:
+            with failures_logged(log, unavailable="search index not swept", failed="the search index stumbled"):
                 await self.sweep()
                 self.complete = True
-            except DatabaseProblem as problem:
-                log.warning("search index not swept", reason=str(problem))
-            except Exception as error:
-                log.exception("the search index stumbled", error=type(error).__name__)
             await asyncio.sleep(max(SWEEP_SECONDS, (time.monotonic() - began) * IDLE_SHARE))
 
     async def sweep(self) -> None:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
 
 from audio.upkeep.pairing import ensure_paired
 from audio.upkeep.sweeper import Sweeper, SweepInProgress
+from core.background import failures_logged, running
 from core.errors import PegasusError
 
 HOUR_SECONDS = 60 * 60
@@ -37,12 +38,8 @@ class Schedule:
         if not self.every_hours:
             yield
             return
-        task = asyncio.create_task(self._sweep_for_ever(at_once=is_paired), name="sweeper")
-        try:
+        async with running(sweeper=self._sweep_for_ever(at_once=is_paired)):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
 
     async def _sweep_for_ever(self, *, at_once: bool) -> None:
         period = self.every_hours * HOUR_SECONDS
@@ -55,14 +52,12 @@ class Schedule:
             recent_seconds = period / 2
 
     async def _sweep(self, *, unless_within: float) -> None:
-        try:
+        with (
+            failures_logged(
+                log, expected=PegasusError, unavailable="the sweeper doesn't work", failed="the sweeper failed"
+            ),
+            suppress(SweepInProgress),
+        ):
             sweep = await self.sweeper.sweep(unless_within=unless_within)
-        except SweepInProgress:
-            return
-        except PegasusError as error:
-            log.warning("the sweeper doesn't work", reason=str(error))
-        except Exception:
-            log.exception("the sweeper failed")  # the next one may succeed
-        else:
             if sweep is not None:
                 sweep.log()

@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
 import asyncpg
 import structlog
 
+from core.background import failures_logged, wait_for_event
 from core.database.engine import explained
 from core.database.error_mapping import CONNECT_TIMEOUT_SECONDS
 from core.errors import DatabaseProblem
-from core.observability.logging import log_failure
 
 log = structlog.get_logger(__name__)
 CHECK_SECONDS = 30
@@ -38,16 +37,21 @@ class NotificationListener:
         """Listens until cancelled, and reconnects when the connection is lost or doesn't answer."""
         pause_seconds = 0.1
         while True:
-            try:
-                with explained(self._address):
-                    connection = await asyncpg.connect(self._address, timeout=CONNECT_TIMEOUT_SECONDS)
-                    pause_seconds = 0.1
-                    try:
-                        await self._listen(connection)
-                    finally:
-                        connection.terminate()
-            except (DatabaseProblem, asyncpg.PostgresError) as problem:
-                log_failure(log.warning, "not listening to the database", problem)
+            with (
+                failures_logged(
+                    log,
+                    expected=(DatabaseProblem, asyncpg.PostgresError),
+                    unavailable="not listening to the database",
+                    failed="the listener stumbled",
+                ),
+                explained(self._address),
+            ):
+                connection = await asyncpg.connect(self._address, timeout=CONNECT_TIMEOUT_SECONDS)
+                pause_seconds = 0.1
+                try:
+                    await self._listen(connection)
+                finally:
+                    connection.terminate()
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(pause_seconds * 2, LONGEST_PAUSE_SECONDS)
 
@@ -59,11 +63,7 @@ class NotificationListener:
             await connection.add_listener(channel, self._on_notification)
         for callback in self._callbacks.values():
             callback(None)
-        while not lost.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CHECK_SECONDS):  # wait_for may swallow a cancellation
-                    await lost.wait()
-                return
+        while not await wait_for_event(lost, CHECK_SECONDS):
             await connection.execute("SELECT 1", timeout=ANSWER_SECONDS)
 
     def _on_notification(self, _connection: object, _pid: int, channel: str, payload: object) -> None:

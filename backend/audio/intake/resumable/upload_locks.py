@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 from uuid import UUID
 
+from core.background import cancel, wait_for_event
 from core.errors import PegasusError
 from storage.contract import InUse, Resumable, ResumesUploads, StorageError
 from storage.threads import in_thread
@@ -62,7 +63,7 @@ class UploadLock:
         try:
             await asyncio.wait([task])
         finally:
-            await _cancel_all(task, *watchers)
+            await cancel(task, *watchers)
         if task.cancelled():
             raise UploadTakenOver
         return task.result()
@@ -152,17 +153,4 @@ class UploadLocks:
             await asyncio.sleep(RETRY_SECONDS)
             return
         upload_lock.request_release()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(upload_lock.released.wait(), timeout_seconds)
-
-
-async def _cancel_all(*tasks: asyncio.Future[Any]) -> None:
-    """Cancels tasks and waits until they have ended, however often it is cancelled meanwhile."""
-    for task in tasks:
-        task.cancel()
-    while not all(task.done() for task in tasks):
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait(tasks)
-    for task in tasks:
-        if not task.cancelled():
-            task.exception()
+        await wait_for_event(upload_lock.released, timeout_seconds)
