@@ -1,12 +1,12 @@
 """The quota of one user, in bytes and in recordings. All recordings without a user count as one user's."""
 
-import hashlib
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.model.audio_file import AudioFile
+from core.database.engine import lock_name
 from core.errors import PegasusError
 
 
@@ -39,7 +39,7 @@ async def check_quota(session: AsyncSession, user_id: str | None, *, adding_byte
     """
     if not limits:
         return
-    await session.execute(select(func.pg_advisory_xact_lock(_key(user_id))))
+    await lock_name(session, "quota of nobody" if user_id is None else f"quota of user {user_id}")
     query = select(func.sum(AudioFile.file_size_bytes), func.count()).where(
         AudioFile.user_id.is_not_distinct_from(user_id)
     )
@@ -49,9 +49,3 @@ async def check_quota(session: AsyncSession, user_id: str | None, *, adding_byte
         raise QuotaPassed(limit=limits.limit_bytes, used=used_bytes)
     if limits.limit_recordings and used_recordings >= limits.limit_recordings:
         raise QuotaPassed(limit=limits.limit_recordings, used=used_recordings, unit="recordings")
-
-
-def _key(user_id: str | None) -> int:
-    """A 64-bit lock key from a user's name. Two users that share one by chance only wait for each other."""
-    name = "nobody" if user_id is None else f"user {user_id}"
-    return int.from_bytes(hashlib.sha256(f"quota of {name}".encode()).digest()[:8], signed=True)

@@ -1,5 +1,6 @@
 """The database's address, its engines and sessions."""
 
+import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -9,7 +10,7 @@ from uuid import uuid4
 
 import asyncpg
 from asyncpg import exceptions
-from sqlalchemy import AdaptedConnection, NullPool, event, text
+from sqlalchemy import AdaptedConnection, NullPool, event, func, select, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -199,6 +200,15 @@ def explained(address: str) -> Iterator[None]:
         raise problem from error
     except PoolTimeoutError as error:
         raise DatabaseBusy("all connections to it are in use") from error
+
+
+async def lock_name(session: AsyncSession, name: str) -> None:
+    """Waits for the lock of a name, which is held until this transaction's end.
+
+    The key has 64 bits: two names that share one by chance only wait for each other.
+    """
+    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+    await session.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 async def driver_connection(session: AsyncSession) -> DriverConnection:

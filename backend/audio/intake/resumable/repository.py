@@ -1,6 +1,5 @@
 """Every query on resumable uploads. They use the database's clock, which all server processes share."""
 
-import hashlib
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.model.audio_file import AudioFile
 from audio.model.details import Details, labels_among
-from core.database.engine import Sessions
+from core.database.engine import Sessions, lock_name
 from core.database.system_tables import uploads
 
 LIFETIME = timedelta(hours=24)
@@ -99,8 +98,7 @@ async def count_open(session: AsyncSession, creator: UploadCreator) -> int:
     It holds a lock for the client until the transaction ends, so that no other upload is created in between.
     """
     token_id = creator.stored_token_id
-    name = f"uploads of {token_id or f'user {creator.user_id}'}"
-    await session.execute(select(func.pg_advisory_xact_lock(_lock_key(name))))
+    await lock_name(session, f"uploads of {token_id or f'user {creator.user_id}'}")
     is_theirs = uploads.c.user_id == creator.user_id if token_id is None else uploads.c.token_id == token_id
     query = select(func.count()).select_from(uploads).where(is_theirs, _IS_LIVE, uploads.c.recording_id.is_(None))
     return await session.scalar(query) or 0
@@ -159,7 +157,3 @@ def _upload(row: Any) -> Upload:
         expires_at=row.expires_at,
         recording_id=row.recording_id,
     )
-
-
-def _lock_key(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
