@@ -50,8 +50,6 @@ class SchemaRefused(PegasusError):
 
 
 class DatabaseEncodingUnfit(PegasusError):
-    """The database can't hold every language's letters."""
-
     def __init__(self, encoding: str) -> None:
         super().__init__(
             f"The database's encoding is {encoding}, which can't hold every name and tag: Pegasus needs UTF8. Make a"

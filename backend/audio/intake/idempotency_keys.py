@@ -16,17 +16,11 @@ INTO_KEYS = f"INSERT INTO {SCHEMA}.idempotency_keys (user_id, key, recording_id)
 
 
 class IdempotencyKeyMalformed(PegasusError):
-    """An Idempotency-Key is empty, too long, or has other characters."""
-
-    def __init__(self) -> None:
-        super().__init__(f"An Idempotency-Key has 1 to {LONGEST_KEY} visible ASCII characters.")
+    message = f"An Idempotency-Key has 1 to {LONGEST_KEY} visible ASCII characters."
 
 
 class IdempotencyKeyTaken(PegasusError):
-    """Another upload was inserted first under the same key."""
-
-    def __init__(self) -> None:
-        super().__init__("An upload with this Idempotency-Key came first.")
+    message = "An upload with this Idempotency-Key came first."
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,6 @@ from storage.hashing import Digest
 
 
 class UploadTooLarge(PegasusError):
-    """A recording has more bytes than the limit allows."""
-
     def __init__(self, *, limit: int, received: int) -> None:
         super().__init__(f"The upload has {received} bytes or more, and at most {limit} are taken.")
         self.limit = limit
@@ -18,10 +16,7 @@ class UploadTooLarge(PegasusError):
 
 
 class UploadEmpty(PegasusError):
-    """The upload has no bytes."""
-
-    def __init__(self) -> None:
-        super().__init__("The uploaded file is empty.")
+    message = "The uploaded file is empty."
 
 
 class IncomingUpload:

@@ -41,8 +41,7 @@ _ENTER_WITH_KEY = enqueue_with(f"{_ENTERED}, {_ANNOUNCED}, {_KEYED}")
 class OutcomeUnknown(PegasusError):
     """The database went away between a statement and its answer: the recording may be there or not."""
 
-    def __init__(self) -> None:
-        super().__init__("The database went away while the recording was being entered; it may be there or not.")
+    message = "The database went away while the recording was being entered; it may be there or not."
 
 
 async def enter(

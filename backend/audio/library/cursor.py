@@ -21,10 +21,7 @@ _LARGEST = 2**63 - 1
 
 
 class CursorRefused(PegasusError):
-    """A cursor is malformed, or from a list in another order."""
-
-    def __init__(self) -> None:
-        super().__init__("The cursor isn't one that a list in this order has given out.")
+    message = "The cursor isn't one that a list in this order has given out."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,10 +27,7 @@ log = structlog.get_logger(__name__)
 
 
 class RecordingMissing(PegasusError):
-    """No recording has that id."""
-
-    def __init__(self) -> None:
-        super().__init__("There is no such recording.")
+    message = "There is no such recording."
 
 
 class RetryRefused(PegasusError):

@@ -13,13 +13,10 @@ HEAD_BYTES = 16 * 1024
 
 
 class NotAudio(PegasusError):
-    """The bytes are not those of an audio format that is taken in."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The uploaded bytes are not audio in a known format"
-            " (wav, mp3, m4a, mp4, 3gp, ogg, opus, flac, webm, mka, aac, amr, aiff, caf, wma)."
-        )
+    message = (
+        "The uploaded bytes are not audio in a known format"
+        " (wav, mp3, m4a, mp4, 3gp, ogg, opus, flac, webm, mka, aac, amr, aiff, caf, wma)."
+    )
 
 
 @dataclass(frozen=True)

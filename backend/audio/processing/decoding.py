@@ -72,15 +72,13 @@ class DecodingFailed(PegasusError):
 class DecoderUnavailable(PegasusError):
     """The decoder itself doesn't run; the recording may be retried."""
 
-    def __init__(self) -> None:
-        super().__init__("The decoder doesn't run on this machine: see the log.")
+    message = "The decoder doesn't run on this machine: see the log."
 
 
 class DecoderKilled(PegasusError):
     """A job's processes were killed from outside, as by the kernel without memory; the recording may be innocent."""
 
-    def __init__(self) -> None:
-        super().__init__("The process that decoded the recording was killed.")
+    message = "The process that decoded the recording was killed."
 
 
 class Decoder:

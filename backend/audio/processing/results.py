@@ -23,8 +23,6 @@ class NotReady(PegasusError):
 
 
 class WaveformNotReady(NotReady):
-    """The recording has no waveform, yet or for ever."""
-
     artifact = "waveform"
 
 
@@ -35,8 +33,6 @@ class PlaybackNotReady(NotReady):
 
 
 class TranscriptNotReady(NotReady):
-    """The recording has no transcript, yet or for ever."""
-
     artifact = "transcript"
 
 

@@ -34,13 +34,10 @@ class PairRefused(PegasusError):
 
 
 class IdentityTableMissing(PegasusError):
-    """The database has no table for the storage's id."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The database has no table for the storage's id yet: start the server once,"
-            " or run: python -m reconcile heal -c system_chain/alembic.ini"
-        )
+    message = (
+        "The database has no table for the storage's id yet: start the server once,"
+        " or run: python -m reconcile heal -c system_chain/alembic.ini"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

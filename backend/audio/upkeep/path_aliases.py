@@ -15,13 +15,10 @@ MOST_NAMES = 10_000
 
 
 class TooManyPathAliases(PegasusError):
-    """The rows have too many forms of path to tell which files they refer to."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            f"The rows spell where their bytes lie in more than {MOST_PREFIXES} ways, or {MOST_NAMES} of them through"
-            " links: nothing is swept, for it can't be told which files they mean."
-        )
+    message = (
+        f"The rows spell where their bytes lie in more than {MOST_PREFIXES} ways, or {MOST_NAMES} of them through"
+        " links: nothing is swept, for it can't be told which files they mean."
+    )
 
 
 class PathAliases:

@@ -43,10 +43,7 @@ _NO_IDLE_TIMEOUT = text("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 class SweepInProgress(PegasusError):
-    """Another process is sweeping the same storage."""
-
-    def __init__(self) -> None:
-        super().__init__("Another process is sweeping this storage right now.")
+    message = "Another process is sweeping this storage right now."
 
 
 @dataclass(frozen=True, kw_only=True)

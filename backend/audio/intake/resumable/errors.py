@@ -4,10 +4,7 @@ from core.errors import PegasusError
 
 
 class UploadMissing(PegasusError):
-    """No upload has that id, or it has expired or was deleted."""
-
-    def __init__(self) -> None:
-        super().__init__("There is no such upload, or no longer.")
+    message = "There is no such upload, or no longer."
 
 
 class OffsetMismatch(PegasusError):
@@ -26,8 +23,6 @@ class LengthRefused(PegasusError):
 
 
 class LengthPassed(PegasusError):
-    """More bytes were sent than the upload's declared length."""
-
     def __init__(self, *, limit: int, received: int) -> None:
         super().__init__(f"The upload was said to have {limit} bytes, and {received} or more were sent.")
         self.limit = limit
@@ -35,15 +30,11 @@ class LengthPassed(PegasusError):
 
 
 class ChecksumWrong(PegasusError):
-    """The bytes of a request don't match the digest that was sent with them."""
-
     def __init__(self, algorithm: str) -> None:
         super().__init__(f"The bytes don't have the {algorithm} that was sent with them; none of them was kept.")
 
 
 class TooManyOpenUploads(PegasusError):
-    """A client has as many unfinished uploads as it may have."""
-
     def __init__(self, *, limit: int) -> None:
         super().__init__(f"At most {limit} uploads may be open at once: finish one, or delete it.")
         self.limit = limit

@@ -25,17 +25,13 @@ TIMEOUT_SECONDS = 15
 
 
 class UploadTakenOver(PegasusError):
-    """A newer request has taken over the upload."""
-
-    def __init__(self) -> None:
-        super().__init__("Another request has taken this upload over; what had arrived is kept.")
+    message = "Another request has taken this upload over; what had arrived is kept."
 
 
 class UploadBusy(PegasusError):
     """Another request works on the upload, and has not released it in time."""
 
-    def __init__(self) -> None:
-        super().__init__("Another request is at work on this upload.")
+    message = "Another request is at work on this upload."
 
 
 class UploadLock:
