@@ -55,8 +55,9 @@ class FailedAttempts:
         key = ANONYMOUS.rate_limit_key(address)
         async with self._locks.setdefault(key, asyncio.Lock()):
             is_new = digest not in self._tried
-            if is_new:
-                self._check(key)
+            if is_new and not self._windows.test(self._limit, key):
+                free_at = self._windows.get_window_stats(self._limit, key).reset_time
+                raise TooManyGuesses(limit=PER_MINUTE, retry_after_seconds=max(1, math.ceil(free_at - time.time())))
             caller = await find(secret)
             if is_new and caller is None:
                 self._windows.hit(self._limit, key)
@@ -64,8 +65,3 @@ class FailedAttempts:
             if len(self._tried) > REMEMBERED:
                 self._tried.popitem(last=False)
         return caller
-
-    def _check(self, key: str) -> None:
-        if not self._windows.test(self._limit, key):
-            free_at = self._windows.get_window_stats(self._limit, key).reset_time
-            raise TooManyGuesses(limit=PER_MINUTE, retry_after_seconds=max(1, math.ceil(free_at - time.time())))

@@ -25,7 +25,7 @@ from rich.progress import (
 from app.storage_factory import OpenedStorage, open_storage
 from audio.upkeep import pairing, row_paths
 from audio.upkeep.manifest_repair import Manifests
-from audio.upkeep.rebuild import NotRebuilt, Rebuild, RebuildTally
+from audio.upkeep.rebuild import Rebuild, RebuildTally
 from audio.upkeep.sweeper import Sweeper
 from audio.upkeep.verification import Tally, Verification, Wrong
 from commands.storage_copy import copy
@@ -149,15 +149,10 @@ async def rebuild(options: argparse.Namespace, storage: OpenedStorage, sessions:
         work = Rebuild(sessions=sessions, storage=storage, upkeep=upkeep, progress=progress, verify=options.verify)
         async with aclosing(work.run()) as failures:
             async for failure in failures:
-                print(_not_rebuilt(failure, as_json=options.json))
+                line = f"{failure.obstacle}: {failure.path}"
+                print(json.dumps(asdict(failure)) if options.json else line)
     print(json.dumps(asdict(work.tally)) if options.json else _rebuilt(work.tally))
     return 1 if work.tally.not_rebuilt else 0
-
-
-def _not_rebuilt(failure: NotRebuilt, *, as_json: bool) -> str:
-    if as_json:
-        return json.dumps({"obstacle": failure.obstacle, "path": failure.path})
-    return f"{failure.obstacle}: {failure.path}"
 
 
 def _rebuilt(tally: RebuildTally) -> str:

@@ -26,10 +26,6 @@ ROOT = Path(__file__).resolve().parents[2]
 OTHERS_PREFIXES = ("compose_", "postgres_")  # docker compose reads the same `.env`
 
 
-def _from_root(path: Path) -> Path:
-    return (ROOT / path.expanduser()).absolute()
-
-
 def _service_address(text: str) -> str:
     """A service's base URL. A password in it would end up in other people's logs."""
     parts = urlsplit(text)
@@ -67,7 +63,7 @@ HostNames = Annotated[
         message="it holds more than names and addresses of hosts, without ports, separated by commas",
     ),
 ]
-RootedPath = Annotated[Path, AfterValidator(_from_root)]
+RootedPath = Annotated[Path, AfterValidator(lambda path: (ROOT / path.expanduser()).absolute())]
 ServiceAddress = Annotated[str, AfterValidator(_service_address)]
 
 
@@ -180,7 +176,8 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
     env_file = env_file or Path(os.environ.get("ENV_FILE") or ROOT / ".env")
     _check_readable(env_file)
     try:
-        sources = {"_env_file": env_file, "_secrets_dir": _secrets()}
+        secrets = Path(os.environ.get("SECRETS_PATH") or SECRETS)
+        sources = {"_env_file": env_file, "_secrets_dir": secrets if secrets.is_dir() else None}
         settings = Settings(**sources, **overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         raise _refusal(error) from None
@@ -191,11 +188,6 @@ def load_settings(env_file: Path | None = None, **overrides: Any) -> Settings:
             " or AUTH=open to allow that",
         )
     return settings
-
-
-def _secrets() -> Path | None:
-    folder = Path(os.environ.get("SECRETS_PATH") or SECRETS)
-    return folder if folder.is_dir() else None
 
 
 def _check_readable(env_file: Path) -> None:

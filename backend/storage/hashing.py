@@ -7,12 +7,12 @@ are hashed one after the other, and a piece whose memory may change is copied fi
 import hashlib
 import os
 from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import aclosing
-from functools import cache, partial
+from functools import partial
 
 from storage.contract import Piece
-from storage.threads import in_thread
+from storage.threads import in_thread, thread_pool
 
 OFFLOAD_BYTES = 256 * 1024
 OFFLOAD_THREADS = max(1, (os.cpu_count() or 1) // 2)  # beyond, busy processors gain nothing
@@ -36,7 +36,7 @@ class Digest:
             if not isinstance(piece, bytes):  # as those can't change, they needn't be copied
                 buffer[:] = piece
                 piece = buffer
-            self._pending = _threads().submit(self._update_offloaded, piece, buffer)
+            self._pending = thread_pool("digest", OFFLOAD_THREADS).submit(self._update_offloaded, piece, buffer)
 
     def digest(self) -> bytes:
         self._wait()
@@ -88,8 +88,3 @@ def _acquire_buffer() -> bytearray | None:
         return _free_buffers.pop()
     except IndexError:
         return None
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(OFFLOAD_THREADS, thread_name_prefix="digest")

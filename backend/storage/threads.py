@@ -16,8 +16,9 @@ THREADS = 32
 
 
 @cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(THREADS, thread_name_prefix="bytes")
+def thread_pool(name: str, threads: int) -> ThreadPoolExecutor:
+    """The process's threads of that name, which are started when they are first needed."""
+    return ThreadPoolExecutor(threads, thread_name_prefix=name)
 
 
 async def in_thread(work: Callable[[], T]) -> T:
@@ -26,7 +27,7 @@ async def in_thread(work: Callable[[], T]) -> T:
     A thread can't be interrupted: cleaning up after a cancelled write must not start while the write still uses the
     file, or the descriptor's number could by then belong to another file.
     """
-    future = asyncio.get_running_loop().run_in_executor(_threads(), work)
+    future = asyncio.get_running_loop().run_in_executor(thread_pool("bytes", THREADS), work)
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:

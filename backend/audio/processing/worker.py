@@ -76,7 +76,8 @@ class Worker:
             ):
                 async with queue_connection(self.address) as connection:
                     await connection.execute(_ASYNCHRONOUS_COMMIT)
-                    await _requeue(connection, lanes, held_by=last_id)
+                    await connection.execute(_REQUEUE, lanes, last_id)
+                    await connection.execute(_TRIM_LOG)
                     queue_session = QueueSession(
                         connection,
                         lanes=lanes,
@@ -101,9 +102,3 @@ class Worker:
         queue_session.drain()
         await asyncio.sleep(self.retry_policy.drain_seconds)
         queue_session.cancel()
-
-
-async def _requeue(connection: DriverConnection, lanes: Sequence[Lane], *, held_by: UUID | None) -> None:
-    """Queues abandoned jobs again, and deletes old lines of the queue's log."""
-    await connection.execute(_REQUEUE, lanes, held_by)
-    await connection.execute(_TRIM_LOG)

@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from storage.contract import StorageError, StorageFull, StorageUnavailable
+from storage.contract import StorageFull, StorageUnavailable
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -15,10 +15,6 @@ def translated() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _storage_error(error) from error
-
-
-def _storage_error(error: OSError) -> StorageError:
-    if error.errno in _FULL:
-        return StorageFull()
-    return StorageUnavailable((error.strerror or "the operating system refuses").lower())
+        if error.errno in _FULL:
+            raise StorageFull from error
+        raise StorageUnavailable((error.strerror or "the operating system refuses").lower()) from error

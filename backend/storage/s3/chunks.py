@@ -7,23 +7,19 @@ object store copies them when the bytes get their name. At most `in_flight` are 
 import re
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache, partial
+from concurrent.futures import Future
+from functools import partial
 
 import obstore
 
 from storage.contract import PIECE_BYTES, InUse, NameTaken, Piece, StorageUnavailable
 from storage.s3.bucket import Bucket
 from storage.s3.multipart_upload import assemble
+from storage.threads import thread_pool
 
 CHUNK_BYTES = 8 * 1024 * 1024
 SENDERS = 16
 _NUMBER = re.compile(r"[0-9]{8}")
-
-
-@cache
-def _senders() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(SENDERS, thread_name_prefix="chunks")
 
 
 class Chunks:
@@ -153,7 +149,7 @@ class Chunks:
         """Stores the full chunk in the background."""
         self._wait_for_pending(at_most=self._in_flight - 1)
         number = len(self._tags)
-        future = _senders().submit(partial(self._store, number, self._last, self._last_tag))
+        future = thread_pool("chunks", SENDERS).submit(partial(self._store, number, self._last, self._last_tag))
         self._pending.append((number, future))
         self._tags.append(None)
         self._last, self._last_tag, self._unstored = bytearray(), None, False

@@ -5,22 +5,17 @@ behind is removed by its age.
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 
 from storage.contract import StorageError, StorageUnavailable
 from storage.s3.bucket import Bucket, element_texts
 from storage.s3.signature import quoted
+from storage.threads import thread_pool
 
 PARALLEL_COPIES = 8
 _ONLY_NEW = {"if-none-match": "*"}
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(PARALLEL_COPIES, thread_name_prefix="parts")
 
 
 def assemble(bucket: Bucket, name: str, parts: Sequence[str], *, only_new: bool) -> None:
@@ -30,8 +25,8 @@ def assemble(bucket: Bucket, name: str, parts: Sequence[str], *, only_new: bool)
     """
     upload_id = _only(element_texts(bucket.request("POST", name, query={"uploads": ""}), "UploadId"))
     try:
-        copied = _threads().map(partial(_copy, bucket, name, upload_id), range(1, len(parts) + 1), parts)
-        tags = list(copied)
+        copy = partial(_copy, bucket, name, upload_id)
+        tags = list(thread_pool("parts", PARALLEL_COPIES).map(copy, range(1, len(parts) + 1), parts))
         bucket.request(
             "POST",
             name,

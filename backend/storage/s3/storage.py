@@ -1,6 +1,6 @@
 """The driver for S3 and compatible object stores; docs/decisions/0009 says which of their guarantees it needs."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from functools import partial
 
@@ -49,7 +49,7 @@ class S3Storage:
         if stop is not None and start >= stop:
             return
         pieces = self._bucket.pieces(_readable(name), start=start, stop=stop)
-        while (piece := await in_thread(partial(_next, pieces))) is not None:
+        while (piece := await in_thread(partial(next, pieces, None))) is not None:
             yield piece
 
     async def size(self, name: str) -> int:
@@ -76,8 +76,3 @@ def _readable(name: str) -> str:
     if not is_plain(name):
         raise BytesMissing
     return name
-
-
-def _next(pieces: Iterator[bytes]) -> bytes | None:
-    """StopIteration can't leave a thread as it is."""
-    return next(pieces, None)

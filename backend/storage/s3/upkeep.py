@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from functools import cache, partial
+from functools import partial
 from uuid import UUID
 
 import obstore
@@ -15,18 +14,13 @@ from storage.s3.bucket import Bucket
 from storage.s3.leases import LEASES
 from storage.s3.multipart_upload import abort, unfinished
 from storage.s3.resumable_object import UPLOADS
-from storage.threads import in_thread
+from storage.threads import in_thread, thread_pool
 from storage.upkeep import IdentityUnreadable, StoredObject
 
 PARALLEL_REQUESTS = 16
 FEW = 100
 _IDENTITY, _CLOCK, _SWEPT = (f"{OWN}/{name}" for name in ("id", "clock", "swept"))
 Clock = Callable[[Bucket], datetime]
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(PARALLEL_REQUESTS, thread_name_prefix="upkeep")
 
 
 def object_store_time(bucket: Bucket) -> datetime:
@@ -60,7 +54,7 @@ class S3Upkeep:
         now = await in_thread(partial(self._clock, self._bucket))
         batches = self._bucket.list(None)
         while (batch := await in_thread(lambda: next(batches, None))) is not None:
-            visible = [meta for meta in batch if not _is_hidden(meta["path"])]
+            visible = [meta for meta in batch if not any(part.startswith(".") for part in meta["path"].split("/"))]
             if visible:
                 ages = [(now - meta["last_modified"]).total_seconds() for meta in visible]
                 yield [StoredObject(meta["path"], age, meta["size"]) for meta, age in zip(visible, ages, strict=True)]
@@ -93,7 +87,8 @@ class S3Upkeep:
     def _existing(self, names: Sequence[str]) -> set[str]:
         """The names that exist: few are checked one by one, many by one listing."""
         if len(names) <= FEW:
-            return {name for name, exists in zip(names, _threads().map(self._exists, names), strict=True) if exists}
+            checked = thread_pool("upkeep", PARALLEL_REQUESTS).map(self._exists, names)
+            return {name for name, exists in zip(names, checked, strict=True) if exists}
         candidates, last = set(names), max(names)
         existing: set[str] = set()
         folder = os.path.commonpath(names)
@@ -156,7 +151,3 @@ class S3Upkeep:
         except BytesMissing:
             return None
         return (self._clock(self._bucket) - swept).total_seconds()
-
-
-def _is_hidden(path: str) -> bool:
-    return any(part.startswith(".") for part in path.split("/"))
