@@ -17,6 +17,7 @@ from access.authenticator import TokenInvalid, TokenMissing
 from access.guess_limit import TooManyGuesses
 from access.upload_rate import TooManyUploads
 from api.guards.body_limits import BodyTooLarge
+from api.guards.content_coding import ContentEncoded
 from api.guards.credentials import AdminNeeded
 from api.guards.request_origin import AccessUndecided, ForeignHost, ForeignOrigin, HostMalformed, ProxiedRequest
 from api.guards.session_cookie import OriginUnknown
@@ -24,9 +25,11 @@ from api.http1.refusals import REFUSALS
 from api.http1.request_body import UploadTooSlow
 from api.protocols.digests import DigestMalformed, DigestMismatch
 from api.protocols.event_stream import TooManyStreams
-from api.protocols.multipart import FileMissing, FormLimitPassed, FormMalformed, NotAForm
+from api.protocols.form_parts import FormMalformed
+from api.protocols.multipart import FormLimitPassed, NotAForm
 from api.protocols.ranges import RangeNotSatisfiable
 from api.protocols.tus import VERSION, HeaderRefused, NotUploadBytes, ProtocolVersionUnknown
+from api.protocols.upload_form import FileMissing
 from audio.intake.idempotency_keys import IdempotencyKeyMalformed, IdempotencyKeyTaken
 from audio.intake.incoming_upload import UploadEmpty, UploadTooLarge
 from audio.intake.insert import OutcomeUnknown
@@ -42,7 +45,6 @@ from audio.intake.resumable.errors import (
 from audio.intake.resumable.upload_locks import UploadBusy, UploadTakenOver
 from audio.library.cursor import CursorRefused
 from audio.library.recordings import RecordingMissing, RetryRefused
-from audio.model.file_names import FileNameIsPath
 from audio.model.formats import NotAudio
 from audio.processing.results import PlaybackNotReady, TranscriptNotReady, WaveformNotReady
 from core.descriptors import is_exhaustion
@@ -65,6 +67,11 @@ class Problem:
     title: str
     fields: tuple[str, ...] = ()
     headers: Callable[[Any], dict[str, str]] = lambda _error: {}
+
+
+def _codings(error: ContentEncoded) -> dict[str, str]:
+    """RFC 9110, 12.5.3: which codings a body may have."""
+    return {"Accept-Encoding": "identity"} if error.header == "Content-Encoding" else {}
 
 
 def _retry_soon(_error: PegasusError) -> dict[str, str]:
@@ -126,6 +133,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     LengthPassed: Problem(413, "upload-length-passed", "More than the upload's length", ("limit", "received")),
     UploadTooLarge: Problem(413, "upload-too-large", "The upload is too large", ("limit", "received")),
     BodyTooLarge: Problem(413, "body-too-large", "The body is too large", ("limit", "received")),
+    ContentEncoded: Problem(415, "content-encoded", "The bytes come encoded", ("header", "coding"), _codings),
     NotAForm: Problem(415, "not-a-form", "Not a form"),
     NotUploadBytes: Problem(415, "not-upload-bytes", "Not the bytes of an upload"),
     NotAudio: Problem(415, "not-audio", "Not audio"),
@@ -135,7 +143,6 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     UploadEmpty: Problem(422, "upload-empty", "The file is empty"),
     LabelTooLong: Problem(422, "label-too-long", "A text is too long", ("field", "limit", "received")),
     LabelUnprintable: Problem(422, "label-unprintable", "A text holds a control character", ("field",)),
-    FileNameIsPath: Problem(422, "file-name-is-path", "The file's name is a path", ("field",)),
     TooManyGuesses: Problem(429, "too-many-guesses", "Too many wrong tokens", ("limit",), _retry_then),
     TooManyStreams: Problem(429, "too-many-streams", "Too many streams of events", ("limit",), _retry_soon),
     TooManyUploads: Problem(429, "too-many-uploads", "Too many uploads", ("limit",), _retry_then),

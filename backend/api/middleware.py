@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from access.authenticator import Authenticator
 from api.errors import problem_of
 from api.guards.body_limits import BodyLimits
+from api.guards.content_coding import check_content_coding
 from api.guards.credentials import authenticate, is_private, needs_caller
 from api.guards.request_origin import (
     NotForThisMachine,
@@ -173,6 +174,7 @@ class Guard:
                 check_origin(headers, http_version=scope["http_version"])
                 await self._check_host(scope, headers)
                 self._limits.check(scope["path"], headers)
+                check_content_coding(headers)
                 if needs_caller(scope["path"]):
                     await authenticate(scope, headers, authenticator=scope["state"]["services"].authenticator)
             except PegasusError as error:

@@ -1,31 +1,27 @@
-"""Parses multipart/form-data (RFC 7578) as it arrives, and passes the file's bytes on without storing or copying."""
+"""Parses multipart/form-data (RFC 7578) as it arrives, and passes the parts' bytes on without storing or copying."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
-from python_multipart.exceptions import FormParserError
+from python_multipart.exceptions import FormParserError, ParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from api.protocols.digests import DigestCheck, parse_digests
-from audio.intake.incoming_upload import UploadTooLarge
-from audio.model.details import LABELS, Details, labels_among
-from core.errors import PegasusError
+from api.protocols.form_parts import FormMalformed, FormRefused, Part, parse_part
 from storage.contract import Piece
 
-FILE_FIELD = "file"
 LONGEST_TYPE = 1024
-DETAIL_FIELDS = (*LABELS, "user_id")
+FOLDS = {b" ", b"\t"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class FormLimits:
     """The limits of a form, besides its file's size."""
 
-    fields: int = 16
+    fields: int = 32
     field_bytes: int = 16 * 1024
     headers_per_part: int = 8
     header_bytes: int = 4 * 1024
+    preamble_bytes: int = 4 * 1024
 
     @property
     def overhead_bytes(self) -> int:
@@ -36,21 +32,8 @@ class FormLimits:
 LIMITS = FormLimits()
 
 
-class FormRefused(PegasusError):
-    """The body isn't an acceptable form."""
-
-
 class NotAForm(FormRefused):
     message = "An upload is a body of the type multipart/form-data, with the recording in the field file."
-
-
-class FormMalformed(FormRefused):
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"The form can't be read: {reason}.")
-
-
-class FileMissing(FormRefused):
-    message = "The form has no field named file."
 
 
 class FormLimitPassed(FormRefused):
@@ -59,83 +42,79 @@ class FormLimitPassed(FormRefused):
         self.limit = limit
 
 
-class Form:
-    """A push parser for a form, which passes its file's bytes on as it is fed.
+class PartHandler(Protocol):
+    """What is done with the parts of a form, one after the other."""
 
-    The fields before the file are set when its first bytes are passed on, those after it at the end.
-    """
+    def begin(self, part: Part) -> None:
+        """A part's headers have been read."""
 
-    def __init__(self, content_type: str, *, file_limit_bytes: int) -> None:
-        """Raises NotAForm or FormMalformed."""
-        if len(content_type) > LONGEST_TYPE:
-            raise FormMalformed("its type is too long")
-        media_type, options = parse_options_header(content_type)
-        if media_type != b"multipart/form-data":
-            raise NotAForm
-        if not options.get(b"boundary"):
-            raise FormMalformed("its type names no boundary")
-        self._limit_bytes = file_limit_bytes + LIMITS.overhead_bytes
-        self._received = 0
-        self._parts = _Parts(options[b"boundary"], LIMITS)
-
-    def pass_file_on(self, sink: Callable[[Piece], None]) -> None:
-        """Sets the sink of the file's bytes; to be called before `feed`."""
-        self._parts.sink = sink
-
-    def feed(self, piece: Piece) -> None:
-        """Parses the next bytes of the body, given as bytes or a bytearray.
-
-        Raises FormRefused, DigestMalformed, UploadTooLarge, or what the sink raises.
-        """
-        self._received += len(piece)
-        if self._received > self._limit_bytes:
-            raise UploadTooLarge(limit=self._limit_bytes, received=self._received)
-        self._parts.feed(piece)
+    def write(self, piece: Piece) -> None:
+        """Some of its content."""
 
     def end(self) -> None:
-        """To be called after the last byte. Raises FormMalformed, FileMissing or DigestMismatch."""
-        if not self._parts.complete:
-            raise FormMalformed("it ends before its closing boundary")
-        if not self._parts.file_started:
-            raise FileMissing
-        self._parts.file_digests.end()
-
-    def details(self) -> Details:
-        """The fields parsed so far."""
-        fields = self._parts.fields
-        return Details(
-            original_filename=self._parts.file_name, user_id=fields.get("user_id"), labels=labels_among(fields)
-        )
+        """All of its content has been passed on."""
 
 
-class _Parts:
-    """The callbacks of python-multipart's parser, and their state."""
+def parse_boundary(content_type: str) -> bytes:
+    """The boundary that a form's type names. Raises NotAForm or FormMalformed."""
+    if len(content_type) > LONGEST_TYPE:
+        raise FormMalformed("its type is too long")
+    media_type, options = parse_options_header(content_type)
+    if media_type != b"multipart/form-data":
+        raise NotAForm
+    if not options.get(b"boundary"):
+        raise FormMalformed("its type names no boundary")
+    return options[b"boundary"]
 
-    sink: Callable[[Piece], None]
 
-    def __init__(self, boundary: bytes, limits: FormLimits) -> None:
+class FormParser:
+    """A push parser: what it is fed it passes on to the handler, part by part."""
+
+    def __init__(self, content_type: str, handler: PartHandler, *, limits: FormLimits = LIMITS) -> None:
+        """Raises NotAForm or FormMalformed."""
+        boundary = parse_boundary(content_type)
+        self.complete = False
+        self._handler = handler
         self._limits = limits
-        self._parser = self._new_parser(boundary)
-        self._in_file = False
-        self._field: str | None = None
-        self._value = bytearray()
+        self._delimiter = b"--" + boundary
+        self._preamble: bytearray | None = bytearray()  # None once the first boundary has come
         self._header = bytearray()
         self._header_value = bytearray()
         self._headers: dict[bytes, bytes] = {}
         self._header_count = 0
-        self._field_count = 0
-        self.fields: dict[str, str] = {}
-        self.file_name: str | None = None
-        self.file_started = False
-        self.file_digests = DigestCheck(())
-        self.complete = False
+        self._parser = self._new_parser(boundary)
 
     def feed(self, piece: Piece) -> None:
-        """Raises FormRefused."""
+        """Parses the next bytes, given as bytes or a bytearray. Raises FormRefused, or what the handler raises."""
+        data = cast("bytes", piece)  # the parser only searches and slices, which a bytearray can do as well
+        if self._preamble is not None:
+            data = self._skip_preamble(data, self._preamble)
         try:
-            self._parser.write(cast("bytes", piece))  # it only searches and slices, which a bytearray can do as well
+            self._parser.write(data)
         except FormParserError as error:
-            raise FormMalformed("a boundary or a header isn't where or what it should be") from error
+            raise FormMalformed(_reason(error, data)) from error
+
+    def end(self) -> None:
+        """To be called after the last byte. Raises FormMalformed."""
+        if not self.complete:
+            raise FormMalformed("it ends before its closing boundary")
+
+    def _skip_preamble(self, data: bytes, preamble: bytearray) -> bytes:
+        """What there is of the body from its first boundary on; what stands before it means nothing (RFC 2046, 5.1.1).
+
+        Raises FormMalformed.
+        """
+        if preamble or not data.startswith(self._delimiter):
+            preamble += data
+            start = (b"\n" + preamble).find(b"\n" + self._delimiter)
+            skipped = start if start >= 0 else len(preamble) - len(self._delimiter)
+            if skipped > self._limits.preamble_bytes:
+                raise FormMalformed("it doesn't begin with the boundary that its type names")
+            if start < 0:
+                return b""
+            data = bytes(preamble[start:])
+        self._preamble = None
+        return data
 
     def _new_parser(self, boundary: bytes) -> MultipartParser:
         try:
@@ -147,9 +126,9 @@ class _Parts:
                     "on_header_field": lambda data, start, end: self._header.extend(data[start:end]),
                     "on_header_value": lambda data, start, end: self._header_value.extend(data[start:end]),
                     "on_header_end": self._end_header,
-                    "on_headers_finished": self._begin_content,
-                    "on_part_data": self._handle_content,
-                    "on_part_end": self._end_part,
+                    "on_headers_finished": lambda: self._handler.begin(parse_part(self._headers)),
+                    "on_part_data": lambda data, start, end: self._handler.write(memoryview(data)[start:end]),
+                    "on_part_end": self._handler.end,
                     "on_end": self._end,
                 },
                 max_header_count=self._limits.headers_per_part + 1,
@@ -171,56 +150,13 @@ class _Parts:
         self._header.clear()
         self._header_value.clear()
 
-    def _begin_content(self) -> None:
-        disposition, options = parse_options_header(self._headers.get(b"content-disposition"))
-        if disposition != b"form-data" or b"name" not in options:
-            raise FormMalformed("a part has no name")
-        name, file_name = _text(options[b"name"]), _text(options.get(b"filename", b""))
-        self._in_file = name == FILE_FIELD
-        if self._in_file:
-            self._begin_file(file_name)
-        elif file_name:
-            raise FormMalformed(f"it brings a file outside the field {FILE_FIELD}")
-        else:
-            self._begin_field(name)
-
-    def _begin_file(self, file_name: str) -> None:
-        if self.file_started:
-            raise FormLimitPassed("file", limit=1)
-        self.file_started = True
-        self.file_digests = DigestCheck(
-            parse_digests({_text(name): _text(text) for name, text in self._headers.items()})
-        )
-        self.file_name = file_name.replace("%22", '"') or None  # as browsers escape it: HTML, multipart/form-data
-
-    def _begin_field(self, name: str) -> None:
-        self._field_count += 1
-        if self._field_count > self._limits.fields:
-            raise FormLimitPassed("fields", limit=self._limits.fields)
-        self._field = name
-
-    def _handle_content(self, data: bytes, start: int, end: int) -> None:
-        if self._in_file:
-            piece = memoryview(data)[start:end]
-            self.file_digests.update(piece)
-            self.sink(piece)
-            return
-        self._value.extend(data[start:end])
-        if len(self._value) > self._limits.field_bytes:
-            raise FormLimitPassed("bytes in a field", limit=self._limits.field_bytes)
-
-    def _end_part(self) -> None:
-        if not self._in_file and self._field in DETAIL_FIELDS:
-            try:
-                self.fields[self._field] = self._value.decode()
-            except UnicodeDecodeError as error:
-                raise FormMalformed(f"the field {self._field} isn't UTF-8") from error
-        self._value.clear()
-        self._in_file = False
-
     def _end(self) -> None:
         self.complete = True
 
 
-def _text(raw: bytes) -> str:
-    return raw.decode(errors="replace")
+def _reason(error: FormParserError, data: bytes) -> str:
+    at = error.offset if isinstance(error, ParseError) else -1
+    before, character = bytes(data[at - 1 : at]), bytes(data[at : at + 1])
+    if at >= 0 and character in FOLDS and before in {b"", b"\n"}:
+        return "a header of a part goes on in a second line, and has to stand in one"
+    return "a boundary or a header isn't where or what it should be"

@@ -11,7 +11,8 @@ from access.caller import Caller
 from api.guards.credentials import AuthenticatedCaller, address_of
 from api.http1.request_body import Body
 from api.protocols.digests import DigestCheck, parse_digests
-from api.protocols.multipart import LIMITS, Form
+from api.protocols.multipart import LIMITS
+from api.protocols.upload_form import UploadForm
 from api.schemas import FORM, RETRY_KEY, UploadedRecording
 from api.services import CurrentServices, Services
 from audio.intake.idempotency_keys import IdempotencyKey, IdempotencyKeyTaken
@@ -77,7 +78,7 @@ async def _ingest_once(request: Request, services: Services, caller: Caller, key
 async def _ingest(request: Request, services: Services, caller: Caller, key: IdempotencyKey | None) -> AudioFile:
     ingest, body = services.ingest, Body(request.scope, request.receive)
     services.upload_rate.check(caller.rate_limit_key(address_of(request)))
-    form = Form(request.headers.get("content-type", ""), file_limit_bytes=ingest.limit_bytes)
+    form = UploadForm(request.headers.get("content-type", ""), file_limit_bytes=ingest.limit_bytes)
     body_digests = DigestCheck(parse_digests(request.headers))
     await ingest.admit(caller.user_id, declared_bytes=max(0, (body.declared_bytes or 0) - LIMITS.overhead_bytes))
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.protocols.multipart import Form, FormRefused
+from api.protocols.form_parts import FormRefused
+from api.protocols.upload_form import UploadForm
 from audio.intake.incoming_upload import UploadTooLarge
 from audio.model.details import Details
 
@@ -28,7 +29,7 @@ DETAILS = Details(original_filename='mémo "a".wav', user_id="", labels={"tag": 
 
 def read(chunks: Iterable[bytes], *, limit: int = 1000) -> tuple[bytes, Details]:
     """The file and the fields of a form; every chunk comes in the same buffer, as large bodies do."""
-    form, content, buffer = Form(TYPE, file_limit_bytes=limit), bytearray(), bytearray()
+    form, content, buffer = UploadForm(TYPE, file_limit_bytes=limit), bytearray(), bytearray()
     form.pass_file_on(content.extend)
     for chunk in chunks:
         if len(chunk) == len(buffer):

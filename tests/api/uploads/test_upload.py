@@ -112,12 +112,12 @@ async def test_the_manifest_tells_what_the_row_tells(upload: Upload, kept: Look,
         form(FILE, part("tag", "Work"), part("category", "Meeting")),
         form(part("tag", "Work"), part("mood", "ignored"), FILE, part("category", "Meeting")),
         form(part("tag", "Work"), part("category", "Meeting"), part("file", WAV)),
-        form(*(part(f"field{at}", "x") for at in range(14)), FILE, part("tag", "Work"), part("category", "Meeting")),
+        form(*(part(f"field{at}", "x") for at in range(30)), FILE, part("tag", "Work"), part("category", "Meeting")),
         form(part("tag", "Work"), part("category", "Meeting"), FILE, part("x", "x" * LIMITS.field_bytes)),
         form(part("tag", "Work"), part("category", "Meeting", headers="X-H: 1\r\n" * 7), FILE),
         b"\r\n" + form(part("tag", "Work"), part("category", "Meeting"), FILE) + b"\r\nan epilogue",
     ],
-    ids=["before", "after", "around", "no file name", "16 fields", "16 KiB", "8 headers", "epilogue"],
+    ids=["before", "after", "around", "no file name", "32 fields", "16 KiB", "8 headers", "epilogue"],
 )
 async def test_fields_come_in_any_order(client: httpx.AsyncClient, kept: Look, body: bytes) -> None:
     """Before the file or behind it, up to the limits, fields count; unknown ones are ignored."""
@@ -131,14 +131,13 @@ BAD: dict[str, tuple[bytes, int, str, dict[str, object]]] = {
     "no file": (form(part("tag", "Work")), 422, "file-missing", {}),
     "an empty form": (form(), 422, "file-missing", {}),
     "an empty file": (form(part("file", b"", file_name="memo.wav")), 422, "upload-empty", {}),
-    "no file chosen": (form(part("file", b"", file_name="")), 422, "upload-empty", {}),
+    "no file chosen": (form(part("file", b"", file_name="")), 422, "file-missing", {}),
     "text named mp3": (form(part("file", "not audio " * 999, file_name="memo.mp3")), 415, "not-audio", {}),
     "html named wav": (form(part("file", "<html><script>", file_name="memo.wav")), 415, "not-audio", {}),
     "a long tag": (form(part("tag", "a" * 101), FILE), 422, "label-too-long", {"limit": 100, "received": 101}),
     "a long tag behind": (form(FILE, part("tag", "a" * 101)), 422, "label-too-long", {"field": "tag"}),
     "a control character": (form(FILE, part("tag", "a\x07")), 422, "label-unprintable", {"field": "tag"}),
     "a null": (form(part("category", "a\x00"), FILE), 422, "label-unprintable", {"field": "category"}),
-    "a path": (form(part("file", WAV, file_name="../memo.wav")), 422, "file-name-is-path", {}),
     "a long file name": (form(part("file", WAV, file_name="a" * 256)), 422, "label-too-long", {"limit": 255}),
     "too many bytes": (
         form(part("file", WAV + bytes(1024 * 1024), file_name="memo.wav")),
@@ -146,10 +145,10 @@ BAD: dict[str, tuple[bytes, int, str, dict[str, object]]] = {
     ),
     "two files": (form(FILE, FILE), 400, "form-limit-passed", {"limit": 1}),
     "another file": (form(FILE, part("other", WAV, file_name="x.wav")), 400, "form-malformed", {}),
-    "17 fields": (form(*(part(f"f{at}", "x") for at in range(17)), FILE), 400, "form-limit-passed", {"limit": 16}),
-    "17 fields around": (
-        form(FILE, *(part(f"f{at}", "x") for at in range(17))),
-        400, "form-limit-passed", {"limit": 16},
+    "33 fields": (form(*(part(f"f{at}", "x") for at in range(33)), FILE), 400, "form-limit-passed", {"limit": 32}),
+    "33 fields around": (
+        form(FILE, *(part(f"f{at}", "x") for at in range(33))),
+        400, "form-limit-passed", {"limit": 32},
     ),
     "a large field": (
         form(FILE, part("x", "x" * (LIMITS.field_bytes + 1))),
