@@ -22,7 +22,7 @@ from reconcile.tape.project import ChainUnreadable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and answers with the exit code."""
+    """Runs one command, and returns the exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
     if sys.stderr.isatty():

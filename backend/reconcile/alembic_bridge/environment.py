@@ -1,7 +1,7 @@
-"""environment: runs a project's env.py on a connection of ours, whether or not it would take one from its caller.
+"""Runs a project's env.py on our connection, even if it opens one of its own, as Alembic's templates do.
 
-Alembic's own templates open a connection of their own. What they hand to `context.configure` is replaced by ours:
-else a recording would play the chain in the project's real database, and a heal would wait for itself.
+The connection that it passes to `context.configure` is replaced by ours. Otherwise a recording would play the chain in
+the project's real database, and a heal would wait for itself.
 """
 
 import asyncio
@@ -24,18 +24,18 @@ from reconcile.schema.errors import ReconcileError
 from reconcile.sql.lexer import significant
 
 _Sent: TypeAlias = tuple[Connection, str, Any]  # where, and SQL with its parameters as a driver is given them
-# What watches a run: it is given Alembic's steps and the context that they will run in, and answers with the steps.
+# A hook for a run: it gets Alembic's steps and the context that they will run in, and returns the steps to run.
 Watch: TypeAlias = Callable[[list[Any], MigrationContext], Iterable[Any]]
 
 
 class EnvironmentUnfit(ReconcileError):
-    """env.py does what can't be followed on one connection to one schema."""
+    """env.py can't be run on one connection to one schema."""
 
     exit_code = 23
 
 
 class SeveralTargets(EnvironmentUnfit):
-    """env.py runs the migrations more than once: of several databases or schemas, only one would be looked at."""
+    """env.py runs the migrations more than once: only one of its databases or schemas would be inspected."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -45,7 +45,7 @@ class SeveralTargets(EnvironmentUnfit):
 
 
 class VersionOutOfSight(EnvironmentUnfit):
-    """env.py has the names of a schema translated, and Alembic looks for its version under the name before that."""
+    """env.py sets a schema_translate_map, and Alembic looks for its version table under the untranslated name."""
 
     def __init__(self, schema: str) -> None:
         super().__init__(
@@ -83,7 +83,7 @@ def upgrade(
     watch: Watch | None = None,
     enums: Iterable[str] = (),
 ) -> None:
-    """Has Alembic run the revisions up to one, through the project's own env.py, on this connection.
+    """Lets Alembic run the revisions up to `revision`, through the project's own env.py, on this connection.
 
     `scripts` are the project's, where they were read before. `enums` are the types that earlier revisions have made:
     in one long run SQLAlchemy remembers those that it made itself, and chains have come to depend on it.
@@ -106,7 +106,7 @@ def upgrade(
 
 
 def migration_context(config: Config, connection: Connection) -> MigrationContext:
-    """What env.py tells Alembic, on this connection; no revision runs."""
+    """The migration context that env.py configures, on this connection; runs no revision."""
     contexts: list[MigrationContext] = []
 
     def visit(_heads: Any, context: MigrationContext) -> list[Any]:
@@ -148,7 +148,7 @@ def _run(config: Config, scripts: ScriptDirectory, connection: Connection, *, fn
 
 
 def _is_of_the_connection(error: Exception) -> bool:
-    """Whether SQLAlchemy stumbles over what PostgreSQL said before: over a connection that it ended, for one."""
+    """Whether the error is SQLAlchemy's about the connection, after an earlier error of PostgreSQL's that ended it."""
     cause: BaseException | None = error
     while isinstance(cause, SQLAlchemyError):
         if isinstance(cause, DBAPIError):
@@ -158,7 +158,7 @@ def _is_of_the_connection(error: Exception) -> bool:
 
 
 def without_query(environment: EnvironmentContext) -> None:
-    """Keeps Alembic from looking up the version on record, by queries in which a planted operator could be called."""
+    """Keeps Alembic from querying the version table: somebody else's operator could be called by its queries."""
     configure = environment.configure
 
     def configure_silently(*args: Any, **kwargs: Any) -> None:
@@ -169,7 +169,7 @@ def without_query(environment: EnvironmentContext) -> None:
 
 
 def only_once(visit: Callable[..., Any]) -> Callable[..., Any]:
-    """What Alembic calls for each run of the migrations, as a function that refuses a second one."""
+    """Wraps the function that Alembic calls for each run of the migrations; it refuses a second run."""
     runs = 0
 
     def visit_once(heads: Any, context: MigrationContext, **kwargs: Any) -> Any:
@@ -183,7 +183,7 @@ def only_once(visit: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def raised_by_project(error: Exception, scripts: ScriptDirectory) -> RevisionRaised | EnvironmentRaised:
-    """Where in the project's own files an error came from: the innermost of them."""
+    """The innermost place in the project's own files that an error came from."""
     locations: list[Any] = [scripts.dir, *scripts._version_locations]  # noqa: SLF001
     folders = [Path(folder).resolve() for folder in locations]
     frames = [
@@ -202,7 +202,7 @@ def raised_by_project(error: Exception, scripts: ScriptDirectory) -> RevisionRai
 
 @contextmanager
 def _hearing(settings: list[_Sent], *, besides: Connection) -> Iterator[None]:
-    """Notes what is prepared by SQL on other connections: roles, time zones, paths, schemas, extensions."""
+    """Collects the SQL that prepares other connections: roles, time zones, search paths, schemas, extensions."""
 
     def hear(connection: Connection, _cursor: Any, sql: str, parameters: Any, *_: Any) -> None:
         if connection is not besides and _prepares(sql):
@@ -216,7 +216,7 @@ def _hearing(settings: list[_Sent], *, besides: Connection) -> Iterator[None]:
 
 
 def _prepares(sql: str) -> bool:
-    """Whether SQL sets something for longer than a transaction, or makes what has to be there before Alembic begins."""
+    """Whether SQL changes a setting of the session, or creates an object that has to exist before Alembic begins."""
     first, second = ([token.word for token in islice(significant(sql), 2)] + ["", ""])[:2]
     if first == "SELECT":
         return "set_config" in sql
@@ -226,7 +226,7 @@ def _prepares(sql: str) -> bool:
 
 
 def _take_over_settings(given: Connection, ours: Connection, settings: Iterable[_Sent]) -> None:
-    """What env.py has set on a connection of its own, and its revisions depend on, is set on ours, too."""
+    """Applies to our connection the settings that env.py has made on its own: its revisions may depend on them."""
     path = given.scalar(text("SELECT pg_catalog.current_setting('search_path')"))
     outside = not ours.in_transaction()
     for connection, sql, parameters in settings:
@@ -238,13 +238,13 @@ def _take_over_settings(given: Connection, ours: Connection, settings: Iterable[
 
 
 def _translation(connection: Connection) -> dict[str | None, str | None]:
-    """What schemas' names are translated to before a statement is sent."""
+    """The schema_translate_map of a connection."""
     return connection.get_execution_options().get("schema_translate_map") or {}
 
 
 @contextmanager
 def _running_inside_loop() -> Iterator[None]:
-    """Lets an async env.py call `asyncio.run` where a loop is running already: that of the connection it is given."""
+    """Lets an async env.py call `asyncio.run` although the loop of its connection is already running."""
     original = asyncio.run
 
     def run(main: Any, **options: Any) -> Any:

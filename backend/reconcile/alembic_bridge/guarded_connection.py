@@ -1,8 +1,8 @@
-"""guarded_connection: a connection whose transaction nobody but its owner ends.
+"""A connection whose transaction only its owner can end.
 
-Some projects' env.py commit the connection that they are given. On a sealed one that ends SQLAlchemy's transaction,
-but not the server's: the whole heal stays one, whatever env.py does. A statement that would end it, in a branch of a
-revision that wasn't taken when the chain was recorded, doesn't reach the server.
+Some projects' env.py commit the connection that they get. On a guarded one that ends SQLAlchemy's transaction, but not
+the server's, so a heal remains one transaction. A statement that would end it (in a branch of a revision that wasn't
+taken when the chain was recorded) doesn't reach the server.
 """
 
 import copy
@@ -20,7 +20,7 @@ from reconcile.sql.statements import read_statement
 
 
 class TransactionEnded(ReconcileError):
-    """A revision would have ended the heal's transaction, which it didn't do when it was recorded."""
+    """A revision would have ended the heal's transaction, unlike when it was recorded."""
 
     def __init__(self, statement: str) -> None:
         super().__init__(
@@ -32,14 +32,14 @@ class TransactionEnded(ReconcileError):
 
 
 class TransactionGuard:
-    """What the owner of a sealed connection holds: while it is closed, COMMIT and ROLLBACK go nowhere."""
+    """Guards a connection's transaction: while it is closed, COMMIT and ROLLBACK aren't sent."""
 
     def __init__(self) -> None:
         self.closed = False
 
     @contextmanager
     def closing(self) -> Iterator[None]:
-        """Closes the seal for the length of the block."""
+        """Closes the guard inside of the block."""
         self.closed = True
         try:
             yield
@@ -49,7 +49,7 @@ class TransactionGuard:
 
 @contextmanager
 def guarded_connection(engine: Engine) -> Iterator[tuple[Connection, TransactionGuard]]:
-    """A new connection to an engine's database, with its seal, still open."""
+    """A new connection to an engine's database, and its guard, which isn't closed yet."""
     seal = TransactionGuard()
     like = engine_like(engine, _sealable(engine.dialect, seal))
     event.listen(like, "before_cursor_execute", partial(_refuse_to_end, seal))

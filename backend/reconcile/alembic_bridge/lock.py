@@ -1,7 +1,7 @@
-"""One healer at a time: a PostgreSQL advisory lock, held by a transaction, or by a session round several of them.
+"""One heal at a time: an advisory lock of PostgreSQL, held by one transaction, or by a session around several.
 
-Nothing waits inside the server: a waiter in a blocking lock, or one polling in an open transaction, would hang
-another's CREATE INDEX CONCURRENTLY. Each try is a short transaction of its own.
+No attempt waits in the server: waiting in a blocking lock, or polling in an open transaction, would block another
+heal's CREATE INDEX CONCURRENTLY. Each attempt is a short transaction of its own.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _MAY_BE_IDLE = (  # where the server has this setting, which came with PostgreSQ
 
 
 class HealInProgress(ReconcileError):
-    """Another process holds the healer's lock, and went on holding it for longer than this one waits."""
+    """Another process held the lock for longer than this one waits."""
 
     def __init__(self, waited_seconds: float) -> None:
         super().__init__(
@@ -38,7 +38,7 @@ class HealInProgress(ReconcileError):
 def locked(
     connection: Connection, *, versions: VersionTable | None = None, patience_seconds: float = PATIENCE_SECONDS
 ) -> Iterator[None]:
-    """A transaction that holds the healer's lock for a version table; it commits when the block ends well.
+    """A transaction that holds the lock of a version table; it commits when the block ends without an error.
 
     Raises:
         HealInProgress: the lock was not free within `patience_seconds`.
@@ -66,9 +66,9 @@ def locked(
 def locked_session(
     connection: Connection, *, versions: VersionTable, patience_seconds: float = PATIENCE_SECONDS
 ) -> Iterator[None]:
-    """The healer's lock round work in several transactions on other connections; this one stays outside any.
+    """Holds the lock around several transactions on other connections, by a session without a transaction.
 
-    It may be idle for hours, and must not be ended for that: the lock would end with it.
+    It may be idle for hours, and must not be ended for being idle: the lock would end with it.
 
     Raises:
         HealInProgress: the lock was not free within `patience_seconds`.
@@ -102,6 +102,6 @@ def _patiently(attempt: Callable[[], bool], patience_seconds: float) -> None:
 
 
 def _key(versions: VersionTable) -> int:
-    """64 bits from the version table's name; PostgreSQL itself keeps the locks of different databases apart."""
+    """A 64-bit key from the version table's name; advisory locks of different databases are separate."""
     digest = hashlib.sha256(f"reconcile {versions.schema or ''}.{versions.name}".encode()).digest()
     return int.from_bytes(digest[:8], signed=True)

@@ -1,7 +1,7 @@
-"""own_connection: connections to the project's database, made as its env.py makes them, and with real transactions.
+"""Connections to the project's database, made as its env.py makes them, but with transactions.
 
-An env.py may connect so that each statement is committed by itself. A heal is whole or nothing, so its connections are
-not of that kind; only a revision that can't run in a transaction is run as the project itself would.
+An env.py may connect in autocommit. A heal is atomic, so its connections aren't in autocommit; only a revision that
+can't run in a transaction runs as the project itself would run it.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ Result = TypeVar("Result")
 def on_own_connection(config: Config, work: Callable[[Connection], Result], *, heals: bool = False) -> Result:
     """Calls `work` with a connection made the way the project's own env.py makes its own.
 
-    env.py is run only to learn its engine: nothing may wait, or be healed, inside the transaction that it begins. It is
-    given no revision to go to, by which an env.py that locks what it changes can tell that there is nothing to lock.
-    What it makes by itself, such as a schema, stays where `work` heals: a look changes nothing.
-    It may leave a context manager in `config.attributes["explained"]` that turns a driver's errors into CommandError.
-    What it prints goes where logs go: standard output is for answers.
+    env.py runs only to get its engine: nothing may wait, or be healed, inside the transaction that it begins. It gets
+    no target revision, by which an env.py that takes locks can tell that none is needed. Objects that it creates by
+    itself, such as a schema, stay only where `work` heals: an inspection changes nothing. It may leave a context
+    manager in `config.attributes["explained"]` that turns a driver's errors into CommandError. Its output goes to
+    standard error, since standard output is for results.
     """
     with redirect_stdout(sys.stderr):
         with nullcontext() if heals else rolled_back():
@@ -56,23 +56,23 @@ def _on_connection(engine: Engine, config: Config, work: Callable[[Connection], 
 
 
 def engine_like(engine: Engine, dialect: Any = None) -> Engine:
-    """An engine that connects as another does, with a pool of its own, and perhaps another dialect."""
+    """An engine that connects as another one does, with its own pool, and perhaps another dialect."""
     like = Engine(engine.pool.recreate(), dialect or engine.dialect, engine.url)
     return like.execution_options(**engine.get_execution_options())
 
 
 def commits_each_statement(connection: Connection) -> bool:
-    """Whether the project's env.py would connect so that each statement is committed by itself."""
+    """Whether the project's env.py would connect in autocommit."""
     return bool(connection.get_execution_options().get(_COMMITS_ALONE))
 
 
 def commits_now(connection: Connection) -> bool:
-    """Whether each statement on the connection is committed by itself at the moment."""
+    """Whether the connection is in autocommit now."""
     return connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
 
 
 def as_the_project_does(connection: Connection) -> Connection:
-    """The connection, committing each statement by itself where the project's own would."""
+    """The connection, in autocommit where the project's own would be."""
     if commits_each_statement(connection):
         return connection.execution_options(isolation_level="AUTOCOMMIT")
     return connection
@@ -103,12 +103,12 @@ def _engine_of_env(config: Config) -> Engine:
 
 
 def _settled(raw: Any, _record: Any) -> None:
-    """Ends the transaction that a project's own listener may have begun: what it set in there stays."""
+    """Commits the transaction that a project's own listener may have begun, so that its settings stay."""
     raw.commit()
 
 
 def _with_transactions(connection: Connection) -> Engine:
-    """The engine of a connection, so that its connections have transactions."""
+    """The engine of a connection, changed so that its connections aren't in autocommit."""
     engine = connection.engine
     if not getattr(connection.connection.dbapi_connection, "autocommit", False):
         return engine

@@ -1,7 +1,7 @@
-"""pooler: whether a transaction pooler stands between us and PostgreSQL.
+"""Detects a transaction pooler between us and PostgreSQL.
 
-Behind one, each transaction may run in another session: a lock that is held by a session is held by a stranger, and
-never given back. Two clients that are connected at once and are answered by one backend prove it.
+Behind one, each transaction may run in another session, so that a lock of a session would stay with somebody else's
+and never be released. Two clients that are connected at once and use the same backend prove that there is a pooler.
 """
 
 from sqlalchemy import Connection, text
@@ -14,7 +14,7 @@ _BACKEND = text("SELECT pg_catalog.pg_backend_pid()")
 
 
 class PoolerBetween(ReconcileError):
-    """A transaction pooler answers in PostgreSQL's place."""
+    """The connection goes through a transaction pooler."""
 
     def __init__(self) -> None:
         super().__init__(

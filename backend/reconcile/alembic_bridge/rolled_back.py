@@ -1,6 +1,6 @@
-"""rolled_back: env.py runs as it does, and nothing that its connections send is committed.
+"""Runs env.py without committing anything that its connections send.
 
-It doesn't reach connections that are made past SQLAlchemy, nor what a listener of the project's own does there.
+Connections that aren't SQLAlchemy's, and what the project's own listeners do on them, are out of its reach.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from reconcile.sql.statements import read_statement
 
 @contextmanager
 def rolled_back() -> Iterator[None]:
-    """Leaves out every COMMIT of SQLAlchemy's connections within the block: what they do ends with them."""
+    """Suppresses every COMMIT of SQLAlchemy's connections inside of the block: their work is rolled back."""
     connections: list[Connection] = []
 
     def hold(connection: Connection) -> None:
@@ -36,12 +36,12 @@ def rolled_back() -> Iterator[None]:
 
 
 def _without_hstore(dialect: Any, *_: Any) -> None:
-    """Psycopg is asked for that type by a query in which somebody else's operator may be called."""
+    """Keeps psycopg from looking for the type hstore: its query may call somebody else's operator."""
     dialect.use_native_hstore = False
 
 
 def _within_transaction(connection: Connection, cursor: Any, sql: str, parameters: Any, *_: Any) -> tuple[str, Any]:
-    """The statement without what would end a transaction; one is begun where the driver begins none."""
+    """The statement without the commands that would end a transaction; begins one where the driver doesn't."""
     if getattr(connection.connection.dbapi_connection, "autocommit", False):
         cursor.execute("BEGIN")
     parts = split(sql)
@@ -50,7 +50,7 @@ def _within_transaction(connection: Connection, cursor: Any, sql: str, parameter
 
 
 def _let_go(connection: Connection) -> None:
-    """Ends what is still open, and has the engine connect anew: not to this database, while a chain is recorded."""
+    """Closes open connections, and lets the engine connect anew: a recording connects to another database."""
     dialect = connection.engine.dialect
     vars(dialect).pop("do_commit", None)
     if not dialect.is_async:  # an async one is closed by then, with its loop

@@ -1,4 +1,4 @@
-"""The version table: room for ids that are longer than Alembic's own column."""
+"""The version table, with room for ids that are longer than Alembic's own column."""
 
 from collections.abc import Iterable
 
@@ -19,7 +19,7 @@ def widening(versions: VersionTable, ids: Iterable[str], *, length: int | None =
 
 
 def make_room_for_ids(connection: Connection, versions: VersionTable, ids: Iterable[str]) -> None:
-    """Makes the version table before Alembic would, where its ids wouldn't fit into Alembic's own."""
+    """Creates the version table before Alembic would, where the ids wouldn't fit into Alembic's own."""
     statement = widening(versions, ids)
     if statement is None:
         return
@@ -28,7 +28,7 @@ def make_room_for_ids(connection: Connection, versions: VersionTable, ids: Itera
 
 
 def ensure_version_table(connection: Connection, versions: VersionTable, *, purge: bool = False) -> MigrationContext:
-    """The context of the version table, which is made where there is none."""
+    """The context of the version table, which is created if it is missing."""
     options = {"version_table": versions.name, "version_table_schema": versions.schema}
     context = MigrationContext.configure(connection, opts=options)
     context._ensure_version_table(purge=purge)  # noqa: SLF001 - what `alembic stamp --purge` does

@@ -1,4 +1,4 @@
-"""The commands of the command line, each from its options to its exit code."""
+"""The commands of the command line; each gets its options and returns the exit code."""
 
 import json
 import os
@@ -26,17 +26,17 @@ _RED, _GREEN, _YELLOW = 31, 32, 33
 
 
 def status(options: Namespace) -> int:
-    """Where the database is."""
+    """Reports where on the tape the database is."""
     return _report(options, inspect)
 
 
 def plan(options: Namespace) -> int:
-    """What would be done."""
+    """Reports what a heal would do."""
     return _report(options, lambda connection, project: inspect(connection, project, _choices(options, project)))
 
 
 def heal(options: Namespace) -> int:
-    """Does it, verified, or nothing."""
+    """Heals, and verifies the result; on any doubt it changes nothing."""
     if options.dry_run:
         return plan(options)
     return _report(
@@ -54,7 +54,7 @@ def _report(options: Namespace, work: Callable[[Connection, Project], Report], *
 
 
 def _coloured(report: Report) -> str:
-    """The report's words, on a terminal with the verdict in green, yellow or red: well, to do, or refused."""
+    """The report's text; on a terminal the verdict is green (well), yellow (to do) or red (refused)."""
     words = str(report)
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return words
@@ -72,7 +72,7 @@ def _choices(options: Namespace, project: Project) -> Choices:
 
 
 def record(options: Namespace) -> int:
-    """Replays the chain, and writes its tape or compares it with the one on file."""
+    """Replays the chain, and writes its tape, or compares it with the file."""
     config = configuration(options.config, arguments=options.x or ())
     chain(config)
     base = options.base.read_text(encoding="utf-8") if options.base else ""
@@ -116,7 +116,7 @@ def record(options: Namespace) -> int:
 
 
 def history(options: Namespace) -> int:
-    """The last heals."""
+    """Prints the last heals."""
     project = open_project(options.config, arguments=options.x or ())
     rows = on_own_connection(
         project.config, lambda connection: Journal(project).history(connection, limit=options.limit)

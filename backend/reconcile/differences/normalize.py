@@ -1,8 +1,8 @@
-"""normalize: what was observed -> the same in the tape's own words, where they say the same.
+"""Normalizes an observed schema: objects that mean the same as the tape's get the tape's names and texts.
 
-A constraint that bears another name, the labels of an enum in other capitals, a sequence that was named by somebody
-else, the columns of a key in another order, a definition as another version of PostgreSQL spells it: the objects are
-those of the chain all the same. What later revisions call by name is renamed before they run; the rest is left.
+These are constraints with another name, labels of an enum in other capitals, sequences with another name, keys with
+their columns in another order, and definitions as another version of PostgreSQL spells them. Objects that later
+revisions call by name are renamed before those run; the others are left as they are.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ Speller: TypeAlias = Callable[[Mapping[Key, str]], Mapping[Key, str]]
 
 @dataclass(frozen=True)
 class Renaming:
-    """A constraint of ours under another name than the chain gave it; `aside` is a name for while its own is taken."""
+    """A constraint with another name than the chain gave it; `aside` is a temporary name while its own is taken."""
 
     actual: Key
     expected: Key
@@ -36,7 +36,7 @@ class Renaming:
 
 
 def rename_statements(renamings: Iterable[Renaming]) -> tuple[str, ...]:
-    """What gives constraints their own names; it loses nothing, and holds their tables for a moment only."""
+    """The statements that give constraints their own names; they lose nothing, and lock the tables only briefly."""
     renamings = tuple(renamings)
     aside = [(item.actual, item.actual.name, item.aside) for item in renamings if item.aside]
     own = [(item.actual, item.aside or item.actual.name, item.expected.name) for item in renamings]
@@ -45,14 +45,14 @@ def rename_statements(renamings: Iterable[Renaming]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Relabelling:
-    """An enum whose labels differ from the chain's in case alone, each in its place."""
+    """An enum whose labels differ from the chain's in case only, in the same order."""
 
     type: Key
     labels: tuple[tuple[str, str], ...]
 
     @property
     def statements(self) -> tuple[str, ...]:
-        """One for each label that differs; the rows keep their values under the new names."""
+        """One statement for each label that differs; the rows keep their values under the new labels."""
         return tuple(f"ALTER TYPE {self.type.path} RENAME VALUE {old} TO {new}" for old, new in self.labels)
 
     def __str__(self) -> str:
@@ -62,9 +62,9 @@ class Relabelling:
 
 @dataclass(frozen=True)
 class Normalized:
-    """What is ours of a schema, in the tape's words, and how it came to them.
+    """The tape's objects of a schema, with the tape's names and texts.
 
-    `renamings` and `relabellings` are still to be done; `notes` tell of what differs and makes no difference.
+    `renamings` and `relabellings` are still to be done; `notes` describe differences that don't matter.
     """
 
     ours: Schema
@@ -74,7 +74,7 @@ class Normalized:
 
 
 def normalize(observation: Observation, tape: Tape, *, spell: Speller | None = None) -> Normalized:
-    """What was observed of the tape's objects, in the tape's words; `spell` asks the server where texts differ."""
+    """Normalizes the observed objects of the tape; `spell` asks the server about texts that differ."""
     schema = dict(observation.schema)
     for key, actual in strange(schema, tape).items():
         schema[key] = next((recorded for recorded in tape.texts[key] if fits(recorded, actual)), actual)
@@ -98,7 +98,7 @@ def normalize(observation: Observation, tape: Tape, *, spell: Speller | None = N
 
 
 def strange(schema: Schema, tape: Tape) -> dict[Key, str]:
-    """Objects of ours with a text that the tape never gives them."""
+    """The tape's objects that have a text which isn't on the tape."""
     return {
         key: text
         for key, text in schema.items()
@@ -113,7 +113,7 @@ def _serves(key: Key, actual: str, tape: Tape) -> bool:
 
 
 def _renamings(schema: Schema, tape: Tape) -> Iterator[Renaming]:
-    """Constraints on our tables that are, to the letter, others of ours which aren't there as they should be."""
+    """Constraints on our tables with exactly the text of a missing one of ours."""
     ours = [key for key in schema if key.kind in CONSTRAINTS and key.relation in tape.tables]
     misplaced = sorted(key for key in ours if schema[key] not in tape.texts.get(key, ()))
     if not misplaced:
@@ -134,12 +134,12 @@ def _renamings(schema: Schema, tape: Tape) -> Iterator[Renaming]:
 
 
 def _aside(key: Key) -> str:
-    """A name that nobody else has, for a constraint whose own is taken by another that is renamed with it."""
+    """A unique temporary name for a constraint whose own name is taken by another one that is renamed too."""
     return "reconcile_" + hashlib.sha256(str(key).encode()).hexdigest()[:12]
 
 
 def _with_recorded_sequences(schema: dict[Key, str], details: Mapping[Key, str], tape: Tape) -> Iterator[str]:
-    """Gives sequences that belong to a column of ours, under a name of their own, the name that the chain gave them."""
+    """Gives sequences that belong to a column of ours the name that the chain gave them."""
     for actual in [key for key in schema if key.kind == "sequence" and key not in tape.keys and key in details]:
         column = next(
             (key for key in schema if key.kind == "column" and f"{key.relation}.{key.name}" == details[actual]), None
@@ -157,7 +157,7 @@ def _with_recorded_sequences(schema: dict[Key, str], details: Mapping[Key, str],
 
 
 def nextval(sequence: Key) -> str:
-    """How the default of a column that a sequence numbers is spelled."""
+    """The default of a column that gets its values from a sequence."""
     return "nextval('" + sequence.path.replace("'", "''") + "'::regclass)"
 
 
@@ -174,7 +174,7 @@ def _relabellings(schema: Schema, tape: Tape) -> Iterator[Relabelling]:
 
 
 def _relabel(schema: dict[Key, str], relabelling: Relabelling, tape: Tape) -> None:
-    """Gives the type its recorded labels, and everything that speaks of them: defaults, checks, predicates."""
+    """Gives the type its recorded labels, also in defaults, checks and predicates that use them."""
     new_labels = dict(relabelling.labels)
     schema[relabelling.type] = LABEL.sub(lambda label: new_labels.get(label[0], label[0]), schema[relabelling.type])
     for old, new in relabelling.labels:
@@ -184,7 +184,7 @@ def _relabel(schema: dict[Key, str], relabelling: Relabelling, tape: Tape) -> No
 
 
 def _same_key_in_other_order(key: Key, actual: str, tape: Tape) -> str | None:
-    """The recorded text of a key over the same columns."""
+    """The recorded text of a key over the same columns in another order."""
     columns = _columns(actual)
     if key.kind not in ("primary_key", "unique") or columns is None:
         return None

@@ -1,6 +1,6 @@
-"""promotion: a unique index of others that is, but for its name, the one of a constraint of ours that is missing.
+"""Unique indexes that equal the index of a missing constraint except for their name.
 
-Somebody has built it anew by hand: it becomes the constraint's own, and nothing is built twice.
+Somebody has built them by hand: they become the constraint's own index, and nothing is built twice.
 """
 
 import re
@@ -15,7 +15,7 @@ _CONSTRAINT = re.compile(r"(PRIMARY KEY|UNIQUE)( NULLS NOT DISTINCT)? \(([^()]*)
 
 @dataclass(frozen=True)
 class Promotion:
-    """An index of others that becomes the one of a missing constraint, which is a `kind` in SQL."""
+    """An index that becomes the index of a missing constraint; `kind` is the constraint's kind in SQL."""
 
     index: Key
     constraint: Key
@@ -23,7 +23,7 @@ class Promotion:
 
     @property
     def statement(self) -> str:
-        """It takes the index as it is: no row is read."""
+        """The statement that makes the constraint from the index, without reading a row."""
         key = self.constraint
         return f"ALTER TABLE {key.relation} ADD CONSTRAINT {key.name} {self.kind} USING INDEX {self.index.name}"
 
@@ -32,7 +32,7 @@ class Promotion:
 
 
 def promotions_of(missing: Iterable[Difference], extra: Iterable[Difference]) -> Iterator[Promotion]:
-    """Each missing constraint with an index that fits, and no index twice."""
+    """Pairs missing constraints with indexes that fit; uses no index twice."""
     indexes = {item.key: _INDEX.fullmatch(item.actual or "") for item in extra if item.key.kind == "index"}
     for item in missing:
         constraint = _CONSTRAINT.fullmatch(item.expected or "")

@@ -1,4 +1,4 @@
-"""repair_statements: a difference -> the statements that mend it and lose nothing, or none where only a person may."""
+"""The statements that repair a difference without losing anything, or None where a person has to decide."""
 
 from reconcile.schema.column import Column, alterations
 from reconcile.schema.compatibility import LABEL
@@ -17,9 +17,9 @@ RELATIONS = {  # how a table is found that isn't one now
 
 
 def mend(item: Difference, *, storage: str = "") -> tuple[str, ...] | None:
-    """The statements that make a differing object right without losing anything, or None where only a person may.
+    """The statements that repair a differing object without losing anything, or None where a person has to decide.
 
-    `storage` are the parameters that an index has, and keeps.
+    `storage` are the storage parameters of an index, which it keeps.
     """
     if item.expected is None or item.actual is None or VARIES in item.expected:
         return None
@@ -44,7 +44,7 @@ def mend(item: Difference, *, storage: str = "") -> tuple[str, ...] | None:
 
 
 def _mend_enum(name: str, expected: str, actual: str) -> tuple[str, ...] | None:
-    """Adds labels that are missing, each in its place; a label that is strange or misplaced is for a person."""
+    """Adds missing labels at their places; None where a label is unknown or at another place."""
     labels, present = LABEL.findall(expected), LABEL.findall(actual)
     if not present or [label for label in labels if label in present] != present:
         return None  # nor is a composite type of the name ours to change
@@ -61,7 +61,7 @@ def _query(view: str) -> str:
 
 
 def altered(key: Key, expected: str, actual: str, *, lossless: bool) -> str | None:
-    """The statement that makes a column as expected; None where it could lose something and must not."""
+    """The statement that changes a column as expected; None where it could lose something."""
     if VARIES in expected:
         return None
     actions = alterations(Column.parse(expected), Column.parse(actual), name=key.name, lossless=lossless)
@@ -69,5 +69,5 @@ def altered(key: Key, expected: str, actual: str, *, lossless: bool) -> str | No
 
 
 def is_elsewhere(item: Difference) -> bool:
-    """Whether an index of our name lies on somebody else's table."""
+    """Whether the index of our name is on somebody else's table."""
     return (item.actual or "").startswith(ELSEWHERE)

@@ -1,7 +1,7 @@
-"""numbering: a sequence that is made again -> the statements by which it counts on for its columns, as it did before.
+"""The statements by which a recreated sequence numbers its columns again.
 
-It belongs to the column that the chain made it with, and goes on behind the values that are there: what it had counted
-to is gone with it.
+It belongs to the column that the chain made it with, and goes on after the last value in the rows, since its own
+last value is lost.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from reconcile.tape.tape import Tape
 
 
 def numbering(sequence: Key, schema: Schema, tape: Tape) -> Iterator[str]:
-    """The statements for a sequence that is there again, and starts anew, under the columns of `schema`."""
+    """The statements for a recreated sequence that numbers columns of `schema`."""
     columns = [
         key
         for key, text in schema.items()
@@ -36,7 +36,7 @@ def numbering(sequence: Key, schema: Schema, tape: Tape) -> Iterator[str]:
 
 
 def _is_made_with_column(sequence: Key, column: Key, tape: Tape) -> bool:
-    """Whether it was made by `serial`, whatever it was called then; of what was there at the base its name tells."""
+    """Whether `serial` made it, under any name; for sequences of the base the name tells."""
     for statement in reversed(list(tape.statements)):
         effect = statement.effects.get(sequence)
         if effect is not None and effect.before is None:
@@ -53,7 +53,7 @@ def _words(sql: str) -> set[str]:
 
 
 def _behind_values(sequence: Key, columns: list[Key], text: str) -> str:
-    """Moves a sequence to the last of its columns' values, unless all of them lie before its start."""
+    """Moves a sequence to the last of its columns' values, unless all of them are before its start."""
     words = text.split()
     start, down = words[words.index("start") + 1], words[words.index("increment") + 1].startswith("-")
     last, beyond = ("min", "<=") if down else ("max", ">=")

@@ -1,8 +1,8 @@
-"""spelling: whether two definitions are the same is for the server to say.
+"""Asks the server whether two definitions are the same.
 
-A definition from the tape is given to the server that the database lies on, in a schema of its own and a savepoint
-that is taken back, and read back from the catalogs. What reads as the live object does is the same object, whatever
-version of PostgreSQL recorded the one and made the other. A healthy database never comes here.
+A definition from the tape is created on the database's own server, in a scratch schema inside a savepoint that is
+rolled back, and read from the catalogs. Where it reads as the live object does, both are the same object, whichever
+versions of PostgreSQL recorded the one and created the other. A healthy database needs none of this.
 """
 
 import logging
@@ -36,7 +36,7 @@ NOT_ASKED = (
 
 
 class Speller:
-    """Asks the server for its own spelling of definitions from a tape; `asked` says whether it could."""
+    """Asks the server for its own spelling of a tape's definitions; `asked` says whether that was possible."""
 
     def __init__(self, connection: Connection, observation: Observation, tape: Tape) -> None:
         self._connection = connection
@@ -46,7 +46,7 @@ class Speller:
         self.note = ""
 
     def __call__(self, strange: Mapping[Key, str]) -> dict[Key, str]:
-        """The recorded text of each object that the server spells as the one that was found."""
+        """The recorded texts of the objects that the server spells as the observed ones."""
         if not self._may_ask():
             self.note = NOT_ASKED
             return {}
@@ -59,7 +59,7 @@ class Speller:
         return same
 
     def _may_ask(self) -> bool:
-        """Whether a schema may be made, and nobody's event trigger runs when it is."""
+        """Whether a schema may be created, and no event trigger runs when it is."""
         if not self._connection.scalar(_MAY_CREATE):
             return False
         triggers = self._connection.scalars(_EVENT_TRIGGERS).all()
@@ -93,7 +93,7 @@ class Speller:
         return None
 
     def _spelled(self, key: Key, definition: str) -> str | None:
-        """A definition as the server reads it back; None where it can't be given to it."""
+        """A definition as the server spells it; None where it can't be created."""
         statements = self._statements(key, definition)
         if not statements:
             return None
@@ -118,7 +118,7 @@ class Speller:
         return None if spelled is None else spelled.replace(f"{self._schema}.", "")
 
     def _statements(self, key: Key, definition: str) -> tuple[str, ...]:  # noqa: C901 - a table of cases
-        """What makes an object of a definition in the scratch schema, on a copy of its table where it lies on one."""
+        """The statements that create a definition in the scratch schema; what is on a table goes on a copy of it."""
         schema = self._schema
         table = f"{schema}.{key.table}"
         copied = f"CREATE TABLE {table} (LIKE {key.relation})"

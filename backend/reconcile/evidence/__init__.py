@@ -1,8 +1,8 @@
-"""evidence: where the rows themselves prove whether a statement that moves rows has run.
+"""Finds out from the rows whether a statement that moves rows has run.
 
-A half-applied revision leaves its schema behind, and whether its INSERT or UPDATE ran can't be seen in that. In the
-rows it often can: the table that it made is empty, the column that it added is NULL in every row. What the rows
-don't prove is not guessed at. Nothing is changed, nothing of others is run, and nothing takes long.
+The schema that a half-applied revision has left doesn't show whether its INSERT or UPDATE ran. The rows often do: a
+table of the revision is empty, or a column that it added is NULL in every row. What the rows don't prove isn't guessed.
+The queries change nothing, call no functions of others, and are bounded in time.
 """
 
 from reconcile.evidence.examine import examine, examine_read

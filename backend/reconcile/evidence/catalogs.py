@@ -1,6 +1,6 @@
-"""catalogs: what is behind the names in a statement: tables, and functions that aren't PostgreSQL's own.
+"""Looks up the names of a statement: its tables, and functions that aren't PostgreSQL's own.
 
-The search path must be pg_catalog alone, so that these queries call nothing of others either.
+The search path must be pg_catalog alone, so that these queries call no functions of others.
 """
 
 from collections.abc import Collection, Iterator
@@ -88,7 +88,7 @@ SELECT EXISTS (
 class CatalogColumn:
     """A column. `type` is a domain's base type; it `is_plain` where comparing its values calls nothing of others.
 
-    `filled_with` is what the column got in the rows that were there when it was added, if PostgreSQL remembers that.
+    `filled_with` is the value that existing rows got when the column was added, if PostgreSQL has it on record.
     """
 
     name: str
@@ -100,11 +100,10 @@ class CatalogColumn:
 
 @dataclass(frozen=True)
 class Table:
-    """A table. It `is_readable` where reading it as a whole runs nothing of others and leaves out no rows.
+    """A table. It `is_readable` where a scan calls no functions of others and returns all rows.
 
-    Where triggers or rules lie on it, a change `may_differ` from what its statement says; where they answer to
-    statements, one that meets no rows `may_act` all the same. It `follows_others` where rows that are deleted elsewhere
-    take rows or values from it.
+    With triggers or rules a change `may_differ` from its statement; with statement-level ones a statement that matches
+    no rows `may_act` as well. It `follows_others` where deleting rows of other tables deletes or changes its rows.
     """
 
     schema: str
@@ -117,7 +116,7 @@ class Table:
 
     @property
     def full_name(self) -> tuple[str, str]:
-        """Schema and name, as the catalogs hold them."""
+        """Schema and name, as in the catalogs."""
         return self.schema, self.name
 
     @property
@@ -126,12 +125,12 @@ class Table:
         return quoted(self.schema, self.name)
 
     def column(self, name: str) -> CatalogColumn | None:
-        """The column of this name, as the catalogs hold it."""
+        """The column with a name as in the catalogs."""
         return next((column for column in self.columns if column.name == name), None)
 
 
 def tables_named(names: Collection[str], schemas: Collection[str], connection: Connection) -> tuple[Table, ...]:
-    """All tables and views that may be meant by some names, in the session's temporary schema too."""
+    """All tables and views that names may refer to, also in the session's temporary schema."""
     rows = connection.execute(_TABLES, {"names": sorted(names), "schemas": sorted(schemas)}).all()
     columns = dict(_columns([oid for _, _, oid, *_ in rows], connection))
     return tuple(
@@ -149,10 +148,10 @@ def _columns(tables: Collection[int], connection: Connection) -> Iterator[tuple[
 def may_be_called(
     names: Collection[str], operators: Collection[str], schemas: Collection[str], connection: Connection
 ) -> bool:
-    """Whether an expression with these names and operators may call what isn't PostgreSQL's own.
+    """Whether an expression with these names and operators may call functions that aren't PostgreSQL's own.
 
-    A function of others is taken for called wherever its name stands. An operator can't be called where none of its
-    operands has a type of PostgreSQL's own, as those of citext. Temporary types go before PostgreSQL's own.
+    Any use of the name of somebody else's function counts as a call. An operator without an operand of PostgreSQL's own
+    types, such as those of citext, can't be called. Temporary types take precedence over PostgreSQL's own.
     """
     parameters = {"names": sorted(names), "operators": sorted(operators), "schemas": sorted(schemas)}
     return bool(connection.scalar(_CALLS, parameters))

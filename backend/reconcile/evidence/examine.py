@@ -1,4 +1,4 @@
-"""examine: a statement and the rows of a database -> what they prove about it."""
+"""Examines rows for what they prove about a statement."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
@@ -25,7 +25,7 @@ def examine(
     """What the rows prove about a statement of a revision; None where they prove nothing.
 
     `created_tables` and `added_columns` (table and column) were made by the same revision before the statement. Names
-    stand as they do in SQL, and resolve on the search path of the connection's transaction. `earlier` and `later`
+    are as in SQL, and resolve on the search path of the connection's transaction. `earlier` and `later`
     are the other statements of the revision that may have run: an empty table proves nothing where a later one empties
     it, nor do rows that an earlier one may have put there.
     """
@@ -42,7 +42,7 @@ def examine(
 def _unless_doubtful(
     finding: Finding | None, rows: Rows, change: Change, others: tuple[Iterable[str], Iterable[str]]
 ) -> Finding | None:
-    """What is found, unless others of the revision's statements may leave the same rows."""
+    """The finding, unless other statements of the revision may leave the same rows."""
     if finding is None or finding.ran is None or not isinstance(change, Insert | Update):
         return finding
     earlier, later = others
@@ -56,12 +56,12 @@ def _unless_doubtful(
 
 
 def examine_read(connection: Connection, tables: Collection[str]) -> Finding | None:
-    """What the rows prove about Python code that read these tables: where there are no rows, it had nothing to do."""
+    """What the rows prove about Python code that read these tables: without rows it had nothing to do."""
     return _look(connection, lambda rows: _nothing_in(rows, sorted(tables)))
 
 
 def _look(connection: Connection, question: Callable[[Rows], Finding | None]) -> Finding | None:
-    """A question that PostgreSQL refuses, or doesn't answer in time, is one that the rows don't answer."""
+    """A query that PostgreSQL refuses, or doesn't finish in time, proves nothing."""
     try:
         with reading(connection) as rows:
             return question(rows)

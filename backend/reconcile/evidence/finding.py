@@ -1,14 +1,14 @@
-"""finding: what the rows prove."""
+"""What rows prove about a statement."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What the rows prove about a statement: it ran, it has not, or (None) it has nothing to do on them, ran or not.
+    """What the rows prove about a statement: that it ran or hasn't, or (None) that it would change nothing now.
 
-    Nothing to do on the rows as they are: where a statement before it has not run, it may have afterwards.
-    `sentence` says what was seen, for the report.
+    Where an earlier statement hasn't run, it may change something after that. `sentence` describes the rows in the
+    report.
     """
 
     ran: bool | None

@@ -1,4 +1,4 @@
-"""inserts: what the rows prove about an INSERT."""
+"""What the rows prove about an INSERT."""
 
 from collections.abc import Collection, Sequence
 
@@ -13,9 +13,9 @@ _MOST_ROWS = 200  # each is looked for by itself
 
 
 def examine_insert(rows: Rows, change: Insert, *, created_tables: Collection[str]) -> Finding | None:
-    """Into a table that the revision made, an INSERT has not run where the table is empty, and ran where its rows are.
+    """An INSERT into a table of the revision hasn't run if the table is empty, and ran if its rows are in the table.
 
-    Into any table, a query that yields no rows inserts nothing.
+    Into any table, a query without rows inserts nothing.
     """
     table = rows.table(change.table)
     if table is None:

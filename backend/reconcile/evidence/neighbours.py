@@ -1,4 +1,4 @@
-"""neighbours: what the other statements of a revision do to the traces that one of them leaves, by their texts."""
+"""What the other statements of a revision do to the rows that one of them leaves, judged by their texts."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
@@ -10,10 +10,10 @@ from reconcile.sql.statements import read_statement
 
 
 def may_hide(change: Insert | Update, later: Iterable[str], *, cascades_from: Callable[[str], bool]) -> bool:
-    """Whether later statements may leave rows that look as if a change had not run, though it ran.
+    """Whether later statements may leave rows that look as if a change hasn't run although it ran.
 
-    They take rows away, or put values into the same columns, or rows into a table whose rows were all updated.
-    `cascades_from` says of another table whether rows that are taken from it may take some from this one with them.
+    They delete rows, assign the same columns, or insert rows into a table whose rows were all updated.
+    `cascades_from` tells whether deleting rows of another table may delete rows of this one.
     """
     return any(_hides(change, statement, sql, cascades_from) for sql, statement in _changes(later))
 
@@ -33,9 +33,9 @@ def _hides(change: Insert | Update, statement: Change | None, sql: str, cascades
 
 
 def may_imitate(change: Insert | Update, earlier: Iterable[str]) -> bool:
-    """Whether earlier statements may leave rows that look as if a change ran, though it has not.
+    """Whether earlier statements may leave rows that look as if a change ran although it hasn't.
 
-    They put rows into the same table, or values into the same columns, and not surely other ones.
+    They insert into the same table, or assign the same columns, possibly the same values.
     """
     return any(_imitates(change, statement, sql) for sql, statement in _changes(earlier))
 
@@ -66,12 +66,12 @@ def _is_same_table(one: Insert | Update, other: Insert | Update) -> bool:
 
 
 def _names_same_table(change: Insert | Update, name: str) -> bool:
-    """By the name alone: which schema is meant where none is written isn't known here."""
+    """By the name alone, since the search path isn't known here."""
     return names_in(change.table)[-1:] == names_in(name)[-1:]
 
 
 def _inserts_others(one: Insert | Update, other: Insert) -> bool:
-    """Whether no row of the one can be a row of the other: constants in the same columns, and not the same ones."""
+    """Whether no row of one can be a row of the other: both insert different constants into the same columns."""
     if not isinstance(one, Insert) or one.columns != other.columns:
         return False
     if isinstance(one.source, str) or isinstance(other.source, str):
@@ -84,7 +84,7 @@ def _are_constant(rows: Collection[Collection[str]]) -> bool:
 
 
 def _assigns_others(one: Insert | Update, other: Update) -> bool:
-    """Whether what the other puts into the columns of the one is never what the one puts there."""
+    """Whether both assign different values to each column that they share."""
     if isinstance(one, Insert):
         return False
     mine, theirs = _values(one), _values(other)
@@ -93,7 +93,7 @@ def _assigns_others(one: Insert | Update, other: Update) -> bool:
 
 
 def _shared(one: Update, other: Update) -> frozenset[str]:
-    """The columns that both put values into."""
+    """The columns that both assign."""
     return frozenset(_values(one)) & frozenset(_values(other)) if _is_same_table(one, other) else frozenset()
 
 

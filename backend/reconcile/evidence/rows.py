@@ -1,4 +1,4 @@
-"""rows: asks the rows of tables. It changes nothing, runs nothing of others, and never takes long."""
+"""Queries rows of tables. It changes nothing, calls no functions of others, and is bounded in time."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ _PATH = text(
 
 @contextmanager
 def reading(connection: Connection) -> Iterator["Rows"]:
-    """The rows, for questions in a savepoint that is read-only, bounded in time and rolled back, settings and all."""
+    """The rows, for queries in a read-only savepoint with a time limit; it is rolled back with its settings."""
     savepoint = connection.begin_nested()
     try:
         path, schema, schemas = connection.execute(_PATH).one()
@@ -46,7 +46,7 @@ class Rows:
         self._schemas = tuple(schemas)
 
     def full_name(self, written: str) -> tuple[str, ...]:
-        """A table's schema and name, as the catalogs hold them."""
+        """A table's schema and name, as in the catalogs."""
         names = names_in(written)
         return (self._schema or "", *names) if len(names) == 1 else names
 
@@ -59,7 +59,7 @@ class Rows:
         return matches[0] if matches and not hidden else None
 
     def may_evaluate(self, table: Table, *expressions: str | None) -> bool:
-        """Whether expressions over a table's columns, and the queries in them, call nothing but what is harmless."""
+        """Whether expressions over a table's columns, and queries in them, call only harmless functions."""
         read = [read_expression(expression) for expression in expressions if expression]
         if not all(read):
             return False
@@ -73,7 +73,7 @@ class Rows:
         )
 
     def ask(self, question: str) -> Sequence[Any]:
-        """The one row that a question is answered with; its text goes to the server as it stands."""
+        """The only row of a query, whose text is sent as it is."""
         options = {"no_parameters": True}  # no driver takes a percent sign for its own
         return self._connection.exec_driver_sql(question, execution_options=options).one()
 
@@ -97,17 +97,17 @@ class Rows:
 
 
 def is_empty(rows: Rows, table: Table) -> bool:
-    """Whether a table holds no row."""
+    """Whether a table has no rows."""
     return not any_row(rows, table.qualified)
 
 
 def any_row(rows: Rows, source: str) -> bool:
-    """Whether there is a row in what stands behind FROM."""
+    """Whether a FROM clause has a row."""
     return bool(rows.ask(f"SELECT EXISTS (SELECT FROM {source})")[0])  # noqa: S608 - see may_evaluate
 
 
 def matching(table: Table, alias: str | None, others: str | None, where: str | None) -> str:
-    """What stands behind FROM, for the rows that an UPDATE or DELETE meets."""
+    """The FROM clause for the rows that an UPDATE or DELETE matches."""
     tables = f"{table.qualified}{f' AS {alias}' if alias else ''}{f', {others}' if others else ''}"
     return f"{tables} WHERE ({where or 'true'})"
 
@@ -119,12 +119,12 @@ def columns_named(table: Table, written: Sequence[str]) -> list[CatalogColumn]:
 
 
 def equals(held: str, value: str, column: CatalogColumn) -> str:
-    """A condition: what is held is what a value becomes in a column, NULL or not."""
+    """The condition that a column has a value, as the column would store it, NULL included."""
     return f"{held} IS NOT DISTINCT FROM {cast(value, column)}"
 
 
 def cast(value: str, column: CatalogColumn) -> str:
-    """A value as a column holds it: rounded, as the text of an enum's label, and so on."""
+    """A value as a column stores it: rounded, as an enum's label, and so on."""
     return f"CAST(({value}) AS {column.type})"
 
 

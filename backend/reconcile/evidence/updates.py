@@ -1,4 +1,4 @@
-"""updates: what the rows prove about an UPDATE."""
+"""What the rows prove about an UPDATE."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from reconcile.sql.names import literal, names_in, quoted
 
 
 def examine_update(rows: Rows, change: Update, *, added_columns: Collection[tuple[str, str]]) -> Finding | None:
-    """An UPDATE that meets no row, or only rows that hold its values, has nothing to do.
+    """An UPDATE that matches no row, or only rows that have its values, has nothing to do.
 
-    Of columns that the revision added: it has not run where all are as they were, and ran where all hold its values.
+    If the revision added the columns, it hasn't run if all have their original values, and ran if all have its values.
     """
     table = rows.table(change.table)
     if table is None or table.may_act:
@@ -39,7 +39,7 @@ def examine_update(rows: Rows, change: Update, *, added_columns: Collection[tupl
 
 @dataclass(frozen=True)
 class _Assignment:
-    """A column that gets a value. What the value is, is known only where it may be evaluated."""
+    """A column that is assigned; the value is known only where it may be evaluated."""
 
     column: CatalogColumn
     value: str
@@ -47,21 +47,21 @@ class _Assignment:
 
     @property
     def original(self) -> str | None:
-        """What the column held in all rows when it was added; None where that isn't known."""
+        """The value that the column had in all rows when it was added; None where that isn't known."""
         if self.column.filled_with is not None:
             return literal(self.column.filled_with)
         return "NULL" if self.column.default is None else constant_in(self.column.default)
 
     def is_assigned(self, target: str) -> str:
-        """A condition: the column holds the value."""
+        """The condition that the column has the assigned value."""
         return equals(f"{target}.{quoted(self.column.name)}", self.value, self.column) if self.is_known else "false"
 
     def is_original(self, target: str) -> str:
-        """A condition: the column holds what it held when it was added."""
+        """The condition that the column has its original value."""
         return equals(f"{target}.{quoted(self.column.name)}", self.original, self.column) if self.original else "false"
 
     def is_due(self, target: str) -> str:
-        """A condition: if the column is as it was, then the value was not assigned."""
+        """The condition that the column's original value isn't the assigned one."""
         if self.is_known:
             return f"NOT ({self.is_assigned(target)})"
         return "true" if self.original == "NULL" and is_never_null(self.value) else "false"
@@ -70,7 +70,7 @@ class _Assignment:
 def _examine_rows(
     rows: Rows, change: Update, table: Table, *, met: str, assignments: Sequence[_Assignment], added: Collection[str]
 ) -> Finding | None:
-    """What the rows hold that an UPDATE meets, in the columns that it assigns."""
+    """Examines the assigned columns in the rows that an UPDATE matches."""
     target = change.alias or quoted(table.name)
     are_assigned, are_original, are_due = rows.ask(
         "SELECT pg_catalog.bool_and(assigned), pg_catalog.bool_and(original), pg_catalog.bool_or(due)"  # noqa: S608

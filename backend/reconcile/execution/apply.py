@@ -1,4 +1,4 @@
-"""apply: runs the steps of a plan, and adds no decisions."""
+"""Runs the steps of a plan, without decisions of its own."""
 
 from collections.abc import Iterable
 
@@ -22,9 +22,9 @@ _SET_PATH = text("SELECT pg_catalog.set_config('search_path', :path, :local)")
 
 
 def apply(steps: Iterable[Step], connection: Connection, project: Project, observation: Observation) -> None:
-    """Runs steps in the caller's transaction. A busy table is waited for only briefly: nobody queues behind it.
+    """Runs steps in the caller's transaction. Locks are waited for only briefly, so that others don't queue behind.
 
-    Statements from the tape run on the search path on which they were observed, the project's own code on its own.
+    Statements from the tape run with the search path of the observation, the project's own code with its own.
     """
     role = connection.scalar(_ROLE)
     migration_context(project.config, connection)  # for what env.py sets: whose the objects are, for one
@@ -72,12 +72,12 @@ def _resume(
 
 
 def _remembered(observation: Observation, project: Project) -> frozenset[str]:
-    """The enum types that one long run would remember to have made."""
+    """The enum types that SQLAlchemy would remember in one run of the whole chain."""
     return project.tape.lasting_enums.intersection(observation.enums)
 
 
 def stamp(connection: Connection, revisions: tuple[str, ...], project: Project, versions: VersionTable) -> None:
-    """Makes `revisions` the only rows of the version table, which is made where there is none."""
+    """Makes `revisions` the only rows of the version table, which is created if it is missing."""
     context = ensure_version_table(connection, versions, purge=True)
     if revisions:
         context.stamp(ScriptDirectory.from_config(project.config), revisions)  # type: ignore[arg-type]  # it takes both

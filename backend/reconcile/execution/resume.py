@@ -1,7 +1,7 @@
-"""resume: finishes a revision that has begun, by its own code, leaving out the statements that have run.
+"""Finishes a half-applied revision by its own code, without the statements that have run.
 
-The revision's upgrade() runs as a whole: what it asks, it is answered, so a loop over rows finds the rows. Of what it
-sends, the statements that are known to have run don't reach the server.
+The revision's upgrade() runs as a whole, with its queries, so that a loop over rows gets the rows. The statements that
+are known to have run aren't sent to the server.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ _EXECUTIONS = ("do_execute", "do_executemany", "do_execute_no_params")
 
 
 class ResumeFailed(ReconcileError):
-    """A revision's code went another way than when it was recorded, as it does where it looks before it acts."""
+    """A revision's code took another branch than when it was recorded, as code does that inspects the schema."""
 
     def __init__(self, revision: str, statement: str) -> None:
         super().__init__(
@@ -43,10 +43,10 @@ def resume(
     done: tuple[int, ...],
     enums: Iterable[str] = (),
 ) -> None:
-    """Has Alembic run a revision without the statements that have run.
+    """Lets Alembic run a revision without the statements that have run.
 
     Raises:
-        ResumeFailed: a statement that moves rows, or reads them, didn't come by: neither to be left out nor to be run.
+        ResumeFailed: the code didn't send a recorded statement that moves rows or reads them.
     """
     left_out = [statement.sql for at, statement in enumerate(revision.statements) if at in done]
     expected = [statement.sql for statement in revision.statements if _must_come_by(statement)]
@@ -64,7 +64,7 @@ def _must_come_by(statement: Statement) -> bool:
 
 @contextmanager
 def _heard(engine: Engine, left_out: Iterable[str], *, varying: Iterable[str]) -> Iterator[Counter[str]]:
-    """Yields how often each statement came by; keeps those from the server that are to be left out, as often."""
+    """Yields how often each statement was sent; keeps those to be left out from the server, as often as recorded."""
     heard, waiting = Counter[str](), Counter(map(_normal, left_out))
     varying_texts = tuple(map(_normal, varying))
 
@@ -87,5 +87,5 @@ def _heard(engine: Engine, left_out: Iterable[str], *, varying: Iterable[str]) -
 
 
 def _normal(sql: str) -> str:
-    """Whatever its spaces, and whether or not its driver has percent signs doubled."""
+    """The statement with normalized spaces and percent signs, which some drivers double."""
     return " ".join(sql.split()).replace("%%", "%")

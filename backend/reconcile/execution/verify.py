@@ -1,11 +1,11 @@
-"""verify: is the schema what the end of the tape has? Healed means that this was looked at, not that no error came."""
+"""Verifies that the schema equals the end of the tape: only then it counts as healed."""
 
 from reconcile.location.locate import Location, Verdict
 from reconcile.schema.errors import ReconcileError
 
 
 class VerificationFailed(ReconcileError):
-    """After every step the schema still isn't what the tape's end has; everything was rolled back."""
+    """After all steps the schema still isn't the end of the tape; everything was rolled back."""
 
     def __init__(self, location: Location) -> None:
         differences = (*location.missing, *location.differing, *location.unpopulated, *location.rejecting)
@@ -15,7 +15,7 @@ class VerificationFailed(ReconcileError):
 
 
 def verify(location: Location) -> None:
-    """Checks a location that was looked up after the steps, before they are committed.
+    """Checks the location after the steps, before they are committed.
 
     Raises:
         VerificationFailed: it isn't the end of the tape, or the version on record isn't.

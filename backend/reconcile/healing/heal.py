@@ -1,9 +1,9 @@
-"""heal: the whole way of a database to the end of its tape, verified before it is committed, or not a step of it.
+"""Brings a database to the end of its tape, verified before it is committed, or changes nothing.
 
     observe -> locate -> plan -> apply -> verify -> commit
 
-A plan whose steps all run in a transaction is carried out in one. A plan with others is carried out in segments, each
-of which leaves a state that the next look knows: whatever interrupts it, the next heal goes on from there.
+A plan whose steps can all run in a transaction runs in one. Others run in segments, each of which leaves a state that
+the next heal recognises and goes on from, whatever interrupted this one.
 """
 
 import logging
@@ -42,7 +42,7 @@ Result = TypeVar("Result")
 
 
 class TableBusy(ReconcileError):
-    """A table that has to change was in use the whole time."""
+    """A table that has to be changed was locked all the time."""
 
     def __init__(self, tries: int) -> None:
         super().__init__(
@@ -52,11 +52,11 @@ class TableBusy(ReconcileError):
 
 
 def heal(connection: Connection, project: Project, choices: Choices = DEFAULTS) -> Report:
-    """Brings the database to the end of the tape; or refuses, and changes nothing.
+    """Brings the database to the end of the tape, or refuses and changes nothing.
 
     Raises:
-        HealInProgress: another process was at it for longer than the patience lasts.
-        TableBusy: a table stayed in use.
+        HealInProgress: another process was healing for longer than this one waits.
+        TableBusy: a table stayed locked.
         PoolerBetween: a transaction pooler stands between us and PostgreSQL.
         DBAPIError: the database went away, or the user may not do what is needed.
     """
@@ -73,7 +73,7 @@ def heal(connection: Connection, project: Project, choices: Choices = DEFAULTS) 
 
 
 def _with_other_readings(plan: Plan, unassumed: Report, *, assumed: str) -> Plan:
-    """A refusal that also names what else could be vouched for, where that which was leads nowhere."""
+    """The refusal of an assumed revision, with the other revisions that could be assumed instead."""
     refusal = unassumed.plan.refusal
     if plan.refusal is None or refusal is None:
         return plan
@@ -82,7 +82,7 @@ def _with_other_readings(plan: Plan, unassumed: Report, *, assumed: str) -> Plan
 
 
 def stamp_only(connection: Connection, project: Project) -> Report:
-    """Writes the revision that the schema is at into the version table, and changes nothing else."""
+    """Writes the schema's revision into the version table, and changes nothing else."""
     with locked(connection, versions=project.tape.versions):
         report = inspect_within(connection, project)
         if report.plan.refusal is None:
@@ -91,10 +91,10 @@ def stamp_only(connection: Connection, project: Project) -> Report:
 
 
 def _doubting(report: Report, connection: Connection, project: Project, choices: Choices) -> Report:
-    """A report that a journal speaks against, as the ambiguous one that it is.
+    """Changes a report to ambiguous where the journal contradicts it.
 
-    A revision that moves rows and then leaves its transaction can be interrupted without a trace in the schema. Only
-    the journal knows that it had begun; whether its rows were moved, nobody but a person can say.
+    A revision that moves rows and then ends its transaction can be interrupted without a trace in the schema. Only the
+    journal shows that it had begun; whether its rows were moved, a person has to say.
     """
     alone = [step for step in report.plan.steps if isinstance(step, UpgradeAlone)]
     if not alone or choices.assume is not None:
@@ -183,7 +183,7 @@ def _run_segment(engine: Engine, segment: tuple[Step, ...], project: Project, ob
 
 
 def _trying(once: Callable[[], Result]) -> Result:
-    """Tries again while somebody uses a table, each time a new transaction after a longer pause."""
+    """Retries while a table is locked, each time in a new transaction after a longer pause."""
     for attempt in range(TRIES_ON_BUSY_TABLE):
         try:
             return once()
@@ -204,7 +204,7 @@ def _refused(report: Report | None, error: DBAPIError | ReconcileError) -> Repor
 def _failed(
     report: Report, error: SQLAlchemyError | ReconcileError, *, stays: tuple[Step, ...], failed: tuple[Step, ...] = ()
 ) -> Report:
-    """Whatever ends a heal after its first segment had begun is told with what stays."""
+    """The report of a heal that failed after its first segment had begun, with what stays committed."""
     failure = first_failure(error)
     if failure is not None:
         refusal = refusal_of(failure) or Refusal(f"PostgreSQL ended a step: {message_of(failure)}")

@@ -1,4 +1,4 @@
-"""inspect: observe -> locate -> plan. Where a database is and what would be done about it; it changes nothing."""
+"""Observes, locates and plans: where a database is, and what a heal would do. It changes nothing."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,11 +22,11 @@ ROW_LIMIT = 100_000
 
 @dataclass(frozen=True)
 class Choices:
-    """What a person chooses, each with the default that is right at a start.
+    """The choices of a person, with the defaults for a server's start.
 
-    `assume` is the place that they vouch for where the schema leaves a choice: a revision, or several of branches with
-    ", " between them. Tables of more than `row_limit` rows
-    are large: indexes on them are built beside their use, and heavier work on them waits for `consent`.
+    `assume` is the position that they vouch for where the schema leaves a choice: a revision, or several of branches
+    with ", " between them. Tables with more than `row_limit` rows are large: indexes on them are built concurrently,
+    and heavier work on them needs `consent`.
     """
 
     assume: str | None = None
@@ -39,7 +39,7 @@ DEFAULTS = Choices()
 
 
 def inspect(connection: Connection, project: Project, choices: Choices = DEFAULTS) -> Report:
-    """Says where the database is and what would be done, in a transaction of its own, without a lock."""
+    """Reports where the database is and what a heal would do, in a transaction of its own, without a lock."""
     with connection.begin() as transaction:
         report = inspect_within(connection, project, choices)
         transaction.rollback()
@@ -47,7 +47,7 @@ def inspect(connection: Connection, project: Project, choices: Choices = DEFAULT
 
 
 def inspect_within(connection: Connection, project: Project, choices: Choices = DEFAULTS) -> Report:
-    """The same in the caller's transaction, whose search path is pinned by it."""
+    """The same in the caller's transaction, whose search path it pins."""
     tape = project.tape
     observation = observe(
         connection, versions=tape.versions, schema=tape.schema, schemas=tape.schemas, names=tape.names
@@ -61,7 +61,7 @@ def inspect_within(connection: Connection, project: Project, choices: Choices = 
 
 
 def _locate(connection: Connection, observation: Observation, project: Project, choices: Choices) -> Location:
-    """The place, the server, the revisions' own word and the rows asked where the schema alone leaves a choice."""
+    """The location; where the schema leaves a choice, the server, the revisions' `verify` and the rows decide."""
     tape = project.tape
     speller = Speller(connection, observation, tape)
     words = normalize(observation, tape, spell=speller)

@@ -1,7 +1,7 @@
-"""probe: whether what differs lets our writes through, and gives back what we can read, where the catalogs can't tell.
+"""Tests whether differences reject our writes or return values that we can't read, where the catalogs can't tell.
 
-A project's own write is tried in a savepoint, and taken back. A column that may be NULL again is searched for NULL, and
-one of an enum that has more labels for those.
+A project's own write is tried in a savepoint, and rolled back. A column that has become nullable is searched for NULL,
+and a column of an enum with more labels for those labels.
 """
 
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ _SEARCH_TIMEOUT = text("SET LOCAL statement_timeout = '2s'")
 
 
 def probed(location: Location, connection: Connection, project: Project) -> Location:
-    """The location, with what the project's probe says of the objects that are undecided; unchanged without a probe.
+    """The location with undecided objects judged by the project's probe; unchanged without a probe.
 
-    The probe only runs on a database that else is current: on another, its write may fail for many reasons.
+    The probe runs only on a database that is current otherwise: on another its write may fail for other reasons.
     """
     if location.verdict is not Verdict.CURRENT:
         return location
@@ -47,7 +47,7 @@ def probed(location: Location, connection: Connection, project: Project) -> Loca
 
 
 def _unexpected(location: Location) -> Iterator[tuple[Difference, str]]:
-    """What this code doesn't expect to read, and by which condition it is searched for."""
+    """The values that this code can't read, with the conditions that find them."""
     for item in location.tolerated:
         if _may_be_null(item):
             yield replace(item, actual=f"NULL{IN_SOME_ROWS}"), "IS NULL"
@@ -65,7 +65,7 @@ def _may_be_null(item: Difference) -> bool:
 
 
 def _is_in_rows(column: Key, where: str, connection: Connection) -> bool:
-    """Where the search takes too long, nothing is said of it."""
+    """Whether a row matches; False where the search takes too long."""
     savepoint = connection.begin_nested()
     try:
         connection.execute(_SEARCH_TIMEOUT)

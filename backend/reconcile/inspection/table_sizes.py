@@ -1,4 +1,4 @@
-"""table_sizes: which of our tables are large, counted no further than the limit: an estimate may be years old."""
+"""Finds our large tables, counting up to the limit only: PostgreSQL's estimates may be years old."""
 
 from collections.abc import Collection
 
@@ -9,9 +9,9 @@ from reconcile.tape.tape import Tape
 
 
 def large_tables(connection: Connection, tape: Tape, present: Collection[Key], *, row_limit: int) -> frozenset[str]:
-    """Those of our tables that hold more than `row_limit` rows; `present` are the keys that were observed.
+    """Those of our tables that have more than `row_limit` rows; `present` are the observed keys.
 
-    The search path is the one that `observe` pinned.
+    It needs the search path that `observe` pins.
     """
     tables = sorted(tables_in(present) & tape.tables)
     if not tables:

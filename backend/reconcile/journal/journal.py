@@ -1,9 +1,9 @@
-"""Journal: what was healed, when, where from and by whom, in a schema of its own beside the project's.
+"""The journal of heals: what was healed, when, from where and by whom, in its own schema beside the project's.
 
-A heal in one transaction is entered in that transaction. Segments are entered before they run and marked after, so
-that an interrupted one is known. The journal's own tables are made and healed by the same engine, from the chain in
-chain/. Where there can be none (the user may not make its schema, its tables are damaged) a heal goes on
-without, and says so.
+A heal in one transaction is inserted in that transaction. Segments are inserted before they run and updated after, so
+that interrupted ones are known. The journal's tables are created and healed by the same engine, from the chain in
+chain/. Where that is impossible (the user may not create the schema, or its tables are damaged) a heal runs without a
+journal, and says so.
 """
 
 import json
@@ -62,7 +62,7 @@ _UNFINISHED = text(
 
 
 class JournalUnfit(ReconcileError):
-    """The journal can't be kept where it should be: its tables are damaged, or its schema has the user's name."""
+    """The journal can't be used: its tables are damaged, or its schema has the user's name."""
 
     def __init__(self, schema: str, reason: str) -> None:
         super().__init__(reason)
@@ -77,7 +77,7 @@ class Journal:
         self._project = project
 
     def enter(self, connection: Connection, report: Report, after: Report) -> Report:
-        """Enters a finished heal, in the heal's own transaction."""
+        """Inserts a finished heal, in the heal's own transaction."""
         savepoint = connection.begin_nested()
         try:
             self._prepare(connection)
@@ -91,7 +91,7 @@ class Journal:
 
     @contextmanager
     def begun(self, engine: Engine, report: Report) -> "Iterator[JournalEntry]":
-        """An entry for a heal in segments, committed before the first of them; whatever ends the block, it says so."""
+        """An entry for a heal in segments, committed before the first one; it is updated however the block ends."""
         with engine.connect() as connection:
             number, unfit = None, ""
             try:
@@ -109,7 +109,7 @@ class Journal:
                 raise
 
     def history(self, connection: Connection, *, limit: int) -> list[dict[str, Any]]:
-        """The last heals, the newest first; none where there is no journal."""
+        """The last heals, newest first; empty without a journal."""
         with connection.begin() as transaction:
             if (
                 connection.scalar(
@@ -124,9 +124,9 @@ class Journal:
         return rows
 
     def unfinished(self, connection: Connection) -> frozenset[str]:
-        """The steps that the last heal on record had begun, outside a transaction of its own, and not finished.
+        """The steps that the last recorded heal had begun in segments and not finished.
 
-        Other chains may have entered theirs into the same journal since.
+        Other chains may have inserted theirs into the same journal since.
         """
         with connection.begin() as transaction:
             revisions = frozenset[str]()
@@ -170,7 +170,7 @@ class Journal:
 
 
 class JournalEntry:
-    """A heal in segments on its way into the journal; each call is a transaction of its own."""
+    """The entry of a heal in segments; each method commits a transaction of its own."""
 
     def __init__(self, journal: Journal, connection: Connection, number: int | None, *, unfit: str = "") -> None:
         self._journal = journal
@@ -183,7 +183,7 @@ class JournalEntry:
 
     @contextmanager
     def segment(self, steps: tuple[Step, ...]) -> Iterator[None]:
-        """Written before its steps run, marked after."""
+        """Inserts a segment before its steps run, and updates it afterwards."""
         self._position += 1
         place = {"id": self._number, "position": self._position}
         self._write(_SEGMENT, place | {"steps": "; ".join(str(step) for step in steps)})
@@ -192,11 +192,11 @@ class JournalEntry:
         self.done += steps
 
     def finished(self, report: Report, after: Report) -> Report:
-        """The heal went well, and what is there now was compared."""
+        """Records that the heal has succeeded and was verified."""
         return self._close(report, outcome=report.outcome, digest=after.observation.digest)
 
     def failed(self, report: Report) -> Report:
-        """A segment failed; what stays is known to the next look."""
+        """Records that a segment failed; the next inspection sees what stays."""
         reason = report.plan.refusal.reason if report.plan.refusal else ""
         try:
             return self._close(report, outcome=report.outcome, reason=reason)
@@ -205,7 +205,7 @@ class JournalEntry:
             return replace(report, plan=replace(report.plan, notes=(*report.plan.notes, note)))
 
     def ended_by(self, error: BaseException) -> None:
-        """Something else than PostgreSQL ended it: an error in a revision's own code, or a person at the keyboard."""
+        """Records an end that isn't PostgreSQL's doing: an error in a revision's code, or an interrupt by a person."""
         with suppress(DBAPIError):  # what ended it is raised, and tells more
             self._end(outcome="failed", reason=f"{type(error).__name__}: {error}".removesuffix(": "))
 
@@ -221,7 +221,7 @@ class JournalEntry:
         self._write(_END, ended)
 
     def _write(self, statement: Any, values: dict[str, Any]) -> None:
-        """Writes, on a new connection where the server has ended this one; each statement may be run twice."""
+        """Writes, on a new connection if the server has ended this one; each statement may run twice."""
         if self._number is None:
             return
         try:
@@ -239,7 +239,7 @@ class JournalEntry:
 
 @cache
 def journal_project(schema: str) -> Project:
-    """The journal's own chain, as it lies in one schema."""
+    """The project of the journal's own chain, in one schema."""
     recorded = read_tape(CHAIN / "tape.json")
     tape = Tape(recorded.revisions, schema=schema, versions=VersionTable(VERSION_TABLE, schema))
     return Project(journal_configuration(schema), tape)
@@ -285,7 +285,7 @@ def _end(connection: Connection, number: int, report: Report, after: Report) -> 
 
 
 def _reason(error: DBAPIError | ReconcileError) -> str:
-    """Why a heal can't be entered; what has to do with the connection, or may go well later, is raised again."""
+    """Why a heal can't be inserted; errors of the connection, and those that a retry may solve, are raised again."""
     if isinstance(error, ReconcileError):
         return str(error)
     if error.connection_invalidated or is_busy(error):
