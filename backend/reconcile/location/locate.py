@@ -1,7 +1,7 @@
-"""locate: what was observed -> where on the tape the database is, and the verdict. Pure: it asks nothing more.
+"""Locates an observed database on the tape, and gives the verdict. Pure: it needs no connection.
 
-`alembic_version` is a claim to be tested here, never the truth: the schema decides, and the claim is heard only where
-the schema leaves a choice.
+`alembic_version` is a claim to be tested: the schema decides, and the claim counts only where the schema leaves a
+choice.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ UNENFORCED_BY_TRIGGERS = "disabled"
 
 
 class Verdict(StrEnum):
-    """What is the matter with a database; the first that fits is given."""
+    """The state of a database; the first one that applies is given."""
 
     UNREADABLE = "unreadable"
     CURRENT = "current"
@@ -40,22 +40,21 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Location:
-    """Where a database is: at the revisions `applied`, or near them by what is `missing` and `differing`.
+    """Where a database is: at the revisions `applied`, apart from what is `missing` and `differing`.
 
     `claimed` is what the version table says; `believed` is the same, or what a person vouched for instead.
-    `remaining` are the statements of a half-applied revision that have yet to run, where that is known; `rerun` says
-    that the half-applied revision after these may be run again as a whole; `pending` ones are finished by their own
-    code.
-    `extra` are objects on our tables that the tape doesn't know; `rejecting` are those of them that surely make a write
-    fail, `undecided` those of which the catalogs don't tell. `tolerated` differs and keeps nobody from working, and
-    can't be mended without a person, or serves as it is. `unpopulated` are materialized views that the chain fills, and
-    that can't be read. `unenforced` are foreign keys whose triggers are disabled, `promotions` unique indexes of others
-    that become a constraint that is missing. `renamed` pairs a missing column with an extra one that may be it.
-    `readings` are the revisions that an ambiguous database may honestly be at, `doubts` what that hangs on, `proof`
-    what decided it, `seen` what the rows say of revisions that aren't on record.
-    `strangers` are ids on record that are another chain's, and stay there: this chain has nothing here, or a row of its
-    own. `name_collisions` are others' tables that bear the names of ours.
-    `words` is what was observed in the tape's own words, `details` what was observed and isn't compared.
+    `remaining` are the statements of a half-applied revision that haven't run, where that is known; `rerun` says that
+    the half-applied revision after these may run again as a whole; `pending` ones are finished by their own code.
+    `extra` are objects on our tables that aren't on the tape; `rejecting` are those that surely make a write fail,
+    `undecided` those where the catalogs don't tell. `tolerated` are differences that prevent no work, and either can't
+    be repaired without a person or needn't be. `unpopulated` are materialized views that the chain fills, and that
+    can't be read. `unenforced` are foreign keys whose triggers are disabled, `promotions` unique indexes of others that
+    become a missing constraint. `renamed` pairs a missing column with an extra one that may be it.
+    `readings` are the revisions that an ambiguous database may be at, `doubts` the statements on which that depends,
+    `proof` the evidence that decided it, `seen` what the rows show of revisions that aren't recorded.
+    `strangers` are recorded ids of another chain, which stay: this chain has nothing here, or a row of its own.
+    `name_collisions` are others' tables with the names of ours.
+    `words` is the normalized observation, `details` are observed properties that aren't compared.
     """
 
     verdict: Verdict
@@ -90,7 +89,7 @@ class Location:
 
     @property
     def breaking(self) -> tuple[Difference, ...]:
-        """What keeps this code from working with the database."""
+        """The differences with which this code can't work on the database."""
         ours = (*self.missing, *self.differing)
         return (*(item for item in ours if severity_of_ours(item) is Severity.BREAKING), *self.rejecting)
 
@@ -107,13 +106,13 @@ def locate(
     unproved: tuple[Doubt, ...] = (),
     reached: Point | None = None,
 ) -> Location:
-    """Where the observed database is on the tape, with the verdict on it.
+    """Locates the observed database on the tape, with the verdict.
 
-    `assume` is a place that a person vouches for, as `label` calls it, believed instead of what is on record; `proof`
-    is what the rows say. `words` is the observation in the tape's words, where the server was asked how it spells them.
-    `shared` is set where tables of others lie beside ours: an id that nobody here knows may be theirs. `missed` are
-    revisions whose rows are known not to have been moved, although what they made later is there; `unproved` are
-    statements of such revisions of which nothing tells. As the rows prove, it has `reached` a point at least.
+    `assume` is a position that a person vouches for, named as by `label`, instead of the recorded version; `proof` is
+    the evidence of the rows. `words` is the normalized observation, if the server was asked for its spelling. `shared`
+    is set if others have tables beside ours: an unknown id may be theirs. `missed` are revisions whose rows provably
+    weren't moved, although objects that they create later exist; `unproved` are statements of such revisions without
+    evidence. `reached` is a point that the database has passed, as the rows prove.
     """
     words = words or normalize(observation, tape)
     believed = observation.claimed or () if assume is None else _vouched(assume)
@@ -196,7 +195,7 @@ def locate(
 
 
 def _looks_elsewhere(item: Difference) -> bool:
-    """Whether a function of ours looks for names in other schemas than it did: there they may not be."""
+    """Whether a function of ours has got another search path, on which its names may be missing."""
     return item.key.kind == "function" and sets_path(item.actual or "") and not sets_path(item.expected or "")
 
 
@@ -214,10 +213,10 @@ def _vouched(position: str) -> tuple[str, ...]:
 
 
 def _ignored(ours: Schema, claims: Claims, tape: Tape) -> frozenset[Key]:
-    """What makes no difference to where a database is, there or not.
+    """The objects that don't count for the location, whether they exist or not.
 
-    An extension or a schema may have been made by an administrator; a partition of a revision that is on record may
-    have been dropped since, as its time was over.
+    An extension or a schema may have been created by an administrator; a partition of a recorded revision may have been
+    dropped because it was outdated.
     """
     there = {key for key in ours if key.kind in ("extension", "schema")}
     if not tape.partitions:
@@ -231,9 +230,9 @@ def _ignored(ours: Schema, claims: Claims, tape: Tape) -> frozenset[Key]:
 def _apart(
     expected: Schema, ours: Schema, observation: Observation, recorded: Schema, *, ended: bool = True
 ) -> tuple[tuple[Difference, ...], tuple[Difference, ...], tuple[Difference, ...]]:
-    """What is missing from a schema, what differs in it, and what differs and is to be put up with.
+    """The missing, the differing and the tolerated objects of a schema.
 
-    An INVALID index, or a constraint that has one, counts as missing: it serves nobody.
+    An INVALID index, or a constraint with one, counts as missing: no query uses it.
     """
     missing, differing, tolerated, left_alone = [], [], [], []
     for key in {**expected, **ours}:
@@ -265,25 +264,25 @@ def _apart(
 
 
 def _divided_otherwise(items: Iterable[Difference], expected: Schema, observation: Observation) -> Iterator[Difference]:
-    """Tables that others have partitioned, and that can't have our keys now: those would need their columns."""
+    """Tables that others have partitioned by columns that aren't in our keys: such tables can't have our keys."""
     for table in dict.fromkeys(table_key(item.key) for item in items if item.key.kind in ("primary_key", "unique")):
         if expected.get(table) == "ordinary" and is_divided(observation.schema.get(table, "")):
             yield Difference(table, "ordinary", PARTITIONED)
 
 
 def _serves_nobody(item: Difference) -> bool:
-    """Whether it is as expected, but INVALID, perhaps with some of its partitions' attached."""
+    """Whether an object is as expected but INVALID, perhaps with indexes of some partitions attached."""
     actual = item.actual or ""
     return item.expected is not None and actual.endswith(INVALID) and actual.startswith(f"{item.expected} ")
 
 
 def _in_place_of_table(key: Key, observation: Observation) -> str | None:
-    """What bears the name of a table that isn't there."""
+    """The kind of object that has the name of a missing table."""
     return next((RELATIONS[other.kind] for other in others_of(key) if other in observation.schema), None)
 
 
 def _elsewhere(key: Key, observation: Observation) -> str | None:
-    """How an index is found whose name another table's has."""
+    """The text of a missing index whose name belongs to an index of another table."""
     for other, text in observation.schema.items():
         if other.kind == "index" and (other.schema, other.name) == (key.schema, key.name) and other != key:
             return f"{ELSEWHERE}{other.relation} {text}"
@@ -291,7 +290,7 @@ def _elsewhere(key: Key, observation: Observation) -> str | None:
 
 
 def _is_tolerable(item: Difference, observation: Observation, recorded: Schema) -> bool:
-    """Whether something differs that keeps nobody from working, and that only a person could mend."""
+    """Whether a difference is harmless, and only a person could repair it."""
     if item.expected is None:
         return severity_of_others(item, observation, recorded) is Severity.HARMLESS and item.key.kind in (
             "extension",
@@ -310,7 +309,7 @@ def _is_tolerable(item: Difference, observation: Observation, recorded: Schema) 
 
 
 def _is_left_alone(item: Difference, expected: Schema, observation: Observation, recorded: Schema) -> bool:
-    """Whether something is there again that the chain has dropped, and none of our writes meets it."""
+    """Whether an object that the chain has dropped exists again, and none of our writes is affected."""
     if item.expected is not None:
         return False
     if table_key(item.key) not in expected and item.key.table:
@@ -333,7 +332,7 @@ def _extra(observation: Observation, words: Normalized, tape: Tape) -> tuple[Dif
 
 
 def _renamed(expected: Schema, ours: Schema, extra: Iterable[Difference]) -> tuple[tuple[Difference, Difference], ...]:
-    """Missing columns beside extra ones of the same table and type: adding an empty one would hide the values."""
+    """Pairs missing columns with extra ones of the same table and type: adding an empty one would hide the values."""
     gone = [Difference(key, text, None) for key, text in expected.items() if key.kind == "column" and key not in ours]
     strange = [item for item in extra if item.key.kind == "column"]
     return tuple(_pairs(gone, strange))

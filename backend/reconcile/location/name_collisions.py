@@ -1,7 +1,7 @@
-"""name_collisions: what bears the name of one of our tables, and is somebody else's. Pure.
+"""Objects of others that have the name of one of our tables. Pure.
 
-A table is made with all its columns at once. Where no revision on record makes it, most of them are missing, and others
-are there, then it isn't the chain's; nor is a view of the name, or whatever else stands in a table's place.
+A table is created with all its columns at once. If no recorded revision creates it, most of its columns are missing and
+it has others, it isn't the chain's; nor is a view, or another kind of object, with a table's name.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from reconcile.tape.tape import Statement, Tape
 
 @dataclass(frozen=True)
 class NameCollision:
-    """What somebody else has made, the revision that would make our table, and what tells them apart."""
+    """Somebody else's object, the revision that would create our table, and how the two differ."""
 
     table: str
     revision: str
     actual: str
 
     def __str__(self) -> str:
-        """Why it isn't ours, in a sentence."""
+        """A sentence about why it isn't ours."""
         return (
             f"the table {self.table} isn't the one that revision {self.revision} makes: it {self.actual};"
             " another's has the name"
@@ -30,7 +30,7 @@ class NameCollision:
 
 
 def name_collisions(observed: Schema, claims: Claims, tape: Tape) -> Iterator[NameCollision]:
-    """What in a schema isn't ours, though it bears the name of a table that has yet to be made."""
+    """The objects of others with the name of a table that has yet to be created."""
     for revision in tape.revisions:
         if revision.id in claims.applied:
             continue
@@ -52,12 +52,12 @@ def name_collisions(observed: Schema, claims: Claims, tape: Tape) -> Iterator[Na
 
 
 def others_of(table: Key) -> Iterator[Key]:
-    """What may bear the name of a table beside it."""
+    """The keys of other kinds of objects that may have a table's name."""
     return (Key(kind, table.schema, "", table.table) for kind in RELATIONS)
 
 
 def _made_in(statements: tuple[Statement, ...]) -> Iterator[tuple[Key, tuple[Key, ...]]]:
-    """The tables made by some statements, with the columns they begin with."""
+    """The tables that statements create, with their first columns."""
     for statement in statements:
         made = [key for key, effect in statement.effects.items() if effect.before is None]
         for table in made:

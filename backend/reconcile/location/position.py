@@ -1,8 +1,8 @@
-"""position: a schema, and what is claimed of it -> the place on the tape where it lies. Pure.
+"""Finds the position on the tape that fits a schema and its claimed version. Pure.
 
-A place is known exactly (at a revision, or after one of its statements), or by the last revisions of which anything
-is there. Where more than one honest reading is left, the readings are named and nothing is chosen, unless a person
-vouches for one or the rows prove it.
+A position is exact (at a revision, or after one of its statements), or given by the last revisions that have left
+objects. Where several readings remain, they are named and none is chosen, unless a person vouches for one or the rows
+prove it.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -15,7 +15,7 @@ from reconcile.tape.tape import BASE, TRACELESS, Effect, Point, Revision, Statem
 
 @dataclass(frozen=True)
 class Claims:
-    """What is believed of the version: ids of ours, with all that they follow, and ids that nobody here knows."""
+    """The claimed version: ids of our revisions, with all their ancestors, and unknown ids."""
 
     rows: tuple[str, ...]
     known: tuple[str, ...]
@@ -25,7 +25,7 @@ class Claims:
 
     @classmethod
     def of(cls, rows: tuple[str, ...], tape: Tape, *, vouched: bool = False) -> "Claims":
-        """Tells the rows of a version table apart; `vouched` is set when a person names the revision instead."""
+        """Sorts the rows of a version table; `vouched` is set if a person names the revision instead."""
         known = tuple(revision for revision in tape.ids if revision in rows and revision != BASE)
         unknown = tuple(row for row in rows if row not in known)
         return cls(rows, known, unknown, tape.ancestry(known), vouched)
@@ -33,7 +33,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class Pending:
-    """A revision that has begun and is to be finished by its own code, without the statements that are done."""
+    """A half-applied revision that its own code is to finish, without the statements that are done."""
 
     revision: str
     done: tuple[int, ...]
@@ -41,7 +41,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class Doubt:
-    """A statement of which the schema alone can't tell whether it ran: the revision's index, and its position there."""
+    """A statement that the schema doesn't show: the index of its revision, and its position there."""
 
     index: int
     position: int
@@ -50,7 +50,7 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Proof:
-    """Where the rows prove a database to be: the point, the statements that are no longer in doubt, what was seen."""
+    """A position that the rows prove: the point, the statements that are no longer in doubt, and the evidence."""
 
     point: Point
     settled: frozenset[tuple[int, int]]
@@ -78,7 +78,7 @@ class Position:
     presumed: tuple[Doubt, ...] = ()
 
     def schema(self, tape: Tape) -> Schema:
-        """What has to be there: all of the applied revisions, and of pending ones what is done."""
+        """The expected schema: all of the applied revisions, and what is done of pending ones."""
         schema = dict(tape.after(self.applied))
         for pending in self.pending:
             for position in pending.done:
@@ -87,7 +87,7 @@ class Position:
 
 
 def label(applied: Iterable[str], tape: Tape) -> str:
-    """How a place is called: by the last of its revisions, or `base`."""
+    """The name of a position: its last revisions, or `base`."""
     return ", ".join(tape.tips(frozenset(applied))) or BASE
 
 
@@ -100,7 +100,7 @@ def find_position(
     proof: Proof | None = None,
     reached: Point | None = None,
 ) -> Position:
-    """Where a schema lies on the tape, heeding the claims only where it leaves a choice.
+    """The position of a schema on the tape; the claims count only where it leaves a choice.
 
     A claim whose tables are gone is the exception: then it isn't the claim that is wrong. `ignoring` are objects that
     make no difference to where it lies. As the rows prove, it has `reached` a point at least.
@@ -128,7 +128,7 @@ def find_position(
 def with_presumed(
     place: Position, claims: Claims, tape: Tape, *, missed: Collection[str], unproved: Sequence[Doubt]
 ) -> Position:
-    """The place, with what is only presumed to have run of revisions that aren't on record.
+    """The position, with the statements of unrecorded revisions that are only presumed to have run.
 
     `missed` are revisions of which the rows say that it has not: they are finished by their own code. Where there is
     nothing to presume it by, and the rows say nothing, it is `unproved`.
@@ -155,9 +155,9 @@ def with_presumed(
 
 
 def may_be_unordered(doubt: Doubt, tape: Tape) -> bool:
-    """Whether all that stands behind a statement may have been made without it: by `create_all`, when a service began.
+    """Whether everything after a statement may come from `create_all` at a service's start, without the statement.
 
-    That makes tables with what lies on them, and changes none.
+    `create_all` creates whole tables, and changes none.
     """
     later = tape.revisions[doubt.index].statements[doubt.position :]
     made = {key.relation for item in later for key, effect in item.effects.items() if _makes_table(key, effect)}
@@ -173,7 +173,7 @@ def _makes_table(key: Key, effect: Effect) -> bool:
 
 
 def _through(point: Point, tape: Tape) -> frozenset[str]:
-    """The revisions before a point, all of them whole."""
+    """The revisions before a point, which are complete."""
     return frozenset(tape.ids[1 : point.index + 1])
 
 
@@ -183,10 +183,10 @@ def _fits(ours: Schema, applied: frozenset[str], tape: Tape, ignoring: Collectio
 
 
 def _telling(points: tuple[Point, ...], claims: Claims, tape: Tape) -> tuple[Point, ...]:
-    """Without the places that only data statements at a revision's beginning set apart from the one before it.
+    """Without the points that differ from the one before only by data statements at a revision's beginning.
 
-    Those run in the revision's own transaction: where nothing else of it is there, they aren't either. Of a revision
-    that is claimed, an index in the middle is more likely lost than not yet made.
+    Those run in the revision's own transaction: if nothing else of it exists, they haven't run either. In a claimed
+    revision a missing index is more likely lost than not created yet.
     """
     return tuple(
         point
@@ -204,10 +204,10 @@ def _tells(statement: Statement) -> bool:
 
 
 def _vouched(points: tuple[Point, ...], claims: Claims, tape: Tape) -> Position | None:
-    """Where a person says that it is, though the schema has got further: None where it has not.
+    """The position that a person vouches for where the schema is further; None where it isn't.
 
-    What the schema shows of later revisions is done. What it doesn't show of them has not run, and is left to their
-    own code; but in the revision that is half there, what lies before a statement that ran has run.
+    What the schema shows of later revisions is done; what it doesn't show hasn't run, and is left to their own code.
+    But in a half-applied revision everything before a statement that ran has run.
     """
     first = points[0]
     before = _through(first, tape)
@@ -238,12 +238,12 @@ def _after(last: Point, begun: Revision, first: Point) -> tuple[Statement, ...]:
 
 
 def _shown(revision: Revision) -> tuple[int, ...]:
-    """The positions of the statements that the schema shows to have run."""
+    """The positions of the statements whose effects the schema shows."""
     return tuple(position for position, item in enumerate(revision.statements) if item.effects)
 
 
 def _done(point: Point, revision: Revision) -> tuple[int, ...]:
-    """What ran before a point and need not run again; what holds for the statements behind it has to."""
+    """The statements before a point that needn't run again; settings that later statements need have to."""
     return tuple(
         position
         for position in range(point.done)
@@ -263,9 +263,9 @@ def _at_revision(
     ignoring: Collection[Key],
     proven: bool,
 ) -> Position:
-    """At a revision that fits. Of several, which differ by nothing that matters twice, the first.
+    """The position at a matching revision; of several that differ by nothing important, the first.
 
-    Alembic puts a revision on record before it begins the next: behind a known claim no more than one can be whole.
+    Alembic records a revision before it begins the next: after a known claim no more than one can be complete.
     """
     if claims.known and len(exact) > 1 and len(exact[0] - claims.applied) == 1 and claims.applied < exact[0]:
         exact = exact[:1]
@@ -295,14 +295,14 @@ _WITHOUT_DOUBT = ("neutral", "boundary")
 
 
 def _matters(key: Key, ignoring: Collection[Key]) -> bool:
-    """Whether something is lost where an object is dropped and made again."""
+    """Whether dropping and recreating an object loses something."""
     return key not in ignoring and key.kind != "index" and key.kind not in CONSTRAINTS
 
 
 def _unless_overtaken(place: Position, reach: Point, claims: Claims, tape: Tape, *, proven: bool) -> Position:
-    """A known claim may only be left behind where the revisions after it move no rows: the schema doesn't show that.
+    """Goes beyond a known claim only where the revisions after it move no rows, since the schema doesn't show that.
 
-    What a revision moved before it made something that is there, it has moved.
+    Rows that a revision moves before it creates an existing object have been moved.
     """
     overtaken = place.applied - claims.applied
     doubts = tuple(
@@ -321,7 +321,7 @@ def _unless_overtaken(place: Position, reach: Point, claims: Claims, tape: Tape,
 def _halfway(
     points: tuple[Point, ...], claims: Claims, tape: Tape, *, settled: frozenset[tuple[int, int]] = frozenset()
 ) -> Position:
-    """After some statements of a revision: what remains of it can run, where that is known."""
+    """The position after some statements of a revision, with the remaining ones where they are known."""
     first, last = points[0], points[-1]
     revision = tape.revisions[first.index]
     before = _through(first, tape)
@@ -356,7 +356,7 @@ def _halfway(
 
 
 def _nearest(ours: Schema, claims: Claims, tape: Tape) -> Position:
-    """At the last revisions of which anything is there; what is missing of them can be made, or they were claimed."""
+    """The position at the last revisions that have left objects; what they miss can be created, or they are claimed."""
     applied = tape.ancestry(revision.id for revision in tape.revisions if _is_begun(revision, ours, tape))
     for tip in tape.tips(applied):
         revision = tape.by_id[tip]
@@ -379,9 +379,9 @@ def _nearest(ours: Schema, claims: Claims, tape: Tape) -> Position:
 
 
 def _perhaps_never_run(applied: frozenset[str], ours: Schema, claims: Claims, tape: Tape) -> tuple[Revision, ...]:
-    """Revisions that aren't on record, and miss something that was made together with rows that it moved.
+    """Unrecorded revisions that miss an object which they create together with moving rows.
 
-    What is missing could be made by itself; but then nobody would ever move the rows.
+    The object could be created alone, but then the rows would never be moved.
     """
     end = tape.after(applied)
     return tuple(
@@ -395,7 +395,7 @@ def _perhaps_never_run(applied: frozenset[str], ours: Schema, claims: Claims, ta
 
 
 def _there(revision: Revision, ours: Schema) -> tuple[int, ...]:
-    """The positions of the statements all of whose effects can be seen."""
+    """The positions of the statements whose effects are all visible."""
     return tuple(
         position
         for position, item in enumerate(revision.statements)
@@ -404,7 +404,7 @@ def _there(revision: Revision, ours: Schema) -> tuple[int, ...]:
 
 
 def _perhaps_begun(applied: frozenset[str], ours: Schema, tape: Tape) -> Revision | None:
-    """The next revision, where what is missing or differs may be its doing, and rows may have been moved by then."""
+    """The next revision, if it may have caused the differences, and may have moved rows before."""
     reached, moved, now = set(applied), False, tape.after(applied)
     for revision in tape.revisions:
         if revision.id in reached or not reached.issuperset(revision.parents):
@@ -420,9 +420,9 @@ def _perhaps_begun(applied: frozenset[str], ours: Schema, tape: Tape) -> Revisio
 
 
 def _unless_moving_back(place: Position, claims: Claims, tape: Tape, ours: Schema | None = None) -> Position:
-    """A claim may only be taken back where running its revisions again would move and destroy nothing.
+    """Goes back behind a claim only where running its revisions again would move and destroy nothing.
 
-    Where a person vouches for it, it holds: what is missing of its revisions is made, and no row moved again.
+    If a person vouches for it, it holds: missing objects of its revisions are created, and no row is moved again.
     """
     undone = [tape.by_id[revision] for revision in claims.applied - place.applied]
     if all(revision.completable or revision.replay_safe for revision in undone):
@@ -433,14 +433,14 @@ def _unless_moving_back(place: Position, claims: Claims, tape: Tape, ours: Schem
 
 
 def _can_be_mended(ours: Schema, claims: Claims, tape: Tape) -> bool:
-    """Whether all that a claim says and the schema doesn't have can be put right without losing anything."""
+    """Whether all differences from a claim can be repaired without losing anything."""
     differing = [item for item in difference(tape.after(claims.applied), ours) if item.actual is not None]
     moving = any(tape.by_id[revision].moves_rows for revision in claims.applied)
     return bool(differing) and not moving and all(mend(item) is not None for item in differing)
 
 
 def _is_begun(revision: Revision, ours: Schema, tape: Tape) -> bool:
-    """Whether anything is there that this revision makes; an extension may have been made by an administrator."""
+    """Whether an object of this revision exists, apart from extensions, which an administrator may have created."""
     before = tape.after(tape.ancestry(revision.parents))
     after = tape.after(tape.ancestry([revision.id]))
     return any(
@@ -452,7 +452,7 @@ def _is_begun(revision: Revision, ours: Schema, tape: Tape) -> bool:
 
 
 def _between(first: Point, last: Point, tape: Tape) -> list[Doubt]:
-    """The statements from one place on the tape to another, but for those of revisions that may run twice."""
+    """The statements between two positions on the tape, without those of revisions that may run twice."""
     doubts: list[Doubt] = []
     for index in range(first.index, min(last.index + 1, len(tape.revisions))):
         of_revision = () if tape.revisions[index].replay_safe else tape.revisions[index].statements

@@ -1,7 +1,7 @@
-"""proof: what the rows say about the statements of which the schema can't tell whether they ran.
+"""Proves a position by the rows, where the schema doesn't show whether statements ran.
 
-The statements of a revision run in order. So what lies before one that ran has run, and what lies behind one that has
-not, has not. Where a single one in between stays in doubt, nothing is proved and nothing is chosen.
+The statements of a revision run in order: all before one that ran have run, and all after one that hasn't run haven't.
+If a single statement in between stays in doubt, nothing is proved and no position is chosen.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Findings: TypeAlias = Sequence[Finding | None]  # one of each doubt
 
 
 def examine_doubts(location: Location, connection: Connection, tape: Tape) -> Findings:
-    """What the rows say of each statement that an ambiguous place hangs on."""
+    """Examines the rows for each statement that an ambiguous position depends on."""
     if location.reach is None:
         return ()
     findings = [_finding(doubt, connection, tape, reach=location.reach) for doubt in location.doubts]
@@ -30,7 +30,7 @@ def examine_doubts(location: Location, connection: Connection, tape: Tape) -> Fi
 
 
 def prove(location: Location, findings: Findings, tape: Tape) -> Proof | None:
-    """Where the rows prove an ambiguous database to be, or None where they leave a doubt."""
+    """The position that the rows prove, or None where they leave a doubt."""
     doubts = location.doubts
     if not findings or location.reach is None:
         return None
@@ -44,16 +44,16 @@ def prove(location: Location, findings: Findings, tape: Tape) -> Proof | None:
 
 
 def proved_so_far(location: Location, findings: Findings, tape: Tape) -> Point | None:
-    """The place behind the last statement that ran, as the rows prove; what follows stays in doubt."""
+    """The position after the last statement that provably ran; the following ones stay in doubt."""
     ran = _last_that_ran(location, findings, tape) if findings else -1
     return Point(location.doubts[ran].index, location.doubts[ran].position + 1) if ran >= 0 else None
 
 
 def _last_that_ran(location: Location, findings: Findings, tape: Tape) -> int:
-    """The last statement that the rows prove to have run, and with it all before it; -1 where there is none.
+    """The last statement that the rows prove to have run, and with it all before; -1 where there is none.
 
-    Somebody else may have put the same rows into a table that `create_all` made. So behind a statement that neither its
-    own rows nor the schema tell of, rows alone prove nothing.
+    Somebody else may have inserted the same rows into a table that `create_all` created. So after a statement that
+    neither its own rows nor the schema prove, rows alone prove nothing.
     """
     last = -1
     for at, (doubt, finding) in enumerate(zip(location.doubts, findings, strict=True)):
@@ -66,7 +66,7 @@ def _last_that_ran(location: Location, findings: Findings, tape: Tape) -> int:
 
 @dataclass(frozen=True)
 class Presumed:
-    """What the rows say of statements that are presumed to have run.
+    """The evidence about statements that are presumed to have run.
 
     `missed` are the revisions that have not, `unproved` the statements of which neither the rows nor what stands behind
     them tell, `sentences` what was seen where only that tells.
@@ -78,10 +78,10 @@ class Presumed:
 
 
 def examine_presumed(location: Location, connection: Connection, tape: Tape) -> Presumed:
-    """Asks the rows of what is presumed to have run.
+    """Examines the rows for statements that are presumed to have run.
 
-    What a revision made behind a statement tells, unless that may have come to be without the revision, as it may where
-    no revision is on record. Without one, rows that are missing may have been there.
+    An object that the revision creates after a statement proves it too, unless the object may exist without the
+    revision, as it may if no revision is recorded. Then missing rows may have existed, too.
     """
     on_record = any(row in tape.by_id for row in location.believed)
     settled = location.proof.settled if location.proof else frozenset()
@@ -105,7 +105,7 @@ def _proof(point: Point, doubts: Sequence[Doubt], findings: Sequence[Finding | N
 
 
 def _finding(doubt: Doubt, connection: Connection, tape: Tape, *, reach: Point | None = None) -> Finding | None:
-    """What the rows say of a statement; nothing behind `reach` has run."""
+    """The finding about a statement; no statement after `reach` has run."""
     statement, revision = doubt.statement, tape.revisions[doubt.index]
     end = reach.done if reach is not None and reach.index == doubt.index else len(revision.statements)
     if statement.kind == "read":
@@ -121,7 +121,7 @@ def _finding(doubt: Doubt, connection: Connection, tape: Tape, *, reach: Point |
 
 
 def _made_before(revision: Revision, position: int) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
-    """The tables and the columns that a revision made before one of its statements."""
+    """The tables and columns that a revision creates before one of its statements."""
     made = [
         key
         for statement in revision.statements[:position]

@@ -1,6 +1,6 @@
-"""advice: a difference -> the SQL that a person could run about it, having looked at what it would lose.
+"""The SQL that a person could run about a difference, after checking what it would lose.
 
-What isn't ours somebody else lives by: of that only a comment says what stands in the way, and no statement drops it.
+Somebody else may depend on objects that aren't ours: about those there is only a comment, and no statement drops them.
 """
 
 from reconcile.differences.repair_statements import PARTITIONED, RELATIONS, altered, is_elsewhere
@@ -13,9 +13,9 @@ IN_SOME_ROWS = " in some rows"  # how a column is found that holds what this cod
 
 
 def advice(item: Difference, *, detail: str = "") -> str:
-    """The SQL that a person could run about a difference, having looked at what it would lose.
+    """The SQL that a person could run about a difference, after checking what it would lose.
 
-    `detail` is what was observed of it and isn't compared.
+    `detail` is an observed property of the object that isn't compared.
     """
     if VARIES in (item.expected or ""):
         return f"-- give {item.key} its definition by hand: that of its revision is another each time, on no tape"
@@ -27,7 +27,7 @@ def advice(item: Difference, *, detail: str = "") -> str:
 
 
 def _about_others(item: Difference) -> str | None:
-    """About an object that lies on our table and isn't ours."""
+    """About somebody else's object on our table."""
     key = item.key
     match key.kind:
         case "column":
@@ -40,7 +40,7 @@ def _about_others(item: Difference) -> str | None:
 
 
 def about_left_over(key: Key) -> str | None:
-    """About an object that the chain itself made and later dropped, and that is there all the same."""
+    """About an object that the chain has created and dropped, and that exists nevertheless."""
     if key.kind in CONSTRAINTS:
         return f"ALTER TABLE {key.relation} DROP CONSTRAINT {key.name};"
     match key.kind:
@@ -54,7 +54,7 @@ def about_left_over(key: Key) -> str | None:
 
 
 def _about_ours(item: Difference, expected: str) -> str | None:
-    """About an object of ours that is otherwise than it should be, or gone."""
+    """About an object of ours that differs or is missing."""
     key = item.key
     match key.kind:
         case "table" if item.actual in (PARTITIONED, *RELATIONS.values()):
@@ -80,7 +80,7 @@ def _about_ours(item: Difference, expected: str) -> str | None:
 
 
 def _replaced(item: Difference, expected: str, actual: str | None, detail: str) -> str | None:  # noqa: C901 - a table
-    """About an object of ours with another definition, which takes no row with it."""
+    """About an object of ours with another definition, whose replacement loses no rows."""
     key = item.key
     match key.kind:
         case "row_security":
@@ -121,7 +121,7 @@ def _replace_index(item: Difference, expected: str) -> str:
 
 
 def _relabel(name: str, expected: str, actual: str) -> str:
-    """The labels renamed first, where it is plain which is which; what then is left takes a type of its own."""
+    """Renames labels where it is clear which is which; other differences need a new type."""
     labels, present = LABEL.findall(expected), LABEL.findall(actual)
     strange = [label for label in present if label not in labels]
     pairs = [(old, new) for old in strange for new in labels if new not in present and old.lower() == new.lower()]

@@ -1,4 +1,4 @@
-"""plan: a location -> what will be done, as data that can be printed, or why nothing will be. Pure.
+"""Plans the steps from a location to the end of the tape as printable data, or a refusal. Pure.
 
 Printing a plan is the dry run; applying it adds no decisions. A plan with a refusal has no steps.
 """
@@ -20,7 +20,7 @@ from reconcile.tape.tape import BASE, Revision, Tape
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why nothing is done, and the SQL or the commands with which a person could go on."""
+    """Why a heal does nothing, and the SQL or commands with which a person could proceed."""
 
     reason: str
     remedies: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do, in order; `notes` say aloud what a person should know of it."""
+    """The steps in order; `notes` is what a person should know about them."""
 
     steps: tuple[Step, ...] = ()
     refusal: Refusal | None = None
@@ -38,8 +38,8 @@ class Plan:
 def plan(location: Location, tape: Tape, *, large: frozenset[str] = frozenset(), consent: bool = False) -> Plan:
     """The steps from a location to the end of the tape, or the reason why there are none.
 
-    `large` are the tables that are too large to be locked for long: indexes on them are built beside their use, and
-    what would read or rewrite them as a whole waits for `consent`.
+    `large` are tables that mustn't be locked for long: indexes on them are built concurrently, and steps that read or
+    rewrite a whole one need `consent`.
     """
     refusal = _refusal(location, tape)
     if refusal is not None:
@@ -84,12 +84,12 @@ _ID = re.compile(r"[^\s']+")
 
 
 def _is_no_id(row: str) -> bool:
-    """Whether a row of the version table can't be any revision's: NULL, nothing, or with space around it."""
+    """Whether a row of the version table can't be a revision's id: NULL, empty, or with spaces around it."""
     return row == "NULL" or not _ID.fullmatch(row)
 
 
 def _id(row: str) -> str:
-    """An id as it is, or quoted where one would read over it."""
+    """An id, quoted where it isn't a plain word."""
     return row if _ID.fullmatch(row) else "'" + row.replace("'", "''") + "'"
 
 
@@ -143,7 +143,7 @@ def _short(sql: str) -> str:
 
 
 def _shared(unknown: tuple[str, ...], *, alone: bool) -> Refusal:
-    """A row of another chain, beside ours or where there is nothing of ours: the row is theirs, and stays."""
+    """The refusal of a version table that is shared with another chain; `alone`: this chain has nothing here yet."""
     beside = "nothing of this chain is there" if alone else "others have tables or rows beside this chain's"
     return Refusal(
         f"{' and '.join(map(_id, unknown))} in the version table is not known to this code, and {beside}: the table is"
@@ -186,7 +186,7 @@ def _drift(location: Location) -> Refusal | None:
 
 
 def _irreparable(location: Location, tape: Tape) -> Refusal | None:
-    """A missing table is made only where its revision may never have got so far; elsewhere its rows are gone."""
+    """Refuses to create a missing table, unless its revision may never have got so far: its rows would be lost."""
     claimed = [row for row in location.believed if row in tape.ids]
     for pending in location.pending:
         if unanswerable := _unanswerable(tape.by_id[pending.revision], pending.done):
@@ -217,7 +217,7 @@ def _irreparable(location: Location, tape: Tape) -> Refusal | None:
 
 
 def _unanswerable(revision: Revision, done: tuple[int, ...]) -> Refusal | None:
-    """A revision can't be finished by its own code where that asks again what a statement returned that has run."""
+    """Refuses to finish a revision by its own code if that needs the result of a statement that has run."""
     asked = [revision.statements[at].sql for at in done if read_statement(revision.statements[at].sql).returns_rows]
     if not asked:
         return None
@@ -243,7 +243,7 @@ def _made_by(revisions: Iterable[str], tape: Tape) -> frozenset[Key]:
 
 
 def _notes(location: Location, tape: Tape) -> tuple[str, ...]:
-    """What a person should know: what comes back empty, what the rows said, and what is left as it is."""
+    """What a person should know: columns that come back empty, evidence from rows, and tolerated differences."""
     notes = [
         f"{column} comes back empty: if it was dropped, its values are gone" for column in _emptied(location, tape)
     ]
@@ -265,7 +265,7 @@ def _notes(location: Location, tape: Tape) -> tuple[str, ...]:
 
 
 def _what_it_means(item: Difference) -> str:
-    """What comes of a difference that nobody is kept from working by."""
+    """The consequence of a tolerated difference."""
     if item.key.kind != "type":
         return "that keeps nobody from working"
     labels = " or ".join(labels_beside(item.expected or "", item.actual or ""))
@@ -273,7 +273,7 @@ def _what_it_means(item: Difference) -> str:
 
 
 def _made_again(location: Location, tape: Tape) -> list[str]:
-    """What a claim that is taken back says was there, beside columns and what lies on tables that are gone."""
+    """Objects that a withdrawn claim implies, except for columns and objects on missing tables."""
     promised = tape.after(tape.ancestry(row for row in location.believed if row in tape.by_id))
     reached = tape.after(location.applied)
     if location.verdict is not Verdict.ADOPTED:
@@ -283,7 +283,7 @@ def _made_again(location: Location, tape: Tape) -> list[str]:
 
 
 def _emptied(location: Location, tape: Tape) -> list[str]:
-    """Columns that the claim, or the revision that the schema is at, says were there, and that are made anew."""
+    """Columns that the claim or the schema's revision implies, and that are created again, empty."""
     claimed = [row for row in tape.ids if row in location.believed]
     promised = tape.after(tape.ancestry(claimed))
     present = set(tape.after(location.applied)) - {item.key for item in location.missing}

@@ -1,4 +1,4 @@
-"""What PostgreSQL refused while a plan ran, as a refusal to report."""
+"""Turns a statement that PostgreSQL has refused while a plan ran into a refusal."""
 
 from sqlalchemy.exc import DBAPIError
 
@@ -9,7 +9,7 @@ _NOT_THE_SCHEMA = ("08", "28", "42501", "53", "57", "58", "XX")  # connection, w
 
 
 def refusal_of(error: DBAPIError) -> Refusal | None:
-    """What the schema or the rows won't take, as a refusal; None for what isn't reconcile's to explain."""
+    """The refusal for an error caused by the schema or its rows; None for other errors."""
     if is_busy(error) or sqlstate_of(error).startswith(_NOT_THE_SCHEMA):
         return None
     remedy = f"-- make this possible, then heal again: {' '.join((error.statement or '').split())};"

@@ -1,7 +1,7 @@
-"""replacement: an object of ours with another definition -> the SQL that brings the recorded one back, for a person.
+"""The SQL for a person that restores the recorded definition of an object of ours.
 
-Where PostgreSQL can't replace a definition in place, what is there gets another name, or is dropped and made anew in a
-transaction: no row goes with it.
+Where PostgreSQL can't replace a definition in place, the object is renamed, or dropped and created again in a
+transaction; no row is lost.
 """
 
 import re
@@ -18,19 +18,19 @@ _NEXT_CHECK = re.compile(r" (?=CHECK \()")
 
 
 def aside(name: str) -> str:
-    """A name for what is in the way, and stays."""
+    """A name for an object that is in the way and is renamed."""
     return f'{name[:-1]}_old"' if name.endswith('"') else f"{name}_old"
 
 
 def function(key: Key, expected: str, actual: str) -> str:
-    """Replaced in place, unless its result or its parameters' defaults differ: then that is refused."""
+    """Replaces a function in place, or renames it and creates the recorded one where the signature differs."""
     name, _, _ = key.name.partition("(")
     head, other = (text.partition("\n LANGUAGE ")[0] for text in (expected, actual))
     return f"{expected};" if head == other else f"ALTER ROUTINE {key.path} RENAME TO {aside(name)}; {expected};"
 
 
 def trigger(key: Key, expected: str, actual: str) -> str:
-    """Switched on or off where nothing else differs."""
+    """Enables or disables a trigger, or replaces it where more differs."""
     definition, _, state = expected.partition(" enabled=")
     switch = f"ALTER TABLE {key.relation} {_SWITCHES[state]} TRIGGER {key.name};"
     if actual.partition(" enabled=")[0] == definition:
@@ -39,7 +39,7 @@ def trigger(key: Key, expected: str, actual: str) -> str:
 
 
 def policy(key: Key, expected: str, actual: str) -> str:
-    """Altered, so that it stays for whom it is; one for another command the next heal makes as its author did."""
+    """Alters a policy, which keeps its roles; one for another command is dropped for the next heal to create."""
     own, other = _POLICY.fullmatch(expected), _POLICY.fullmatch(actual)
     if own and other and own["command"] == other["command"] and _has_all_of(own, other):
         return f"ALTER POLICY {key.name} ON {key.relation}{own['using'] or ''}{own['check'] or ''};"
@@ -47,18 +47,18 @@ def policy(key: Key, expected: str, actual: str) -> str:
 
 
 def _has_all_of(own: re.Match[str], other: re.Match[str]) -> bool:
-    """No condition of a policy can be taken away."""
+    """Whether each condition that a policy has is also recorded: ALTER POLICY can't remove one."""
     return all(own[part] or not other[part] for part in ("using", "check"))
 
 
 def row_security(key: Key, expected: str) -> str:
-    """Enabled, for the owner too or not."""
+    """Enables row security, for the owner too where that is recorded."""
     forced = "FORCE" if expected == "forced" else "NO FORCE"
     return f"ALTER TABLE {key.relation} ENABLE ROW LEVEL SECURITY, {forced} ROW LEVEL SECURITY;"
 
 
 def view(key: Key, expected: str, actual: str) -> str:
-    """Replaced in place where it selects the same columns, or more: what stands on it goes on standing on it."""
+    """Replaces a view in place if it selects the same columns, or more, so that dependent objects stay."""
     made = create_statement(key, expected) or ""
     if key.kind == "view" and f"{selected(expected)},".startswith(f"{selected(actual)},"):
         return made.replace("CREATE", "CREATE OR REPLACE", 1)
@@ -66,12 +66,12 @@ def view(key: Key, expected: str, actual: str) -> str:
 
 
 def generated_column(key: Key) -> str:
-    """What is stored stays; the next heal adds the column, which is computed."""
+    """Renames a stored column, which stays; the next heal adds the generated one."""
     return f"ALTER TABLE {key.relation} RENAME COLUMN {key.name} TO {aside(key.name)};"
 
 
 def domain(key: Key, expected: str, actual: str, named: str) -> str:
-    """Its default, whether it takes NULL, and its checks; those that it has are `named`, each in a line."""
+    """Changes a domain's default, NOT NULL and checks; `named` has its own checks, one a line."""
     (own, checks), (other, _) = _apart(expected), _apart(actual)
     if own.type != other.type:
         return f"ALTER DOMAIN {key.path} RENAME TO {aside(key.name)}; CREATE DOMAIN {key.path} AS {expected};"

@@ -1,4 +1,4 @@
-"""Report: what was found and done, as a person reads it and as JSON, with an exit code."""
+"""The report of an inspection or a heal, as text and as JSON, with an exit code."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,9 +25,9 @@ EXIT_CODES = {
 
 @dataclass(frozen=True)
 class Report:
-    """A verdict with its plan; `applied` when the plan was carried out and the result compared, in `seconds`.
+    """A verdict with its plan; `applied` if the plan was carried out and verified, in `seconds`.
 
-    `stays` are the steps that had been committed before others `failed`.
+    `stays` are the steps that were committed before another one `failed`.
     """
 
     location: Location
@@ -41,12 +41,12 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """What was the matter."""
+        """The verdict on the database."""
         return self.location.verdict
 
     @property
     def outcome(self) -> str:
-        """`current`, `healed`, `planned`, `refused`, or `failed` when what had begun couldn't be finished."""
+        """`current`, `healed`, `planned`, `refused`, or `failed` if a heal that had begun couldn't be finished."""
         if self.plan.refusal is not None:
             return "failed" if self.stays or self.failed else "refused"
         if self.applied:
@@ -55,12 +55,12 @@ class Report:
 
     @property
     def well(self) -> bool:
-        """Whether the schema is now what the tape's end has."""
+        """Whether the schema now equals the end of the tape."""
         return self.outcome in ("healed", "current")
 
     @property
     def serves(self) -> bool:
-        """Whether this code can work with the database as it is now: at most it is slower than it should be."""
+        """Whether this code works on the database as it is now; it may be slower than it should be."""
         on_record = self.location.claimed == (self.tape.head,)
         return self.well or (on_record and not self.location.breaking and not self.location.readings)
 
@@ -96,7 +96,7 @@ class Report:
         return "\n".join(lines)
 
     def _what_became(self) -> list[str]:
-        """Of a heal that failed: what stays done, and what was under way."""
+        """The lines about a failed heal: what stays, and what was running."""
         lines = []
         if self.stays:
             lines.append("Failed; these steps stay done, and the next heal goes on from them:")
@@ -109,7 +109,7 @@ class Report:
         return lines
 
     def _made_by(self, step: Step) -> str:
-        """What a revision that stays has made, so that a person needn't look it up."""
+        """The objects that a committed revision has created."""
         if not isinstance(step, Upgrade | UpgradeAlone | Resume):
             return ""
         made = [
@@ -121,7 +121,7 @@ class Report:
         return f": {', '.join(made)}" if made else ""
 
     def _differences(self) -> list[Difference]:
-        """What differs; of a table that is missing as a whole, the table alone."""
+        """The differences; for a missing table, the table alone."""
         gone = tables_in(item.key for item in self.location.missing)
         parts = [item for item in self.location.missing if item.key.relation not in gone]
         whole = [item for item in self.location.missing if item.key.kind == "table"]
@@ -155,7 +155,7 @@ class Report:
         return f"the schema is nearest to {place} ({on_record}), but {how}."
 
     def as_json(self) -> dict[str, Any]:
-        """The same as data."""
+        """The report as data for JSON."""
         location, refusal = self.location, self.plan.refusal
         return {
             "verdict": str(self.verdict),

@@ -1,4 +1,4 @@
-"""steps: what a plan is made of, each a value that explains itself; and which ones lead forward from a location."""
+"""The steps of a plan, which explain themselves, and the steps that lead forward from a location."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from reconcile.tape.tape import BASE, Revision, Statement, Tape
 
 @dataclass(frozen=True)
 class Execute:
-    """Run one statement that makes or mends an object."""
+    """Run one statement that creates or repairs an object."""
 
     sql: str
 
@@ -28,7 +28,7 @@ class Execute:
 
 @dataclass(frozen=True)
 class BuildBeside:
-    """Run one statement about an index outside a transaction, while the table goes on being written to."""
+    """Run one statement about an index concurrently, outside of a transaction."""
 
     sql: str
 
@@ -38,7 +38,7 @@ class BuildBeside:
 
 @dataclass(frozen=True)
 class Stamp:
-    """Write where the schema is into the version table, and nothing else; no revision at all is the base."""
+    """Write the schema's revisions into the version table, and change nothing else; none means the base."""
 
     revisions: tuple[str, ...]
 
@@ -48,7 +48,7 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Upgrade:
-    """Run the revisions that have not begun, through Alembic."""
+    """Run revisions that haven't begun, through Alembic."""
 
     revision: str
 
@@ -68,9 +68,9 @@ class UpgradeAlone:
 
 @dataclass(frozen=True)
 class Resume:
-    """Run the rest of a revision that has begun, by its own code; the statements at the positions `done` are left out.
+    """Finish a half-applied revision by its own code, without the statements at the positions `done`.
 
-    `alone` is set where it can't run in a transaction.
+    `alone` is set if it can't run in a transaction.
     """
 
     revision: str
@@ -86,7 +86,7 @@ Step: TypeAlias = Execute | BuildBeside | Stamp | Upgrade | UpgradeAlone | Resum
 
 
 def runs_alone(step: Step) -> bool:
-    """Whether a step can't run in a transaction together with others."""
+    """Whether a step can't run in one transaction with others."""
     return isinstance(step, BuildBeside | UpgradeAlone) or (isinstance(step, Resume) and step.alone)
 
 
@@ -118,9 +118,9 @@ def steps_forward(location: Location, tape: Tape, large: frozenset[str]) -> Iter
 
 
 def _said_again(location: Location, tape: Tape) -> Iterator[Statement]:
-    """Comments, grants and the like of revisions that are there and not on record: the schema doesn't show them.
+    """Comments, grants and the like of unrecorded revisions that exist, since the schema doesn't show those.
 
-    They may be made twice. Without a known claim nobody knows which revision was interrupted.
+    They may run twice. Without a known claim it isn't known which revision was interrupted.
     """
     claimed = [row for row in location.believed if row in tape.by_id]
     if not claimed or location.remaining or location.rerun:
@@ -133,7 +133,7 @@ def _said_again(location: Location, tape: Tape) -> Iterator[Statement]:
 
 
 def _is_about_dropped(statement: Statement, later: Iterable[Statement]) -> bool:
-    """Whether a statement names a table, or else an object, that a later one drops or calls otherwise."""
+    """Whether a statement names an object (or its table) that a later one drops or renames."""
     dropped = {
         unquoted(key.table or key.name)
         for item in later
@@ -152,7 +152,7 @@ def _may_be_repeated(statement: Statement) -> bool:
 
 
 def _revisions_forward(location: Location, tape: Tape, large: frozenset[str], stamped: set[str]) -> Iterator[Step]:
-    """What has yet to run of each revision; one that lies behind and is there already is only put on record."""
+    """The remaining steps of each revision; one that exists already is only recorded."""
     pending = {item.revision: item.done for item in location.pending}
     waiting: Upgrade | None = None
     for revision in tape.revisions:
@@ -183,7 +183,7 @@ def _revisions_forward(location: Location, tape: Tape, large: frozenset[str], st
 
 
 def _begun_by_others(revision: Revision, location: Location) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """What of a revision an administrator has made beforehand, who alone may: extensions and schemas."""
+    """Extensions and schemas of a revision that an administrator has created beforehand."""
     made = tuple(
         position
         for position, item in enumerate(revision.statements)
@@ -196,7 +196,7 @@ def _begun_by_others(revision: Revision, location: Location) -> Iterator[tuple[s
 
 
 def _repairs(location: Location, tape: Tape, large: frozenset[str]) -> Iterator[Step]:
-    """The rest of a half-applied revision where it is known, else what is missing and differing, one by one."""
+    """The rest of a half-applied revision where it is known, else repairs of each difference."""
     if location.remaining or location.rerun:
         yield from (Execute(statement.sql) for statement in location.remaining)
         return
@@ -226,7 +226,7 @@ def _repairs(location: Location, tape: Tape, large: frozenset[str]) -> Iterator[
 
 
 def _needed_to_mend(location: Location) -> frozenset[Key]:
-    """What is missing and has to be there before what differs can be mended: a default calls it."""
+    """Missing objects that the repair of a differing one needs, such as a function in a default."""
     texts = [(item.expected or "").replace("''", "'") for item in location.differing]
     return frozenset(
         item.key
@@ -237,13 +237,13 @@ def _needed_to_mend(location: Location) -> frozenset[Key]:
 
 
 def to_make(location: Location) -> tuple[Difference, ...]:
-    """What is missing and isn't there under another form."""
+    """Missing objects that don't exist in another form."""
     promoted = {promotion.constraint for promotion in location.promotions}
     return tuple(item for item in location.missing if item.key not in promoted)
 
 
 def statements_making(location: Location, tape: Tape) -> tuple[Statement, ...]:
-    """The recorded statements that make exactly what is missing, where there are such: as their author wrote them."""
+    """The recorded statements that create exactly the missing objects, if there are any, as their author wrote them."""
     lacking = to_make(location)
     missing = {item.key: item.expected for item in lacking if item.actual is None}
     recorded = tuple(
@@ -276,18 +276,18 @@ def _indexes(statement: Statement, large: frozenset[str]) -> bool:
 
 
 def _played(statements: Iterable[Statement], indexes: tuple[Statement, ...]) -> Iterator[Step]:
-    """Statements from the tape, the indexes on large tables last and beside their use."""
+    """Steps for statements of the tape; indexes on large tables come last and are built concurrently."""
     yield from (Execute(statement.sql) for statement in statements if statement not in indexes)
     yield from (BuildBeside(beside(statement.sql)) for statement in indexes)
 
 
 def beside(sql: str) -> str:
-    """A statement that creates or drops an index, in the form that lets the table be written to meanwhile."""
+    """A statement that creates or drops an index, with CONCURRENTLY."""
     return sql if "CONCURRENTLY" in sql else sql.replace("INDEX", "INDEX CONCURRENTLY", 1)
 
 
 def heavy_steps(location: Location, tape: Tape, large: frozenset[str]) -> tuple[str, ...]:
-    """What would read or rewrite a large table as a whole, and hold up its writers meanwhile, each in a sentence."""
+    """Sentences about steps that would read or rewrite a whole large table and block its writers."""
     done = {item.revision: item.done for item in location.pending}
     sentences = [
         f"{revision.id} {what} the table {table}, which is large"
@@ -316,7 +316,7 @@ def heavy_steps(location: Location, tape: Tape, large: frozenset[str]) -> tuple[
 
 
 def _weight_of_refresh(view: Key, schema: Schema, large: frozenset[str]) -> Iterator[str]:
-    """What filling a materialized view reads, through all the views that it stands on."""
+    """Sentences about the large tables that filling a materialized view reads, also through other views."""
     queries = {key: set(names_in(text)) for key, text in schema.items() if key.kind in ("view", "materialized_view")}
     named, reached = queries.get(view, set()), {view}
     while through := [key for key in queries if key not in reached and unquoted(key.name) in named]:
@@ -328,7 +328,7 @@ def _weight_of_refresh(view: Key, schema: Schema, large: frozenset[str]) -> Iter
 
 
 def _weight(statement: Statement, table: str, *, beside: bool) -> str:
-    """What a statement does to a large table that holds up its writers; `beside` is set where its indexes don't."""
+    """What a statement does to a large table that blocks its writers; `beside`: its indexes are built concurrently."""
     if statement.kind in ("data", "opaque", "read"):
         text = " ".join((statement.sql, *statement.tables)).lower()
         return "moves rows of" if table.lower().strip('"') in text else ""
@@ -344,7 +344,7 @@ def _weight(statement: Statement, table: str, *, beside: bool) -> str:
 
 
 def _reads_table(item: Difference) -> bool:
-    """Whether making an object so makes PostgreSQL look at every row of its table."""
+    """Whether creating an object makes PostgreSQL read every row of its table."""
     expected, actual = item.expected or "", item.actual
     match item.key.kind:
         case "primary_key" | "unique" | "exclude":

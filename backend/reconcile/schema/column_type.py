@@ -1,6 +1,6 @@
-"""column_type: whether a column of one type takes every value of another, and gives it back as it was.
+"""Whether a column of one type stores every value of another type unchanged.
 
-Only types of one family are compared: the wider one of two stays where others have made a column wider.
+Only types of one family are compared: where others have made a column wider, it stays so.
 """
 
 import re
@@ -23,9 +23,9 @@ _OF_POSTGRESQL = re.compile(
 
 
 def takes(narrow: str, wide: str) -> bool:
-    """Whether a column of type `wide` serves in the place of one of type `narrow`, as `format_type` spells both.
+    """Whether a column of type `wide` serves in place of one of type `narrow`, both as `format_type` spells them.
 
-    A collation of PostgreSQL's own only orders otherwise, and rejects nothing.
+    A collation of PostgreSQL's own changes only the order, and rejects nothing.
     """
     expected, actual = _COLLATED.fullmatch(narrow), _COLLATED.fullmatch(wide)
     if expected is None or actual is None:  # pragma: no cover - the pattern takes any text
@@ -59,6 +59,6 @@ def _size(type_: re.Match[str], unlimited: float = inf) -> float:
 
 
 def _has_room(small: re.Match[str], large: re.Match[str]) -> bool:
-    """Whether a number has as many digits before its point, and behind it."""
+    """Whether `large` has at least as many digits before and after the point."""
     (digits, behind), (more, more_behind) = ((int(one["size"]), int(one["scale"] or 0)) for one in (small, large))
     return behind <= more_behind and digits - behind <= more - more_behind

@@ -1,7 +1,7 @@
-"""compatibility: whether an object that differs from the chain's takes all that the chain's takes, and gives it back.
+"""Whether an object that differs from the chain's serves in its place.
 
-A wider type, a default of others, a key that carries more columns along: whoever made it so lives by it, so it stays.
-The chain's own code changes it where a later revision does.
+Others may depend on a wider type, a default or additional columns of an index, so those stay until a later revision of
+the chain changes them.
 """
 
 import re
@@ -22,7 +22,7 @@ _SEQUENCE = re.compile(
 
 
 def serves(key: Key, expected: str, actual: str) -> bool:  # noqa: C901 - a table of cases
-    """Whether an object does what the one that is expected does, and rejects no more."""
+    """Whether an object does what the expected one does, and rejects no more."""
     match key.kind:
         case "column":
             return Column.parse(actual).serves(Column.parse(expected))
@@ -50,7 +50,7 @@ def serves(key: Key, expected: str, actual: str) -> bool:  # noqa: C901 - a tabl
 
 
 def sets_path(function: str) -> bool:
-    """Whether a function looks for names in schemas of its own choice."""
+    """Whether a function sets its own search path."""
     return _uncounted(function, _SET_PATH) != _uncounted(function)
 
 
@@ -58,7 +58,7 @@ _SET_PATH = " SET search_path TO "
 
 
 def _uncounted(function: str, *left_out: str) -> str:
-    """A function without what only the planner heeds, and without some of what it sets."""
+    """A function without attributes for the planner alone, and without some of its settings."""
     lines = function.split("\n")
     body = next((at for at, line in enumerate(lines) if line.startswith(("AS ", "RETURN ", "BEGIN "))), len(lines))
     head = [line if at == 0 else _COSTS.sub("", line) for at, line in enumerate(lines[:body])]
@@ -66,12 +66,12 @@ def _uncounted(function: str, *left_out: str) -> str:
 
 
 def selected(view: str) -> str:
-    """What a view selects, as PostgreSQL lays it out: all before the first FROM."""
+    """The select list of a view as PostgreSQL formats it: all before the first FROM."""
     return view.partition("\n   FROM ")[0]
 
 
 def _selects_more(expected: str, actual: str) -> bool:
-    """Whether a view has plain columns more at its end, and else is the same."""
+    """Whether a view is the same but for additional plain columns at its end."""
     own = selected(expected)
     rest = expected[len(own) :]
     return (
@@ -84,25 +84,25 @@ def _selects_more(expected: str, actual: str) -> bool:
 
 
 def _has_more_labels(expected: str, actual: str) -> bool:
-    """Whether an enum has all labels in their order, and others among them."""
+    """Whether an enum has all expected labels in their order, and perhaps others."""
     own, labels = LABEL.findall(expected), LABEL.findall(actual)
     is_enum = expected.startswith("enum ") and actual.startswith("enum ")
     return is_enum and [label for label in labels if label in own] == own
 
 
 def labels_beside(expected: str, actual: str) -> tuple[str, ...]:
-    """The labels of an enum, as literals, that the expected one doesn't have."""
+    """The labels of an enum, as literals, that aren't expected."""
     own = LABEL.findall(expected)
     return tuple(label for label in LABEL.findall(actual) if label not in own)
 
 
 def is_divided(table: str) -> bool:
-    """Whether a table's text is of one that is partitioned, and no more than that."""
+    """Whether a table differs only by being partitioned."""
     return table.startswith("partitioned by ") and not table.endswith((" unlogged", " partition"))
 
 
 def _begins_with(actual: str, expected: str) -> bool:
-    """Whether an index of more columns finds all that the expected one finds."""
+    """Whether an index begins with the expected columns, so that it serves the same queries."""
     more, own = _BTREE.fullmatch(actual), _BTREE.fullmatch(expected)
     return bool(more and own) and f"{more['columns']}, ".startswith(f"{own['columns']}, ")  # type: ignore[index]
 

@@ -1,4 +1,4 @@
-"""create: what is missing -> the statements that make it, from its canonical text. Only what is missing is made."""
+"""The statements that create missing objects from their canonical texts."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _ORDER = [
 
 @dataclass(frozen=True)
 class Creation:
-    """A statement that makes a missing object, or clears the way for it."""
+    """A statement that creates a missing object, or removes an obstacle to it."""
 
     item: Difference
     sql: str
@@ -36,9 +36,9 @@ class Creation:
 def creations(
     missing: Iterable[Difference], *, storage: Mapping[Key, str] | None = None
 ) -> tuple[Creation, ...] | None:
-    """The statements that make what is missing, in an order in which they can run; None where one can't be made.
+    """The statements that create missing objects, in an order in which they can run; None if one can't be created.
 
-    `storage` are the parameters of indexes that are there, INVALID, and are made anew.
+    `storage` are the storage parameters of INVALID indexes that are built again.
     """
     missing = tuple(missing)
     if any(item.key.kind not in (*_ORDER, "materialized_view") or VARIES in (item.expected or "") for item in missing):
@@ -66,7 +66,7 @@ def creations(
 
 
 def _rank(key: Key, materialized_views: set[str]) -> int:
-    """Views of both kinds stand on one another in the order in which the chain made them, and indexes on them."""
+    """The place in the order: views may depend on earlier ones of the chain, and indexes on views."""
     if key.kind == "materialized_view":
         return _ORDER.index("view")
     if key.kind == "index" and key.relation in materialized_views:
@@ -83,7 +83,7 @@ def _create_table(table: Key, parts: Schema) -> str | None:
 
 
 def create_statement(key: Key, text: str, *, storage: str = "") -> str | None:
-    """The statement that makes one object from its canonical text; None where there is none for its kind."""
+    """The statement that creates an object from its canonical text; None for kinds without one."""
     kind = key.kind
     if VARIES in text:
         return None
@@ -108,12 +108,12 @@ def create_statement(key: Key, text: str, *, storage: str = "") -> str | None:
 
 
 def create_view(name: str, text: str) -> str:
-    """The statement that makes a view; whose rights it has and what it lets in may stand before its query."""
+    """The statement that creates a view; its options (security, check) may stand before its query."""
     return f"CREATE VIEW {name} {text}" if text.startswith("WITH (") else f"CREATE VIEW {name} AS {text}"
 
 
 def _create_index(key: Key, text: str, storage: str) -> str:
-    """Storage parameters stand before the condition of a partial index."""
+    """The statement; storage parameters go before the condition of a partial index."""
     unique = "UNIQUE " if text.startswith("UNIQUE ") else ""
     columns, where, condition = text.removeprefix(unique).partition(" WHERE ")
     return f"CREATE {unique}INDEX {key.name} ON {key.relation} {columns}{storage}{where}{condition}"

@@ -1,4 +1,4 @@
-"""Schema: what a database holds, as a value that can be compared, stored and printed.
+"""A database's schema as a value that can be compared, stored and printed.
 
 A schema is a flat mapping from the key of each object to its canonical text: `column audio_files.tag` to
 `character varying(100)`. The text is a fragment of SQL, so that a missing object can be made from it. A constraint is
@@ -25,9 +25,9 @@ _ON_A_TABLE = (*CONSTRAINTS, "index", "trigger", "policy", "rule")
 
 
 class Key(NamedTuple):
-    """Which object: its kind, and its names as SQL writes them, quoted where they have to be.
+    """Identifies an object by its kind and its names, which are quoted as in SQL where necessary.
 
-    `schema` is empty for the project's own schema, `table` where the object lies on none, and `name` for a table
+    `schema` is empty for the project's own schema, `table` for an object that isn't on one, and `name` for a table
     itself and for its row security.
     """
 
@@ -38,19 +38,19 @@ class Key(NamedTuple):
 
     @property
     def relation(self) -> str:
-        """The table that the object is or lies on, qualified outside of our schema; empty where there is none."""
+        """The table that the object is or belongs to, qualified outside of our schema; empty without one."""
         return self._qualified(self.table) if self.table else ""
 
     @property
     def path(self) -> str:
-        """The object's own name for SQL, qualified where it isn't in our schema."""
+        """The object's name for SQL, qualified outside of our schema."""
         return self._qualified(self.name or self.table)
 
     def _qualified(self, name: str) -> str:
         return f"{self.schema}.{name}" if self.schema else name
 
     def __str__(self) -> str:
-        """The key as the tape holds it and as a person reads it: `index ix_tag on audio_files`."""
+        """The key as on the tape and in reports: `index ix_tag on audio_files`."""
         if self.kind == "column":
             return f"column {self.relation}.{self.name}"
         if self.kind in _ON_A_TABLE:
@@ -83,7 +83,7 @@ def parse_key(text: str) -> Key:
 
 
 def unquoted(name: str) -> str:
-    """A name as the catalogs hold it, of a name as SQL writes it."""
+    """The name in the catalogs for a name in SQL."""
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
@@ -92,14 +92,14 @@ Schema: TypeAlias = Mapping[Key, str]
 
 @dataclass(frozen=True)
 class Difference:
-    """How one object differs: `expected` and `actual` are canonical texts, None where there is no object."""
+    """A difference of one object; `expected` and `actual` are canonical texts, None without an object."""
 
     key: Key
     expected: str | None
     actual: str | None
 
     def __str__(self) -> str:
-        """In a line: what it is, and what it should be."""
+        """A line with the actual and the expected text."""
         actual, expected = (None if text is None else " ".join(text.split()) for text in (self.actual, self.expected))
         if actual is None:
             return f"{self.key} is missing"
@@ -109,15 +109,15 @@ class Difference:
 
 
 def difference(expected: Schema, actual: Schema) -> tuple[Difference, ...]:
-    """What differs in the objects that `expected` holds; what only `actual` holds is not looked at."""
+    """The differences of the objects in `expected`; objects in `actual` alone are ignored."""
     return tuple(Difference(key, value, actual.get(key)) for key, value in expected.items() if actual.get(key) != value)
 
 
 def table_key(relation_of: Key) -> Key:
-    """The key of the table that an object lies on."""
+    """The key of the table that an object belongs to."""
     return Key("table", relation_of.schema, relation_of.table, "")
 
 
 def tables_in(keys: Iterable[Key]) -> frozenset[str]:
-    """The names of the tables among some keys, as SQL writes them."""
+    """The names of the tables among keys, as in SQL."""
     return frozenset(key.relation for key in keys if key.kind == "table")

@@ -1,6 +1,6 @@
-"""changes: one INSERT, UPDATE, DELETE or TRUNCATE -> its parts, each as it is written.
+"""Parses an INSERT, UPDATE, DELETE or TRUNCATE into its parts, each as it is written.
 
-It knows these statements as SQLAlchemy and people write them, and reads nothing into what it doesn't know.
+It knows these statements as SQLAlchemy and people write them; anything else isn't parsed.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from reconcile.sql.reader import NotKnownError, StatementReader
 
 @dataclass(frozen=True)
 class Insert:
-    """INSERT: its source is rows of expressions, or the text of a query."""
+    """INSERT; its source is rows of expressions, or the text of a query."""
 
     table: str
     columns: tuple[str, ...]
@@ -21,7 +21,7 @@ class Insert:
 
 @dataclass(frozen=True)
 class Update:
-    """UPDATE: which columns get the values of which expressions."""
+    """UPDATE, with the columns that it assigns and their expressions."""
 
     table: str
     alias: str | None
@@ -32,7 +32,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Delete:
-    """DELETE, with the tables that it joins in `using`."""
+    """DELETE; `using` has the tables that it joins."""
 
     table: str
     alias: str | None
@@ -51,7 +51,7 @@ Change: TypeAlias = Insert | Update | Delete | Truncate
 
 
 def read_change(sql: str) -> Change | None:
-    """The parts of a statement; None where it is another one, or has parts that aren't known here."""
+    """The parts of a statement; None for other statements, and for those with unknown parts."""
     reader = StatementReader(sql)
     try:
         if reader.accept("INSERT", "INTO"):
@@ -97,7 +97,7 @@ def _columns(reader: StatementReader) -> Iterator[str]:
 
 
 def _rows(text: str) -> tuple[tuple[str, ...], ...]:
-    """The rows of VALUES; nothing where the text is another query."""
+    """The rows of VALUES; () for another query."""
     reader = StatementReader(text)
     if not reader.accept("VALUES"):
         return ()
@@ -108,7 +108,7 @@ def _rows(text: str) -> tuple[tuple[str, ...], ...]:
 
 
 def _is_in_parentheses(text: str) -> bool:
-    """Whether one pair of parentheses is around all of it."""
+    """Whether one pair of parentheses encloses all of it."""
     reader = StatementReader(text)
     reader.skip_group()
     return reader.ended

@@ -1,7 +1,7 @@
-"""expressions: an expression or a query -> the names in it, if it calls nothing but harmless functions by name.
+"""Reads the names in an expression or a query, if it calls only harmless functions.
 
-Harmless are those of PostgreSQL's own that read nothing but their arguments and change nothing. That the name of one
-really calls PostgreSQL's own, the catalogs have to tell.
+These are functions of PostgreSQL's own that read only their arguments and change nothing. Whether a name really refers
+to PostgreSQL's function has to be looked up in the catalogs.
 """
 
 from dataclasses import dataclass
@@ -53,9 +53,9 @@ _NOTHING = Lexeme("space", "")
 
 @dataclass(frozen=True)
 class Expression:
-    """The names in an expression, as the catalogs hold them.
+    """The names in an expression, as in the catalogs.
 
-    `values` stand where a column can, or a whole row; `has_star` where all columns are meant.
+    `values` are names of columns or whole rows; `has_star` is set where `*` means all columns.
     """
 
     names: frozenset[str]
@@ -65,7 +65,7 @@ class Expression:
 
 
 def read_expression(text: str) -> Expression | None:
-    """What is in an expression or a query; None where it calls something else, or has a parameter."""
+    """The names in an expression or a query; None if it calls other functions, or has a parameter."""
     try:
         return _Reading(text).expression
     except _DoubtError:
@@ -73,14 +73,14 @@ def read_expression(text: str) -> Expression | None:
 
 
 def is_never_null(expression: str) -> bool:
-    """Whether an expression has a value whenever it is evaluated, by its text; it needn't be harmless to evaluate."""
+    """Whether an expression is never NULL, by its text; evaluating it needn't be harmless."""
     parts = list(significant(expression))
     around = zip([_NOTHING, *parts], parts, [*parts[1:], _NOTHING], strict=False)
     return bool(parts) and all(_has_value(token, before=before, after=after) for before, token, after in around)
 
 
 def _has_value(token: Lexeme, *, before: Lexeme, after: Lexeme) -> bool:
-    """Whether a token can't make an expression NULL: a column can, whatever it is called."""
+    """Whether a token can't make an expression NULL, as any column can."""
     if token.kind in {"string", "number"} or token.text in {"(", ")", ",", "||", "+", "-", "*", "::"}:
         return True
     if before.text == "::" or after.kind == "string":
@@ -89,7 +89,7 @@ def _has_value(token: Lexeme, *, before: Lexeme, after: Lexeme) -> bool:
 
 
 def constant_in(default: str) -> str | None:
-    """The constant that a column's default is, as the catalogs print it, without its cast; None where it is none."""
+    """The constant in a column's default as the catalogs print it, without its cast; None for other defaults."""
     first, *cast = [*significant(default), _NOTHING]
     if first.kind not in {"string", "number"} and first.word not in {"TRUE", "FALSE", "NULL"}:
         return None
@@ -100,7 +100,7 @@ def constant_in(default: str) -> str | None:
 
 
 def surely_yields_rows(query: str) -> bool:
-    """Whether a query selects from VALUES and leaves no row out: as SQLAlchemy inserts many rows at once."""
+    """Whether a query selects all rows of VALUES, as SQLAlchemy does to insert many rows at once."""
     parts = list(significant(query))
     words = [token.word for token in outside_parentheses(parts)]
     at = next((at for at, token in enumerate(parts) if token.word == "FROM"), len(parts))
@@ -114,7 +114,7 @@ def surely_yields_rows(query: str) -> bool:
 
 
 class _DoubtError(Exception):
-    """Something that isn't known to be harmless."""
+    """A part that isn't known to be harmless."""
 
 
 class _Reading:
@@ -159,7 +159,7 @@ class _Reading:
                 _require(kind == "number")
 
     def _is_name(self, token: Lexeme, before: Lexeme, after: Lexeme) -> bool:
-        """Whether a word is a name, and not a keyword or a function of those that are harmless."""
+        """Whether a word is a name, not a keyword or a harmless function."""
         word = token.word
         _require(word not in _NEVER or (word == "FOR" and self._openers[-1] in {"SUBSTRING", "OVERLAY"}))
         if word in _KEYWORDS | {"FOR"} or (word in _FUNCTIONS | _TYPES and after.text == "("):
@@ -190,7 +190,7 @@ class _Reading:
 
 
 def _means_all_columns(before: Lexeme, after: Lexeme) -> bool:
-    """Whether `*` is neither a multiplication nor of `count(*)`."""
+    """Whether `*` is neither a multiplication nor that of `count(*)`."""
     if before.text == "(" and after.text == ")":
         return False
     is_factor = before.kind in {"word", "quoted", "number", "string"} or before.text in {")", "]"}

@@ -1,7 +1,7 @@
-"""lexer: SQL text -> its lexemes, cut where PostgreSQL cuts them.
+"""Splits SQL into the lexemes that PostgreSQL sees.
 
-It reads what PostgreSQL reads with `standard_conforming_strings` on, its default. What is never closed runs to the
-end of the text. The texts of all tokens, joined, are the text.
+`standard_conforming_strings` is taken to be on, its default. An unclosed string or comment extends to the end of the
+text. The texts of all lexemes, joined, are the text.
 """
 
 import re
@@ -51,19 +51,19 @@ _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
 class Lexeme(NamedTuple):
-    """A piece of SQL text; `meta` is a command to psql, on a line of its own."""
+    """A lexeme; `meta` is a command to psql, on a line of its own."""
 
     kind: Kind
     text: str
 
     @property
     def word(self) -> str:
-        """A word in capitals; nothing where the token is none, such as a quoted name."""
+        """The word in capitals; empty for other lexemes, such as a quoted name."""
         return self.text.upper() if self.kind == "word" else ""
 
 
 def tokens(sql: str) -> Iterator[Lexeme]:
-    """All tokens of a text, with the space and the comments between them."""
+    """All lexemes of a text, including space and comments."""
     position = 0
     while match := _TOKEN.match(sql, position):
         kind, position = match.lastgroup, match.end()
@@ -75,12 +75,12 @@ def tokens(sql: str) -> Iterator[Lexeme]:
 
 
 def significant(sql: str) -> Iterator[Lexeme]:
-    """The tokens that mean something to PostgreSQL."""
+    """The lexemes without space, comments and commands to psql."""
     return (token for token in tokens(sql) if token.kind not in {"space", "comment", "meta"})
 
 
 def outside_parentheses(parts: Iterable[Lexeme]) -> Iterator[Lexeme]:
-    """The tokens that stand in no parentheses, and the opening ones themselves."""
+    """The lexemes outside of parentheses, and the opening parentheses."""
     depth = 0
     for part in parts:
         depth -= part.text == ")"
@@ -90,12 +90,12 @@ def outside_parentheses(parts: Iterable[Lexeme]) -> Iterator[Lexeme]:
 
 
 def text_of(parts: Iterable[Lexeme]) -> str:
-    """The text that the tokens were cut from."""
+    """The text of lexemes."""
     return "".join(part.text for part in parts)
 
 
 def _end_of_comment(sql: str, position: int) -> int:
-    """Where a comment ends, with all comments in it."""
+    """The end of a comment, which may contain others."""
     depth = 1
     while depth:
         edge = _COMMENT_EDGE.search(sql, position)

@@ -1,4 +1,4 @@
-"""names: identifiers as they are written -> as the catalogs hold them, and back; and text as a string."""
+"""Converts identifiers between SQL and the catalogs, and quotes strings."""
 
 from reconcile.sql.lexer import Lexeme, significant
 
@@ -6,14 +6,14 @@ _TO_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvw
 
 
 def unquoted(identifier: Lexeme) -> str:
-    """The name that an identifier stands for."""
+    """The name in the catalogs of an identifier in SQL."""
     if identifier.kind == "quoted":
         return identifier.text[1:-1].replace('""', '"')
     return identifier.text.translate(_TO_LOWER)
 
 
 def names_in(qualified: str) -> tuple[str, ...]:
-    """The names that a qualified one consists of: `app."T"` is of `app` and `T`."""
+    """The parts of a qualified name: `app` and `T` for `app."T"`."""
     return tuple(unquoted(token) for token in significant(qualified) if token.kind in {"word", "quoted"})
 
 
@@ -23,5 +23,5 @@ def quoted(*names: str) -> str:
 
 
 def literal(value: str) -> str:
-    """A text as a string for SQL, however the server reads backslashes elsewhere."""
+    """A text as an SQL string, with any setting of `standard_conforming_strings`."""
     return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -1,8 +1,8 @@
-"""older_spellings: how PostgreSQL 13 and older print what later majors print in SQL's own syntax.
+"""How PostgreSQL 13 and older print expressions that later majors print in SQL's own syntax.
 
-`(x AT TIME ZONE y)` was printed as `timezone(y, x)`, `EXTRACT(hour FROM x)` as `date_part('hour'::text, x)`; a database
-that was restored from such a server's dump prints them so for ever. The spellings here mean the same and are for a
-server to read: the older one may have placed its parentheses otherwise.
+They printed `(x AT TIME ZONE y)` as `timezone(y, x)`, and `EXTRACT(hour FROM x)` as `date_part('hour'::text, x)`; a
+database that was restored from such a server's dump prints them so for ever. The spellings here mean the same and are
+for a server to parse: the older one may have placed its parentheses differently.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,16 +26,16 @@ _SEPARATES = {"AND", "OR", "SELECT"}  # what stands on one side of these has not
 
 
 def older_spellings(definition: str) -> tuple[str, ...]:
-    """What older majors may print for a definition that the catalogs print so; () where they print the same.
+    """The texts that older majors may print for a definition; () where they print the same.
 
-    EXTRACT is numeric and was double precision: what stood beside it was cast to the one, and is to the other.
+    EXTRACT is numeric and was double precision, so the values beside it are cast to another type.
     """
     spellings = (_rewritten(definition, with_doubles=True), _rewritten(definition, with_doubles=False))
     return tuple(dict.fromkeys(spelling for spelling in spellings if spelling != definition))
 
 
 class _Piece(NamedTuple):
-    """A token, or all that stands between two parentheses; `is_double` where its value comes from EXTRACT."""
+    """A lexeme, or a group in parentheses; `is_double` where its value comes from EXTRACT."""
 
     text: str
     word: str = ""
@@ -43,7 +43,7 @@ class _Piece(NamedTuple):
 
 
 def _rewritten(definition: str, *, with_doubles: bool) -> str:
-    """The definition with calls for what isn't written as one, from its innermost parentheses outwards."""
+    """The definition with function calls in place of SQL's own syntax, from its innermost parentheses outwards."""
     open_groups: list[list[_Piece]] = [[]]
     for token in tokens(definition):
         if token.text == "(":
@@ -57,7 +57,7 @@ def _rewritten(definition: str, *, with_doubles: bool) -> str:
 
 
 def _close(group: Sequence[_Piece], before: list[_Piece], *, with_doubles: bool) -> None:
-    """Puts a group behind what stands before it: as an older call, or as it is."""
+    """Appends a group to the pieces before it, as an older call or as it is."""
     name = before[-1].word if before else ""
     if name in _SEPARATORS and (call := _call(name, _arguments(group, _SEPARATORS[name]))):
         before[-1:] = [_Piece(call, is_double=name == "EXTRACT")]
@@ -76,7 +76,7 @@ def _text(pieces: Iterable[_Piece]) -> str:
 
 
 def _arguments(group: Sequence[_Piece], separators: set[str]) -> list[str]:
-    """The texts between the separators; the FROM of IS DISTINCT FROM is none."""
+    """The texts between separators; the FROM of IS DISTINCT FROM isn't one."""
     arguments, previous = [""], ""
     for piece in group:
         if (piece.word or piece.text) in separators and previous != "DISTINCT":
@@ -88,7 +88,7 @@ def _arguments(group: Sequence[_Piece], separators: set[str]) -> list[str]:
 
 
 def _call(name: str, arguments: Sequence[str]) -> str | None:
-    """The call that a function in SQL's own syntax stands for; None where it is none of these."""
+    """The call for a function in SQL's own syntax; None for others."""
     match name, arguments:
         case "EXTRACT", [part, source]:
             return f"date_part('{part}'::text, {source})"
@@ -105,7 +105,7 @@ def _call(name: str, arguments: Sequence[str]) -> str | None:
 
 
 def _operator_call(group: Sequence[_Piece]) -> str | None:
-    """The call that what is written like an operator stands for; None where a group is none of these."""
+    """The call for an expression that is written like an operator; None for others."""
     if sides := _around(group, "AT", "TIME", "ZONE"):
         return f"timezone({sides[1]}, {sides[0]})"
     if sides := _around(group, "OVERLAPS"):
@@ -120,7 +120,7 @@ def _operator_call(group: Sequence[_Piece]) -> str | None:
 
 
 def _around(group: Sequence[_Piece], *words: str) -> tuple[str, str] | None:
-    """The texts before and behind these words, if they stand in a group."""
+    """The texts before and after these words of a group, if it has them."""
     places = [at for at, piece in enumerate(group) if piece.text.strip()]
     for at in range(len(places) - len(words) + 1):
         run = places[at : at + len(words)]
@@ -130,7 +130,7 @@ def _around(group: Sequence[_Piece], *words: str) -> tuple[str, str] | None:
 
 
 def _in_doubles(definition: str) -> str:
-    """A definition with casts to double precision for those to numeric; a string that is made a numeric stays one."""
+    """A definition with casts to double precision in place of numeric, except for casts of strings."""
     parts = list(tokens(definition))
     for at in range(1, len(parts) - 1):
         follows = parts[at + 2].text if at + 2 < len(parts) else ""

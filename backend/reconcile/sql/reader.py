@@ -1,4 +1,4 @@
-"""reader: reads a statement from its beginning to its end, a part at a time."""
+"""Reads a statement part by part."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,11 @@ _OPENS, _CLOSES = {"(", "["}, {")", "]"}
 
 
 class NotKnownError(Exception):
-    """A part that isn't known here."""
+    """The statement has an unknown part."""
 
 
 class StatementReader:
-    """Reads a statement from its beginning to its end; raises NotKnownError where something else stands."""
+    """Reads a statement from its beginning to its end. Raises NotKnownError for anything unexpected."""
 
     def __init__(self, sql: str) -> None:
         self._tokens = list(_readable(sql))
@@ -30,7 +30,7 @@ class StatementReader:
             raise NotKnownError
 
     def accept(self, *words: str) -> bool:
-        """Goes behind these words or signs, if they come next."""
+        """Skips these words or signs, if they come next."""
         start = self._at
         for word in words:
             if self._next != word:
@@ -50,7 +50,7 @@ class StatementReader:
         return self._step()
 
     def name(self) -> str:
-        """An identifier, with its schema where one is written; not ONLY, which makes a difference."""
+        """An identifier, with its schema if there is one; refuses ONLY, which has a meaning of its own."""
         if self._next == "ONLY":
             raise NotKnownError
         name = self.column()
@@ -59,13 +59,13 @@ class StatementReader:
         return name
 
     def alias(self, *followers: str) -> str | None:
-        """An alias, if there is one before what may follow."""
+        """An alias, if there is one before the words that may follow."""
         if self.accept("AS"):
             return self.column()
         return None if self.ended or self._next in {*followers, ";"} else self.column()
 
     def is_at_query(self) -> bool:
-        """Whether a query comes next, in parentheses or not; a list of columns isn't one."""
+        """Whether a query comes next, in parentheses or not, rather than a list of columns."""
         start = self._at
         while self.accept("("):
             pass
@@ -77,7 +77,7 @@ class StatementReader:
         return is_query
 
     def items(self) -> Iterator[str]:
-        """Expressions with commas between them, up to the end."""
+        """Expressions separated by commas, up to the end."""
         yield self.until(",")
         while self.accept(","):
             yield self.until(",")
@@ -96,7 +96,7 @@ class StatementReader:
         return text
 
     def skip_group(self) -> None:
-        """Goes behind the next token, or what stands in parentheses or brackets."""
+        """Skips the next lexeme, or a group in parentheses or brackets."""
         depth = 0
         while not self.ended:
             depth += (self._next in _OPENS) - (self._next in _CLOSES)
@@ -134,7 +134,7 @@ class StatementReader:
 
 
 def _readable(sql: str) -> Iterator[Lexeme]:
-    """The tokens, space for comments, and `=` apart from the sign of a driver's placeholder: `a=%(a)s`."""
+    """The lexemes, with space for comments, and `=` separated from a driver's placeholder: `a=%(a)s`."""
     for token in tokens(sql):
         if token.kind in {"comment", "meta"}:
             yield Lexeme("space", " ")

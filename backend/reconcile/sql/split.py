@@ -1,4 +1,4 @@
-"""split: a text of several SQL statements -> each of them."""
+"""Splits a text into its SQL statements."""
 
 from collections.abc import Iterator
 
@@ -9,17 +9,17 @@ _NAMES_FOLLOW = {"AS", "."}  # behind them stand names, even CASE and END
 
 
 def split(sql: str) -> tuple[str, ...]:
-    """The statements in a text, without the semicolons between them; a comment stays with the statement behind it."""
+    """The statements in a text, without semicolons; a comment stays with the statement after it."""
     return tuple(text_of(part).strip() for part in _parts(sql) if any(token.kind not in _SILENT for token in part))
 
 
 def first_word(sql: str) -> str:
-    """A statement's first word in capitals, behind comments and opening parentheses."""
+    """A statement's first word in capitals, after comments and opening parentheses."""
     return next((token.word for token in significant(sql) if token.text != "("), "")
 
 
 def without_meta_commands(sql: str) -> str:
-    r"""A text without the commands to psql that pg_dump writes into it (`\restrict`, `\connect`)."""
+    r"""A text without pg_dump's commands to psql (`\restrict`, `\connect`)."""
     return text_of(token for token in tokens(sql) if token.kind != "meta")
 
 
@@ -37,7 +37,7 @@ def _parts(sql: str) -> Iterator[list[Lexeme]]:
 
 
 class _Nesting:
-    """How deep in parentheses and in the body of a function a statement is: semicolons there don't end it."""
+    """The nesting of a statement in parentheses and function bodies, where semicolons don't end it."""
 
     def __init__(self) -> None:
         self._parentheses = 0

@@ -1,4 +1,4 @@
-"""statements: what a single statement may do beside changing the schema, read off its text."""
+"""What a single statement may do besides changing the schema, judged by its text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ _ENDS = {"COMMIT", "END", "ROLLBACK", "ABORT"}
 
 @dataclass(frozen=True)
 class Abilities:
-    """What a statement may do. Which functions a query calls, and what they do, can't be read off its text.
+    """What a statement may do, apart from what functions do that it calls.
 
-    `copies_rows`: it makes a table and fills it from a query. `returns_rows`: it changes rows, and says which.
+    `copies_rows`: it creates a table and fills it by a query. `returns_rows`: it changes rows, and returns some.
     """
 
     moves_rows: bool = False
@@ -29,7 +29,7 @@ class Abilities:
 
 
 def read_statement(sql: str) -> Abilities:
-    """What a single statement may do, by its text."""
+    """What a single statement may do, judged by its text."""
     words = _executed([token for token in significant(sql) if token.text != ";"])
     return Abilities(
         moves_rows=_moves_rows(words),
@@ -42,7 +42,7 @@ def read_statement(sql: str) -> Abilities:
 
 
 def _executed(words: Sequence[Lexeme]) -> Sequence[Lexeme]:
-    """The statement that EXPLAIN ANALYZE executes; else the statement itself."""
+    """The statement that EXPLAIN ANALYZE executes; otherwise the statement itself."""
     if _verb(words) != "EXPLAIN" or not any(token.word in {"ANALYZE", "ANALYSE"} for token in words):
         return words
     verbs = _CHANGES_ROWS | _QUERIES | {"CREATE", "REFRESH"}
@@ -64,7 +64,7 @@ def _moves_rows(words: Sequence[Lexeme]) -> bool:
 
 
 def _changes_rows_within(words: Sequence[Lexeme]) -> bool:
-    """Whether INSERT, UPDATE, DELETE or MERGE begins behind a parenthesis, or behind the clauses of a WITH."""
+    """Whether an INSERT, UPDATE, DELETE or MERGE begins after a parenthesis, or after the clauses of a WITH."""
     return any(
         _is_verb(words[at].word, words[at + 1])
         and (words[at - 1].text in {"(", ")"} or words[at - 2].word in {"SET", "USING", "DEFAULT"})
@@ -73,7 +73,7 @@ def _changes_rows_within(words: Sequence[Lexeme]) -> bool:
 
 
 def _is_verb(word: str, following: Lexeme) -> bool:
-    """These words may be names, too: what follows tells."""
+    """Whether a word is a verb and not a name, by the lexeme after it."""
     if word == "UPDATE":
         return following.kind in {"word", "quoted"} and following.word not in {"FROM", "WHERE", "AS"}
     return (word, following.word) in _VERBS
@@ -100,7 +100,7 @@ def _has_query(words: Sequence[Lexeme]) -> bool:
 
 
 def is_with_no_data(sql: str) -> bool:
-    """Whether a statement makes or refreshes something, and leaves it without rows."""
+    """Whether a statement has WITH NO DATA."""
     return _ends_with_no_data([token for token in significant(sql) if token.text != ";"])
 
 
@@ -109,7 +109,7 @@ def _ends_with_no_data(words: Sequence[Lexeme]) -> bool:
 
 
 def _ends_transaction(words: Sequence[Lexeme]) -> bool:
-    """ROLLBACK TO stays in the transaction."""
+    """Whether it ends the transaction, as ROLLBACK TO doesn't."""
     if _starts(words, "PREPARE", "TRANSACTION"):
         return True
     return _verb(words) in _ENDS and not any(token.word in {"TO", "PREPARED"} for token in words)

@@ -1,4 +1,4 @@
-"""The tape as a file: JSON that a person can review, one object of the schema a line."""
+"""The tape's file: JSON that a person can review, with one object of the schema in a line."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from reconcile.tape.tape import FORMAT, Effect, Revision, Statement, Tape, TapeU
 
 
 def read_tape(path: Path) -> Tape:
-    """The tape in a file.
+    """Reads the tape in a file.
 
     Raises:
         TapeUnreadable: there is no such file, or it holds no tape of this format.
@@ -35,12 +35,12 @@ def read_tape(path: Path) -> Tape:
 
 
 def write_tape(tape: Tape, path: Path) -> None:
-    """Writes a tape as `read_tape` reads it."""
+    """Writes a tape for `read_tape`."""
     path.write_text(tape_text(tape), encoding="utf-8")
 
 
 def tape_text(tape: Tape) -> str:
-    """The tape as its file's text."""
+    """The text of a tape's file."""
     document = {
         "format": FORMAT,
         "postgresql": tape.postgresql,

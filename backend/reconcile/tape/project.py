@@ -1,4 +1,4 @@
-"""A project as reconcile sees it: its Alembic configuration, its chain of revisions, and the tape of them."""
+"""An Alembic project: its configuration, its chain of revisions, and their tape."""
 
 import configparser
 import logging
@@ -33,7 +33,7 @@ _UNREADABLE = (  # what Alembic only warns of; everybody else's warnings at impo
 
 
 class ChainUnreadable(ReconcileError):
-    """The revisions' files don't make one chain, or aren't those that the tape was recorded from."""
+    """The revisions' files aren't one chain, or not the ones that the tape was recorded from."""
 
     exit_code = 23
 
@@ -45,11 +45,11 @@ class ChainUnreadable(ReconcileError):
 
 @dataclass(frozen=True)
 class Project:
-    """A chain of revisions that can be run, and the tape that says what they do.
+    """A chain of revisions that can run, and the tape that says what they do.
 
-    `probe` writes as the project's code does, and raises what PostgreSQL says where it isn't let, or returns what came
-    to nothing without a word: the catalogs don't tell what somebody else's trigger does. It is called in a savepoint
-    that is taken back.
+    `probe` writes as the project's code does, since the catalogs don't show what somebody else's trigger does. It
+    raises PostgreSQL's error where that is refused, and returns the writes that had no effect. It is called in a
+    savepoint that is rolled back.
     """
 
     config: Config
@@ -76,14 +76,14 @@ def open_project(ini: Path, *, arguments: Sequence[str] = ()) -> Project:
 
 
 def _probe(config: Config) -> Callable[[Connection], str | None] | None:
-    """The project's own probe, where its alembic.ini names one."""
+    """The project's own probe, if its alembic.ini names one."""
     named = config.get_main_option(PROBE_OPTION)
     if not named:
         return None
     module, _, function = named.partition(":")
 
     def probe(connection: Connection) -> str | None:
-        """Imported when it is called: a healthy database never calls it."""
+        """Imports the probe and calls it; a healthy database doesn't need it."""
         try:
             write = getattr(import_module(module), function)
         except (ImportError, AttributeError) as error:
@@ -95,7 +95,7 @@ def _probe(config: Config) -> Callable[[Connection], str | None] | None:
 
 
 def _is_untouched(directory: ScriptDirectory, tape: Tape) -> bool:
-    """Whether the files are those recorded, byte by byte: then they make the chain on the tape; none is imported."""
+    """Whether the files equal the recorded ones byte by byte; then none has to be imported."""
     if directory.sourceless or directory.recursive_version_locations:
         return False
     files = [path for path in _files(directory) if not path.name.startswith(("__init__", ".#"))]
@@ -105,7 +105,7 @@ def _is_untouched(directory: ScriptDirectory, tape: Tape) -> bool:
 def configuration(ini: Path, *, arguments: Sequence[str] = ()) -> Config:
     """Alembic's configuration from a file, and from the pyproject.toml beside it.
 
-    `arguments` are for env.py, as after `alembic -x`.
+    `arguments` are for env.py, as with `alembic -x`.
 
     Raises:
         ChainUnreadable: there is no such file, or it names no script location.
@@ -128,7 +128,7 @@ def configuration(ini: Path, *, arguments: Sequence[str] = ()) -> Config:
 
 
 def tape_path(config: Config) -> Path:
-    """Where a project's tape lies: beside its env.py."""
+    """The path of a project's tape, which is beside its env.py."""
     return Path(ScriptDirectory.from_config(config).dir) / TAPE_FILE
 
 
@@ -136,7 +136,7 @@ def chain(config: Config) -> tuple[Script, ...]:
     """The project's revisions, from the first to the last.
 
     Raises:
-        ChainUnreadable: they don't make one line from one base to one head.
+        ChainUnreadable: they aren't one line from one base to one head.
     """
     directory = ScriptDirectory.from_config(config)
     with warnings.catch_warnings(), redirect_stdout(sys.stderr):
@@ -154,14 +154,14 @@ def chain(config: Config) -> tuple[Script, ...]:
 
 
 def _reason(error: Exception, directory: ScriptDirectory) -> str:
-    """Which file a broken chain is broken in: Alembic names ids, or nothing."""
+    """The reason why a chain can't be read, with the file: Alembic names only ids, or nothing."""
     message = f"The chain can't be read: {str(error).rstrip('.') or type(error).__name__}"
     named = [path for path in _files(directory) if _is_told_of(path.read_text(errors="replace"), message)]
     return message + (f" (see {', '.join(path.name for path in named)})" if named else "")
 
 
 def _is_told_of(text: str, message: str) -> bool:
-    """Whether a file holds what a message quotes, or as a string of its own one of the message's words: an id."""
+    """Whether a file contains a quotation of the message, or one of its words as a string, such as an id."""
     words = [(word, word.strip("'\"();,.")) for word in message.split()]
     return any(
         f'"{plain}"' in text or f"'{plain}'" in text or (word[0] in "'\"(" and plain in text) for word, plain in words
@@ -190,9 +190,9 @@ def _compare(revisions: Iterable[Script], tape: Tape) -> None:
 
 
 def vouched_by_revision(readings: Iterable[str], connection: Connection, project: Project) -> str | None:
-    """The reading whose own `verify(connection)` says that it has done all that it does to rows, if there is one.
+    """The reading whose revision's `verify(connection)` confirms that its rows are moved, if there is one.
 
-    One that fails has said nothing: it may ask for what isn't there yet.
+    One that fails confirms nothing: it may query objects that don't exist yet.
     """
     directory = ScriptDirectory.from_config(project.config)
     for reading in readings:

@@ -1,6 +1,6 @@
-"""record_chain: a chain of revisions -> its tape, by playing it on an empty database, as `alembic upgrade head` does.
+"""Records the tape of a chain by playing it on an empty database, as `alembic upgrade head` does.
 
-What each statement does, the recorder sees.
+The recorder (statement_recorder.py) observes what each statement does.
 """
 
 import re
@@ -32,7 +32,7 @@ _NOT_IN_A_TRANSACTION = ("25001", "55P04")  # CREATE INDEX CONCURRENTLY, say, or
 
 
 class RevisionFailed(ReconcileError):
-    """A revision doesn't run on PostgreSQL, whoever runs it; what is before it can be recorded without it."""
+    """A revision doesn't run on an empty PostgreSQL database; the ones before it can be recorded alone."""
 
     def __init__(
         self, revision: str, reason: str, *, before: tuple[str, ...], for_its_transaction: bool = False
@@ -46,7 +46,7 @@ class RevisionFailed(ReconcileError):
 
 
 class SchemaMissing(ReconcileError):
-    """Alembic keeps its version in a schema that an empty database doesn't have; no revision runs before that."""
+    """The version table's schema is missing in an empty database; no revision can run before it exists."""
 
     def __init__(self, schema: str) -> None:
         super().__init__(
@@ -57,7 +57,7 @@ class SchemaMissing(ReconcileError):
 
 
 class BaseFailed(ReconcileError):
-    """What has to be there before the first revision can't be made."""
+    """The SQL of the base, which has to run before the first revision, fails."""
 
     def __init__(self, statement: str, error: DBAPIError) -> None:
         super().__init__(f"The file of --base can't be loaded: {message_of(error)}, at: {' '.join(statement.split())}")
@@ -65,17 +65,17 @@ class BaseFailed(ReconcileError):
 
 @dataclass(frozen=True)
 class Recording:
-    """A tape, and all that was sent while the chain was played."""
+    """A tape, and all statements that were sent while the chain was played."""
 
     tape: Tape
     sent: tuple[str, ...]
 
 
 def record(config: Config, connection: Connection, *, base: str = "", until: str | None = None) -> Recording:
-    """Plays the chain from its base to its head, or to `until`; the database is one that may be thrown away.
+    """Plays the chain from its base to its head, or to `until`, in a scratch database.
 
-    It must hold nothing of the chain yet: a revision that finds its objects there would have no effect on record.
-    `base` is SQL that makes what has to be there before the first revision, such as `pg_dump --schema-only` writes.
+    It must have no objects of the chain: a revision whose objects exist would have no recorded effect. `base` is SQL
+    for the objects that the first revision needs, as `pg_dump --schema-only` writes it.
 
     Raises:
         RevisionFailed: a revision doesn't run.
@@ -115,9 +115,9 @@ def record(config: Config, connection: Connection, *, base: str = "", until: str
 
 
 def play_again(config: Config, connection: Connection, recording: Recording, *, base: str = "") -> Tape:
-    """Plays a recorded chain in another empty database; what differs then is left open on the tape.
+    """Plays a recorded chain in another empty database; differences are left open on the tape.
 
-    It is played as Alembic does, without a look after each statement: that takes a fraction of a recording's time.
+    It is played without an observation after each statement, which takes a fraction of a recording's time.
     """
     scripts, tape, sent = ScriptDirectory.from_config(config), recording.tape, list[str]()
 
@@ -139,7 +139,7 @@ def play_again(config: Config, connection: Connection, recording: Recording, *, 
 def _prepared(
     config: Config, connection: Connection, scripts: ScriptDirectory, *, base: str
 ) -> tuple[VersionTable, str | None]:
-    """Makes what has to be there before the first revision; says where the version and the names will lie."""
+    """Creates the objects of the base; returns the version table and the schema of the project's names."""
     _load(base, connection)
     versions, schema = _version_table(config, connection)
     _require_schema(versions, connection)
@@ -150,7 +150,7 @@ def _prepared(
 
 @contextmanager
 def _taking_away_roles(connection: Connection, sent: Collection[str]) -> Iterator[None]:
-    """Roles are the whole server's: those that the chain has made don't go with the database it was recorded in."""
+    """Drops the roles that the chain has created: roles belong to the server, not to the scratch database."""
     before = set(connection.scalars(_ROLES))
     connection.commit()
     try:
@@ -171,7 +171,7 @@ def _chain(scripts: ScriptDirectory, until: str | None) -> list[Script]:
 
 
 def _load(base: str, connection: Connection) -> None:
-    """Runs the SQL of the base; who owns what in it, and who may what, is left out: the roles may not be here."""
+    """Runs the SQL of the base without owners and privileges, whose roles may be missing here."""
     path = connection.scalar(text("SELECT pg_catalog.current_setting('search_path')"))
     for statement in split(without_meta_commands(base)):
         if not first_word(statement) or _OWNERSHIP.match(statement) or statement == "CREATE SCHEMA public":
@@ -185,14 +185,14 @@ def _load(base: str, connection: Connection) -> None:
 
 
 def _reason(error: SQLAlchemyError | RevisionRaised) -> str:
-    """What PostgreSQL said, or the revision's own code, or why SQLAlchemy had no statement to send."""
+    """PostgreSQL's message, or that of the revision's code, or of SQLAlchemy where it sent no statement."""
     if isinstance(error, DBAPIError):
         return f"PostgreSQL says: {message_of(error)}"
     return str(error).splitlines()[0]
 
 
 def _version_table(config: Config, connection: Connection) -> tuple[VersionTable, str | None]:
-    """Where the project's env.py tells Alembic to keep the version, and the schema that it chooses for its names."""
+    """The version table that env.py configures, and the schema that it sets for the project's names."""
     before = connection.scalar(SCHEMA)
     context = migration_context(config, connection)
     after = connection.scalar(SCHEMA)

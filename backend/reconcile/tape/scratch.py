@@ -1,4 +1,4 @@
-"""scratch: an empty database beside a project's own, on the same server, for as long as a recording takes."""
+"""An empty database for a recording, on the server of the project's own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ _SCRATCH = "reconcile.tape.scratch"  # with a pooled connection: the scratch dat
 
 
 class OtherDatabase(ReconcileError):
-    """A chain connects to a database that isn't its own: what it does there can't be tried."""
+    """A chain connects to a database that isn't its own, where it can't be tried."""
 
     def __init__(self, database: str) -> None:
         super().__init__(
@@ -28,7 +28,7 @@ class OtherDatabase(ReconcileError):
 
 @contextmanager
 def scratch_database(connection: Connection) -> Iterator[Connection]:
-    """A connection to a new, empty database, made the way `connection` was made; the database is dropped afterwards."""
+    """A connection to a new, empty database, made as `connection` was; the database is dropped afterwards."""
     name = f"reconcile_scratch_{uuid4().hex[:12]}"
     engine = connection.engine
     _run_alone(engine, f"CREATE DATABASE {name} TEMPLATE template0")
@@ -40,7 +40,7 @@ def scratch_database(connection: Connection) -> Iterator[Connection]:
 
 
 def _run_alone(engine: Engine, statement: str) -> None:
-    """CREATE and DROP DATABASE run outside a transaction, on a connection that the project's pool hasn't."""
+    """Runs CREATE or DROP DATABASE outside of a transaction, on a connection outside of the project's pool."""
     like = engine_like(engine)
     with like.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(statement))
@@ -49,10 +49,10 @@ def _run_alone(engine: Engine, statement: str) -> None:
 
 @contextmanager
 def _connecting_to(engine: Engine, name: str) -> Iterator[Engine]:
-    """An engine like another, whose connections go to another database of the same server.
+    """An engine like another one, whose connections go to another database of the same server.
 
-    So do those of any engine that a revision or env.py makes for itself, by the address of the project's database, and
-    those that lie in a pool already: else it would be changed by a recording.
+    So do connections of any engine that a revision or env.py creates for the project's database, and those in a pool:
+    otherwise a recording would change that database.
     """
     project = engine.url.database or ""
 

@@ -1,4 +1,4 @@
-"""statement_kind: what a statement of a revision is, by its words, its effects, and what PostgreSQL says of it."""
+"""The kind of a revision's statement, by its text, its effects and PostgreSQL's plan of it."""
 
 import json
 from collections.abc import Collection, Iterator
@@ -38,9 +38,9 @@ QUERIES = {"SELECT", "WITH", "VALUES", "TABLE"}
 
 
 def kind_of(sql: str, effects: dict[Key, Effect], *, touched: Collection[str] = ()) -> Kind:
-    """What a statement is, from its verbs and its effects; of several in one text, all that they may do.
+    """The kind of a statement by its verbs and effects; several in one text count together.
 
-    `touched` are the tables whose rows it read or wrote: of a query among several nobody knows the plan.
+    `touched` are the tables whose rows it read or wrote, since a query among several statements has no plan.
     """
     texts = split(sql)
     parts = [read_statement(part) for part in texts]
@@ -56,7 +56,7 @@ def kind_of(sql: str, effects: dict[Key, Effect], *, touched: Collection[str] = 
 
 
 def _makes_unwatched(sql: str) -> bool:
-    """Whether a statement makes something of a kind that nobody looks at, or moves a sequence."""
+    """Whether a statement creates an object of a kind that isn't observed, or moves a sequence."""
     words = [token.word for token in significant(sql)]
     if words[:2] == ["ALTER", "SEQUENCE"]:
         return "RESTART" in words
@@ -64,7 +64,7 @@ def _makes_unwatched(sql: str) -> bool:
 
 
 class Query:
-    """What PostgreSQL says that a query does, by its plan: which user tables it reads, and whether it moves rows."""
+    """What a query does by PostgreSQL's plan: which user tables it reads, and whether it moves rows."""
 
     def __init__(self, plan: Any | None) -> None:
         self._text = json.dumps(plan)
@@ -76,7 +76,7 @@ class Query:
 
     @classmethod
     def asked(cls, connection: Connection, sql: str, parameters: Any) -> "Query":
-        """Asks for the plan of a query that has just run; one that can't be explained is taken to read tables."""
+        """Gets the plan of a query that has just run; one that can't be explained counts as reading tables."""
         cursor = connection.connection.cursor()
         within = connection.in_transaction() and not commits_now(connection)
         try:
@@ -126,5 +126,5 @@ def _qualified(node: dict[str, Any]) -> str:
 
 
 def functions_in(schema: Schema) -> frozenset[str]:
-    """The functions that the chain has made: what they do, nobody here knows; `setval` moves a sequence."""
+    """The functions that the chain has created, whose effects aren't known, and `setval`, which moves a sequence."""
     return frozenset(key.name.partition("(")[0] for key in schema if key.kind == "function") | {"setval"}

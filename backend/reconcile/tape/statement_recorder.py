@@ -1,7 +1,7 @@
-"""statement_recorder: hears each statement of a revision through the engine's events, and looks at what it did.
+"""Records each statement of a revision by the engine's events, and observes what it did.
 
-All of that is asked of PostgreSQL: the schema, whether the server still is in the same transaction, which user tables a
-query reads, and what was done past SQLAlchemy.
+PostgreSQL is asked for all of that: the schema, whether the transaction is still the same, which user tables a query
+reads, and what was done without SQLAlchemy.
 """
 
 import logging
@@ -56,7 +56,7 @@ SCHEMA = text("SELECT pg_catalog.current_schema()")
 
 
 class Recorder:
-    """Looks at the database after each statement of a revision, through the engine's events."""
+    """Observes the database after each statement of a revision, by the engine's events."""
 
     def __init__(self, connection: Connection, versions: VersionTable, schema: str | None, *, total: int) -> None:
         self._connection = connection
@@ -88,7 +88,7 @@ class Recorder:
             event.remove(engine, "after_cursor_execute", self._hear)
 
     def watch(self, steps: list[Any], context: MigrationContext) -> list[Any]:
-        """Has each of Alembic's steps begin and end a revision, and hears where one leaves its transaction."""
+        """Lets each of Alembic's steps begin and end a revision, and notices where one ends its transaction."""
         block = context.autocommit_block
 
         @contextmanager
@@ -142,7 +142,7 @@ class Recorder:
             self._looking = False
 
     def _look(self, connection: Connection) -> Schema:
-        """The search path that `observe` pins is put back: the revisions may have chosen one."""
+        """Observes, and restores the search path that `observe` pins: the revisions may have set one."""
         observation = observe(connection, versions=self._versions, schema=self._schema)
         connection.execute(
             text("SELECT pg_catalog.set_config('search_path', :path, true)"), {"path": observation.given_path}
@@ -150,7 +150,7 @@ class Recorder:
         return observation.schema
 
     def _hear_what_went_by(self, connection: Connection, _cursor: Any = None, sql: str = "", *_: Any) -> None:
-        """What the revision's code did to user tables over the driver itself: PostgreSQL counts that, too."""
+        """Records what the revision's code did to user tables through the driver itself, by PostgreSQL's statistics."""
         if self._looking or self.script is None or first_word(sql) == "ROLLBACK":  # the transaction may be aborted
             return
         if connection is not self._connection:
@@ -167,12 +167,12 @@ class Recorder:
             self._statements.append(Statement(sql, kind, {}, transactional=not alone, tables=touched))
 
     def _touched(self) -> tuple[str, ...]:
-        """The user tables that were read or written since this was last asked."""
+        """The user tables that were read or written since the last call."""
         before, self._counted = self._counted, self._counts()
         return tuple(table for table, counts in self._counted.items() if counts > before.get(table, (0, 0)))
 
     def _counts(self) -> dict[str, tuple[int, int]]:
-        """How often each user table was scanned, and how many rows were written: in this transaction, or in all."""
+        """How often each user table was scanned, and how many rows were written, in this transaction or in all."""
         alone = commits_now(self._connection)
         if alone and not self._tells_at_once:
             return {}
@@ -200,7 +200,7 @@ class Recorder:
         self._statements.append(Statement(sql, "boundary", {}, transactional=False))
 
     def _hear_unspoken_end(self) -> None:
-        """Where a revision has ended its transaction by other means than a statement, behind its last one."""
+        """Records that a revision has ended its transaction without a statement, after its last one."""
         if not commits_now(self._connection) and self._has_left_transaction():
             self._end_of_transaction("-- the transaction was ended")
             self._set_mark()
@@ -242,7 +242,7 @@ class Recorder:
             self._statements.append(Statement(sql.strip(), kind, effects, transactional=not alone, tables=tables))
 
     def _hear_of_savepoint(self, word: str, name: str) -> None:
-        """What is done behind a savepoint, and undone by going back to it, the revision doesn't do; it has read it."""
+        """What is rolled back to a savepoint isn't an effect of the revision, but counts as read."""
         if word == "SAVEPOINT":
             self._savepoints[name] = len(self._statements)
         elif (begun := self._savepoints.get(name)) is not None:
@@ -252,14 +252,14 @@ class Recorder:
             self._touched()
 
     def _is_of_alembic(self, sql: str) -> bool:
-        """Whether it is about the version table."""
+        """Whether a statement is about the version table."""
         name = self._versions.name
         return name in sql and any(
             unquoted(token) == name for token in significant(sql) if token.kind in ("word", "quoted")
         )
 
     def _hear_elsewhere(self, connection: Connection, sql: str) -> None:
-        """A revision has opened a connection of its own: what it does there is committed by itself."""
+        """Records statements on a connection of the revision's own, which commits separately."""
         with self._unheard():
             effects = _effects(self._before_elsewhere, self._look(connection))
         statement = Statement(sql.strip(), kind_of(sql, effects), effects, transactional=False)
@@ -279,9 +279,9 @@ def _ids(value: Any) -> tuple[str, ...]:
 
 
 def _in_settled_order(statements: Iterable[Statement]) -> Iterator[Statement]:
-    """The statements, neighbours that each make an index in the order of their text.
+    """The statements, with adjacent ones that create indexes sorted by their text.
 
-    SQLAlchemy keeps a table's indexes in a set: their order differs between two recordings, and matters to nobody.
+    SQLAlchemy keeps a table's indexes in a set, so their order differs between recordings without a meaning.
     """
     for making_indexes, run in groupby(statements, key=makes_index):
         neighbours = list(run)
@@ -291,7 +291,7 @@ def _in_settled_order(statements: Iterable[Statement]) -> Iterator[Statement]:
 
 
 def without_marks(sent: str, context: Any) -> str:
-    """The SQL that reaches the server: some drivers have each percent sign doubled, for where parameters may stand."""
+    """The SQL that reaches the server: some drivers need percent signs doubled where there may be parameters."""
     marked = context.dialect.paramstyle in ("format", "pyformat") and not context.no_parameters
     return sent.replace("%%", "%") if marked else sent
 

@@ -1,6 +1,6 @@
-"""varying: what a chain makes otherwise each time it is played, such as by the clock, is left open on its tape.
+"""Leaves values open on a tape that differ each time the chain is played, such as times.
 
-Any value is right there. None is ever put into a database from the tape: the revision's own code has another.
+Any value matches there. None is ever written into a database from the tape: the revision's own code has another one.
 """
 
 import re
@@ -15,9 +15,9 @@ from reconcile.tape.tape import Effect, Statement, Tape
 
 
 def left_open(tape: Tape, *, sent: Iterable[str], sent_again: Iterable[str], end_again: Schema) -> Tape:
-    """The tape of a chain that was played a second time, without what differs between the two.
+    """The tape without the values that differ when the chain is played a second time.
 
-    `sent` are all statements of each play; the order of some, such as of a table's indexes, is no matter.
+    `sent` are all statements of each play; the order of some, such as of a table's indexes, doesn't matter.
     """
     first, again = Counter(sent), Counter(sent_again)
     only_first, only_again = list((first - again).elements()), list((again - first).elements())
@@ -44,14 +44,14 @@ def _opened(
 
 
 def _open(text: str, other: str) -> str:
-    """What two texts have in common, token by token."""
+    """The lexemes that two texts have in common, with gaps for the others."""
     ours, theirs = ([token.text for token in tokens(one)] for one in (text, other))
     same = SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes()
     return "".join("".join(ours[start:end]) if tag == "equal" else VARIES for tag, start, end, *_ in same)
 
 
 def fits(recorded: str, text: str) -> bool:
-    """Whether a text is a recorded one, whatever stands where that was left open."""
+    """Whether a text matches a recorded one, with anything in its gaps."""
     if VARIES not in recorded:
         return recorded == text
     return re.fullmatch(".*?".join(map(re.escape, recorded.split(VARIES))), text, re.DOTALL) is not None
