@@ -90,7 +90,11 @@ def normalize(observation: Observation, tape: Tape, *, spell: Speller | None = N
         if recorded is not None:
             schema[key] = recorded
             notes.append(f"{key} has its columns in another order than the chain's {recorded}; either serves")
-    spelled = {key: text for key, text in strange(schema, tape).items() if not _serves(key, text, tape)}
+    spelled = {
+        key: text
+        for key, text in strange(schema, tape).items()
+        if not any(serves(key, recorded, text) for recorded in tape.texts[key])
+    }
     if spelled and spell is not None:
         schema |= spell(spelled)
     ours = {key: text for key, text in schema.items() if key in tape.keys}
@@ -106,10 +110,6 @@ def strange(schema: Schema, tape: Tape) -> dict[Key, str]:
         and text not in recorded
         and text.removesuffix(INVALID) not in recorded
     }
-
-
-def _serves(key: Key, actual: str, tape: Tape) -> bool:
-    return any(serves(key, recorded, actual) for recorded in tape.texts[key])
 
 
 def _renamings(schema: Schema, tape: Tape) -> Iterator[Renaming]:

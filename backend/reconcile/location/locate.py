@@ -115,7 +115,9 @@ def locate(
     evidence. `reached` is a point that the database has passed, as the rows prove.
     """
     words = words or normalize(observation, tape)
-    believed = observation.claimed or () if assume is None else _vouched(assume)
+    believed = observation.claimed or ()
+    if assume is not None:
+        believed = () if assume == BASE else tuple(assume.split(", "))
     claims = Claims.of(believed, tape, vouched=assume is not None)
     ignoring = _ignored(words.ours, claims, tape)
     words, stand_ins = substitute(words, observation.schema, claims, tape, ignoring=ignoring)
@@ -206,10 +208,6 @@ def _strangers(rows: tuple[str, ...], applied: frozenset[str], tape: Tape, *, sh
 
 def _length(observation: Observation) -> dict[str, int | None]:
     return {} if observation.claimed is None else {"length": observation.version_length}
-
-
-def _vouched(position: str) -> tuple[str, ...]:
-    return () if position == BASE else tuple(position.split(", "))
 
 
 def _ignored(ours: Schema, claims: Claims, tape: Tape) -> frozenset[Key]:

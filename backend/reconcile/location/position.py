@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from reconcile.differences.repair_statements import mend
 from reconcile.schema.schema import CONSTRAINTS, Key, Schema, difference, tables_in
-from reconcile.tape.tape import BASE, TRACELESS, Effect, Point, Revision, Statement, Tape, play
+from reconcile.tape.tape import BASE, TRACELESS, Point, Revision, Statement, Tape, play
 
 
 @dataclass(frozen=True)
@@ -160,16 +160,17 @@ def may_be_unordered(doubt: Doubt, tape: Tape) -> bool:
     `create_all` creates whole tables, and changes none.
     """
     later = tape.revisions[doubt.index].statements[doubt.position :]
-    made = {key.relation for item in later for key, effect in item.effects.items() if _makes_table(key, effect)}
+    made = {
+        key.relation
+        for item in later
+        for key, effect in item.effects.items()
+        if key.kind == "table" and effect.before is None
+    }
     return all(
         effect.before is None and (key.relation in made or key.kind in ("type", "sequence"))
         for item in later
         for key, effect in item.effects.items()
     )
-
-
-def _makes_table(key: Key, effect: Effect) -> bool:
-    return key.kind == "table" and effect.before is None
 
 
 def _through(point: Point, tape: Tape) -> frozenset[str]:

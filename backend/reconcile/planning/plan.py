@@ -122,15 +122,12 @@ def _ambiguity(location: Location, unknown: list[str]) -> Refusal:
         )
         return Refusal(reason, choices)
     hanging = "; ".join(dict.fromkeys(_short(doubt.statement.sql) for doubt in location.doubts[:_DOUBTS_NAMED]))
+    readings = ", ".join(reading.replace(", ", " with ") for reading in location.readings)
     return Refusal(
-        f"it may honestly be at any of {', '.join(map(_in_words, location.readings))}, and the schema can't tell which"
+        f"it may honestly be at any of {readings}, and the schema can't tell which"
         + (f": it doesn't show whether this ran: {hanging}" if hanging else ""),
         choices,
     )
-
-
-def _in_words(reading: str) -> str:
-    return reading.replace(", ", " with ")
 
 
 _DOUBTS_NAMED = 3
@@ -301,10 +298,8 @@ def _emptied(location: Location, tape: Tape) -> list[str]:
     columns = {
         key
         for key in absent & made - renamed_to
-        if key.kind == "column" and key.relation not in whole and not _is_computed(promised.get(key) or "")
+        if key.kind == "column"
+        and key.relation not in whole
+        and " generated always as (" not in (promised.get(key) or "")
     }
     return sorted(f"{key.relation}.{key.name}" for key in columns)
-
-
-def _is_computed(column: str) -> bool:
-    return " generated always as (" in column

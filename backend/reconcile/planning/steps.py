@@ -159,7 +159,7 @@ def _revisions_forward(location: Location, tape: Tape, large: frozenset[str], st
         if revision.id in stamped:
             continue
         stamped.add(revision.id)
-        beside = _indexes_on(revision, large)
+        beside = tuple(statement for statement in revision.statements if _indexes(statement, large))
         if revision.id not in location.applied and revision.id not in pending:
             pending.update(_begun_by_others(revision, location))
         as_a_whole = revision.id not in location.applied and revision.id not in pending
@@ -262,10 +262,6 @@ def statements_making(location: Location, tape: Tape) -> tuple[Statement, ...]:
 
 def _is_on(creation: Creation, large: frozenset[str]) -> bool:
     return creation.item.key.kind == "index" and creation.item.key.relation in large
-
-
-def _indexes_on(revision: Revision, large: frozenset[str]) -> tuple[Statement, ...]:
-    return tuple(statement for statement in revision.statements if _indexes(statement, large))
 
 
 def _indexes(statement: Statement, large: frozenset[str]) -> bool:

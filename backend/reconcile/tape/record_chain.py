@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from alembic.config import Config
-from alembic.script import Script, ScriptDirectory
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -85,7 +85,7 @@ def record(config: Config, connection: Connection, *, base: str = "", until: str
     scripts = ScriptDirectory.from_config(config)
     versions, schema = _prepared(config, connection, scripts, base=base)
     unwatched_before = set(connection.scalars(_UNWATCHED))
-    recorder = Recorder(connection, versions, schema, total=len(_chain(scripts, until)))
+    recorder = Recorder(connection, versions, schema, total=len(list(scripts.walk_revisions(head=until or "heads"))))
     found_at_base = recorder.before if base else {}
     with _taking_away_roles(connection, recorder.sent), recorder.listening():
         try:
@@ -164,10 +164,6 @@ def _taking_away_roles(connection: Connection, sent: Collection[str]) -> Iterato
                 connection.exec_driver_sql(f"DROP OWNED BY {role}")
                 connection.exec_driver_sql(f"DROP ROLE {role}")
             connection.commit()
-
-
-def _chain(scripts: ScriptDirectory, until: str | None) -> list[Script]:
-    return list(scripts.walk_revisions(head=until or "heads"))
 
 
 def _load(base: str, connection: Connection) -> None:
