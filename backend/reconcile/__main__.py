@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
     if sys.stderr.isatty():
-        logging.getLogger("reconcile").setLevel(logging.INFO)  # a person waits, and sees how far it has got
+        logging.getLogger("reconcile").setLevel(logging.INFO)  # a person waits, and sees the progress
     try:
         code: int = options.run(options)
     except ReconcileError as error:

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from reconcile.schema.errors import ReconcileError
 from reconcile.sql.lexer import significant
 
-_Sent: TypeAlias = tuple[Connection, str, Any]  # where, and SQL with its parameters as a driver is given them
+_Sent: TypeAlias = tuple[Connection, str, Any]  # the connection, the SQL and its parameters, as for the driver
 # A hook for a run: it gets Alembic's steps and the context that they will run in, and returns the steps to run.
 Watch: TypeAlias = Callable[[list[Any], MigrationContext], Iterable[Any]]
 
@@ -98,7 +98,7 @@ def upgrade(
 
     def revisions(heads: Any, context: MigrationContext) -> Iterable[Any]:
         steps: list[Any] = scripts._upgrade_revs(revision, heads)  # noqa: SLF001 - what `alembic upgrade` does
-        for key in ("pg_enum", "pg_ENUM"):  # as SQLAlchemy has it, and had it
+        for key in ("pg_enum", "pg_ENUM"):  # in SQLAlchemy's current and older versions
             context.impl.memo.setdefault(key, set()).update((None, name) for name in enums)
         return watch(steps, context) if watch else steps
 

@@ -18,7 +18,7 @@ from reconcile.schema.errors import ReconcileError
 
 PATIENCE_SECONDS = 600.0
 _PAUSE_SECONDS = (0.05, 0.25)
-_MAY_BE_IDLE = (  # where the server has this setting, which came with PostgreSQL 14
+_MAY_BE_IDLE = (  # if the server has this setting (since PostgreSQL 14)
     "SELECT pg_catalog.set_config(s.name, '0'::text, false) FROM pg_catalog.pg_settings s"
     " WHERE s.name = 'idle_session_timeout'::text"
 )
@@ -88,7 +88,7 @@ def locked_session(
         try:
             outside.execute(text("SELECT pg_catalog.pg_advisory_unlock(CAST(:key AS bigint))"), {"key": key})
         except DBAPIError as error:
-            if not error.connection_invalidated:  # a session that has ended holds nothing
+            if not error.connection_invalidated:  # a session that has ended has no lock
                 raise
 
 

@@ -21,7 +21,7 @@ from reconcile.alembic_bridge.environment import EnvironmentUnfit, only_once, ra
 from reconcile.alembic_bridge.rolled_back import rolled_back
 from reconcile.schema.errors import ReconcileError
 
-_COMMITS_ALONE = "reconcile_commits_each_statement"  # an execution option of engines whose env.py would do so
+_COMMITS_ALONE = "reconcile_commits_each_statement"  # an execution option: env.py would connect in autocommit
 Result = TypeVar("Result")
 
 
@@ -98,7 +98,7 @@ def _engine_of_env(config: Config) -> Engine:
     if not engines:
         raise EnvironmentUnfit("env.py runs no migrations, so it makes no connection that could be used")
     (engine,) = engines
-    event.listen(engine, "connect", _settled)  # behind the project's own listeners
+    event.listen(engine, "connect", _settled)  # after the project's own listeners
     return engine
 
 

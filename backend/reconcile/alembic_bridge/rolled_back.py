@@ -53,7 +53,7 @@ def _let_go(connection: Connection) -> None:
     """Closes open connections, and lets the engine connect anew: a recording connects to another database."""
     dialect = connection.engine.dialect
     vars(dialect).pop("do_commit", None)
-    if not dialect.is_async:  # an async one is closed by then, with its loop
+    if not dialect.is_async:  # async connections are closed by then, with their loop
         if not connection.closed:
             connection.connection.cursor().execute("ROLLBACK")
         connection.engine.dispose()

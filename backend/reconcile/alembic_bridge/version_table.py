@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from reconcile.observation.observe import VersionTable
 
-ALEMBIC_LENGTH = 32  # of version_num, where Alembic makes the table
+ALEMBIC_LENGTH = 32  # of version_num in the table that Alembic creates
 
 
 def widening(versions: VersionTable, ids: Iterable[str], *, length: int | None = ALEMBIC_LENGTH) -> str | None:

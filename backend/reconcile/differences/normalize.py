@@ -19,7 +19,7 @@ from reconcile.tape.varying import fits
 
 _KEY_COLUMNS = re.compile(r"((?:PRIMARY KEY|UNIQUE)(?: NULLS NOT DISTINCT)?) \(([^()]*)\)(.*)", re.DOTALL)
 
-# Given objects whose text isn't on the tape, answers with the recorded text of each that only is spelled otherwise.
+# Gets objects whose text isn't on the tape, and returns the recorded text of those that only are spelled differently.
 Speller: TypeAlias = Callable[[Mapping[Key, str]], Mapping[Key, str]]
 
 

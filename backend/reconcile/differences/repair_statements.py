@@ -5,10 +5,10 @@ from reconcile.schema.compatibility import LABEL
 from reconcile.schema.create import create_statement, create_view
 from reconcile.schema.schema import CONSTRAINTS, NOT_VALID, VARIES, Difference, Key
 
-ELSEWHERE = "on another table, "  # how an index of our name is found that lies on somebody else's table
-UNPOPULATED = "unpopulated"  # how a materialized view is found that was never filled: each SELECT from it fails
-PARTITIONED = "a partitioned table"  # how one is found that can't have the keys of ours
-RELATIONS = {  # how a table is found that isn't one now
+ELSEWHERE = "on another table, "  # the text of an index of our name on somebody else's table
+UNPOPULATED = "unpopulated"  # the text of a materialized view that was never filled: each SELECT from it fails
+PARTITIONED = "a partitioned table"  # the text of one that can't have our keys
+RELATIONS = {  # the text of a table whose name another kind of object has
     "view": "a view",
     "materialized_view": "a materialized view",
     "foreign_table": "a foreign table",
@@ -47,7 +47,7 @@ def _mend_enum(name: str, expected: str, actual: str) -> tuple[str, ...] | None:
     """Adds missing labels at their places; None where a label is unknown or at another place."""
     labels, present = LABEL.findall(expected), LABEL.findall(actual)
     if not present or [label for label in labels if label in present] != present:
-        return None  # nor is a composite type of the name ours to change
+        return None  # a composite type of the same name isn't ours to change
     statements = []
     for position, label in enumerate(labels):
         if label not in present:

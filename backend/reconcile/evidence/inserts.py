@@ -9,7 +9,7 @@ from reconcile.sql.changes import Insert
 from reconcile.sql.expressions import surely_yields_rows
 from reconcile.sql.names import quoted
 
-_MOST_ROWS = 200  # each is looked for by itself
+_MOST_ROWS = 200  # each is looked up separately
 
 
 def examine_insert(rows: Rows, change: Insert, *, created_tables: Collection[str]) -> Finding | None:

@@ -27,7 +27,7 @@ def _hides(change: Insert | Update, statement: Change | None, sql: str, cascades
         case Delete():
             return _names_same_table(change, statement.table) or cascades_from(statement.table)
         case Truncate():
-            return True  # with what cascades from it
+            return True  # also in tables that it cascades to
         case None:
             return _may_change_rows(sql)
 

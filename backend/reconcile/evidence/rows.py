@@ -14,7 +14,7 @@ _GUARDS = {
     "transaction_read_only": "on",
     "statement_timeout": "3s",
     "lock_timeout": "500ms",
-    "constraint_exclusion": "off",  # it would evaluate what is constant in others' constraints
+    "constraint_exclusion": "off",  # planning would evaluate constants in others' constraints
 }
 _SET = text("SELECT pg_catalog.set_config(CAST(:name AS text), CAST(:value AS text), true)")
 _PATH = text(
@@ -74,7 +74,7 @@ class Rows:
 
     def ask(self, question: str) -> Sequence[Any]:
         """The only row of a query, whose text is sent as it is."""
-        options = {"no_parameters": True}  # no driver takes a percent sign for its own
+        options = {"no_parameters": True}  # drivers leave percent signs alone
         return self._connection.exec_driver_sql(question, execution_options=options).one()
 
     def _tables(self, names: frozenset[str]) -> tuple[Table, ...]:

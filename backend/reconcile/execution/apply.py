@@ -14,7 +14,7 @@ from reconcile.planning.steps import BuildBeside, Execute, Resume, Stamp, Step, 
 from reconcile.tape.project import Project
 
 LOCK_TIMEOUT = "500ms"
-_AS_IT_STANDS = {"no_parameters": True}  # no driver takes a percent sign for its own
+_AS_IT_STANDS = {"no_parameters": True}  # drivers leave percent signs alone
 _CHECK_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")  # ALTER TABLE refuses a table with pending checks
 _ROLE = text("SELECT pg_catalog.current_setting('role')")
 _SET_ROLE = text("SELECT pg_catalog.set_config('role', :role, false)")
@@ -27,7 +27,7 @@ def apply(steps: Iterable[Step], connection: Connection, project: Project, obser
     Statements from the tape run with the search path of the observation, the project's own code with its own.
     """
     role = connection.scalar(_ROLE)
-    migration_context(project.config, connection)  # for what env.py sets: whose the objects are, for one
+    migration_context(project.config, connection)  # for settings of env.py, such as the owner of new objects
     own_path = {"path": observation.given_path, "local": True}
     connection.execute(_SET_PATH, own_path)
     connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))

@@ -59,7 +59,7 @@ def resume(
 
 
 def _must_come_by(statement: Statement) -> bool:
-    return statement.traceless and not statement.sql.startswith("--")  # nobody hears what goes past SQLAlchemy
+    return statement.traceless and not statement.sql.startswith("--")  # statements outside of SQLAlchemy have no event
 
 
 @contextmanager

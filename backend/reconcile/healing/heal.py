@@ -133,7 +133,7 @@ def _in_one_transaction(engine: Engine, project: Project, choices: Choices) -> R
             return _refused(report, error)
 
     report = _trying(once)
-    if report.plan.steps and not report.applied:  # a table has grown large since the first look
+    if report.plan.steps and not report.applied:  # a table has become large since the inspection
         return _in_segments(engine, project, choices)
     return report
 
@@ -175,7 +175,7 @@ def _run_segment(engine: Engine, segment: tuple[Step, ...], project: Project, ob
             connection.begin()
             with seal.closing():
                 apply(segment, connection, project, observation)
-            if not connection.in_transaction():  # env.py ended what it thought was the transaction
+            if not connection.in_transaction():  # env.py has ended the transaction
                 connection.begin()
             connection.commit()
 

@@ -206,7 +206,7 @@ class JournalEntry:
 
     def ended_by(self, error: BaseException) -> None:
         """Records an end that isn't PostgreSQL's doing: an error in a revision's code, or an interrupt by a person."""
-        with suppress(DBAPIError):  # what ended it is raised, and tells more
+        with suppress(DBAPIError):  # the error that ended the heal is raised, and says more
             self._end(outcome="failed", reason=f"{type(error).__name__}: {error}".removesuffix(": "))
 
     def _close(self, report: Report, *, outcome: str, digest: str | None = None, reason: str | None = None) -> Report:

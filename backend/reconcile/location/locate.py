@@ -126,7 +126,7 @@ def locate(
     expected = {key: text for key, text in position.schema(tape).items() if key not in ignoring}
     ours = {key: text for key, text in words.ours.items() if key not in ignoring}
     recorded = {**tape.end, **expected}
-    ended = position.applied <= claims.applied  # what the chain once made, and is there, somebody else has put there
+    ended = position.applied <= claims.applied  # existing objects that the chain has dropped are somebody else's
     missing, differing, tolerated = _apart(expected, ours, observation, recorded, ended=ended)
     extra = tuple(item for item in _extra(observation, words, tape) if item.key.relation not in tables_in(ignoring))
     unpopulated = tuple(
@@ -251,7 +251,7 @@ def _apart(
             differing.append(item)
     (differing if missing or differing else tolerated).extend(
         left_alone
-    )  # else it may be the chain's, and not yet gone
+    )  # otherwise it may be the chain's, and not dropped yet
     differing += _divided_otherwise((*missing, *differing), expected, observation)
     replaced = tables_in(item.key for item in differing if item.actual in (PARTITIONED, *RELATIONS.values()))
     return (

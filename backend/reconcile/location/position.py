@@ -117,7 +117,7 @@ def find_position(
         return vouched
     gone = tables_in(tape.after(claims.applied)) - tables_in(ours) - tables_in(ignoring)
     if gone and not any(claims.applied <= _through(point, tape) for point in points):
-        return Position(claims.applied)  # else a later revision renamed or dropped them
+        return Position(claims.applied)  # otherwise a later revision has renamed or dropped them
     if exact:
         return _at_revision(ours, exact, points, claims, tape, ignoring=ignoring, proven=proof is not None)
     if points and not (claims.vouched and tape.revisions[points[0].index].id in claims.applied):
@@ -416,7 +416,7 @@ def _perhaps_begun(applied: frozenset[str], ours: Schema, tape: Tape) -> Revisio
         if moved and any(key in now and ours.get(key) != now[key] for key in touched):
             return revision
         if not any(item.effects for item in statements):
-            reached.add(revision.id)  # it leaves no trace: the one after it may have begun as well
+            reached.add(revision.id)  # it leaves no trace: the next one may have begun, too
     return None
 
 

@@ -16,7 +16,7 @@ from reconcile.location.locate import Location
 from reconcile.location.position import Doubt, Proof, may_be_unordered
 from reconcile.tape.tape import Point, Revision, Tape
 
-Findings: TypeAlias = Sequence[Finding | None]  # one of each doubt
+Findings: TypeAlias = Sequence[Finding | None]  # one for each doubt
 
 
 def examine_doubts(location: Location, connection: Connection, tape: Tape) -> Findings:
@@ -24,7 +24,7 @@ def examine_doubts(location: Location, connection: Connection, tape: Tape) -> Fi
     if location.reach is None:
         return ()
     findings = [_finding(doubt, connection, tape, reach=location.reach) for doubt in location.doubts]
-    if not any(row in tape.by_id for row in location.believed):  # rows may be gone of a revision that ran years ago
+    if not any(row in tape.by_id for row in location.believed):  # rows of a revision that ran years ago may be deleted
         findings = [None if finding is None or finding.ran is False else finding for finding in findings]
     return findings
 

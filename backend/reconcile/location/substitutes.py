@@ -84,7 +84,7 @@ def _changed_since(
         item.expected
         and item.actual
         and (item.key, item.actual) not in later
-        and item.key.kind != "type"  # a revision that takes a label away does so with the rows that have it
+        and item.key.kind != "type"  # a revision that removes a label also changes the rows that have it
         and serves(item.key, item.expected, item.actual)
         for item in items
     ):

@@ -9,7 +9,7 @@ from reconcile.schema.compatibility import LABEL
 from reconcile.schema.create import create_statement
 from reconcile.schema.schema import CONSTRAINTS, VARIES, Difference, Key
 
-IN_SOME_ROWS = " in some rows"  # how a column is found that holds what this code doesn't expect to read
+IN_SOME_ROWS = " in some rows"  # the text of a column with values that this code can't read
 
 
 def advice(item: Difference, *, detail: str = "") -> str:

@@ -15,7 +15,7 @@ _LADDERS = (("smallint", "integer", "bigint"), ("real", "double precision"))
 _LENGTHS = {"character varying": "text", "text": "text", "bit varying": "bits"}
 _CLOCKS = {"timestamp", "time", "interval"}
 _MICROSECONDS = 6
-# Those of PostgreSQL itself hold apart what isn't the same to the byte; one that a person has made may not.
+# Collations of PostgreSQL's own are deterministic: values with different bytes are different. Others may not be.
 _OF_POSTGRESQL = re.compile(
     r"\"(?:C|POSIX|C\.[Uu][Tt][Ff]-?8|[A-Za-z-]+-x-icu|[a-z]{2,3}_[A-Z]{2}(?:\.[\w-]+)?(?:@\w+)?)\""
     r"|ucs_basic|unicode|pg_c_utf8|pg_unicode_fast"

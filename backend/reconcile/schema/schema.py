@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 INVALID = " invalid"
 NOT_VALID = " NOT VALID"
-VARIES = "'<varies>'"  # stands in a recorded text for what is otherwise each time the chain is played
+VARIES = "'<varies>'"  # in a recorded text, for a value that differs each time the chain is played
 CONSTRAINTS = ("primary_key", "unique", "check", "exclude", "foreign_key")
 
 _NAME = r'(?:"(?:[^"]|"")+"|[^\s".(]+)'

@@ -23,7 +23,7 @@ _KEYWORDS = _words("""
     PRECISION RIGHT ROW ROWS SELECT SIMILAR SOME SUBSTRING SYMMETRIC THEN TO TRAILING TRIM TRUE UNION UNKNOWN USING
     VALUES VARYING WHEN WHERE WITH WITHOUT ZONE
 """)
-_NEVER = _words("COLLATE DEFAULT DELETE FOR INSERT INTO MERGE OPERATOR TABLE TABLESAMPLE UPDATE")  # or it isn't a name
+_NEVER = _words("COLLATE DEFAULT DELETE FOR INSERT INTO MERGE OPERATOR TABLE TABLESAMPLE UPDATE")  # else no name
 _TYPES = _words("""
     BIGINT BIT BOOL BOOLEAN BPCHAR BYTEA CHAR CHARACTER CIDR DATE DECIMAL DOUBLE FLOAT FLOAT4 FLOAT8 INET INT INT2
     INT4 INT8 INTEGER INTERVAL JSON JSONB NUMERIC REAL SMALLINT TEXT TIME TIMESTAMP TIMESTAMPTZ TIMETZ UUID VARCHAR
@@ -39,7 +39,7 @@ _FUNCTIONS = _words("""
     TO_NUMBER TO_TIMESTAMP TRANSACTION_TIMESTAMP TRANSLATE TRUNC UNNEST UPPER
 """)
 _OPERATORS = _words("+ - * / ^ = <> != < > <= >= || :: ~ ~* !~ !~* -> ->> #> #>> @> <@ &&")
-_COMPARING = _words("= <> < > <= >=")  # what IN, BETWEEN, NULLIF, USING and others stand for
+_COMPARING = _words("= <> < > <= >=")  # the operators behind IN, BETWEEN, NULLIF, USING and others
 _IMPLIED = {"LIKE": _words("~~ !~~"), "ILIKE": _words("~~* !~~*"), "SIMILAR": _words("~ !~")}
 _NEVER_NULL = _words("""
     CLOCK_TIMESTAMP CONCAT GEN_RANDOM_UUID LOWER MD5 NEXTVAL NOW RANDOM UPPER UUIDV4 UUIDV7 UUID_GENERATE_V4
@@ -124,7 +124,7 @@ class _Reading:
         self._names: set[str] = set()
         self._values: set[str] = set()
         self._operators = set(_COMPARING)
-        self._openers = [""]  # the words before the parentheses that are open
+        self._openers = [""]  # the words before each open parenthesis
         self._has_star = False
         parts = [_NOTHING, _NOTHING, *significant(text), _NOTHING]
         for at in range(2, len(parts) - 1):
@@ -147,7 +147,7 @@ class _Reading:
                 _require(not token.text.upper().startswith("U&"))
                 self._read_name(token, before=before, after=after, earlier=earlier)
             case "string":
-                _require("%%" not in token.text)  # a driver's way to write one %
+                _require("%%" not in token.text)  # a driver's escaped %
                 _require(before.kind != "quoted" and (not before.word or before.word in _KEYWORDS | _TYPES))
             case "operator":
                 _require(token.text in _OPERATORS and before.text != "::")

@@ -15,7 +15,7 @@ Kind: TypeAlias = Literal[
 _LETTER = "A-Za-z_\x80-\U0010ffff"  # to PostgreSQL each byte above ASCII is a letter
 _SPACE = r"[ \t\n\r\f\v]"
 _TO_NEXT_LINE = (
-    rf"(?:[ \t\f\v]++|--[^\n\r]*+)*+[\n\r](?:{_SPACE}++|--[^\n\r]*+[\n\r])*+"  # a string may go on behind it
+    rf"(?:[ \t\f\v]++|--[^\n\r]*+)*+[\n\r](?:{_SPACE}++|--[^\n\r]*+[\n\r])*+"  # a string may be continued after it
 )
 _ESCAPED = r"'(?:[^'\\]++|''|\\.)*+(?:\\\Z|')?"
 _CLEAR = r"(?!--|/\*)"  # a comment ends an operator

@@ -22,7 +22,7 @@ _SEPARATORS = {
 _TRIMS = {"BOTH": "btrim", "LEADING": "ltrim", "TRAILING": "rtrim"}
 _NORMAL_FORMS = {"NFC", "NFD", "NFKC", "NFKD"}
 _COMPARES = {"=", "<", ">", "<=", ">=", "<>"}
-_SEPARATES = {"AND", "OR", "SELECT"}  # what stands on one side of these has nothing to do with the other side
+_SEPARATES = {"AND", "OR", "SELECT"}  # the operands on both sides are independent
 
 
 def older_spellings(definition: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from reconcile.sql.lexer import Lexeme, significant, text_of, tokens
 
 _SILENT = {"space", "comment", "meta"}
-_NAMES_FOLLOW = {"AS", "."}  # behind them stand names, even CASE and END
+_NAMES_FOLLOW = {"AS", "."}  # words after these are names, even CASE and END
 
 
 def split(sql: str) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 TAPE_FILE = "tape.json"
 RECORD = "python -m reconcile record"
 PROBE_OPTION = "reconcile_probe"  # in the project's alembic.ini: package.module:function
-_UNREADABLE = (  # what Alembic only warns of; everybody else's warnings at import are theirs
+_UNREADABLE = (  # Alembic's warnings that are errors here; other warnings at import are ignored
     r"Revision .* referenced from .* is not present",
     r"Revision .* is present more than once",
 )

@@ -28,7 +28,7 @@ from reconcile.tape.varying import left_open
 _OWNERSHIP = re.compile(r"(?:GRANT|REVOKE|ALTER\b.*\bOWNER\s+TO|ALTER\s+DEFAULT\s+PRIVILEGES)\b", re.IGNORECASE)
 _ROLES = text("SELECT pg_catalog.quote_ident(r.rolname::text) FROM pg_catalog.pg_roles r")
 _UNWATCHED = text((Path(__file__).parent / "unwatched.sql").read_text(encoding="utf-8"))
-_NOT_IN_A_TRANSACTION = ("25001", "55P04")  # CREATE INDEX CONCURRENTLY, say, or an enum's new label before a commit
+_NOT_IN_A_TRANSACTION = ("25001", "55P04")  # as for CREATE INDEX CONCURRENTLY, or an enum's uncommitted label
 
 
 class RevisionFailed(ReconcileError):

@@ -12,7 +12,7 @@ from reconcile.alembic_bridge.own_connection import engine_like
 from reconcile.schema.errors import ReconcileError
 
 _NAME_ARGUMENT = {"psycopg": "dbname", "psycopg2": "dbname"}  # asyncpg and pg8000 say `database`
-_SCRATCH = "reconcile.tape.scratch"  # with a pooled connection: the scratch database that it goes to
+_SCRATCH = "reconcile.tape.scratch"  # in a pooled connection's info: the scratch database that it is connected to
 
 
 class OtherDatabase(ReconcileError):
@@ -66,7 +66,7 @@ def _connecting_to(engine: Engine, name: str) -> Iterator[Engine]:
 
     def renew(_raw: Any, record: Any, _proxy: Any) -> None:
         if record.info.get(_SCRATCH) != name:
-            raise DisconnectionError  # has the pool connect anew
+            raise DisconnectionError  # lets the pool connect anew
 
     like = engine_like(engine)
     event.listen(Engine, "do_connect", choose)

@@ -101,7 +101,7 @@ class Query:
         if self._moves_rows:
             return "data"
         if not self._tables_by_name.issuperset(map(names_in, touched)):
-            return "opaque"  # a function that isn't watched has done it
+            return "opaque"  # by a function, which isn't analysed
         if effects:
             return kind_of(sql, effects)
         return "read" if self._reads else None

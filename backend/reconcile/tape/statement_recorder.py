@@ -41,7 +41,7 @@ _NO_STEP = {
     "CLOSE",
     "DISCARD",
 }
-# Of what is committed the counts reach the shared ones later, unless they are sent for (PostgreSQL 15).
+# Counts of committed transactions reach the shared ones later, unless they are flushed (PostgreSQL 15).
 _FLUSH = text("SELECT pg_catalog.pg_stat_force_next_flush()")
 _COUNTS, _COUNTS_OF_COMMITTED = (
     text(
@@ -51,7 +51,7 @@ _COUNTS, _COUNTS_OF_COMMITTED = (
     )
     for view in ("pg_stat_xact_user_tables", "pg_stat_user_tables")
 )
-_MARK = "reconcile.transaction"  # set for a transaction only: where it is gone, the transaction has ended
+_MARK = "reconcile.transaction"  # a setting of the transaction: without it the transaction has ended
 SCHEMA = text("SELECT pg_catalog.current_schema()")
 
 
@@ -99,7 +99,7 @@ class Recorder:
                 self._counted = self._counts()
                 yield
                 self._hear_what_went_by(self._connection)
-            if len(self._statements) == before:  # what it may do for rows, it did for none
+            if len(self._statements) == before:  # it may do something for each row, and there are none
                 self._end_of_transaction("-- autocommit_block()")
             self._set_mark()
 
