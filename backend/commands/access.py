@@ -17,16 +17,9 @@ from sqlalchemy.exc import ProgrammingError
 from access import tokens
 from access.tokens import Token
 from core.database import async_session
-from core.errors import PegasusError
+from core.errors import PegasusError, SystemTableMissing
 
 UNDEFINED_TABLE = "42P01"
-
-
-class TableMissing(PegasusError):
-    message = (
-        "The database has no table of tokens yet: start the server once,"
-        " or run: python -m reconcile heal -c system_chain/alembic.ini"
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,8 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ProgrammingError as error:
         if getattr(error.orig, "sqlstate", None) != UNDEFINED_TABLE:
             raise
-        print(TableMissing(), file=sys.stderr)
-        return TableMissing.exit_code
+        print(SystemTableMissing("of tokens"), file=sys.stderr)
+        return SystemTableMissing.exit_code
     return 0
 
 

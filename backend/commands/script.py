@@ -2,22 +2,19 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from core.errors import PegasusError
 from core.settings import Settings, load_settings
 
 
-def run_script(script: Callable[[Settings], Awaitable[int]]) -> None:
+def run_script(script: Callable[[Settings], Coroutine[Any, Any, int]]) -> None:
     """Runs a command and exits; a PegasusError is printed as one sentence."""
     try:
-        sys.exit(asyncio.run(_run(script)))
+        sys.exit(asyncio.run(script(load_settings())))
     except PegasusError as error:
         print(f"❌ {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-async def _run(script: Callable[[Settings], Awaitable[int]]) -> int:
-    return await script(load_settings())

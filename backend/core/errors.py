@@ -2,6 +2,7 @@
 
     PegasusError
     ├── SettingRefused          a setting is unknown or impossible
+    ├── SystemTableMissing      a table of Pegasus's own has yet to be made
     ├── DatabaseProblem         the database can't be used, and why
     │   ├── DatabaseUnreachable
     │   ├── DatabaseBusy
@@ -37,6 +38,14 @@ class SettingRefused(PegasusError):
     def __init__(self, setting: str, reason: str) -> None:
         super().__init__(f"The setting {setting} {reason}.")
         self.setting = setting
+
+
+class SystemTableMissing(PegasusError):
+    def __init__(self, content: str) -> None:
+        super().__init__(
+            f"The database has no table {content} yet: start the server once,"
+            " or run: python -m reconcile heal -c system_chain/alembic.ini"
+        )
 
 
 class DatabaseProblem(PegasusError):

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from audio.upkeep import row_paths
 from core.database.engine import Sessions
 from core.database.system_tables import storage_identity
-from core.errors import PegasusError
+from core.errors import PegasusError, SystemTableMissing
 from storage.upkeep import Upkeep
 
 SAMPLE = 100
@@ -31,13 +31,6 @@ class PairRefused(PegasusError):
             f"Nothing is compared or swept: {reason}. Check DATABASE_URL and STORAGE or AUDIO_STORAGE_PATH; if they are"
             " right, accept the pair with: python -m storage adopt"
         )
-
-
-class IdentityTableMissing(PegasusError):
-    message = (
-        "The database has no table for the storage's id yet: start the server once,"
-        " or run: python -m reconcile heal -c system_chain/alembic.ini"
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +58,7 @@ class PairInspection:
 async def ensure_paired(sessions: Sessions, upkeep: Upkeep, *, dry_run: bool = False) -> None:
     """Returns when database and storage belong together; pairs them where they are new. A dry run writes nothing.
 
-    Raises PairRefused, IdentityTableMissing, DatabaseProblem or StorageError.
+    Raises PairRefused, SystemTableMissing, DatabaseProblem or StorageError.
     """
     storage_id, database_id = await upkeep.identity(), await _read_id(sessions)
     if storage_id is not None and storage_id == database_id:
@@ -91,7 +84,7 @@ async def ensure_paired(sessions: Sessions, upkeep: Upkeep, *, dry_run: bool = F
 async def pair_for_rebuild(sessions: Sessions, upkeep: Upkeep) -> None:
     """Pairs a database without an id with a storage whose recordings are to be inserted into it.
 
-    Raises PairRefused where either belongs to another; IdentityTableMissing, DatabaseProblem or StorageError.
+    Raises PairRefused where either belongs to another; SystemTableMissing, DatabaseProblem or StorageError.
     """
     storage_id, database_id = await upkeep.identity(), await _read_id(sessions)
     if database_id is not None and storage_id != database_id:
@@ -126,7 +119,7 @@ async def inspect_pair(sessions: Sessions, upkeep: Upkeep) -> PairInspection:
 async def accept(sessions: Sessions, upkeep: Upkeep) -> tuple[UUID, PairInspection]:
     """Pairs the two under a new id, on a person's word, whatever either was paired with before.
 
-    Returns the id and the comparison. Raises IdentityTableMissing, DatabaseProblem or StorageError.
+    Returns the id and the comparison. Raises SystemTableMissing, DatabaseProblem or StorageError.
     """
     await _read_id(sessions)
     inspection, identity = await inspect_pair(sessions, upkeep), uuid4()
@@ -152,10 +145,10 @@ def _check(inspection: PairInspection, *, database_id: UUID | None) -> None:
 
 
 async def _read_id(sessions: Sessions) -> UUID | None:
-    """The database's id. Raises IdentityTableMissing."""
+    """The database's id. Raises SystemTableMissing."""
     async with sessions() as session:
         if await session.scalar(select(func.to_regclass(storage_identity.fullname))) is None:
-            raise IdentityTableMissing
+            raise SystemTableMissing("for the storage's id")
         identity: UUID | None = await session.scalar(select(storage_identity.c.id))
         return identity
 

@@ -85,11 +85,8 @@ def _copies_rows(words: Sequence[Lexeme]) -> bool:
             token.word == "INTO" and (before.word or before.text) not in {"INSERT", "MERGE", "AS", "."}
             for before, token in pairwise(words)
         )
-    return _creates_table(words) and _has_query(words) and not _ends_with_no_data(words)
-
-
-def _creates_table(words: Sequence[Lexeme]) -> bool:
-    return _verb(words) == "CREATE" and "TABLE" in [token.word for token in words[1:6]]
+    creates_table = _verb(words) == "CREATE" and "TABLE" in [token.word for token in words[1:6]]
+    return creates_table and _has_query(words) and not _ends_with_no_data(words)
 
 
 def _has_query(words: Sequence[Lexeme]) -> bool:

@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from audio.upkeep.pairing import IdentityTableMissing, PairRefused, ensure_paired
+from audio.upkeep.pairing import PairRefused, ensure_paired
+from core.errors import SystemTableMissing
 from storage.upkeep import IdentityUnreadable
 from tests.audio.house import House, open_house
 from tests.conftest import RunSql
@@ -174,7 +175,7 @@ async def test_an_old_schema_is_told(house: House, run_sql: RunSql) -> None:
     """Without the table for the id, the commands say in a sentence how to get it."""
     await run_sql("DROP SCHEMA pegasus_system CASCADE")
     await run_sql("DROP TABLE audio_files")
-    with pytest.raises(IdentityTableMissing, match="start the server once"):
+    with pytest.raises(SystemTableMissing, match="start the server once"):
         await house.sweep()
     for command in ("verify", "sweep", "adopt"):
         done = house.command(command)
