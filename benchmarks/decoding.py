@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from audio.model.formats import HEAD_BYTES, AudioFormat, recognise
+from audio.model.recognition import Recognition, recognise_file
 from audio.processing.decoding import Decoder, DecodingLimits
 from audio.processing.probing import examine
 from tests.audio.samples import recording
@@ -80,7 +80,7 @@ async def line(path: Path, *, hours: float, turns: int) -> str:
     ours, theirs, peak = [], [], 0
     async with Decoder() as decoder:
         for _ in range(turns):
-            used = (await examine(path, audio=format_of(path), decoder=decoder, limits=LIMITS)).used
+            used = (await examine(path, recognition_of(path), decoder=decoder, limits=LIMITS)).used
             ours.append(used.cpu_seconds / hours)
             peak = max(peak, used.peak_memory_bytes)
             theirs.append(decoded(path) / hours)
@@ -100,26 +100,23 @@ async def rate(path: Path, count: int, *, at_once: int, anew: bool = False) -> f
     """How many are examined in a minute."""
     room = asyncio.Semaphore(at_once)
     async with Decoder() as decoder:
-        await examine(path, audio=format_of(path), decoder=decoder, limits=LIMITS)
+        await examine(path, recognition_of(path), decoder=decoder, limits=LIMITS)
 
         async def one() -> None:
             async with room:
                 if anew:
                     await decoder.stop()
-                await examine(path, audio=format_of(path), decoder=decoder, limits=LIMITS)
+                await examine(path, recognition_of(path), decoder=decoder, limits=LIMITS)
 
         begin = time.perf_counter()
         await asyncio.gather(*(one() for _ in range(count)))
         return count / (time.perf_counter() - begin) * 60
 
 
-def format_of(path: Path) -> AudioFormat:
+def recognition_of(path: Path) -> Recognition:
     """What an upload of it would be taken for."""
     with path.open("rb") as file:
-        audio = recognise(file.read(HEAD_BYTES))
-    if audio is None:
-        raise SystemExit(f"{path.name} isn't recognised")
-    return audio
+        return recognise_file(file)
 
 
 if __name__ == "__main__":

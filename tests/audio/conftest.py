@@ -7,7 +7,8 @@ from typing import Protocol
 
 import pytest
 
-from audio.model.formats import HEAD_BYTES, AudioFormat, recognise
+from audio.model.formats import AudioFormat
+from audio.model.recognition import Recogniser, Recognition
 from audio.processing.decoding import Decoder, DecodingLimits
 from audio.processing.probing import Examined, examine
 from tests.api.conftest import database
@@ -37,13 +38,19 @@ def examined(decoder: Decoder, tmp_path: Path) -> Examine:
     async def run(content: bytes, audio: AudioFormat | None = None, **limits: int) -> Examined:
         path = tmp_path / "recording"
         path.write_bytes(content)
-        return await examine(path, audio=audio or format_of(content), decoder=decoder, limits=DecodingLimits(**limits))
+        recognition = recognition_of(content) if audio is None else Recognition(audio)
+        return await examine(path, recognition, decoder=decoder, limits=DecodingLimits(**limits))
 
     return run
 
 
 def format_of(content: bytes) -> AudioFormat:
     """What an upload is taken for."""
-    audio = recognise(content[:HEAD_BYTES])
-    assert audio is not None
-    return audio
+    return recognition_of(content).audio
+
+
+def recognition_of(content: bytes) -> Recognition:
+    """The same, and where its sound begins."""
+    recogniser = Recogniser()
+    recogniser.feed(content)
+    return recogniser.finish()

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from audio.model.formats import HEAD_BYTES, AudioFormat, NotAudio, recognise
+from audio.model.formats import AudioFormat
+from audio.model.recognition import HEAD_BYTES, Recogniser
 from core.errors import PegasusError
 from storage.contract import Piece, Staged
 from storage.hashing import Digest
@@ -32,30 +33,34 @@ class IncomingUpload:
         self.may_have_row = False
         self._limit_bytes = limit_bytes
         self._before_bytes = before_bytes
-        self._head = bytearray()
-        self._audio: AudioFormat | None = None  # until the head is complete
+        self._head: bytearray | None = bytearray()  # until it is complete
+        self._recogniser = Recogniser()
         self._digest = Digest()
 
     def write(self, piece: Piece) -> None:
         """Takes in the next bytes. Raises UploadTooLarge, NotAudio, StorageError, or what `before_bytes` raises."""
         self.received += len(piece)
         self.check_size(self.received)
-        if self._audio is not None:
+        if self._head is None:
             self._append(piece)
         elif not self._head and len(piece) >= HEAD_BYTES:
-            self._audio = self._recognise(piece)
-            self._append(piece)
+            self._begin(piece)
         else:
             self._head += piece
             if len(self._head) >= HEAD_BYTES:
-                self._flush_head()
+                self._begin(self._head)
 
     def end(self) -> AudioFormat:
         """Returns the format, once all bytes are written. Raises UploadEmpty, or as `write` does."""
         if self.received == 0:
             self._before_bytes()
             raise UploadEmpty
-        return self._audio or self._flush_head()
+        if self._head is not None:
+            self._before_bytes()
+            self._recogniser.feed(self._head)
+            self._recogniser.finish()
+            self._write(self._head)
+        return self._recogniser.finish().audio
 
     @property
     def sha256(self) -> str:
@@ -67,19 +72,15 @@ class IncomingUpload:
         if received > self._limit_bytes:
             raise UploadTooLarge(limit=self._limit_bytes, received=received)
 
-    def _flush_head(self) -> AudioFormat:
-        head, self._head = bytes(self._head), bytearray()
-        self._audio = self._recognise(head)
-        self._append(head)
-        return self._audio
-
-    def _recognise(self, head: Piece) -> AudioFormat:
+    def _begin(self, head: Piece) -> None:
+        self._head = None
         self._before_bytes()
-        audio = recognise(bytes(head[:HEAD_BYTES]))
-        if audio is None:
-            raise NotAudio
-        return audio
+        self._append(head)
 
     def _append(self, piece: Piece) -> None:
+        self._recogniser.feed(piece)
+        self._write(piece)
+
+    def _write(self, piece: Piece) -> None:
         self._digest.update(piece)
         self.staged.write(piece)

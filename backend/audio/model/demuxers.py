@@ -18,5 +18,10 @@ DEMUXERS = {
     "amr-wb": "amr",
     "aiff": "aiff",
     "caf": "caf",
+    "ac3": "ac3",
+    "eac3": "eac3",
+    "dts": "dts",
+    "au": "au",
+    "w64": "w64",
     "wma": "asf",
 }

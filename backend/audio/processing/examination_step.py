@@ -12,8 +12,8 @@ from audio.events.announcements import announce
 from audio.model import repository
 from audio.model.artifacts import playback_name, waveform_name
 from audio.model.audio_file import AudioFile, ProcessingStatus
-from audio.model.formats import HEAD_BYTES, AudioFormat, NotAudio, recognise
 from audio.model.manifest import Found, follow_row, read_manifest
+from audio.model.recognition import Recognition, recognise_file
 from audio.processing.decoding import Decoder, DecoderKilled, DecodingFailed, DecodingLimits
 from audio.processing.local_copy import store, stored_file
 from audio.processing.playback import Variant, make_playback, variant_for
@@ -65,11 +65,11 @@ class ExaminationStep:
     async def _examine(self, path: str) -> Found:
         """Decodes a recording, stores waveform and playback variant, and returns its properties."""
         async with self.decoding, stored_file(self.storage, path, scratch=self.scratch) as file:
-            audio = await self._recognise(path)
-            examined = await examine(file, audio=audio, decoder=self.decoder, limits=self.limits)
-            variant = variant_for(audio, examined.probe)
+            recognition = await in_thread(lambda: _recognise(file))
+            examined = await examine(file, recognition, decoder=self.decoder, limits=self.limits)
+            variant = variant_for(recognition, examined.probe)
             if variant is not None:
-                variant = await self._make_playable(path, file, audio=audio, variant=variant)
+                variant = await self._make_playable(path, file, recognition=recognition, variant=variant)
         await self.storage.replace(waveform_name(path), examined.waveform.to_json())
         return _properties(examined, variant)
 
@@ -89,22 +89,17 @@ class ExaminationStep:
             await follow_row(self.storage, locked, found=properties)
             await session.commit()
 
-    async def _recognise(self, path: str) -> AudioFormat:
-        head = b"".join([piece async for piece in self.storage.read(path, stop=HEAD_BYTES)])
-        audio = recognise(head)
-        if audio is None:
-            raise NotAudio
-        return audio
-
-    async def _make_playable(self, path: str, file: Path, *, audio: AudioFormat, variant: Variant) -> Variant | None:
+    async def _make_playable(
+        self, path: str, file: Path, *, recognition: Recognition, variant: Variant
+    ) -> Variant | None:
         """Stores the variant beside the bytes; None where it can't be made, which leaves the recording as it came."""
         name = playback_name(path, extension=variant.audio.extension)
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             target = Path(folder) / f"playback.{variant.audio.extension}"
-            make = partial(make_playback, audio=audio, variant=variant, decoder=self.decoder, limits=self.limits)
+            make = partial(make_playback, variant=variant, decoder=self.decoder, limits=self.limits)
             for _ in range(VARIANT_TRIES):
                 try:
-                    await make(file, target)
+                    await make(file, target, recognition)
                     break
                 except DecodingFailed as failure:
                     log.warning("no playback variant", name=name, reason=failure.reason)
@@ -116,6 +111,11 @@ class ExaminationStep:
             await self.storage.delete(name)  # an earlier try may have written it, perhaps in part
             await in_thread(partial(store, target, self.storage, name))
         return variant
+
+
+def _recognise(path: Path) -> Recognition:
+    with path.open("rb") as file:
+        return recognise_file(file)
 
 
 def _properties(examined: Examined, variant: Variant | None) -> Found:

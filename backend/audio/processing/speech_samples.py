@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audio.model.demuxers import DEMUXERS
-from audio.model.formats import HEAD_BYTES, NotAudio, recognise
+from audio.model.recognition import Recognition, recognise_file
 from audio.processing.decoding import Decoder, DecodingLimits
 from audio.processing.open_files import new_file, opened
 from audio.transcription.contract import LONGEST_SECONDS, SAMPLE_BYTES, SAMPLES_HERTZ
@@ -32,22 +32,20 @@ class SampleFiles:
         """
         with tempfile.TemporaryDirectory(prefix="samples-", dir=self.scratch) as folder:
             samples = Path(folder) / "samples"
-            demuxer = await in_thread(lambda: _demuxer(recording))
+            recognition = await in_thread(lambda: _recognition(recording))
             async with opened(recording) as source, new_file(samples) as target:
                 await self.decoder.run(
                     "samples",
                     source=source,
                     target=target,
                     limits=self.limits,
-                    demuxer=demuxer,
+                    demuxer=DEMUXERS[recognition.audio.name],
+                    start=recognition.start,
                     longest_seconds=LONGEST_SECONDS,
                 )
             yield samples
 
 
-def _demuxer(recording: Path) -> str:
+def _recognition(recording: Path) -> Recognition:
     with recording.open("rb") as file:
-        audio = recognise(file.read(HEAD_BYTES))
-    if audio is None:
-        raise NotAudio
-    return DEMUXERS[audio.name]
+        return recognise_file(file)

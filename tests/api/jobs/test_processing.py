@@ -62,11 +62,12 @@ async def test_a_variant_plays_where_the_original_does_not(
     assert answers[0].content == recording("wav")
     assert answers[1].headers["content-type"] == "audio/webm"
     assert answers[1].content != recording("webm live")
-    assert answers[2].content.startswith(b"fLaC")
-    assert answers[2].headers["content-disposition"] == 'attachment; filename="call.flac"'
+    assert answers[2].content[4:8] == b"ftyp"
+    assert b"fLaC" in answers[2].content
+    assert answers[2].headers["content-disposition"] == 'attachment; filename="call.mp4"'
     assert (await client.get(f"/api/audio/{phone['id']}/download")).content == recording("amr")
     part = await client.get(f"/api/audio/{phone['id']}/download?variant=playback", headers={"Range": "bytes=0-3"})
-    assert (part.status_code, part.content) == (206, b"fLaC")
+    assert (part.status_code, part.content) == (206, answers[2].content[:4])
     assert part.headers["etag"] != (await client.head(f"/api/audio/{phone['id']}/download")).headers["etag"]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from audio.model.formats import FLAC, WAV, AudioFormat
+from audio.model.recognition import Recognition
 from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits
 from audio.processing.playback import make_playback, variant_for
 from audio.processing.probing import examine
@@ -23,15 +24,15 @@ async def ending(decoder: Decoder, path: Path, audio: AudioFormat, content: byte
     """How a recording ends: examined, perhaps with a variant, or the reason why not; always within the limits."""
     path.write_bytes(content)
     try:
-        examined = await examine(path, audio=audio, decoder=decoder, limits=LIMITS)
+        examined = await examine(path, Recognition(audio), decoder=decoder, limits=LIMITS)
         used = examined.used
         assert examined.probe.duration_seconds > 0
         assert 0 < len(examined.waveform.data) <= 2 * 4096
         outcome = "read, damaged" if examined.probe.damaged else "read"
-        variant = variant_for(audio, examined.probe)
+        variant = variant_for(Recognition(audio), examined.probe)
         if variant is not None:
             target = path.with_suffix(".variant")
-            await make_playback(path, target, audio=audio, variant=variant, decoder=decoder, limits=LIMITS)
+            await make_playback(path, target, Recognition(audio), variant=variant, decoder=decoder, limits=LIMITS)
             target.unlink()
             outcome += ", with a variant"
     except DecodingFailed as failed:
@@ -96,7 +97,7 @@ async def test_twelve_silent_hours_in_a_few_kilobytes(decoder: Decoder, tmp_path
     assert len(content) < 100_000
     path = tmp_path / "recording"
     path.write_bytes(content)
-    examined = await examine(path, audio=FLAC, decoder=decoder, limits=LIMITS)
+    examined = await examine(path, Recognition(FLAC), decoder=decoder, limits=LIMITS)
     assert examined.probe.duration_seconds == pytest.approx(12 * 3600, abs=10)
     assert examined.probe.silent
     assert len(examined.waveform.data) <= 2 * 4096
@@ -108,7 +109,7 @@ async def test_a_day_is_a_recording(decoder: Decoder, tmp_path: Path) -> None:
     path = tmp_path / "recording"
     path.write_bytes(silent_hours(24))
     brief = DecodingLimits(cpu_seconds=1, cpu_seconds_per_mib=0)
-    examined = await examine(path, audio=FLAC, decoder=decoder, limits=brief)
+    examined = await examine(path, Recognition(FLAC), decoder=decoder, limits=brief)
     assert examined.probe.coarse
     assert examined.probe.duration_seconds == pytest.approx(24 * 3600, rel=0.01)
     drawn_seconds = (
@@ -126,7 +127,7 @@ async def test_a_day_of_sound_is_decoded(decoder: Decoder, tmp_path: Path, name:
     path = tmp_path / "recording"
     repeat(name, path, hours=24)
     audio = format_of(recording(name))
-    examined = await examine(path, audio=audio, decoder=decoder, limits=LIMITS)
+    examined = await examine(path, Recognition(audio), decoder=decoder, limits=LIMITS)
     print(f"{name}: {path.stat().st_size / 1024**2:.0f} MiB, {examined.used.cpu_seconds:.0f} s of processor time")
     assert examined.probe.duration_seconds == pytest.approx(24 * 3600, rel=0.001)
     assert not examined.probe.coarse

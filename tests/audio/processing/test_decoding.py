@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from audio.model.formats import FLAC, WAV
+from audio.model.recognition import Recognition
 from audio.processing.decoding import Decoder, DecoderKilled, DecodingFailed, DecodingLimits
 from audio.processing.probing import examine
 from tests.audio.samples import recording
@@ -27,11 +28,13 @@ from pathlib import Path
 sys.path.append(sys.argv[1])
 from audio.processing.decoding import Decoder, DecodingLimits
 from audio.model.formats import WAV
+from audio.model.recognition import Recognition
 from audio.processing.probing import examine
 
 async def main():
     async with Decoder() as decoder:
-        job = asyncio.create_task(examine(Path(sys.argv[2]), audio=WAV, decoder=decoder, limits=DecodingLimits()))
+        path = Path(sys.argv[2])
+        job = asyncio.create_task(examine(path, Recognition(WAV), decoder=decoder, limits=DecodingLimits()))
         while not decoder._server:
             await asyncio.sleep(0.05)
         print(decoder._server.process.pid, flush=True)
@@ -92,13 +95,17 @@ async def until(true: Callable[[], object]) -> None:
 async def test_processor_time_is_limited(decoder: Decoder, endless: Path) -> None:
     """What computes for too long is ended, and the reason says so."""
     with pytest.raises(DecodingFailed, match="it took more than 1 s of processor time"):
-        await examine(endless, audio=WAV, decoder=decoder, limits=DecodingLimits(cpu_seconds=1, cpu_seconds_per_mib=0))
+        await examine(
+            endless, Recognition(WAV), decoder=decoder, limits=DecodingLimits(cpu_seconds=1, cpu_seconds_per_mib=0)
+        )
 
 
 async def test_time_is_limited(decoder: Decoder, endless: Path) -> None:
     """What takes too long is ended, and the reason says so."""
     with pytest.raises(DecodingFailed, match="it took more than 1 s[.]"):
-        await examine(endless, audio=WAV, decoder=decoder, limits=DecodingLimits(wall_seconds=1, cpu_seconds_per_mib=0))
+        await examine(
+            endless, Recognition(WAV), decoder=decoder, limits=DecodingLimits(wall_seconds=1, cpu_seconds_per_mib=0)
+        )
 
 
 async def test_memory_is_limited(decoder: Decoder, tmp_path: Path) -> None:
@@ -106,12 +113,12 @@ async def test_memory_is_limited(decoder: Decoder, tmp_path: Path) -> None:
     path = tmp_path / "recording"
     path.write_bytes(recording("wav"))
     with pytest.raises(DecodingFailed, match="it needed more than 64 MiB of memory"):
-        await examine(path, audio=WAV, decoder=decoder, limits=DecodingLimits(memory_bytes=64 * 1024**2))
+        await examine(path, Recognition(WAV), decoder=decoder, limits=DecodingLimits(memory_bytes=64 * 1024**2))
 
 
 async def test_a_cancelled_job_ends_its_child(own_decoder: Decoder, endless: Path) -> None:
     """Whoever stops waiting leaves no child behind, and the server goes on."""
-    job = asyncio.create_task(examine(endless, audio=WAV, decoder=own_decoder, limits=LIMITS))
+    job = asyncio.create_task(examine(endless, Recognition(WAV), decoder=own_decoder, limits=LIMITS))
     await until(lambda: own_decoder._server and len(children(server_of(own_decoder))) == 2)
     job.cancel()
     await until(lambda: not children(server_of(own_decoder)))
@@ -120,14 +127,16 @@ async def test_a_cancelled_job_ends_its_child(own_decoder: Decoder, endless: Pat
 async def test_a_killed_server_is_started_anew(own_decoder: Decoder, endless: Path, tmp_path: Path) -> None:
     """A job that is running doesn't need the server, and the next one gets a new server."""
     running = asyncio.create_task(
-        examine(endless, audio=WAV, decoder=own_decoder, limits=DecodingLimits(wall_seconds=2, cpu_seconds_per_mib=0))
+        examine(
+            endless, Recognition(WAV), decoder=own_decoder, limits=DecodingLimits(wall_seconds=2, cpu_seconds_per_mib=0)
+        )
     )
     await until(lambda: own_decoder._server and len(children(server_of(own_decoder))) == 2)
     killed = server_of(own_decoder)
     os.kill(killed, signal.SIGKILL)
     path = tmp_path / "recording"
     path.write_bytes(recording("wav"))
-    await examine(path, audio=WAV, decoder=own_decoder, limits=LIMITS)
+    await examine(path, Recognition(WAV), decoder=own_decoder, limits=LIMITS)
     assert server_of(own_decoder) != killed
     with pytest.raises(DecodingFailed, match="it took more than 2 s"):
         await running
@@ -136,7 +145,7 @@ async def test_a_killed_server_is_started_anew(own_decoder: Decoder, endless: Pa
 @pytest.mark.parametrize("which", [0, 1], ids=["the supervisor", "the child"])
 async def test_what_is_killed_is_no_verdict(own_decoder: Decoder, endless: Path, which: int) -> None:
     """When the machine kills what it likes, as where memory runs out, the recording isn't blamed."""
-    job = asyncio.create_task(examine(endless, audio=WAV, decoder=own_decoder, limits=LIMITS))
+    job = asyncio.create_task(examine(endless, Recognition(WAV), decoder=own_decoder, limits=LIMITS))
     await until(lambda: own_decoder._server and len(children(server_of(own_decoder))) == 2)
     os.kill(children(server_of(own_decoder))[which], signal.SIGKILL)
     with pytest.raises(DecoderKilled):
@@ -145,7 +154,7 @@ async def test_what_is_killed_is_no_verdict(own_decoder: Decoder, endless: Path,
 
 async def test_a_crashed_child_is_told(own_decoder: Decoder, endless: Path) -> None:
     """A child that crashes takes nobody with it."""
-    job = asyncio.create_task(examine(endless, audio=WAV, decoder=own_decoder, limits=LIMITS))
+    job = asyncio.create_task(examine(endless, Recognition(WAV), decoder=own_decoder, limits=LIMITS))
     await until(lambda: own_decoder._server and len(children(server_of(own_decoder))) == 2)
     os.kill(children(server_of(own_decoder))[1], signal.SIGSEGV)
     with pytest.raises(DecodingFailed, match="decoding it crashed .SIGSEGV."):
@@ -171,7 +180,7 @@ async def test_many_jobs_run_side_by_side(decoder: Decoder, tmp_path: Path) -> N
     async def length(at: int) -> float:
         path = tmp_path / str(at)
         path.write_bytes(recording("flac", seconds=0.1 * at))
-        return (await examine(path, audio=FLAC, decoder=decoder, limits=LIMITS)).probe.duration_seconds
+        return (await examine(path, Recognition(FLAC), decoder=decoder, limits=LIMITS)).probe.duration_seconds
 
     durations = await asyncio.gather(*map(length, range(1, 9)))
     assert durations == pytest.approx([0.1 * at for at in range(1, 9)], abs=0.03)

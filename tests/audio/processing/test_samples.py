@@ -91,7 +91,11 @@ async def test_what_sounds_for_too_long_is_refused(decoder: Decoder, tmp_path: P
 @pytest.mark.parametrize("job", ["samples", "transcode", "remux"])
 async def test_a_full_disk_is_no_fault_of_the_recordings(decoder: Decoder, tmp_path: Path, job: str) -> None:
     """Where there is no room for what is made of it, a recording isn't blamed: it can be tried again."""
-    arguments: dict[str, dict[str, float | str]] = {"samples": {"longest_seconds": 60}, "remux": {"muxer": "ipod"}}
+    arguments: dict[str, dict[str, float | str]] = {
+        "samples": {"longest_seconds": 60},
+        "transcode": {"codec": "aac"},
+        "remux": {"muxer": "ipod"},
+    }
     path = tmp_path / "recording"
     path.write_bytes(recording("aac", seconds=60.0))
     target = os.open("/dev/full", os.O_RDWR)
@@ -104,7 +108,7 @@ async def test_a_full_disk_is_no_fault_of_the_recordings(decoder: Decoder, tmp_p
                     target=target,
                     limits=DecodingLimits(),
                     demuxer="aac",
-                    **arguments.get(job, {}),
+                    **arguments[job],
                 )
     finally:
         os.close(target)

@@ -15,6 +15,7 @@ import pytest
 
 from audio.model.demuxers import DEMUXERS
 from audio.model.formats import WAV
+from audio.model.recognition import Recognition
 from audio.processing.decoder_process import SERVER, Sandbox, inspect_sandbox
 from audio.processing.decoding import Decoder, DecoderUnavailable, DecodingFailed, DecodingLimits, ResourceUsage
 from audio.processing.open_files import new_file, opened
@@ -234,7 +235,7 @@ async def test_nothing_is_decoded_in_an_open_box(source: int) -> None:
     """A layer that is there and can't be closed holds decoding up, and is no fault of the recording's."""
     async with Decoder(program=BROKEN + SERVER) as decoder:
         with pytest.raises(DecoderUnavailable):
-            await examine(source, audio=WAV, decoder=decoder, limits=LIMITS)
+            await examine(source, Recognition(WAV), decoder=decoder, limits=LIMITS)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
@@ -243,9 +244,9 @@ async def test_a_job_imports_nothing(attacked: Decoder, sample: Sample, tmp_path
     content = recording(sample.name, seconds=2.0)
     path = tmp_path / "recording"
     path.write_bytes(content)
-    jobs: dict[str, dict[str, float]] = {
+    jobs: dict[str, dict[str, float | str]] = {
         "examine": {"cpu_seconds": 1.0},
-        "transcode": {},
+        "transcode": {"codec": sample.codec},
         "samples": {"longest_seconds": 60},
     }
     async with opened(path) as source, new_file(tmp_path / "made") as target:
@@ -300,6 +301,10 @@ def whole_answer(**lies: object) -> dict[str, object]:
         "channels": 1,
         "bit_rate": 1,
         "seekable": True,
+        "lost_seconds": 0.0,
+        "states_length": True,
+        "continuous": True,
+        "begins_at_zero": True,
         "unreadable_packets": 0,
         "coarse": False,
         "samples_per_pixel": 64,
@@ -331,4 +336,4 @@ async def test_an_impossible_recording_is_refused(attacked: Decoder, source: int
             )
 
     with pytest.raises(DecodingFailed, match="the decoder's answer is none"):
-        await examine(source, audio=WAV, decoder=Lying(), limits=LIMITS)
+        await examine(source, Recognition(WAV), decoder=Lying(), limits=LIMITS)

@@ -2,12 +2,14 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 from threading import Lock
 from uuid import UUID
 
 from audio.intake.incoming_upload import IncomingUpload, UploadEmpty
-from audio.model.formats import HEAD_BYTES, AudioFormat
+from audio.model.formats import AudioFormat
+from audio.model.recognition import Recogniser
 from storage.contract import Piece, Resumable
 from storage.hashing import Digest
 
@@ -19,8 +21,7 @@ class Checkpoint:
     """The state of an upload, to roll back to."""
 
     received: int
-    head: bytes
-    audio: AudioFormat | None
+    recogniser: Recogniser
     digest: Digest
 
 
@@ -48,32 +49,27 @@ class PartialUpload(IncomingUpload):
     def write(self, piece: Piece) -> None:
         """See `IncomingUpload.write`; a piece that is refused is not written."""
         self._inspect(piece)
-        self._append(piece)
+        self._write(piece)
 
     def end(self) -> AudioFormat:
         """See `IncomingUpload.end`."""
         if not self.received:
             raise UploadEmpty
-        return self._audio or self._recognise(bytes(self._head))
+        return self._recogniser.finish().audio
 
     def checkpoint(self) -> Checkpoint:
         """The state to which `roll_back` returns."""
-        return Checkpoint(self.received, bytes(self._head), self._audio, self._digest.copy())
+        return Checkpoint(self.received, deepcopy(self._recogniser), self._digest.copy())
 
     def roll_back(self, checkpoint: Checkpoint) -> None:
         """Removes the bytes that were written since. Raises StorageError."""
         self.staged.truncate(checkpoint.received)
-        self.received, self._head, self._audio = checkpoint.received, bytearray(checkpoint.head), checkpoint.audio
-        self._digest = checkpoint.digest
+        self.received, self._recogniser, self._digest = checkpoint.received, checkpoint.recogniser, checkpoint.digest
 
     def _inspect(self, piece: Piece) -> None:
         received = self.received + len(piece)
         self.check_size(received)
-        if self._audio is None:
-            head = self._head + memoryview(piece)[: HEAD_BYTES - len(self._head)]
-            if len(head) >= HEAD_BYTES:
-                self._audio, head = self._recognise(head), bytearray()
-            self._head = head
+        self._recogniser.feed(piece)
         self.received = received
 
 

@@ -1,53 +1,70 @@
 """One pass over a recording, for its properties, duration and peaks."""
 
-import math
 from typing import Any
 
 import numpy as np
 from av.audio.frame import AudioFrame
 
-from audio.processing.decoder.opening import File, Frames, OutOfTime, Refused, open_recording, sound_of
+from audio.processing.decoder.frames import OutOfTime
+from audio.processing.decoder.links import Section
+from audio.processing.decoder.losses import lost_seconds
+from audio.processing.decoder.opening import File, Refused
 from audio.processing.decoder.peaks import Peaks
-from audio.processing.decoder.seeking import can_seek
+from audio.processing.decoder.sound import Sound
 from audio.processing.decoder.sparse_decoding import SparseDecoding
+from audio.processing.decoder.structure import structure_of
+from audio.processing.decoder.timeline import TOLERANCE_SECONDS
 from audio.processing.decoder.uniform_frames import UniformFrames
 
 
-def examine(source: File, _target: File | None = None, *, demuxer: str, cpu_seconds: float) -> dict[str, Any]:
+def examine(
+    source: File, _target: File | None = None, *, demuxer: str, start: int = 0, cpu_seconds: float
+) -> dict[str, Any]:
     """The values for audio/processing/probing.py and audio/processing/waveform.py. Raises Refused.
 
-    The duration is that of the decoded samples: a header may be wrong or absent, and a bit rate only estimates. What
-    isn't decoded in `cpu_seconds` is examined again, more coarsely, and its duration is estimated from that.
+    The recording begins at the byte `start`. Its duration is that of the decoded samples, with silence where their
+    times leave a gap: a header may be wrong or absent, and a bit rate only estimates. What isn't decoded in
+    `cpu_seconds` is examined again, more coarsely, and its duration is estimated from that.
     """
     try:
-        return _examine(source, demuxer, kind=Frames, cpu_seconds=cpu_seconds)
+        return _examine(source, Sound(source, demuxer=demuxer, start=start, cpu_seconds=cpu_seconds), start=start)
     except OutOfTime:
-        return _examine(source, demuxer, kind=SparseDecoding, cpu_seconds=math.inf)
+        sparse = Sound(source, demuxer=demuxer, start=start, kind=SparseDecoding)
+        return _examine(source, sparse, start=start, coarse=True)
 
 
-def _examine(source: File, demuxer: str, *, kind: type[Frames], cpu_seconds: float) -> dict[str, Any]:
-    with open_recording(source, demuxer=demuxer) as container:
-        duration_stated = bool(container.duration)
-        frames = kind(container, sound_of(container), cpu_seconds=cpu_seconds)
-        totals = _Totals()
-        for frame in frames:
-            totals.add(frame)
+def _examine(source: File, sound: Sound, *, start: int, coarse: bool = False) -> dict[str, Any]:
+    totals = _Totals()
+    for frame in sound:
+        totals.add(frame)
+    totals.finish()
     if not totals.peaks.samples:
         raise Refused("no sound in it could be decoded")
     lows, highs = totals.peaks.finish()
-    seconds = totals.peaks.samples * frames.times_longer() / totals.rate
+    seconds = totals.peaks.samples * sound.times_longer / totals.rate
+    file = Section(source, start)
+    structure = structure_of(file, demuxer=sound.demuxer, duration_stated=bool(sound.stated_seconds))
     return {
-        "codec": frames.codec,
+        "codec": sound.codec,
         "sample_rate_hz": totals.rate,
         "channels": totals.channels,
         "duration_seconds": seconds,
-        "bit_rate": round(frames.packet_bytes * 8 / seconds),
-        "seekable": can_seek(source, demuxer=demuxer, duration_stated=duration_stated),
-        "unreadable_packets": frames.unreadable,
-        "coarse": kind is SparseDecoding,
-        "samples_per_pixel": round(totals.peaks.samples_per_pixel * frames.times_longer()),
+        "lost_seconds": 0.0 if coarse else lost_seconds(file, sound, structure),
+        "bit_rate": round(sound.packet_bytes * 8 / seconds),
+        "seekable": structure.has_index,
+        "states_length": bool(sound.stated_seconds),
+        "continuous": _is_continuous(sound),
+        "begins_at_zero": abs(sound.begins_at) <= TOLERANCE_SECONDS,
+        "unreadable_packets": sound.unreadable,
+        "coarse": coarse,
+        "samples_per_pixel": round(totals.peaks.samples_per_pixel * sound.times_longer),
         "data": np.column_stack((lows, highs)).ravel().tolist(),
     }
+
+
+def _is_continuous(sound: Sound) -> bool:
+    """Whether it is one stream without gaps, changes of format and errors, so that its packets can be copied."""
+    return sound.links == 1 and sound.is_uniform and not sound.silent_seconds and not sound.unreadable
 
 
 class _Totals:
@@ -69,3 +86,9 @@ class _Totals:
         self._resampler = self._resampler or UniformFrames(rate=self.rate)
         for resampled in self._resampler(frame):
             self.peaks.add(resampled)
+
+    def finish(self) -> None:
+        """Adds what the resampler holds back."""
+        if self._resampler is not None:
+            for resampled in self._resampler.flush():
+                self.peaks.add(resampled)

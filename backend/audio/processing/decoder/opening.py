@@ -1,35 +1,43 @@
 """Opens a recording with the one demuxer of its format, and nothing else that FFmpeg could do."""
 
 import errno
-import math
 import os
-import time
-from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO, FileIO, RawIOBase
+from itertools import islice
 from typing import TypeAlias
 
 import av
 from av.audio.codeccontext import AudioCodecContext
-from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
+from av.codec.context import CodecContext
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.packet import Packet
 from av.stream import Discard
 
-DEMUXERS = frozenset({"aac", "aiff", "amr", "asf", "caf", "flac", "matroska", "mov", "mp3", "ogg", "wav"})
+DEMUXERS = frozenset({
+    "aac", "ac3", "aiff", "amr", "asf", "au", "caf", "dts", "eac3", "flac", "matroska", "mov", "mp3", "ogg", "w64",
+    "wav",
+})  # fmt: skip
 # FFmpeg's names of decoders; a codec may have several.
 DECODERS = frozenset({
-    "aac", "aac_fixed", "aac_latm", "adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "alac", "amrnb", "amrwb", "flac",
-    "gsm", "gsm_ms", "libopencore_amrnb", "libopencore_amrwb", "libopus", "libspeex", "libvorbis", "mp1",
-    "mp1float", "mp2", "mp2float", "mp3", "mp3float", "opus", "speex", "vorbis", "wmalossless", "wmapro", "wmav1",
-    "wmav2", "wmavoice", "pcm_alaw", "pcm_f32be", "pcm_f32le", "pcm_f64be", "pcm_f64le", "pcm_mulaw", "pcm_s16be",
-    "pcm_s16le", "pcm_s24be", "pcm_s24le", "pcm_s32be", "pcm_s32le", "pcm_s64be", "pcm_s64le", "pcm_s8",
+    "aac", "aac_fixed", "aac_latm", "ac3", "ac3_fixed", "adpcm_adx", "adpcm_ct", "adpcm_g722", "adpcm_g726",
+    "adpcm_ima_dk3", "adpcm_ima_dk4", "adpcm_ima_oki", "adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "adpcm_sanyo",
+    "adpcm_swf", "adpcm_yamaha", "alac", "als", "amrnb", "amrwb", "comfortnoise", "dca", "eac3", "evrc", "flac", "g722",
+    "g723_1", "g726", "g726le", "g729", "gsm", "gsm_ms", "ilbc", "libopencore_amrnb", "libopencore_amrwb", "libopus",
+    "libspeex", "libvorbis", "mace3", "mace6", "mlp", "mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float",
+    "nellymoser", "opus", "qcelp", "qdm2", "qdmc", "speex", "truehd", "truespeech", "tta", "vorbis", "wavpack",
+    "wmalossless", "wmapro", "wmav1", "wmav2", "wmavoice", "pcm_alaw", "pcm_bluray", "pcm_dvd", "pcm_f16le",
+    "pcm_f24le", "pcm_f32be", "pcm_f32le", "pcm_f64be", "pcm_f64le", "pcm_mulaw", "pcm_s16be", "pcm_s16be_planar",
+    "pcm_s16le", "pcm_s16le_planar", "pcm_s24be", "pcm_s24le", "pcm_s24le_planar", "pcm_s32be", "pcm_s32le",
+    "pcm_s32le_planar", "pcm_s64be", "pcm_s64le", "pcm_s8", "pcm_s8_planar",
     "pcm_u16be", "pcm_u16le", "pcm_u24be", "pcm_u24le", "pcm_u32be", "pcm_u32le", "pcm_u8",
 })  # fmt: skip
+# FFmpeg's own decoders of AMR leave out the frames of a pause.
+_PREFERRED_DECODERS = {"amrnb": "libopencore_amrnb", "amrwb": "libopencore_amrwb"}
+_TRIED_PACKETS = 64
 _READ_BYTES = 64 * 1024
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_CLOCK_EVERY = 64  # packets between two readings of the clock, which is a system call
 
 File: TypeAlias = RawIOBase | BytesIO
 
@@ -45,10 +53,6 @@ class Recording(FileIO):
             if error.errno != errno.EINVAL:
                 raise
             return -errno.EINVAL
-
-
-class OutOfTime(Exception):
-    """The processor time of a pass is used up."""
 
 
 class Refused(Exception):
@@ -82,67 +86,64 @@ def open_recording(source: File, *, demuxer: str) -> InputContainer:
         raise damaged(error) from error
 
 
-def sound_of(container: InputContainer) -> AudioStream:
-    """The first audio stream, ready to be decoded; the others are skipped. Raises Refused."""
-    if not container.streams.audio:
-        raise Refused("it holds no sound")
-    sound = container.streams.audio[0]
+def sound_of(container: InputContainer, index: int) -> AudioStream:
+    """The audio stream with that index, ready to be read; the others are skipped."""
+    sound = container.streams[index]
+    assert isinstance(sound, AudioStream)  # noqa: S101  # as `sound_index` chose
     for stream in container.streams:
         if stream is not sound:
             stream.discard = Discard.all
     return sound
 
 
-class Frames:
-    """A stream's frames, as far as they can be decoded; `unreadable` counts the packets that can't."""
+def sound_index(source: File, *, demuxer: str) -> int:
+    """The index of the first stream that can be decoded. Raises Refused."""
+    with open_recording(source, demuxer=demuxer) as container:
+        candidates = [stream.index for stream in container.streams.audio if decoder_name(stream) in DECODERS]
+        names = [decoder_name(stream) for stream in container.streams.audio]
+    if not names:
+        raise Refused("it holds no sound")
+    if not candidates:
+        raise Refused(f"its codec is not one that is decoded ({', '.join(sorted(set(names)))})")
+    if len(candidates) > 1:
+        return next((index for index in candidates if _is_decodable(source, index, demuxer=demuxer)), candidates[0])
+    return candidates[0]
 
-    def __init__(self, container: InputContainer, sound: AudioStream, *, cpu_seconds: float = math.inf) -> None:
-        self._container = container
-        self._sound = sound
-        self._cpu_seconds = cpu_seconds
-        self.unreadable = 0
-        self.packet_bytes = 0
-        context: AudioCodecContext | None = sound.codec_context  # FFmpeg may know the stream and not decode it
-        if context is None or context.name not in DECODERS:
-            name = "unknown" if context is None else context.name
-            raise Refused(f"its codec is not one that is decoded ({name})")
-        context.thread_count = 1
-        self.codec = context.codec.canonical_name
 
-    def __iter__(self) -> Iterator[AudioFrame]:
-        for packet in self.packets():
-            yield from self.decoded(packet)
+def decoder_name(sound: AudioStream) -> str:
+    """The name of the decoder that FFmpeg has chosen for a stream."""
+    context: AudioCodecContext | None = sound.codec_context  # FFmpeg may know the stream and not decode it
+    return "unknown" if context is None else context.name
 
-    def decoded(self, packet: "Packet[AudioStream]") -> list[AudioFrame]:
-        """The frames of a packet; none where it can't be read."""
-        try:
-            frames = self._sound.codec_context.decode(packet)
-        except MemoryError:
-            raise
-        except FFmpegError:
-            self.unreadable += 1
-            return []
-        self.packet_bytes += packet.size
-        return frames
 
-    def times_longer(self) -> float:
-        """The recording's duration as a multiple of the decoded frames'."""
-        return 1
+def decoder_of(sound: AudioStream, *, is_big_endian: bool = False) -> AudioCodecContext:
+    """The decoder of a stream, which starts no threads.
 
-    def packets(self) -> "Iterator[Packet[AudioStream]]":
-        """The packets up to the file's end, or to the first error; the last is empty.
+    FFmpeg takes the samples of WAV for little-endian also where the file `is_big_endian`.
+    """
+    context = sound.codec_context
+    swapped = {context.name: context.name.removesuffix("le") + "be"} if is_big_endian and "le" in context.name else {}
+    other = (_PREFERRED_DECODERS | swapped).get(context.name)
+    if other is not None:
+        preferred = CodecContext.create(other, "r")
+        assert isinstance(preferred, AudioCodecContext)  # noqa: S101
+        preferred.sample_rate = context.sample_rate
+        preferred.layout = context.layout
+        context = preferred
+    context.thread_count = 1
+    return context
 
-        Raises OutOfTime.
-        """
-        try:
-            for number, packet in enumerate(self._container.demux(self._sound)):
-                if number % _CLOCK_EVERY == 0 and time.process_time() > self._cpu_seconds:
-                    raise OutOfTime
-                yield packet
-        except MemoryError:
-            raise
-        except FFmpegError:
-            self.unreadable += 1
+
+def _is_decodable(source: File, index: int, *, demuxer: str) -> bool:
+    """Whether one of a stream's first packets can be decoded."""
+    with open_recording(source, demuxer=demuxer) as container, suppress(FFmpegError):
+        sound = sound_of(container, index)
+        decoder = decoder_of(sound)
+        for packet in islice(container.demux(sound), _TRIED_PACKETS):
+            with suppress(FFmpegError):
+                if decoder.decode(packet):
+                    return True
+    return False
 
 
 def damaged(error: FFmpegError) -> Refused:

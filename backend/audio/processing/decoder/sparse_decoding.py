@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from av.audio.frame import AudioFrame
 
-from audio.processing.decoder.opening import Frames
+from audio.processing.decoder.frames import Frames
 
 _EVERY = 128  # packets from the start of a run to the next
 _RUN = 8
@@ -27,7 +27,7 @@ class SparseDecoding(Frames):
                 self.packet_bytes += packet.size
                 continue
             if at == 0:
-                self._sound.codec_context.flush_buffers()
+                self.decoder.flush_buffers()
             frames = self.decoded(packet)
             if first or at >= _UNUSED:
                 self._used += 1

@@ -5,25 +5,25 @@ from typing import Any
 import numpy as np
 from av.audio.frame import AudioFrame
 
-from audio.processing.decoder.opening import File, Frames, Refused, open_recording, sound_of
+from audio.processing.decoder.opening import File, Refused
+from audio.processing.decoder.sound import Sound
 from audio.processing.decoder.uniform_frames import UniformFrames
 
 _HERTZ = 16_000
 _SAMPLE_BYTES = 2
 
 
-def write_samples(source: File, target: File, *, demuxer: str, longest_seconds: int) -> dict[str, Any]:
-    """Decodes the audio of `source`, without damaged packets, into the new file `target`. Raises Refused."""
+def write_samples(source: File, target: File, *, demuxer: str, start: int = 0, longest_seconds: int) -> dict[str, Any]:
+    """Decodes the audio of `source`, which begins at the byte `start`, into the new file `target`. Raises Refused."""
     resampler = UniformFrames(rate=_HERTZ, sample_format="s16", layout="mono")
     remaining_samples = longest_seconds * _HERTZ
-    with open_recording(source, demuxer=demuxer) as container:
-        for frame in Frames(container, sound_of(container)):
-            for part in resampler(frame):
-                remaining_samples -= _write(part, target)
-                if remaining_samples < 0:
-                    raise Refused(f"it sounds for more than {longest_seconds / 3600:.0f} hours")
-        for part in resampler.flush():
+    for frame in Sound(source, demuxer=demuxer, start=start):
+        for part in resampler(frame):
             remaining_samples -= _write(part, target)
+            if remaining_samples < 0:
+                raise Refused(f"it sounds for more than {longest_seconds / 3600:.0f} hours")
+    for part in resampler.flush():
+        remaining_samples -= _write(part, target)
     if remaining_samples == longest_seconds * _HERTZ:
         raise Refused("no sound in it could be decoded")
     return {}

@@ -5,7 +5,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 
-from audio.model.formats import HEAD_BYTES, recognise
+from audio.model.formats import NotAudio
+from audio.model.recognition import recognise_file
 
 CHUNK_BYTES = 256 * 1024
 # Services choose a decoder by the extension, and know Opus in Ogg as .ogg only.
@@ -37,8 +38,11 @@ async def chunks(audio: Path) -> AsyncGenerator[bytes]:
 
 
 def _describe(audio: Path) -> RequestFile:
-    with audio.open("rb") as file:
-        audio_format = recognise(file.read(HEAD_BYTES))
+    try:
+        with audio.open("rb") as file:
+            audio_format = recognise_file(file).audio
+    except NotAudio:
+        audio_format = None
     extension = audio_format.extension if audio_format else audio.suffix.removeprefix(".") or "bin"
     return RequestFile(
         name=f"recording.{EXTENSIONS.get(extension, extension)}",

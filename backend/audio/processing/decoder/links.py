@@ -1,0 +1,114 @@
+"""Cuts a recording into the parts that are decoded one by one: without what is in front, and a chain at its links.
+
+An Ogg file may be a chain of streams of which each has its own rate and channels (RFC 3533, 4), as a radio's capture
+is; FFmpeg's demuxer gives up where they change.
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from io import RawIOBase
+
+from audio.processing.decoder.opening import File
+
+_PAGE = b"OggS"
+_PAGE_BYTES, _FLAGS_AT, _COUNT_AT = 27, 5, 26  # RFC 3533, 6
+_OPENS_STREAM = 2
+_SEARCHED_BYTES = 64 * 1024
+
+
+class Section(RawIOBase):
+    """A part of a file, as a file."""
+
+    def __init__(self, file: File, start: int, stop: int | None = None) -> None:
+        self._file, self._start = file, start
+        self._size = (file.seek(0, os.SEEK_END) if stop is None else stop) - start
+        self._position = 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return self._size
+
+    def readable(self) -> bool:
+        """It is always for reading."""
+        return True
+
+    def seekable(self) -> bool:
+        """It always is."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes."""
+        rest = max(0, self._size - self._position)
+        self._file.seek(self._start + min(self._position, self._size))
+        content = self._file.read(rest if size < 0 else min(size, rest)) or b""
+        self._position += len(content)
+        return content
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """The new position; for an invalid one a negative error number, as FFmpeg expects."""
+        position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        if not 0 <= position < 1 << 63:
+            return -errno.EINVAL
+        self._position = position
+        return position
+
+    def tell(self) -> int:
+        """The position."""
+        return self._position
+
+
+def links(source: File, *, demuxer: str, start: int) -> Iterator[Section]:
+    """The parts of a recording that begins at `start`, in their order: one, but of chained Ogg each link."""
+    whole = Section(source, start)
+    if demuxer != "ogg":
+        yield whole
+        return
+    begin = 0
+    for link in _link_starts(whole):
+        yield Section(source, start + begin, start + link)
+        begin = link
+    yield Section(source, start + begin)
+
+
+def page_bounds(ogg: File, size: int) -> Iterator[tuple[int, int]]:
+    """Where each page of an Ogg file begins and ends; damaged bytes between them are stepped over."""
+    for start, stop, _ in _pages(ogg, size):
+        yield start, stop
+
+
+def _link_starts(ogg: Section) -> Iterator[int]:
+    """Where the second link begins, and those behind it: with a page that opens a stream, after others that don't."""
+    is_opening = True
+    for start, _, opens in _pages(ogg, ogg.size):
+        if opens and not is_opening:
+            yield start
+        is_opening = opens
+
+
+def _pages(ogg: File, size: int) -> Iterator[tuple[int, int, bool]]:
+    """The beginning and the end of each page, and whether it opens a stream."""
+    position = 0
+    while position < size:
+        ogg.seek(position)
+        header = ogg.read(_PAGE_BYTES + 255) or b""
+        if not header.startswith(_PAGE) or len(header) < _PAGE_BYTES:
+            position = _next_page(ogg, position + 1, size)
+            continue
+        lacing = header[_PAGE_BYTES : _PAGE_BYTES + header[_COUNT_AT]]
+        stop = min(size, position + _PAGE_BYTES + len(lacing) + sum(lacing))
+        yield position, stop, bool(header[_FLAGS_AT] & _OPENS_STREAM)
+        position = stop
+
+
+def _next_page(ogg: File, position: int, size: int) -> int:
+    """Where the next page begins in a damaged file; the file's end where there is none."""
+    while position < size:
+        ogg.seek(position)
+        block = ogg.read(_SEARCHED_BYTES) or b""
+        at = block.find(_PAGE)
+        if at >= 0:
+            return position + at
+        position += max(1, len(block) - len(_PAGE) + 1)
+    return size

@@ -1,0 +1,85 @@
+"""How much of a recording is lost: what couldn't be decoded, and what its headers promise and isn't there."""
+
+import re
+
+from audio.processing.decoder.frames import RAW_DEMUXERS
+from audio.processing.decoder.links import Section
+from audio.processing.decoder.sound import Sound
+from audio.processing.decoder.structure import Structure
+
+_SHORTEST_SECONDS = 0.1  # a packet or two that was cut off
+_FOREIGN_BYTES, _FOREIGN_SHARE = 1024, 0.02  # tags behind the sound, and padding
+_LOSSY_RAW_BYTES = 4096  # of frames that hold no sound, as LAME's first one
+# The number of frames, where the first one states it: Xing and Info by LAME, "VBR header".
+_XING = re.compile(rb"(?:Xing|Info)\x00\x00\x00[\x01\x03\x05\x07\x09\x0b\x0d\x0f](....)", re.DOTALL)
+_FIRST_FRAME_BYTES = 256
+_ID3V1_BYTES, _APE_FOOTER_BYTES = 128, 32
+
+
+def lost_seconds(file: Section, sound: Sound, structure: Structure) -> float:
+    """An estimate of what is lost of the recording in `file`, in seconds of sound; 0 where nothing is."""
+    heard = sound.seconds - sound.silent_seconds
+    packet_seconds = heard / max(1, sound.readable)
+    byte_seconds = heard / max(1, sound.packet_bytes)
+    lost = [
+        sound.unread_bytes * byte_seconds,
+        _foreign_seconds(file, heard, structure),
+    ]
+    match sound.demuxer:
+        case demuxer if demuxer in RAW_DEMUXERS:
+            lost += [_raw_bytes(file, sound) * byte_seconds, (_xing_frames(file) - sound.readable) * packet_seconds]
+        case "ogg" | "flac":
+            lost += [sound.silent_seconds + _missing_at_end(sound), sound.unreadable * packet_seconds]
+        case "matroska":
+            broken = sound.silent_seconds if structure.foreign_bytes else 0.0
+            cut = _missing_at_end(sound) if structure.missing_bytes else 0.0
+            lost += [sound.unreadable * packet_seconds + cut, broken + cut]
+        case "mov":
+            cut = (sound.track_seconds or 0.0) - heard if structure.missing_bytes else 0.0
+            lost += [sound.unreadable * packet_seconds, cut]
+        case _:
+            lost += [sound.unreadable * packet_seconds, structure.missing_bytes * byte_seconds]
+    most = max(lost)
+    return most if most >= _SHORTEST_SECONDS else 0.0
+
+
+def _missing_at_end(sound: Sound) -> float:
+    return max(0.0, (sound.stated_seconds or 0.0) - sound.seconds)
+
+
+def _foreign_seconds(file: Section, heard: float, structure: Structure) -> float:
+    """What bytes that belong to nothing would sound, if they were like the others."""
+    foreign = structure.foreign_bytes
+    if foreign <= max(_FOREIGN_BYTES, file.size * _FOREIGN_SHARE):
+        return 0.0
+    return heard * foreign / max(1, file.size - foreign)
+
+
+def _raw_bytes(file: Section, sound: Sound) -> int:
+    """The bytes of a stream of frames that are in none that could be read."""
+    last = file.size - _tags_behind(file)
+    lost = last - (sound.first_byte or 0) - sound.packet_bytes
+    return lost if lost > _LOSSY_RAW_BYTES and lost > file.size * _FOREIGN_SHARE else 0
+
+
+def _tags_behind(file: Section) -> int:
+    """The bytes of the tags behind a stream of frames: ID3v1, and APEv2 before it."""
+    length = 0
+    if _tail(file, _ID3V1_BYTES).startswith(b"TAG"):
+        length += _ID3V1_BYTES
+    footer = _tail(file, length + _APE_FOOTER_BYTES)
+    if footer.startswith(b"APETAGEX"):
+        length += int.from_bytes(footer[12:16], "little") + _APE_FOOTER_BYTES
+    return min(length, file.size)
+
+
+def _tail(file: Section, length: int) -> bytes:
+    file.seek(max(0, file.size - length))
+    return file.read(length)
+
+
+def _xing_frames(file: Section) -> int:
+    """How many frames the first one states; 0 where it states none."""
+    file.seek(0)
+    header = _XING.search(file.read(_FIRST_FRAME_BYTES))
+    return int.from_bytes(header[1]) if header else 0

@@ -1,0 +1,242 @@
+"""How far a file's own structure reaches: what its headers promise beyond its end, and what belongs to nothing in it.
+
+Also whether players can seek in it: recorders that stream leave out the index, and the sizes.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from audio.processing.decoder.links import page_bounds
+from audio.processing.decoder.opening import File
+
+_PARTS_LIMIT = 400_000  # twelve hours in clusters of a second are 43,200
+_HEAD_BYTES = 24
+_UNKNOWN_32 = 0x7FFF0000  # from here on sizes are what programs write that don't know them yet
+_UNKNOWN_64 = 1 << 62
+_SEGMENT, _CUES, _EBML = (
+    b"\x18\x53\x80\x67",
+    b"\x1c\x53\xbb\x6b",
+    b"\x1a\x45\xdf\xa3",
+)  # RFC 9559, 5.1; RFC 8794, 11.2.1
+_CLUSTER = b"\x1f\x43\xb6\x75"
+# RFC 9559, 5.1: what a segment consists of, and RFC 8794, 11.3; of clusters that state no size, what these consist of.
+_SEGMENT_PARTS = frozenset({
+    b"\x11\x4d\x9b\x74", b"\x15\x49\xa9\x66", b"\x16\x54\xae\x6b", b"\x10\x43\xa7\x70", b"\x19\x41\xa4\x69",
+    b"\x12\x54\xc3\x67", _CLUSTER, _CUES, b"\xec", b"\xbf",
+})  # fmt: skip
+_CLUSTER_PARTS = frozenset({b"\xe7", b"\xa7", b"\xab", b"\xa3", b"\xa0", b"\xaf", b"\x58\x54"})
+# ISO/IEC 14496-12 and the QuickTime File Format: what may lie outermost behind the first box.
+_BOXES = frozenset({
+    b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"mfra", b"wide", b"skip", b"free", b"pnot", b"sidx", b"ssix", b"emsg",
+    b"uuid", b"meta", b"udta", b"prft", b"PICT", b"junk", b"pdin", b"bloc", b"prfl", b"imda", b"beam", b"cust",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Structure:
+    """`missing_bytes` are promised and not there; `foreign_bytes` are there and belong to nothing.
+
+    `has_index`: players can seek, and know the length.
+    """
+
+    missing_bytes: int = 0
+    foreign_bytes: int = 0
+    has_index: bool = True
+
+
+@dataclass(frozen=True)
+class _Part:
+    name: bytes
+    start: int
+    stop: int | None  # None: it goes as far as the file
+
+
+def structure_of(file: File, *, demuxer: str, duration_stated: bool) -> Structure:
+    """The structure of a file that begins with its container."""
+    size = file.seek(0, os.SEEK_END)
+    match demuxer:
+        case "matroska":
+            return _matroska(file, size, duration_stated=duration_stated)
+        case "mov":
+            parts = list(_boxes(file, size))
+            return _reach(parts, size, has_index=all(part.name != b"moof" for part in parts))
+        case "ogg":
+            pages = list(page_bounds(file, size))
+            holes = sum(start - stop for (_, stop), (start, _) in pairwise([(0, 0), *pages, (size, size)]))
+            return Structure(foreign_bytes=max(0, holes))
+        case "wav" | "w64" | "aiff" | "caf" | "au" | "asf":
+            parts = list(_WALKS[demuxer](file, size))
+            return _reach(parts, size, has_index=bool(parts) and parts[-1].stop is not None)
+        case _:
+            return Structure()
+
+
+def _reach(parts: list[_Part], size: int, *, has_index: bool) -> Structure:
+    stop = parts[-1].stop if parts else size
+    if stop is None:
+        return Structure(has_index=has_index)
+    return Structure(max(0, stop - size), max(0, size - stop), has_index)
+
+
+def _wav(file: File, size: int) -> Iterator[_Part]:
+    """Microsoft RIFF, and EBU Tech 3306 for sizes beyond 32 bits. What goes to a pipe states no size."""
+    head = _read(file, 0, size)
+    order = "big" if head[:4] == b"RIFX" else "little"
+    whole = int.from_bytes(head[4:8], order) + 8  # type: ignore[arg-type]
+    data_bytes = None
+    at = 12
+    for _ in range(_PARTS_LIMIT):
+        head = _read(file, at, size)
+        name, length = head[:4], int.from_bytes(head[4:8], order)  # type: ignore[arg-type]
+        if name == b"ds64":
+            data_bytes = int.from_bytes(_read(file, at + 16, size)[:8], "little")
+            whole = int.from_bytes(head[8:16], "little") + 8
+        if name == b"data":
+            length = data_bytes if data_bytes is not None and length >= _UNKNOWN_32 else length
+            stop = at + 8 + length
+            is_unknown = length >= _UNKNOWN_32 if data_bytes is None else length >= _UNKNOWN_64
+            if is_unknown or (not length and stop < size):
+                yield _Part(name, at, None)
+                return
+            yield _Part(name, at, max(stop, min(whole, size)) if stop <= whole else stop + length % 2)
+            return
+        at += 8 + length + length % 2
+        if at >= size:
+            return
+
+
+def _aiff(file: File, size: int) -> Iterator[_Part]:
+    """Apple, AIFF 1.3: one chunk holds all others."""
+    length = int.from_bytes(_read(file, 0, size)[4:8])
+    yield _Part(b"FORM", 0, None if length >= _UNKNOWN_32 or not length else 8 + length)
+
+
+def _w64(file: File, size: int) -> Iterator[_Part]:
+    """Sony Wave64: sizes include their headers, and chunks begin at multiples of eight."""
+    at = 40
+    for _ in range(_PARTS_LIMIT):
+        head = _read(file, at, size)
+        length = int.from_bytes(head[16:24], "little")
+        if length < _HEAD_BYTES or at >= size or not head[:4].strip(b" ").isalpha():
+            return
+        is_unknown = length >= _UNKNOWN_64 or (head[:4] == b"data" and length == _HEAD_BYTES and at + length < size)
+        stop = None if is_unknown else at + length
+        yield _Part(head[:4], at, stop)
+        if stop is None:
+            return
+        at = stop + -stop % 8
+
+
+def _caf(file: File, size: int) -> Iterator[_Part]:
+    """Apple Core Audio Format: a data chunk of size -1 goes as far as the file."""
+    at = 8
+    for _ in range(_PARTS_LIMIT):
+        head = _read(file, at, size)
+        length = int.from_bytes(head[4:12], signed=True)
+        if at >= size or head[:4] == b"caff" or not head[:4].strip(b" ").isalnum():
+            return
+        stop = None if length < 0 else at + 12 + length
+        yield _Part(head[:4], at, stop)
+        if stop is None:
+            return
+        at = stop
+
+
+def _au(file: File, size: int) -> Iterator[_Part]:
+    """Sun, audio(5): the header's size and that of the sound."""
+    head = _read(file, 0, size)
+    header, length = int.from_bytes(head[4:8]), int.from_bytes(head[8:12])
+    yield _Part(b".snd", 0, None if length >= _UNKNOWN_32 else header + length)
+
+
+def _asf(file: File, size: int) -> Iterator[_Part]:
+    """Microsoft ASF 10.1, 2.1: objects, each with a GUID and a size."""
+    at = 0
+    first = _read(file, 0, size)[:16]
+    for _ in range(_PARTS_LIMIT):
+        head = _read(file, at, size)
+        length = int.from_bytes(head[16:24], "little")
+        if at >= size or length < _HEAD_BYTES or length >= _UNKNOWN_64 or (at and head[:16] == first):
+            return
+        yield _Part(head[:16], at, at + length)
+        at += length
+
+
+def _boxes(file: File, size: int) -> Iterator[_Part]:
+    """The outermost boxes (ISO/IEC 14496-12, 4.2)."""
+    at = 0
+    for _ in range(_PARTS_LIMIT):
+        head = _read(file, at, size)
+        length = int.from_bytes(head[8:16] if head[:4] == b"\0\0\0\1" else head[:4])
+        is_second_file = at and head[4:8] == b"ftyp"
+        if at >= size or head[4:8] not in _BOXES or is_second_file or 0 < length < 8:  # noqa: PLR2004
+            return
+        yield _Part(head[4:8], at, at + length if length else None)
+        if not length:
+            return
+        at += length
+
+
+def _matroska(file: File, size: int, *, duration_stated: bool) -> Structure:
+    """The elements of the segment, and where they are broken the way to the next cluster."""
+    at, foreign, names = 0, 0, set()
+    stop: int | None = 0
+    for _ in range(_PARTS_LIMIT):
+        name, length, head_bytes = _element(_read(file, at, size))
+        if at >= size:
+            break
+        if not _belongs(name):
+            position = _next_cluster(file, at + 1, size)
+            foreign += position - at
+            at = position
+            continue
+        names.add(name)
+        is_entered = name == _SEGMENT or (name == _CLUSTER and length is None)
+        stop = None if length is None else at + head_bytes + length
+        at = at + head_bytes if is_entered or stop is None else stop
+    missing = max(0, stop - size) if stop is not None and names and name != _SEGMENT else 0
+    return Structure(missing, foreign, has_index=duration_stated and _CUES in names)
+
+
+def _belongs(name: bytes) -> bool:
+    return name in {_EBML, _SEGMENT} or name in _SEGMENT_PARTS or name in _CLUSTER_PARTS
+
+
+def _element(head: bytes) -> tuple[bytes, int | None, int]:
+    """An element's identifier, size (None: unknown), and the bytes of both (RFC 8794, 4 to 6)."""
+    name_bytes = 9 - head[0].bit_length()
+    size_bytes = 9 - head[name_bytes].bit_length() if name_bytes <= 4 else 9  # noqa: PLR2004
+    if size_bytes > 8:  # noqa: PLR2004
+        return b"", None, 1
+    mask = (1 << 7 * size_bytes) - 1
+    size = int.from_bytes(head[name_bytes : name_bytes + size_bytes]) & mask
+    return head[:name_bytes], None if size == mask else size, name_bytes + size_bytes
+
+
+def _next_cluster(file: File, at: int, size: int) -> int:
+    while at < size:
+        file.seek(at)
+        block = file.read(64 * 1024) or b""
+        position = block.find(_CLUSTER)
+        if position >= 0:
+            return at + position
+        at += max(1, len(block) - len(_CLUSTER) + 1)
+    return size
+
+
+def _read(file: File, at: int, size: int) -> bytes:
+    """The bytes at a position, padded with zeros beyond the end."""
+    file.seek(min(at, size))  # a wrong size may lead to a position that seek refuses
+    return (file.read(_HEAD_BYTES) or b"").ljust(_HEAD_BYTES, b"\0")
+
+
+_WALKS: dict[str, Callable[[File, int], Iterator[_Part]]] = {
+    "wav": _wav,
+    "w64": _w64,
+    "aiff": _aiff,
+    "caf": _caf,
+    "au": _au,
+    "asf": _asf,
+}
