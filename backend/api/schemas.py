@@ -25,8 +25,18 @@ _fields: Any = {column.name: (_field(column), ...) for column in columns(Use.SHO
 _Columns = create_model("_Columns", __config__=ConfigDict(from_attributes=True), **_fields)
 
 
+class Damaged(BaseModel):
+    """How much of a recording's sound could be read: more than 0 and less than 1."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    readable_share: float
+
+
 class Recording(_Columns, BaseModel):  # type: ignore[valid-type, misc]  # mypy sees no class in a variable
-    """A recording."""
+    """A recording; `damaged` is null where all of it could be read, or isn't processed yet."""
+
+    damaged: Damaged | None = None
 
 
 class UploadedRecording(Recording):

@@ -38,7 +38,7 @@ export class Player {
 		on("player", "keydown", (event) => event.key === "Escape" && $("player").classList.contains("open") && this.leave())
 		for (const event of ["play", "pause", "ended"]) audio.addEventListener(event, () => this.turned())
 		for (const event of ["timeupdate", "seeked", "loadedmetadata", "durationchange"]) audio.addEventListener(event, () => this.draw())
-		audio.addEventListener("loadedmetadata", () => this.note(""))
+		audio.addEventListener("loadedmetadata", () => this.note(this.damage))
 		audio.addEventListener("error", () => this.failed())
 		narrow.addEventListener("change", () => this.cover($("player").classList.contains("open")))
 	}
@@ -51,7 +51,7 @@ export class Player {
 			return
 		}
 		this.recording = recording
-		this.note("")
+		this.note(this.damage)
 		this.transcript.clear()
 		this.describe()
 		$("player-none").hidden = true
@@ -119,7 +119,10 @@ export class Player {
 		this.recording = { ...before, ...changed }
 		this.describe()
 		this.draw()
-		if (before.processing_status !== this.recording.processing_status) this.loadTranscript()
+		if (before.processing_status !== this.recording.processing_status) {
+			this.loadTranscript()
+			if (this.damage) this.note(this.damage)
+		}
 		if (change === "examined" || change === "progressed") {
 			if (!this.waveform.peaks) this.loadWaveform()
 			if (this.audio.error || this.variant === "original") this.reload()
@@ -153,6 +156,12 @@ export class Player {
 	cover(open) {
 		$("player").classList.toggle("open", open)
 		for (const part of document.querySelectorAll(".bar, .column, .skip")) part.inert = open && narrow.matches
+	}
+
+	/** What is told of a recording of which not all could be read. */
+	get damage() {
+		const { processing_status: status, error_message: message } = this.recording ?? {}
+		return status === "completed" ? (message ?? "") : ""
 	}
 
 	get duration() {

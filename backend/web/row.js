@@ -68,6 +68,9 @@ export function chips({ tag, category }) {
 
 function stateOf(recording, acts) {
 	const status = recording.processing_status
+	if (status === "completed" && recording.error_message) {
+		return make("span", { class: "state failed", text: "Damaged", title: recording.error_message })
+	}
 	if (!STATES[status]) return null
 	if (status !== "failed") return make("span", { class: `state ${status === "uploaded" ? "" : "busy"}`, text: STATES[status] })
 	const again = iconButton("retry", `Process ${nameOf(recording)} again`, () => acts.retry(recording))

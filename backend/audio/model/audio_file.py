@@ -11,6 +11,8 @@ from typing import Any, cast
 from sqlalchemy import BigInteger, Column, DateTime, Enum, Float, String, Table, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from audio.model.damage import Damage
+
 
 class ProcessingStatus(StrEnum):
     """How far a recording has come."""
@@ -83,6 +85,11 @@ class AudioFile(Base):
     updated_at: Mapped[datetime | None] = mapped_column(DateTime, default=utc_now, onupdate=utc_now, info=EVERYWHERE)
     tag: Mapped[str | None] = mapped_column(String(100), index=True, info=LABEL | {"example": "Work"})
     category: Mapped[str | None] = mapped_column(String(100), index=True, info=LABEL | {"example": "Meeting"})
+
+    @property
+    def damaged(self) -> Damage | None:
+        """How much of it could be read, where that isn't all."""
+        return Damage.read(self.error_message)
 
 
 def columns(use: Use) -> list[Column[Any]]:

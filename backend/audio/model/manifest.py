@@ -35,6 +35,7 @@ class Found(BaseModel):
     bit_rate: int
     silent: bool
     damaged: bool
+    readable_share: float = 1.0  # of its sound; less where it is damaged
     coarse: bool = False
     playback_extension: str | None = None
     playback_mime_type: str | None = None

@@ -12,6 +12,7 @@ from audio.events.announcements import announce
 from audio.model import repository
 from audio.model.artifacts import playback_name, waveform_name
 from audio.model.audio_file import AudioFile, ProcessingStatus
+from audio.model.damage import Damage
 from audio.model.manifest import Found, follow_row, read_manifest
 from audio.model.recognition import Recognition, recognise_file
 from audio.processing.decoding import Decoder, DecoderKilled, DecodingFailed, DecodingLimits
@@ -52,9 +53,10 @@ class ExaminationStep:
         if properties is None:
             with metrics.step("examine"):
                 properties = await self._examine(recording.file_path)
-        elif (recording.duration_seconds, recording.mime_type) == (
+        elif (recording.duration_seconds, recording.mime_type, recording.error_message) == (
             properties.duration_seconds,
             properties.mime_type or manifest.mime_type,
+            _message(properties),
         ):
             if is_last:
                 await advance_or_raise(self.sessions, recording.id, storage=self.storage, to=ProcessingStatus.COMPLETED)
@@ -82,6 +84,7 @@ class ExaminationStep:
                 raise StaleRecording
             locked.duration_seconds = properties.duration_seconds
             locked.mime_type = properties.mime_type or locked.mime_type
+            locked.error_message = _message(properties)
             await announce(session, recording.id, change="examined")
             if is_last:
                 locked.processing_status = ProcessingStatus.COMPLETED
@@ -118,6 +121,12 @@ def _recognise(path: Path) -> Recognition:
         return recognise_file(file)
 
 
+def _message(properties: Found) -> str | None:
+    """What the row says of a recording of which not all could be read."""
+    damage = Damage.of(properties.readable_share)
+    return None if damage is None else str(damage)
+
+
 def _properties(examined: Examined, variant: Variant | None) -> Found:
     probe = examined.probe
     return Found(
@@ -128,6 +137,7 @@ def _properties(examined: Examined, variant: Variant | None) -> Found:
         bit_rate=probe.bit_rate,
         silent=probe.silent,
         damaged=probe.damaged,
+        readable_share=probe.readable_share,
         coarse=probe.coarse,
         playback_extension=variant.audio.extension if variant else None,
         playback_mime_type=variant.audio.mime_type if variant else None,

@@ -283,6 +283,29 @@ async def test_a_damaged_recording_fails_with_a_reason(
     assert (await client.get(f"/api/audio/{found['id']}/download?variant=playback")).content == content
 
 
+async def test_what_is_lost_of_a_recording_is_told(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload, kept: Look
+) -> None:
+    """A recording that was cut off is completed, and answers and manifest say how much of it could be read."""
+    whole = recording("wav", seconds=5.0)
+    files = {"file": ("memo.wav", whole[: len(whole) * 2 // 5])}
+    cut = (await client.post("/api/audio/upload", files=files)).json()
+    intact = await upload()
+    assert cut["damaged"] is None
+    async with working(settings):
+        found, other = await ended(client, cut, intact)
+    assert (found["processing_status"], found["damaged"]) == ("completed", {"readable_share": 0.4})
+    assert found["error_message"].startswith("Only 40.0% of this recording could be read")
+    assert (other["processing_status"], other["damaged"], other["error_message"]) == ("completed", None, None)
+    listed = (await client.get("/api/audio/")).json()["items"]
+    assert {item["id"]: item["damaged"] for item in listed} == {cut["id"]: found["damaged"], intact["id"]: None}
+    name = next(file for file in (await kept()).files if file.endswith(cut["filename"]))
+    manifest = json.loads(Stored(settings).read(f"{name}.json"))
+    assert manifest["found"]["damaged"]
+    assert manifest["found"]["readable_share"] == pytest.approx(0.4, abs=0.01)
+    assert manifest["error_message"] == found["error_message"]
+
+
 async def test_what_is_deleted_meanwhile_leaves_nothing(
     client: httpx.AsyncClient, settings: Settings, upload: Upload, service: Speaker, run_sql: RunSql, kept: Look
 ) -> None:

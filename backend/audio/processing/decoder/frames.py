@@ -15,6 +15,8 @@ from audio.processing.decoder.opening import decoder_of
 
 # Of streams of frames without a container, which may begin anywhere.
 RAW_DEMUXERS = frozenset({"aac", "ac3", "dts", "eac3", "mp3"})
+# In bytes. What FFmpeg finds between two frames it takes for a part of the first one.
+_LONGEST_FRAMES = {"mp3": 2881, "aac": 8191, "ac3": 3840, "eac3": 32 * 1024, "dts": 32 * 1024}
 # The kinds of frames that AMR and AMR-WB have: speech, comfort noise, lost, and none (RFC 4867, 4.3.1 and 5.3).
 _AMR_KINDS = {"libopencore_amrnb": frozenset({*range(9), 15}), "libopencore_amrwb": frozenset({*range(10), 14, 15})}
 _AMR_PADDING, _AMR_GOOD = 0x83, 0x04
@@ -44,7 +46,7 @@ class Frames:
         self._sound = sound
         self._cpu_seconds = cpu_seconds
         self.unreadable = self.readable = 0
-        self.packet_bytes = 0
+        self.packet_bytes = self.longest_packet_bytes = 0
         self.first_byte: int | None = None
         self.decoder: AudioCodecContext = decoder_of(sound, is_big_endian=is_big_endian)
 
@@ -69,7 +71,9 @@ class Frames:
             if self._container.format.name in RAW_DEMUXERS:
                 self.unreadable = 0  # of a stream that was joined in its middle: they need the ones before
         self.readable += bool(packet.size)
-        self.packet_bytes += packet.size
+        if packet.size <= _LONGEST_FRAMES.get(self._container.format.name, packet.size):
+            self.packet_bytes += packet.size
+        self.longest_packet_bytes = max(self.longest_packet_bytes, packet.size)
         return frames
 
     def times_longer(self) -> float:

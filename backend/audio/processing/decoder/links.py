@@ -8,8 +8,13 @@ import errno
 import os
 from collections.abc import Iterator
 from io import RawIOBase
+from typing import TYPE_CHECKING
 
+from audio.processing.decoder.elements import EBML, elements
 from audio.processing.decoder.opening import File
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _PAGE = b"OggS"
 _PAGE_BYTES, _FLAGS_AT, _COUNT_AT = 27, 5, 26  # RFC 3533, 6
@@ -38,13 +43,13 @@ class Section(RawIOBase):
         """It always is."""
         return True
 
-    def read(self, size: int = -1, /) -> bytes:
-        """The next bytes."""
-        rest = max(0, self._size - self._position)
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        """Reads the next bytes; `read` of the base class calls it."""
+        target = memoryview(buffer)[: max(0, self._size - self._position)]
         self._file.seek(self._start + min(self._position, self._size))
-        content = self._file.read(rest if size < 0 else min(size, rest)) or b""
-        self._position += len(content)
-        return content
+        count = self._file.readinto(target) or 0
+        self._position += count
+        return count
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """The new position; for an invalid one a negative error number, as FFmpeg expects."""
@@ -60,13 +65,11 @@ class Section(RawIOBase):
 
 
 def links(source: File, *, demuxer: str, start: int) -> Iterator[Section]:
-    """The parts of a recording that begins at `start`, in their order: one, but of chained Ogg each link."""
+    """The parts of a recording that begins at `start`, in their order: one, but of chained Ogg and WebM each link."""
     whole = Section(source, start)
-    if demuxer != "ogg":
-        yield whole
-        return
     begin = 0
-    for link in _link_starts(whole):
+    starts = {"ogg": _chained_starts, "matroska": _joined_starts}.get(demuxer)
+    for link in starts(whole) if starts else ():
         yield Section(source, start + begin, start + link)
         begin = link
     yield Section(source, start + begin)
@@ -78,13 +81,20 @@ def page_bounds(ogg: File, size: int) -> Iterator[tuple[int, int]]:
         yield start, stop
 
 
-def _link_starts(ogg: Section) -> Iterator[int]:
+def _chained_starts(ogg: Section) -> Iterator[int]:
     """Where the second link begins, and those behind it: with a page that opens a stream, after others that don't."""
     is_opening = True
     for start, _, opens in _pages(ogg, ogg.size):
         if opens and not is_opening:
             yield start
         is_opening = opens
+
+
+def _joined_starts(webm: Section) -> Iterator[int]:
+    """Where the second file begins of some that were joined, and those behind it."""
+    for element in elements(webm, webm.size):
+        if element.name == EBML and element.start:
+            yield element.start
 
 
 def _pages(ogg: File, size: int) -> Iterator[tuple[int, int, bool]]:
@@ -97,7 +107,7 @@ def _pages(ogg: File, size: int) -> Iterator[tuple[int, int, bool]]:
             position = _next_page(ogg, position + 1, size)
             continue
         lacing = header[_PAGE_BYTES : _PAGE_BYTES + header[_COUNT_AT]]
-        stop = min(size, position + _PAGE_BYTES + len(lacing) + sum(lacing))
+        stop = position + _PAGE_BYTES + len(lacing) + sum(lacing)
         yield position, stop, bool(header[_FLAGS_AT] & _OPENS_STREAM)
         position = stop
 

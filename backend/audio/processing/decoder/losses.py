@@ -8,8 +8,9 @@ from audio.processing.decoder.sound import Sound
 from audio.processing.decoder.structure import Structure
 
 _SHORTEST_SECONDS = 0.1  # a packet or two that was cut off
-_FOREIGN_BYTES, _FOREIGN_SHARE = 1024, 0.02  # tags behind the sound, and padding
-_LOSSY_RAW_BYTES = 4096  # of frames that hold no sound, as LAME's first one
+_FOREIGN_BYTES = 1024
+_FLAC_LONGEST_FRAME = slice(15, 18)  # of STREAMINFO, behind its header and fLaC: RFC 9639, 8.2
+_LOSSY_RAW_BYTES = 2048  # of frames that hold no sound, as LAME's first one
 # The number of frames, where the first one states it: Xing and Info by LAME, "VBR header".
 _XING = re.compile(rb"(?:Xing|Info)\x00\x00\x00[\x01\x03\x05\x07\x09\x0b\x0d\x0f](....)", re.DOTALL)
 _FIRST_FRAME_BYTES = 256
@@ -27,13 +28,14 @@ def lost_seconds(file: Section, sound: Sound, structure: Structure) -> float:
     ]
     match sound.demuxer:
         case demuxer if demuxer in RAW_DEMUXERS:
-            lost += [_raw_bytes(file, sound) * byte_seconds, (_xing_frames(file) - sound.readable) * packet_seconds]
+            lost += [_raw_seconds(file, sound, byte_seconds), (_xing_frames(file) - sound.readable) * packet_seconds]
         case "ogg" | "flac":
             lost += [sound.silent_seconds + _missing_at_end(sound), sound.unreadable * packet_seconds]
+            lost += [structure.missing_bytes * byte_seconds, _behind_flac_bytes(file, sound) * byte_seconds]
         case "matroska":
             broken = sound.silent_seconds if structure.foreign_bytes else 0.0
             cut = _missing_at_end(sound) if structure.missing_bytes else 0.0
-            lost += [sound.unreadable * packet_seconds + cut, broken + cut]
+            lost += [sound.unreadable * packet_seconds + cut, broken + cut, structure.missing_bytes * byte_seconds]
         case "mov":
             cut = (sound.track_seconds or 0.0) - heard if structure.missing_bytes else 0.0
             lost += [sound.unreadable * packet_seconds, cut]
@@ -43,6 +45,14 @@ def lost_seconds(file: Section, sound: Sound, structure: Structure) -> float:
     return most if most >= _SHORTEST_SECONDS else 0.0
 
 
+def _behind_flac_bytes(file: Section, sound: Sound) -> int:
+    """What is behind bare FLAC: it is taken for a part of the last frame, which is longer then than any may be."""
+    file.seek(0)
+    longest = int.from_bytes(file.read(_FLAC_LONGEST_FRAME.stop)[_FLAC_LONGEST_FRAME])
+    behind = sound.longest_packet_bytes - longest - _tags_behind(file)
+    return behind if sound.demuxer == "flac" and longest and behind > _FOREIGN_BYTES else 0
+
+
 def _missing_at_end(sound: Sound) -> float:
     return max(0.0, (sound.stated_seconds or 0.0) - sound.seconds)
 
@@ -50,16 +60,31 @@ def _missing_at_end(sound: Sound) -> float:
 def _foreign_seconds(file: Section, heard: float, structure: Structure) -> float:
     """What bytes that belong to nothing would sound, if they were like the others."""
     foreign = structure.foreign_bytes
-    if foreign <= max(_FOREIGN_BYTES, file.size * _FOREIGN_SHARE):
+    file.seek(max(0, file.size - foreign))
+    tail = file.read(_FIRST_FRAME_BYTES).lstrip(b"\0")
+    if foreign <= _FOREIGN_BYTES + _tag_bytes(tail) or not tail:
         return 0.0
-    return heard * foreign / max(1, file.size - foreign)
+    return max(_SHORTEST_SECONDS, heard * foreign / max(1, file.size - foreign))
 
 
-def _raw_bytes(file: Section, sound: Sound) -> int:
-    """The bytes of a stream of frames that are in none that could be read."""
+def _tag_bytes(head: bytes) -> int:
+    """The length of a tag behind the sound: ID3v2, APEv2, or a chunk that was added behind its container."""
+    match head[:4]:
+        case b"LIST" | b"id3 ":
+            return 8 + int.from_bytes(head[4:8], "little")
+        case b"APET":
+            return 32 + int.from_bytes(head[12:16], "little")
+        case _ if head.startswith(b"ID3"):
+            return 10 + int("".join(f"{byte & 127:07b}" for byte in head[6:10]) or "0", 2)
+        case _:
+            return 0
+
+
+def _raw_seconds(file: Section, sound: Sound, byte_seconds: float) -> float:
+    """What the bytes of a stream of frames would sound that are in none that could be read."""
     last = file.size - _tags_behind(file)
     lost = last - (sound.first_byte or 0) - sound.packet_bytes
-    return lost if lost > _LOSSY_RAW_BYTES and lost > file.size * _FOREIGN_SHARE else 0
+    return max(_SHORTEST_SECONDS, lost * byte_seconds) if lost > _LOSSY_RAW_BYTES else 0.0
 
 
 def _tags_behind(file: Section) -> int:

@@ -36,7 +36,7 @@ class Sound:
     ) -> None:
         self.demuxer = demuxer
         self.codec = ""
-        self.readable = self.unreadable = self.packet_bytes = self.unread_bytes = 0
+        self.readable = self.unreadable = self.packet_bytes = self.longest_packet_bytes = self.unread_bytes = 0
         self.seconds = self.silent_seconds = self.begins_at = 0.0
         self.stated_seconds: float | None = 0.0
         self.track_seconds: float | None = None
@@ -102,6 +102,7 @@ class Sound:
         self.readable += frames.readable
         self.unreadable += frames.unreadable
         self.packet_bytes += frames.packet_bytes
+        self.longest_packet_bytes = max(self.longest_packet_bytes, frames.longest_packet_bytes)
         self.silent_seconds += timeline.silent_seconds
         self.times_longer = frames.times_longer()
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from audio.processing.decoder.elements import CUES, elements
 from audio.processing.decoder.links import page_bounds
 from audio.processing.decoder.opening import File
 
@@ -19,14 +20,11 @@ _SEGMENT, _CUES, _EBML = (
     b"\x18\x53\x80\x67",
     b"\x1c\x53\xbb\x6b",
     b"\x1a\x45\xdf\xa3",
-)  # RFC 9559, 5.1; RFC 8794, 11.2.1
-_CLUSTER = b"\x1f\x43\xb6\x75"
-# RFC 9559, 5.1: what a segment consists of, and RFC 8794, 11.3; of clusters that state no size, what these consist of.
-_SEGMENT_PARTS = frozenset({
-    b"\x11\x4d\x9b\x74", b"\x15\x49\xa9\x66", b"\x16\x54\xae\x6b", b"\x10\x43\xa7\x70", b"\x19\x41\xa4\x69",
-    b"\x12\x54\xc3\x67", _CLUSTER, _CUES, b"\xec", b"\xbf",
+)  # Apple Core Audio Format, "Chunk types".
+_CAF_CHUNKS = frozenset({
+    b"desc", b"data", b"pakt", b"chan", b"kuki", b"strg", b"mark", b"regn", b"inst", b"midi", b"ovvw", b"peak", b"edct",
+    b"info", b"umid", b"uuid", b"free", b"ldsc",
 })  # fmt: skip
-_CLUSTER_PARTS = frozenset({b"\xe7", b"\xa7", b"\xab", b"\xa3", b"\xa0", b"\xaf", b"\x58\x54"})
 # ISO/IEC 14496-12 and the QuickTime File Format: what may lie outermost behind the first box.
 _BOXES = frozenset({
     b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"mfra", b"wide", b"skip", b"free", b"pnot", b"sidx", b"ssix", b"emsg",
@@ -64,8 +62,11 @@ def structure_of(file: File, *, demuxer: str, duration_stated: bool) -> Structur
             return _reach(parts, size, has_index=all(part.name != b"moof" for part in parts))
         case "ogg":
             pages = list(page_bounds(file, size))
-            holes = sum(start - stop for (_, stop), (start, _) in pairwise([(0, 0), *pages, (size, size)]))
-            return Structure(foreign_bytes=max(0, holes))
+            whole = [(start, stop) for start, stop in pages if stop <= size]
+            holes = sum(start - stop for (_, stop), (start, _) in pairwise([(0, 0), *pages]))
+            cut = sum(stop - start for start, stop in pages[len(whole) :])
+            behind = 0 if cut else size - (whole[-1][1] if whole else 0)
+            return Structure(missing_bytes=cut, foreign_bytes=holes + behind)
         case "wav" | "w64" | "aiff" | "caf" | "au" | "asf":
             parts = list(_WALKS[demuxer](file, size))
             return _reach(parts, size, has_index=bool(parts) and parts[-1].stop is not None)
@@ -135,7 +136,7 @@ def _caf(file: File, size: int) -> Iterator[_Part]:
     for _ in range(_PARTS_LIMIT):
         head = _read(file, at, size)
         length = int.from_bytes(head[4:12], signed=True)
-        if at >= size or head[:4] == b"caff" or not head[:4].strip(b" ").isalnum():
+        if at >= size or head[:4] not in _CAF_CHUNKS:
             return
         stop = None if length < 0 else at + 12 + length
         yield _Part(head[:4], at, stop)
@@ -180,50 +181,13 @@ def _boxes(file: File, size: int) -> Iterator[_Part]:
 
 
 def _matroska(file: File, size: int, *, duration_stated: bool) -> Structure:
-    """The elements of the segment, and where they are broken the way to the next cluster."""
-    at, foreign, names = 0, 0, set()
-    stop: int | None = 0
-    for _ in range(_PARTS_LIMIT):
-        name, length, head_bytes = _element(_read(file, at, size))
-        if at >= size:
-            break
-        if not _belongs(name):
-            position = _next_cluster(file, at + 1, size)
-            foreign += position - at
-            at = position
-            continue
-        names.add(name)
-        is_entered = name == _SEGMENT or (name == _CLUSTER and length is None)
-        stop = None if length is None else at + head_bytes + length
-        at = at + head_bytes if is_entered or stop is None else stop
-    missing = max(0, stop - size) if stop is not None and names and name != _SEGMENT else 0
-    return Structure(missing, foreign, has_index=duration_stated and _CUES in names)
-
-
-def _belongs(name: bytes) -> bool:
-    return name in {_EBML, _SEGMENT} or name in _SEGMENT_PARTS or name in _CLUSTER_PARTS
-
-
-def _element(head: bytes) -> tuple[bytes, int | None, int]:
-    """An element's identifier, size (None: unknown), and the bytes of both (RFC 8794, 4 to 6)."""
-    name_bytes = 9 - head[0].bit_length()
-    size_bytes = 9 - head[name_bytes].bit_length() if name_bytes <= 4 else 9  # noqa: PLR2004
-    if size_bytes > 8:  # noqa: PLR2004
-        return b"", None, 1
-    mask = (1 << 7 * size_bytes) - 1
-    size = int.from_bytes(head[name_bytes : name_bytes + size_bytes]) & mask
-    return head[:name_bytes], None if size == mask else size, name_bytes + size_bytes
-
-
-def _next_cluster(file: File, at: int, size: int) -> int:
-    while at < size:
-        file.seek(at)
-        block = file.read(64 * 1024) or b""
-        position = block.find(_CLUSTER)
-        if position >= 0:
-            return at + position
-        at += max(1, len(block) - len(_CLUSTER) + 1)
-    return size
+    names = set()
+    foreign = missing = 0
+    for element in elements(file, size):
+        names.add(element.name)
+        foreign += element.foreign_bytes
+        missing = 0 if element.stop is None else max(0, element.stop - size)
+    return Structure(missing, foreign, has_index=duration_stated and CUES in names)
 
 
 def _read(file: File, at: int, size: int) -> bytes:
