@@ -7,6 +7,8 @@ token is cached for a second, so that an open server on one machine doesn't quer
 import time
 from typing import Literal
 
+import structlog
+
 from access import tokens
 from access.caller import ANONYMOUS, Caller
 from access.guess_limit import FailedAttempts
@@ -14,6 +16,7 @@ from access.static_tokens import StaticTokens
 from core.database.engine import Sessions
 from core.errors import PegasusError
 
+log = structlog.get_logger(__name__)
 Auth = Literal["tokens", "open"] | None
 REMEMBERED_SECONDS = 1.0
 LONGEST_SECRET = 512
@@ -43,14 +46,37 @@ class Authenticator:
         self._sessions = sessions
         self._guesses = FailedAttempts()
         self._none_until = 0.0
+        self._has_told = False
 
     async def needs_token(self) -> bool:
         """Whether a token is needed: always, never, or (with AUTH empty) once there ever was one.
 
         Raises DatabaseProblem.
         """
-        if self._auth == "open":
-            return False
+        return self._auth != "open" and await self._can_be_valid()
+
+    async def authenticate(self, secret: str | None, *, address: str) -> Caller:
+        """The caller with that token, which must be valid wherever one could be; ANONYMOUS without one.
+
+        A token that is sent to a server without tokens is ignored: there are clients that send one always. `address` is
+        the client's. Raises TokenMissing, TokenInvalid, TooManyGuesses or DatabaseProblem.
+        """
+        if secret is None:
+            if await self.needs_token():
+                raise TokenMissing
+            return ANONYMOUS
+        if not await self._can_be_valid():
+            self._tell_once()
+            return ANONYMOUS
+        if not secret.isascii() or len(secret) > LONGEST_SECRET:
+            raise TokenInvalid
+        caller = await self._guesses.authenticate(secret, address=address, find=self._find)
+        if caller is None:
+            raise TokenInvalid
+        return caller
+
+    async def _can_be_valid(self) -> bool:
+        """Whether some token is valid, or may be made to be: there ever was one, or AUTH demands one."""
         if self._auth == "tokens" or self._static:
             return True
         now = time.monotonic()
@@ -63,21 +89,10 @@ class Authenticator:
             self._none_until = now + REMEMBERED_SECONDS
         return exist
 
-    async def authenticate(self, secret: str | None, *, address: str) -> Caller:
-        """The caller with that token, which must be valid even where none is needed; ANONYMOUS without one.
-
-        `address` is the client's. Raises TokenMissing, TokenInvalid, TooManyGuesses or DatabaseProblem.
-        """
-        if secret is None:
-            if await self.needs_token():
-                raise TokenMissing
-            return ANONYMOUS
-        if not secret.isascii() or len(secret) > LONGEST_SECRET:
-            raise TokenInvalid
-        caller = await self._guesses.authenticate(secret, address=address, find=self._find)
-        if caller is None:
-            raise TokenInvalid
-        return caller
+    def _tell_once(self) -> None:
+        if not self._has_told:
+            log.warning("a token was sent, and is ignored: this server has none")
+        self._has_told = True
 
     async def _find(self, secret: str) -> Caller | None:
         caller = self._static.find(secret)

@@ -19,7 +19,10 @@ from audio.library.recordings import Recordings
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """Everything that endpoints work with; `stopping` is set once the server drains."""
+    """Everything that endpoints work with; `stopping` is set once the server drains.
+
+    `public_url` is the address at which clients reach the server, where a setting names it.
+    """
 
     recordings: Recordings
     ingest: Ingest
@@ -31,6 +34,7 @@ class Services:
     streams: Streams
     gauges: ScrapeGauges
     stopping: asyncio.Event
+    public_url: str | None
 
 
 async def _services(request: Request) -> Services:  # a plain function would be called in a thread

@@ -86,6 +86,7 @@ async def lifespan(settings: Settings, *, prepared: Prepared | None) -> AsyncIte
                 streams=Streams(),
                 gauges=ScrapeGauges(sessions=sessions, upkeep=upkeep, last_heal=healed),
                 stopping=asyncio.Event(),
+                public_url=settings.public_url,
             )
             yield State(services=services)
     finally:

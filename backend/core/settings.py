@@ -102,6 +102,7 @@ class Settings(BaseSettings):
     auth_tokens: SecretStr | None = None
     auth_tokens_file: RootedPath | None = None
     allowed_hosts: HostNames | None = None
+    public_url: ServiceAddress | None = None
     user_quota_mb: int = Field(default=0, ge=0)
     user_quota_recordings: int = Field(default=0, ge=0)
     uploads_per_minute: int = Field(default=0, ge=0)

@@ -96,7 +96,7 @@ class Uploader:
         headers = TUS | {"Upload-Length": str(length), "Upload-Metadata": f"filename {encoded}"}
         answer = await self._insist(lambda: self._client.post("/api/uploads", headers=headers))
         assert answer.status_code == 201, answer.text
-        return str(answer.headers["location"])
+        return httpx.URL(answer.headers["location"]).path
 
     async def _insist(self, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
         while True:

@@ -99,8 +99,13 @@ def check_loopback(arrived_at: str | None) -> None:
 
 def check_unproxied(headers: Headers) -> None:
     """Checks that no proxy has forwarded the request. Raises ProxiedRequest."""
-    if any(name in FORWARDED or name.startswith(FORWARDED_PREFIX) for name in headers):
+    if is_proxied(headers):
         raise ProxiedRequest
+
+
+def is_proxied(headers: Headers) -> bool:
+    """Whether a proxy says that it has forwarded the request."""
+    return any(name in FORWARDED or name.startswith(FORWARDED_PREFIX) for name in headers)
 
 
 def _canonical(host: str) -> str:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.protocols.digests import ALGORITHMS, parse_digests
 from audio.intake.resumable.repository import Upload
 from audio.intake.resumable.upload_requests import Checksum
-from audio.model.details import Details, labels_among
+from audio.model.details import LABELS, Details, labels_among
 from core.errors import PegasusError
 
 VERSION = "1.0.0"
@@ -25,6 +25,7 @@ BYTES_TYPE = "application/offset+octet-stream"
 EXTENSIONS = ("creation", "creation-with-upload", "creation-defer-length", "checksum", "termination", "expiration")
 CHECKSUMS = {"sha1": 20, "sha256": 32}  # their length in bytes
 SYNONYMS = {"name": "filename", "type": "filetype"}
+METADATA = ("filename", "filetype", "user_id", *LABELS)
 LARGEST_NUMBER_DIGITS = 18
 EXPOSED = (
     "Location, Tus-Resumable, Tus-Version, Tus-Max-Size, Tus-Extension, Tus-Checksum-Algorithm, Upload-Offset,"
@@ -51,10 +52,11 @@ class NotUploadBytes(PegasusError):
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """The parsed Upload-Metadata."""
+    """The parsed Upload-Metadata, and `raw` as it was sent."""
 
     details: Details
     file_type: str | None
+    raw: str | None
 
 
 def check_version(headers: Headers) -> None:
@@ -90,24 +92,23 @@ def parse_new_length(headers: Headers) -> int | None:
     if (length is None) == (deferred is None):
         raise HeaderRefused("Upload-Length", "or Upload-Defer-Length is needed, and not both")
     if "upload-concat" in headers:
-        raise HeaderRefused("Upload-Concat", "is of an extension that isn't offered")
+        raise HeaderRefused("Upload-Concat", "is of concatenation, which isn't offered: send the file as one upload")
     return length
 
 
 def parse_metadata(headers: Headers) -> Metadata:
-    """Unknown keys are ignored. Raises HeaderRefused."""
-    header, values = "Upload-Metadata", dict[str, str]()
-    pairs = [pair.strip(" ") for pair in headers.get(header, "").split(",")]
-    for pair in pairs if pairs != [""] else []:
+    """Keys that mean nothing here may have any value, or none. Raises HeaderRefused."""
+    header, values = "Upload-Metadata", dict[str, bytes]()
+    raw = ",".join(headers.getlist(header))
+    for pair in filter(None, (pair.strip(" \t") for pair in raw.split(","))):
         key, _, encoded = pair.partition(" ")
         if not _KEY.fullmatch(key) or key in values:
             raise HeaderRefused(header, "has a key that is empty, or comes twice")
-        values[key] = _text(header, encoded)
-    values = {SYNONYMS.get(key, key): text for key, text in values.items()}
-    details = Details(
-        original_filename=values.get("filename"), user_id=values.get("user_id"), labels=labels_among(values)
-    )
-    return Metadata(details=details, file_type=values.get("filetype"))
+        values[key] = _decoded(header, encoded.strip(" \t"))
+    names = {key: SYNONYMS.get(key, key) for key in values}
+    texts = {name: _text(header, values[key]) for key, name in names.items() if name in METADATA}
+    details = Details(original_filename=texts.get("filename"), user_id=texts.get("user_id"), labels=labels_among(texts))
+    return Metadata(details=details, file_type=texts.get("filetype"), raw=raw or None)
 
 
 def parse_checksums(headers: Headers) -> list[Checksum]:
@@ -150,12 +151,9 @@ def progress(upload: Upload, offset: int) -> dict[str, str]:
 
 def description(upload: Upload) -> dict[str, str]:
     """The headers with an upload's length and metadata, as it was created."""
-    details = upload.details
-    metadata = {"filename": details.original_filename, "filetype": upload.file_type, **details.labels}
-    pairs = [f"{key} {base64.b64encode(text.encode()).decode()}" for key, text in metadata.items() if text is not None]
-    length = upload.length_bytes
+    length, metadata = upload.length_bytes, upload.metadata or _older_metadata(upload)
     headers = {"Upload-Defer-Length": "1"} if length is None else {"Upload-Length": str(length)}
-    return headers | ({"Upload-Metadata": ",".join(pairs)} if pairs else {})
+    return headers | ({"Upload-Metadata": metadata} if metadata else {})
 
 
 class TusMiddleware:
@@ -196,9 +194,17 @@ def _number(headers: Headers, name: str) -> int | None:
     return None if text is None else int(text)
 
 
-def _text(header: str, encoded: str) -> str:
+def _older_metadata(upload: Upload) -> str:
+    """The metadata of an upload that an older server has created, which didn't keep them as they were sent."""
+    details = upload.details
+    metadata = {"filename": details.original_filename, "filetype": upload.file_type, **details.labels}
+    pairs = [f"{key} {base64.b64encode(text.encode()).decode()}" for key, text in metadata.items() if text is not None]
+    return ",".join(pairs)
+
+
+def _text(header: str, value: bytes) -> str:
     try:
-        return _decoded(header, encoded).decode()
+        return value.decode()
     except UnicodeDecodeError as error:
         raise HeaderRefused(header, "isn't UTF-8") from error
 

@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 
 from api.guards.credentials import AuthenticatedCaller, address_of
 from api.http1.request_body import Body
+from api.protocols.public_address import public_address
 from api.protocols.tus import (
     UPLOADS_PATH,
     capabilities,
@@ -36,18 +37,21 @@ router = APIRouter(prefix=UPLOADS_PATH, tags=["uploads"], dependencies=[Depends(
 
 
 @router.options("", status_code=204, response_class=Response, openapi_extra=OPTIONS)
+@router.options("/", include_in_schema=False, status_code=204, response_class=Response)
 async def options(services: CurrentServices) -> Response:
     """Says what of tus is offered."""
     return Response(status_code=204, headers=capabilities(services.uploads.limit_bytes))
 
 
 @router.options("/{upload_id}", status_code=204, response_class=Response, openapi_extra=OPTIONS)
+@router.options("/{upload_id}/", include_in_schema=False, status_code=204, response_class=Response)
 async def options_of(upload_id: str, services: CurrentServices) -> Response:
     """Says the same of an upload, whether there is one or not."""
     return await options(services)
 
 
 @router.post("", status_code=201, response_class=Response, openapi_extra=BEGIN)
+@router.post("/", include_in_schema=False, status_code=201, response_class=Response)
 async def begin(request: Request, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Creates an upload, with its first bytes where the request has a body."""
     headers = request.headers
@@ -57,6 +61,7 @@ async def begin(request: Request, services: CurrentServices, caller: Authenticat
     new = NewUpload(
         details=replace(metadata.details, user_id=caller.new_owner(metadata.details.user_id)),
         file_type=metadata.file_type,
+        metadata=metadata.raw,
         length_bytes=length,
         creator=UploadCreator(address=address, user_id=caller.user_id, token_id=caller.token_id),
     )
@@ -66,10 +71,12 @@ async def begin(request: Request, services: CurrentServices, caller: Authenticat
         check_type(headers)
         first_bytes = AppendRequest(body=Body(request.scope, request.receive), checksums=parse_checksums(headers))
         upload, offset = await services.uploads.create_with_upload(new, first_bytes)
-    return Response(status_code=201, headers={"Location": f"{UPLOADS_PATH}/{upload.id}"} | progress(upload, offset))
+    location = public_address(request, f"{UPLOADS_PATH}/{upload.id}", public_url=services.public_url)
+    return Response(status_code=201, headers={"Location": location} | progress(upload, offset))
 
 
 @router.head("/{upload_id}", response_class=Response, openapi_extra=STATE)
+@router.head("/{upload_id}/", include_in_schema=False, response_class=Response)
 async def state_of(upload_id: UUID, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Says from which byte an upload goes on, and which recording it has become."""
     upload, offset = await services.uploads.offset(upload_id, owner=caller.owner)
@@ -77,6 +84,7 @@ async def state_of(upload_id: UUID, services: CurrentServices, caller: Authentic
 
 
 @router.patch("/{upload_id}", status_code=204, response_class=Response, openapi_extra=APPEND)
+@router.patch("/{upload_id}/", include_in_schema=False, status_code=204, response_class=Response)
 async def append(upload_id: UUID, request: Request, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Appends bytes to an upload. The answer comes when they are durable; with the last one it is a recording."""
     check_type(request.headers)
@@ -91,6 +99,7 @@ async def append(upload_id: UUID, request: Request, services: CurrentServices, c
 
 
 @router.delete("/{upload_id}", status_code=204, response_class=Response, openapi_extra=END)
+@router.delete("/{upload_id}/", include_in_schema=False, status_code=204, response_class=Response)
 async def end(upload_id: UUID, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Ends an upload and removes what came of it; a recording that it has become stays."""
     await services.uploads.delete(upload_id, owner=caller.owner)

@@ -56,7 +56,7 @@ idempotency_keys = Table(
 
 # Resumable uploads; length_bytes is NULL while the client hasn't declared it. Without a token, token_id is derived from
 # the client's address. `labels` are the recording's, by their columns' names; NULL where an older server has inserted
-# the row, with `tag` and `category`.
+# the row, with `tag` and `category`. `metadata` is tus's Upload-Metadata as it was sent.
 uploads = Table(
     "uploads",
     system_metadata,
@@ -72,6 +72,7 @@ uploads = Table(
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("recording_id", Uuid),
     Column("labels", JSONB),
+    Column("metadata", Text),
     Index("ix_uploads_token_id", "token_id"),
     Index("ix_uploads_user_id", "user_id"),
     Index("ix_uploads_expires_at", "expires_at"),

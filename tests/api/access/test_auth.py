@@ -34,8 +34,12 @@ TUS, BYTES = {"Tus-Resumable": "1.0.0"}, {"Content-Type": "application/offset+oc
 UNKNOWN = "pegasus_" + "x" * 43
 LIST = "/api/audio/"
 ABOUT_ALL = {("GET", "/api/audio" + more) for more in ("", "/", "/events", "/tags")} | {("POST", "/api/audio/upload")}
-UPLOADS = {("OPTIONS", "/api/uploads"), ("POST", "/api/uploads")}
-ABOUT_ONE_UPLOAD = {(method, "/api/uploads/{upload_id}") for method in ("OPTIONS", "HEAD", "PATCH", "DELETE")}
+UPLOADS = {(method, "/api/uploads" + more) for method in ("OPTIONS", "POST") for more in ("", "/")}
+ABOUT_ONE_UPLOAD = {
+    (method, "/api/uploads/{upload_id}" + more)
+    for method in ("OPTIONS", "HEAD", "PATCH", "DELETE")
+    for more in ("", "/")
+}
 
 
 def bearing(secret: str) -> dict[str, str]:

@@ -48,7 +48,7 @@ async def begin(client: httpx.AsyncClient, length: int | None, **headers: str) -
     answer = await client.post(URL, headers=size | {name.replace("_", "-"): text for name, text in headers.items()})
     assert answer.status_code == 201, answer.text
     assert answer.headers["upload-offset"] == "0"
-    return answer.headers["location"]
+    return httpx.URL(answer.headers["location"]).path
 
 
 async def patch(client: httpx.AsyncClient, where: str, offset: int, content: bytes, **headers: str) -> httpx.Response:
@@ -276,7 +276,6 @@ async def test_a_short_text_is_no_audio(tus: httpx.AsyncClient, kept: Look) -> N
         ({"Upload-Length": "9", "Upload-Metadata": "tag ???"}, 400, "upload-header-refused", {}),
         ({"Upload-Length": "9", "Upload-Metadata": "tag /w=="}, 400, "upload-header-refused", {}),
         ({"Upload-Length": "9", "Upload-Metadata": "tag YQ==,tag YQ=="}, 400, "upload-header-refused", {}),
-        ({"Upload-Length": "9", "Upload-Metadata": "tag YQ==,,a"}, 400, "upload-header-refused", {}),
         ({"Upload-Length": "9", "Upload-Metadata": metadata(tag="a" * 101)}, 422, "label-too-long", {"limit": 100}),
         ({"Upload-Length": "9", "Upload-Metadata": metadata(category="\x07")}, 422, "label-unprintable", {}),
         ({"Upload-Length": "9", "Upload-Metadata": metadata(name="a" * 256)}, 422, "label-too-long", {"limit": 255}),
@@ -295,11 +294,11 @@ async def test_a_bad_creation_is_refused_at_once(
 
 
 async def test_what_was_said_is_shown(client: httpx.AsyncClient) -> None:
-    """HEAD shows what came with the creation, as Uppy sends it too; keys without a value count."""
+    """HEAD gives back what came with the creation as it came, as Uppy sends it too; keys without a value count."""
     client.headers.update(TUS)
     said = f"{metadata(name='mémo.wav', type='audio/wav')},relativePath,tag {b64('W')}"
     answer = await client.head(await begin(client, 9, Upload_Metadata=said))
-    assert answer.headers["upload-metadata"] == metadata(filename="mémo.wav", filetype="audio/wav", tag="W")
+    assert answer.headers["upload-metadata"] == said
     assert (answer.headers["upload-length"], answer.headers["cache-control"]) == ("9", "no-store")
     remaining = parsedate_to_datetime(answer.headers["upload-expires"]) - datetime.now(UTC)
     assert timedelta(hours=23, minutes=58) < remaining <= timedelta(hours=24)

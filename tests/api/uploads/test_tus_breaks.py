@@ -56,7 +56,7 @@ async def begin(client: httpx.AsyncClient, length: int) -> str:
     """Begins an upload and returns where it goes on."""
     answer = await client.post(URL, headers={"Upload-Length": str(length)})
     assert answer.status_code == 201, answer.text
-    return answer.headers["location"]
+    return httpx.URL(answer.headers["location"]).path
 
 
 def patch_head(where: str, offset: int, length: int | None, **more: str) -> bytes:

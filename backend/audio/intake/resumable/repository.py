@@ -31,6 +31,7 @@ class Upload:
     id: UUID
     details: Details
     file_type: str | None
+    metadata: str | None
     length_bytes: int | None
     created_at: datetime
     expires_at: datetime
@@ -75,7 +76,13 @@ async def statements(sessions: Sessions) -> AsyncIterator[AsyncSession]:
 
 
 async def add(
-    session: AsyncSession, details: Details, *, file_type: str | None, length_bytes: int | None, token_id: UUID | None
+    session: AsyncSession,
+    details: Details,
+    *,
+    file_type: str | None,
+    metadata: str | None,
+    length_bytes: int | None,
+    token_id: UUID | None,
 ) -> Upload:
     """Inserts a new upload."""
     values = {
@@ -86,6 +93,7 @@ async def add(
         "file_name": details.original_filename,
         "file_type": file_type,
         "labels": details.labels,
+        "metadata": metadata,
         **{name: details.labels.get(name) for name in _OLD_LABELS},
         "expires_at": func.now() + LIFETIME,
     }
@@ -152,6 +160,7 @@ def _upload(row: Any) -> Upload:
         id=row.id,
         details=Details(original_filename=row.file_name, user_id=row.user_id, labels=labels_among(labels)),
         file_type=row.file_type,
+        metadata=row.metadata,
         length_bytes=row.length_bytes,
         created_at=row.created_at,
         expires_at=row.expires_at,

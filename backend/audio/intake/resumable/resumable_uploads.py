@@ -66,6 +66,7 @@ class Uploads:
                 session,
                 details,
                 file_type=file_type,
+                metadata=new.metadata,
                 length_bytes=new.length_bytes,
                 token_id=new.creator.stored_token_id,
             )

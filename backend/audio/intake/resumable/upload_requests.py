@@ -33,12 +33,16 @@ class Checksum:
 
 @dataclass(frozen=True, kw_only=True)
 class NewUpload:
-    """An upload to create; `length_bytes` is None where the client declares it later."""
+    """An upload to create; `length_bytes` is None where the client declares it later.
+
+    `metadata` is what the client said about it as it was sent, to be given back.
+    """
 
     details: Details
     file_type: str | None
     length_bytes: int | None
     creator: UploadCreator
+    metadata: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
