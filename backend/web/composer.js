@@ -1,4 +1,4 @@
-// Where recordings are added: chosen, dropped or recorded, with the tag and category that the next ones get.
+// Adds recordings: chosen, dropped or recorded, with the tag and category of the next ones.
 import { $, on } from "./dom.js"
 import { toast } from "./toast.js"
 import { offerRecording } from "./recorder.js"

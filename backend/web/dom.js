@@ -28,12 +28,12 @@ export function icon(name, kind = "") {
 	return svg
 }
 
-/** A button that shows an icon alone; its label is read aloud and shown as a tooltip. */
+/** A button with an icon alone; its label is a tooltip. */
 export function iconButton(name, label, onClick, kind = "icon") {
 	return make("button", { class: kind, title: label, "aria-label": label, onclick: onClick }, icon(name))
 }
 
-/** Lets a list hold these children in this order, moving as few as it can: what has the focus keeps it. */
+/** Gives a list these children in this order, moving few: what has the focus keeps it. */
 export function arrange(list, children) {
 	const wanted = new Set(children)
 	for (const child of [...list.children]) if (!wanted.has(child)) child.remove()

@@ -1,4 +1,4 @@
-// What happens to recordings, as it happens. A page that nobody sees lets go of its connection: a browser has only six.
+// Events of recordings. A hidden page lets go of its connection: a browser has only six.
 import { call, watch } from "./api.js"
 
 const CHANGES = ["created", "examined", "progressed", "relabelled", "deleted"]

@@ -165,7 +165,7 @@ export class List {
 		else if (this.page === 0 && this.filtered) this.loadSoon()
 	}
 
-	/** A new recording comes in where it belongs; somebody who is further down is told, and not moved. */
+	/** A new recording comes in where it belongs; who is further down is told, not moved. */
 	greet(recording) {
 		const { q, ...equal } = this.wanted
 		const fits = !equal.status || equal.status === recording.processing_status

@@ -43,7 +43,7 @@ export class Player {
 		narrow.addEventListener("change", () => this.cover($("player").classList.contains("open")))
 	}
 
-	/** Puts a recording into the player; asked to play the one that is in it, it goes on or stops. */
+	/** Plays a recording; the one that is in it goes on or stops. */
 	async open(recording, { play = false } = {}) {
 		this.cover(true)
 		if (this.recording?.id === recording.id) {
@@ -152,7 +152,7 @@ export class Player {
 		this.closed(this.recording?.id)
 	}
 
-	/** On a phone it lies over the page, where nobody should get lost meanwhile. */
+	/** On a phone it lies over the page. */
 	cover(open) {
 		$("player").classList.toggle("open", open)
 		for (const part of document.querySelectorAll(".bar, .column, .skip")) part.inert = open && narrow.matches

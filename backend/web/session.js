@@ -1,4 +1,4 @@
-// Who is asking. The token lives in a cookie that no script can read; here it only passes through.
+// Signing in. The token lives in a cookie that no script can read.
 import { call, sentence, watch } from "./api.js"
 import { $, on, say } from "./dom.js"
 

@@ -3,7 +3,7 @@ import { keepPiece, keptPieces } from "./keeping.js"
 
 export const fileSource = (file) => ({ size: file.size, ended: true, slice: (start, stop) => file.slice(start, stop) })
 
-/** Pieces are kept until the whole is on the server, so that neither a closed tab nor a lost upload loses any. */
+/** Pieces are kept until the server has all: a closed tab or a lost upload loses none. */
 export class RecordingSource {
 	constructor(id) {
 		this.id = id

@@ -1,9 +1,9 @@
-// Short messages at the foot of the page. They stay while they are under the pointer or have the focus.
+// Short messages at the foot of the page; they stay while pointed at or focused.
 import { $, make } from "./dom.js"
 
 const STAYS = 7000
 
-/** Shows a message, with a button where there is a `label`; `over` is called when its time is. Returns how to end it. */
+/** Shows a message, with a button `label`; `over` is called when its time is up. Returns how to end it. */
 export function toast(text, { label, act, over } = {}) {
 	const element = make("div", { class: "toast" }, make("span", { text }))
 	let timer

@@ -25,7 +25,7 @@ export async function end(url) {
 	await request(url, { method: "DELETE", headers: VERSION, keepalive: true })
 }
 
-/** Appends bytes; `length` is said where it hadn't been known before. XMLHttpRequest, since fetch tells no progress. */
+/** Appends bytes, with the `length` once it is known. XMLHttpRequest: fetch tells no progress. */
 export function append(url, bytes, { offset, length, signal, onProgress }) {
 	return new Promise((resolve, reject) => {
 		const sending = new XMLHttpRequest()

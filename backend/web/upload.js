@@ -95,7 +95,7 @@ export class Upload {
 			await bytes.slice(0, 1).arrayBuffer().catch(() => {
 				throw new Error("The file can't be read any more.")
 			})
-			// The server may have the last piece of a recording whose tab was closed before it was kept here.
+			// The server may have a last piece that the closed tab didn't keep.
 			const length = source.ended && !lengthSaid ? Math.max(source.size, told.offset) : undefined
 			told = await tus.append(kept.url, bytes, { offset: told.offset, length, signal, onProgress: (sent) => this.progress(sent) })
 			lengthSaid ||= length !== undefined

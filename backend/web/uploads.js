@@ -1,4 +1,4 @@
-// All uploads of this page: two files at a time, recordings at once, those of a closed tab taken up again.
+// All uploads of this page: two files at a time, recordings at once, and those of a closed tab.
 import { onReturn } from "./connection.js"
 import { $ } from "./dom.js"
 import { claim, keep, kept } from "./keeping.js"
@@ -30,7 +30,7 @@ export function addRecording({ name, type, tag, category }) {
 	return { source, cancel: () => cancel(upload) }
 }
 
-/** Takes up what an earlier tab left: recordings go on by themselves, files when they are chosen again. */
+/** Takes up what an earlier tab left: recordings at once, files when chosen again. */
 export async function takeUp() {
 	for (const about of await kept().catch(() => [])) {
 		if (uploads.has(about.id) || !(await claim(about.id))) continue

@@ -30,9 +30,9 @@ async def test_a_recording_that_kills_its_worker_fails(
     client: httpx.AsyncClient, settings: Settings, upload: Upload, run_sql: RunSql
 ) -> None:
     """What ends its worker each time is failed after three times, and all the others are completed."""
-    poison = recording("flac")
+    poison = recording("mp3")
     before = [await upload() for _ in range(3)]
-    poisonous = await upload("flac")
+    poisonous = await upload("mp3")
     after = [await upload() for _ in range(3)]
     deaths = 0
     while await jobs(run_sql):
