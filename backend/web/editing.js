@@ -4,7 +4,7 @@ import { make } from "./dom.js"
 import { learn } from "./labels.js"
 import { nameOf } from "./format.js"
 
-/** Shows the form in `place` until it is saved or left; then the focus goes back to `from`. */
+/** Shows the form in `place`; then the focus goes back to `from`. */
 export function edit(recording, { place, from, saved }) {
 	const open = place.querySelector("form.edit")
 	if (open) return open.querySelector("input").focus()

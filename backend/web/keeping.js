@@ -37,7 +37,7 @@ export const forget = (id) =>
 		all.objectStore("pieces").delete(piecesOf(id))
 	})
 
-/** Claims an upload for this tab until it closes; false where another tab has it. */
+/** Claims an upload for this tab; false where another has it. */
 export function claim(id) {
 	if (!navigator.locks) return Promise.resolve(true)
 	return new Promise((resolve) => {

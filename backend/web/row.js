@@ -4,7 +4,7 @@ import { clock, nameOf, size, when } from "./format.js"
 
 const STATES = { uploaded: "Waiting", transcribing: "Transcribing…", improving: "Improving…", failed: "Failed" }
 
-/** The row of a recording; `acts` are called with the recording as it is then. */
+/** A recording's row; `acts` are called with the recording. */
 export function recordingRow(first, acts) {
 	let recording = first
 	const go = iconButton("play", "", () => acts.open(recording, { play: true }), "go")

@@ -1,4 +1,4 @@
-// The transcript: the word that is heard is marked, a word that is chosen is heard.
+// The transcript: the heard word is marked, a chosen word is heard.
 import { $, calm, make } from "./dom.js"
 
 const FOLLOWS_AFTER = 4000 // milliseconds after somebody scrolled it

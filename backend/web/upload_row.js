@@ -1,4 +1,4 @@
-// How an upload is shown: its name, bar, speed and time left, and what can be done with it.
+// An upload's name, bar, speed and time left, and what can be done with it.
 import { icon, iconButton, make } from "./dom.js"
 import { left, size } from "./format.js"
 

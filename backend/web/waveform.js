@@ -7,7 +7,7 @@ const GAP = 2
 const STEP = 5 // seconds
 
 export class Waveform {
-	/** `seek(seconds, {done})` is called while it is moved, and once more when it is let go. */
+	/** `seek(seconds, {done})` is called while it is moved, and once it is let go. */
 	constructor({ seek, toggle }) {
 		this.element = $("seek")
 		this.canvas = this.element.querySelector("canvas")
