@@ -20,6 +20,7 @@ LONGEST_TAGS_BYTES, LONGEST_ZEROS_BYTES = 64 * 1024**2, 1024**2
 _FRAMES = {"mpeg": MP3, "adts": AAC, "ac3": AC3, "eac3": EAC3, "dts": DTS}
 # ISO/IEC 14496-12 and the QuickTime File Format: boxes that may open a file, and those on the way to a track's kind.
 _OPENING_BOXES = frozenset({b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"skip", b"free", b"pnot", b"sidx", b"junk"})
+_LARGEST_OPENING_BOX, _LARGEST_SOUND_BOX = 1 << 24, 1 << 29
 _ENTERED_BOXES = frozenset({b"moov", b"trak", b"mdia"})
 _BOX_BYTES, _LONG_BOX_BYTES = 8, 16
 _HANDLER = slice(16, 20)
@@ -95,7 +96,7 @@ class Recogniser:
             self._step_over_page(*opened)
         elif self._ogg_start is not None:
             raise NotAudio
-        elif window[4:8] in _OPENING_BOXES:
+        elif _opens_with_box(window):
             self._boxes = _Boxes(self._position)
         elif tag := tag_length(window):
             self._step_over_tag(tag, is_id3=window.startswith(b"ID3"))
@@ -196,6 +197,12 @@ class _Boxes:
         self.is_branded |= is_file
         if is_file:
             self.audio = brand
+
+
+def _opens_with_box(window: bytes) -> bool:
+    """Whether a file begins with a box, of a size that no text's letters would make, such as "I'm free"."""
+    largest = _LARGEST_SOUND_BOX if window[4:8] == b"mdat" else _LARGEST_OPENING_BOX
+    return window[4:8] in _OPENING_BOXES and int.from_bytes(window[:4]) < largest
 
 
 def recognise(content: bytes) -> AudioFormat | None:
