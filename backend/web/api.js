@@ -1,6 +1,11 @@
 // Requests to the API, and what goes wrong with them, in plain words.
 import { size } from "./format.js"
 
+const ROOT = new URL("..", import.meta.url)
+
+/** The address of a path of the server, which may be served below a prefix. */
+export const address = (path) => new URL(path.slice(1), ROOT).href
+
 /** The server said no; `type` is the problem's short name in docs/errors.md. */
 export class Refusal extends Error {
 	constructor(status, problem = {}) {
@@ -28,7 +33,7 @@ export async function call(path, { json, ...options } = {}) {
 export async function request(path, options) {
 	let answer
 	try {
-		answer = await fetch(path, options)
+		answer = await fetch(address(path), options)
 	} catch (error) {
 		if (error.name === "AbortError") throw error
 		throw unreachable()

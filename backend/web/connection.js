@@ -1,5 +1,5 @@
 // A notice while the server can't be reached, and word to everybody once it can.
-import { watch } from "./api.js"
+import { address, watch } from "./api.js"
 import { $, say } from "./dom.js"
 import { showHealth } from "./health.js"
 
@@ -31,7 +31,7 @@ watch.found = () => {
 async function ask() {
 	if (!lost) return
 	try {
-		await fetch("/health/live", { cache: "no-store" })
+		await fetch(address("/health/live"), { cache: "no-store" })
 		watch.found()
 	} catch {
 		setTimeout(ask, ASK_EVERY)

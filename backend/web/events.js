@@ -1,5 +1,5 @@
 // Events of recordings. A hidden page lets go of its connection: a browser has only six.
-import { call, watch } from "./api.js"
+import { address, call, watch } from "./api.js"
 
 const CHANGES = ["created", "examined", "progressed", "relabelled", "deleted"]
 const AGAIN_AFTER = 2000
@@ -11,7 +11,7 @@ export function follow(tell, anew) {
 
 	function open() {
 		if (stream || document.hidden) return
-		stream = new EventSource("/api/audio/events")
+		stream = new EventSource(address("/api/audio/events"))
 		for (const change of CHANGES) {
 			stream.addEventListener(change, ({ data }) => tell(change, JSON.parse(data)))
 		}

@@ -1,5 +1,5 @@
 // The player: one recording at a time, with its waveform and its transcript.
-import { call, Refusal, sentence } from "./api.js"
+import { address, call, Refusal, sentence } from "./api.js"
 import { $, icon, make, on, say } from "./dom.js"
 import { fullDate, nameOf, size } from "./format.js"
 import { chips } from "./row.js"
@@ -66,7 +66,7 @@ export class Player {
 	load({ play = false, variant = "playback" } = {}) {
 		this.variant = variant
 		this.wish = play
-		this.audio.src = `/api/audio/${this.recording.id}/download?variant=${variant}`
+		this.audio.src = address(`/api/audio/${this.recording.id}/download?variant=${variant}`)
 		this.audio.defaultPlaybackRate = Number($("speed").value)
 		if (play) this.audio.play().catch(() => {})
 		this.draw()
@@ -78,11 +78,11 @@ export class Player {
 		const { upload_timestamp: came, file_size_bytes: bytes } = recording
 		say("player-about", [came && fullDate(came), bytes && size(bytes)].filter(Boolean).join(" · "))
 		$("player-labels").replaceChildren(...chips(recording).children)
-		const address = `/api/audio/${recording.id}`
+		const place = address(`/api/audio/${recording.id}`)
 		const spoken = recording.transcription_engine ? ["txt", "srt", "vtt"] : []
 		const links = [
-			["Original", `${address}/download`],
-			...spoken.map((form) => [form.toUpperCase(), `${address}/transcript?format=${form}`]),
+			["Original", `${place}/download`],
+			...spoken.map((form) => [form.toUpperCase(), `${place}/transcript?format=${form}`]),
 		]
 		$("saves").replaceChildren(...links.map(([text, href]) => make("a", { href, download: "" }, icon("down"), text)))
 	}

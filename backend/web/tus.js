@@ -1,10 +1,10 @@
 // tus 1.0: an upload is begun, asked about, appended to, ended.
-import { refusal, request, unreachable, watch } from "./api.js"
+import { address, refusal, request, unreachable, watch } from "./api.js"
 
 const VERSION = { "Tus-Resumable": "1.0.0" }
 const BYTES = { "Content-Type": "application/offset+octet-stream" }
 
-/** Begins an upload, of unknown length where `length` is null. Returns its address. */
+/** Begins an upload, of unknown length where `length` is null. Returns its path: the page knows better how to reach the server. */
 export async function begin({ length, metadata, signal }) {
 	const said = Object.entries(metadata).filter(([, text]) => text)
 	const headers = {
@@ -12,7 +12,8 @@ export async function begin({ length, metadata, signal }) {
 		...(length === null ? { "Upload-Defer-Length": "1" } : { "Upload-Length": String(length) }),
 		"Upload-Metadata": said.map(([key, text]) => `${key} ${base64(text)}`).join(","),
 	}
-	return (await request("/api/uploads", { method: "POST", headers, signal })).headers.get("Location")
+	const begun = await request("/api/uploads", { method: "POST", headers, signal })
+	return `/api/uploads/${begun.headers.get("Location").split("/").pop()}`
 }
 
 /** How much of an upload is there, and which recording it has become. */
@@ -29,7 +30,7 @@ export async function end(url) {
 export function append(url, bytes, { offset, length, signal, onProgress }) {
 	return new Promise((resolve, reject) => {
 		const sending = new XMLHttpRequest()
-		sending.open("PATCH", url)
+		sending.open("PATCH", address(url))
 		const headers = { ...VERSION, ...BYTES, "Upload-Offset": String(offset) }
 		if (length !== undefined) headers["Upload-Length"] = String(length)
 		for (const [name, value] of Object.entries(headers)) sending.setRequestHeader(name, value)

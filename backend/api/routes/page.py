@@ -25,7 +25,7 @@ async def page(request: Request) -> Response:
     """The page, with a preload link for each module, so that a browser loads them in parallel."""
     response = _assets()["index.html"].response(request, HEADERS)
     modules = (name for name in _assets() if name.endswith(".js"))
-    response.headers["Link"] = ", ".join(f"</web/{name}>; rel=modulepreload" for name in modules)
+    response.headers["Link"] = ", ".join(f"<web/{name}>; rel=modulepreload" for name in modules)
     return response
 
 
