@@ -19,6 +19,7 @@ from api.guards.request_origin import own_hosts
 from api.http1.connection_limits import ConnectionLimits
 from api.http1.server import Drain, claim_address, run, run_workers
 from api.middleware import Guard, LingeringAnswer, PlainRefusal, RequestLog
+from api.protocols.cross_origin import AllowedOrigins
 from api.protocols.multipart import LIMITS
 from api.protocols.tus import UPLOADS_PATH, TusMiddleware
 from api.routes import (
@@ -93,11 +94,13 @@ def _middleware(settings: Settings) -> list[Middleware]:
     return [
         Middleware(PlainRefusal),
         Middleware(RequestLog),
+        Middleware(AllowedOrigins, origins=settings.allowed_origin_names),
         Middleware(TusMiddleware),
         Middleware(LingeringAnswer),
         Middleware(
             Guard,
             hosts=own_hosts(settings),
+            origins=settings.allowed_origin_names,
             anywhere=settings.auth_is_configured,
             proxied=settings.auth == "open",
             limits=limits,

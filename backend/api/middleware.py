@@ -5,6 +5,7 @@ import random
 import re
 import sys
 import time
+from collections.abc import Collection
 from http import HTTPStatus
 
 import structlog
@@ -16,7 +17,7 @@ from access.authenticator import Authenticator
 from api.errors import problem_of
 from api.guards.body_limits import BodyLimits
 from api.guards.content_coding import check_content_coding
-from api.guards.credentials import authenticate, is_private, needs_caller
+from api.guards.credentials import SESSION_PATH, authenticate, is_private, needs_caller
 from api.guards.request_origin import (
     NotForThisMachine,
     OwnHosts,
@@ -159,9 +160,19 @@ class Guard:
     Without tokens, requests may come from other machines only with `anywhere`, and through a proxy only with `proxied`.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: OwnHosts, anywhere: bool, proxied: bool, limits: BodyLimits) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: OwnHosts,
+        origins: Collection[str],
+        anywhere: bool,
+        proxied: bool,
+        limits: BodyLimits,
+    ) -> None:
         self._app = app
         self._hosts = hosts
+        self._origins = origins
         self._anywhere = anywhere
         self._proxied = proxied
         self._limits = limits
@@ -171,7 +182,8 @@ class Guard:
         if scope["type"] == "http":
             headers, send = Headers(scope=scope), _kept_by_nobody(scope["path"], send)
             try:
-                check_origin(headers, http_version=scope["http_version"])
+                origins = () if scope["path"] == SESSION_PATH else self._origins  # nobody else's page signs in here
+                check_origin(headers, http_version=scope["http_version"], allowed=origins)
                 await self._check_host(scope, headers)
                 self._limits.check(scope["path"], headers)
                 check_content_coding(headers)

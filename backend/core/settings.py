@@ -63,6 +63,14 @@ HostNames = Annotated[
         message="it holds more than names and addresses of hosts, without ports, separated by commas",
     ),
 ]
+ORIGIN = rf"https?://({HOST_NAME})(:[0-9]{{1,5}})?"
+Origins = Annotated[
+    str,
+    _matches(
+        rf"\s*{ORIGIN}(\s*,\s*{ORIGIN})*\s*",
+        message="it holds more than origins, as https://app.example or http://localhost:5173, separated by commas",
+    ),
+]
 RootedPath = Annotated[Path, AfterValidator(lambda path: (ROOT / path.expanduser()).absolute())]
 ServiceAddress = Annotated[str, AfterValidator(_service_address)]
 
@@ -102,6 +110,7 @@ class Settings(BaseSettings):
     auth_tokens: SecretStr | None = None
     auth_tokens_file: RootedPath | None = None
     allowed_hosts: HostNames | None = None
+    allowed_origins: Origins | None = None
     public_url: ServiceAddress | None = None
     user_quota_mb: int = Field(default=0, ge=0)
     user_quota_recordings: int = Field(default=0, ge=0)
@@ -151,6 +160,10 @@ class Settings(BaseSettings):
     @property
     def allowed_host_names(self) -> list[str]:
         return [name.strip().strip("[]") for name in (self.allowed_hosts or "").split(",") if name]
+
+    @property
+    def allowed_origin_names(self) -> list[str]:
+        return [origin.strip().lower() for origin in (self.allowed_origins or "").split(",") if origin]
 
     @property
     def auth_is_configured(self) -> bool:

@@ -7,6 +7,7 @@ server refuses requests from pages of other sites. Both are checked before the b
 
 import re
 import socket
+from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -69,14 +70,22 @@ def own_hosts(settings: Settings) -> OwnHosts:
     return OwnHosts(frozenset(map(_canonical, names)))
 
 
-def check_origin(headers: Headers, *, http_version: str) -> None:
-    """Checks that a request names one host, and has no other origin. Raises HostMalformed or ForeignOrigin."""
+def check_origin(headers: Headers, *, http_version: str, allowed: Collection[str] = ()) -> None:
+    """Checks that a request names one host, and has no other origin but those that are allowed.
+
+    Raises HostMalformed or ForeignOrigin.
+    """
     hosts = headers.getlist("host")
     if len(hosts) > 1 or (not hosts and http_version != "1.0") or not all(map(_AUTHORITY.fullmatch, hosts)):
         raise HostMalformed
-    own = {host.lower() for host in hosts}
-    if any(_authority(origin) not in own for origin in headers.getlist("origin")):
+    if not is_own_origin(headers) and headers.getlist("origin") not in ([origin] for origin in allowed):
         raise ForeignOrigin
+
+
+def is_own_origin(headers: Headers) -> bool:
+    """Whether a request comes from a page of this server, as far as it says where it comes from."""
+    own = {host.lower() for host in headers.getlist("host")}
+    return all(_authority(origin) in own for origin in headers.getlist("origin"))
 
 
 def check_host(headers: Headers, own: OwnHosts, *, arrived_at: str | None) -> None:

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 
 from access.authenticator import TokenInvalid
-from api.guards.request_origin import RequestRefused
+from api.guards.request_origin import RequestRefused, is_own_origin
 
 NAME = "pegasus_session"
 COOKIE_SECONDS = 90 * 24 * 3600
@@ -39,8 +39,10 @@ def cookie_secret(headers: Headers) -> str | None:
 def check_own_page(method: str, headers: Headers) -> None:
     """Checks that this server's own page sent a request with its cookie. Raises OriginUnknown.
 
-    An Origin has already been checked by `check_origin`; browsers send one with every request that changes something.
+    Browsers send an Origin with every request that changes something; those of ALLOWED_ORIGINS come with tokens alone.
     """
+    if not is_own_origin(headers):
+        raise OriginUnknown
     site = headers.get("sec-fetch-site")
     if site is not None and site not in OWN_SITE:
         raise OriginUnknown
