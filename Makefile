@@ -11,6 +11,7 @@ CHAINS_VENV := .venv-chains
 RIVALS_VENV := .venv-rivals
 WHISPER_VENV := .venv-whisper
 BROWSER_VENV := .venv-browser
+CLIENTS := tests/browser/clients
 BARE_VENV := .venv-bare
 ORACLE_VENV := .venv-oracle
 ROWS := 200000
@@ -39,7 +40,7 @@ test: lint $(BARE_VENV)/bare.stamp pgbouncer ## check and test everything but th
 test-s3: install-dev ## test the API over a real object store
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --storage s3 tests/api
 
-test-browser: $(BROWSER_VENV)/browser.stamp chromium ## use the page in Chromium, on a real server
+test-browser: $(BROWSER_VENV)/browser.stamp $(CLIENTS)/node_modules/clients.stamp chromium ## use the page in Chromium, and clients of npm, on a real server
 	$(BROWSER_VENV)/bin/python -m pytest -n 2 tests/browser
 
 # The distribution's own, so that nothing is run that nobody else has looked at.
@@ -149,7 +150,7 @@ lock: install-dev ## choose the newest dependencies that pyproject.toml allows, 
 		--output-file benchmarks/intake/requirements.lock
 
 clean: ## remove .venv and caches; recordings, database and .env stay
-	rm -rf $(VENV) $(CHAINS_VENV) $(RIVALS_VENV) $(WHISPER_VENV) $(BROWSER_VENV) $(BARE_VENV) $(ORACLE_VENV) .engines .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(CLIENTS)/node_modules $(VENV) $(CHAINS_VENV) $(RIVALS_VENV) $(WHISPER_VENV) $(BROWSER_VENV) $(BARE_VENV) $(ORACLE_VENV) .engines .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +
 
 # The interpreter's own date is a prerequisite through the symlink: a replaced Python installs anew.
@@ -187,6 +188,12 @@ $(WHISPER_VENV)/whisper.stamp: tests/whisper/requirements.lock $(BIN)/python
 $(BROWSER_VENV)/browser.stamp: tests/browser/requirements.lock $(BIN)/python
 	@echo "Installing what drives a browser into $(BROWSER_VENV) (once, about a minute)"
 	$(new_environment)
+
+$(CLIENTS)/node_modules/clients.stamp: $(CLIENTS)/package-lock.json
+	@command -v npm >/dev/null || { echo "Clients of npm are tested, and there is no npm here: install the package npm." >&2; exit 1; }
+	@echo "Installing what $(CLIENTS)/package-lock.json pins (once, some seconds)"
+	@npm --prefix $(CLIENTS) ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
 
 $(BARE_VENV)/bare.stamp: tests/reconcile/cases/requirements.lock $(BIN)/python
 	@echo "Installing SQLAlchemy, Alembic and psycopg into $(BARE_VENV) (once, some seconds)"

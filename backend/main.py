@@ -21,7 +21,9 @@ from api.http1.server import Drain, claim_address, run, run_workers
 from api.middleware import Guard, LingeringAnswer, PlainRefusal, RequestLog
 from api.protocols.cross_origin import AllowedOrigins
 from api.protocols.multipart import LIMITS
-from api.protocols.tus import UPLOADS_PATH, TusMiddleware
+from api.protocols.protocol_choice import UPLOADS_PATH
+from api.protocols.rufh import RufhMiddleware
+from api.protocols.tus import TusMiddleware
 from api.routes import (
     events,
     form_upload,
@@ -31,6 +33,7 @@ from api.routes import (
     recordings,
     reference,
     resumable_uploads,
+    rufh_uploads,
     session,
     transcripts,
 )
@@ -71,6 +74,7 @@ def create_app(settings: Settings | None = None, *, prepared: Prepared | None = 
     app.include_router(form_upload.router)
     app.include_router(events.router)
     app.include_router(recordings.router)
+    app.include_router(rufh_uploads.router)
     app.include_router(resumable_uploads.router)
     app.include_router(transcripts.router)
     app.include_router(session.router)
@@ -96,6 +100,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         Middleware(RequestLog),
         Middleware(AllowedOrigins, origins=settings.allowed_origin_names),
         Middleware(TusMiddleware),
+        Middleware(RufhMiddleware, upload_path=form_upload.PATH, limit_bytes=settings.max_file_size_bytes),
         Middleware(LingeringAnswer),
         Middleware(
             Guard,

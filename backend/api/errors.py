@@ -28,6 +28,7 @@ from api.protocols.event_stream import TooManyStreams
 from api.protocols.form_parts import FormMalformed
 from api.protocols.multipart import FormLimitPassed, NotAForm
 from api.protocols.ranges import RangeNotSatisfiable
+from api.protocols.rufh import CompletedUpload, FormNotResumable, InconsistentLength, MismatchingOffset
 from api.protocols.tus import VERSION, HeaderRefused, NotUploadBytes, ProtocolVersionUnknown
 from api.protocols.upload_form import FileMissing
 from audio.intake.idempotency_keys import IdempotencyKeyMalformed, IdempotencyKeyTaken
@@ -40,6 +41,7 @@ from audio.intake.resumable.errors import (
     LengthRefused,
     OffsetMismatch,
     TooManyOpenUploads,
+    UploadDigestWrong,
     UploadMissing,
 )
 from audio.intake.resumable.upload_locks import UploadBusy, UploadTakenOver
@@ -67,6 +69,7 @@ class Problem:
     title: str
     fields: tuple[str, ...] = ()
     headers: Callable[[Any], dict[str, str]] = lambda _error: {}
+    namespace: str = "urn:pegasus:problem:"
 
 
 def _codings(error: ContentEncoded) -> dict[str, str]:
@@ -96,10 +99,15 @@ def _offset(error: OffsetMismatch) -> dict[str, str]:
     return {"Upload-Offset": str(error.offset)}
 
 
+def _expected_offset(error: MismatchingOffset) -> dict[str, str]:
+    return {"Upload-Offset": str(error.expected_offset)}
+
+
 def _whole_size(error: RangeNotSatisfiable) -> dict[str, str]:
     return {"Content-Range": f"bytes */{error.size_bytes}"}
 
 
+IANA = "https://iana.org/assignments/http-problem-types#"  # the draft's own problem types
 PROBLEMS: dict[type[PegasusError], Problem] = {
     FormMalformed: Problem(400, "form-malformed", "The form can't be read"),
     FormLimitPassed: Problem(400, "form-limit-passed", "The form holds too much", ("limit",)),
@@ -110,6 +118,9 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     IdempotencyKeyMalformed: Problem(400, "idempotency-key-malformed", "The Idempotency-Key can't be kept"),
     HeaderRefused: Problem(400, "upload-header-refused", "A header can't be right", ("header",)),
     LengthRefused: Problem(400, "upload-length-refused", "The length can't be right"),
+    InconsistentLength: Problem(400, "inconsistent-upload-length", "Inconsistent Upload Length Values", namespace=IANA),
+    CompletedUpload: Problem(400, "completed-upload", "Upload Is Completed", namespace=IANA),
+    UploadDigestWrong: Problem(400, "upload-digest-wrong", "The upload doesn't have its digest"),
     UploadTakenOver: Problem(400, "upload-taken-over", "Another request goes on with the upload"),
     TokenMissing: Problem(401, "token-missing", "A token is needed", headers=_challenge),
     TokenInvalid: Problem(401, "token-invalid", "The token isn't valid", headers=_challenge),
@@ -129,12 +140,21 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     IdempotencyKeyTaken: Problem(409, "idempotency-key-taken", "The Idempotency-Key is taken"),
     RetryRefused: Problem(409, "retry-refused", "Not processed again"),
     OffsetMismatch: Problem(409, "offset-mismatch", "The upload goes on elsewhere", ("offset",), _offset),
+    MismatchingOffset: Problem(
+        409,
+        "mismatching-upload-offset",
+        "Mismatching Upload Offset",
+        ("expected-offset", "provided-offset"),
+        _expected_offset,
+        namespace=IANA,
+    ),
     ProtocolVersionUnknown: Problem(412, "tus-version-unknown", "Not this version of tus", headers=_tus_version),
     LengthPassed: Problem(413, "upload-length-passed", "More than the upload's length", ("limit", "received")),
     UploadTooLarge: Problem(413, "upload-too-large", "The upload is too large", ("limit", "received")),
     BodyTooLarge: Problem(413, "body-too-large", "The body is too large", ("limit", "received")),
     ContentEncoded: Problem(415, "content-encoded", "The bytes come encoded", ("header", "coding"), _codings),
     NotAForm: Problem(415, "not-a-form", "Not a form"),
+    FormNotResumable: Problem(415, "form-not-resumable", "A form can't be resumed"),
     NotUploadBytes: Problem(415, "not-upload-bytes", "Not the bytes of an upload"),
     NotAudio: Problem(415, "not-audio", "Not audio"),
     RangeNotSatisfiable: Problem(416, "range-not-satisfiable", "No such range", ("size_bytes",), _whole_size),
@@ -195,7 +215,7 @@ def problem_of(error: PegasusError) -> JSONResponse:
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         structlog.contextvars.bind_contextvars(problem=problem.slug)  # for the request's own line
         log_failure(log.error, "request failed", error, error=type(error).__name__)
-    fields = {name: getattr(error, name) for name in problem.fields}
+    fields = {name: getattr(error, name.replace("-", "_")) for name in problem.fields}
     return _response(problem, detail=PRIVATE.get(kind, str(error)), headers=problem.headers(error), **fields)
 
 
@@ -204,7 +224,7 @@ def _response(
 ) -> JSONResponse:
     """The problem's response; `detail` is its title's sentence by default."""
     content = {
-        "type": f"urn:pegasus:problem:{problem.slug}",
+        "type": f"{problem.namespace}{problem.slug}",
         "title": problem.title,
         "status": problem.status,
         "detail": f"{problem.title}." if detail is None else detail,

@@ -117,7 +117,10 @@ PROBLEM = {
                 "type": "object",
                 "required": ["type", "title", "status", "detail"],
                 "properties": {
-                    "type": {"type": "string", "pattern": "^urn:pegasus:problem:[a-z-]+$"},
+                    "type": {
+                        "type": "string",
+                        "pattern": "^(urn:pegasus:problem:|https://iana.org/assignments/http-problem-types#)[a-z-]+$",
+                    },
                     "title": {"type": "string"},
                     "status": {"type": "integer"},
                     "detail": {"type": "string"},
@@ -129,7 +132,7 @@ PROBLEM = {
 PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": PROBLEM, "5XX": PROBLEM}
 
 RETRY_KEY: dict[str, Any] = {"pattern": "^[!-~]{1,255}$"}
-FORM = {
+FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {

@@ -27,6 +27,7 @@ from tests.conftest import fresh_database
 from tests.hardening.uploaders import Promises, Uploader
 
 SOAKED = pytest.param(300, 30, marks=[pytest.mark.soak, pytest.mark.timeout(900)])
+DRAFT_SOAKED = pytest.param(12, 200, marks=[pytest.mark.soak, pytest.mark.timeout(7200)])
 
 
 @pytest.fixture
@@ -44,8 +45,25 @@ async def test_nothing_that_was_promised_is_lost(
     tmp_path: Path, durable_address: str, uploaders: int, kills: int
 ) -> None:
     """Every recording that was answered is there, whole and once; every offset stays; nothing else is left over."""
+    await check_kills(tmp_path, durable_address, uploaders=uploaders, kills=kills)
+
+
+@pytest.mark.parametrize(("uploaders", "kills"), [pytest.param(8, 3), DRAFT_SOAKED])
+async def test_uploads_by_the_draft_outlive_kills(
+    tmp_path: Path, durable_address: str, uploaders: int, kills: int
+) -> None:
+    """Killed amid creations and appends, it loses no byte that it acknowledged, and makes no recording twice."""
+    await check_kills(tmp_path, durable_address, uploaders=uploaders, kills=kills, by_draft_alone=True)
+
+
+async def check_kills(
+    tmp_path: Path, durable_address: str, *, uploaders: int, kills: int, by_draft_alone: bool = False
+) -> None:
+    """Kills the server while uploads come in, and compares what is there at the end with what was promised."""
     async with fresh_database(durable_address, template="template0") as database:
-        promises = await upload_and_kill(tmp_path, database, uploaders=uploaders, kills=kills)
+        promises = await upload_and_kill(
+            tmp_path, database, uploaders=uploaders, kills=kills, by_draft_alone=by_draft_alone
+        )
         assert promises.digests
         assert promises.broken_off
         rows = await all_rows(database)
@@ -57,20 +75,23 @@ async def test_nothing_that_was_promised_is_lost(
         assert (swept["rows_without_bytes"], swept["rows_without_manifest"], swept["stopped"]) == (0, 0, None)
 
 
-async def upload_and_kill(folder: Path, database: str, *, uploaders: int, kills: int) -> Promises:
+async def upload_and_kill(folder: Path, database: str, *, uploaders: int, kills: int, by_draft_alone: bool) -> Promises:
     """Kills the server so often while so many upload, and lets them finish with the last one."""
     port, promises, ended = free_port(), Promises(), asyncio.Event()
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=uploaders)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=300, limits=limits) as client:
-        work = [asyncio.create_task(Uploader(at, client, promises).work(ended)) for at in range(uploaders)]
+        each = [Uploader(at, client, promises, by_draft_alone=by_draft_alone) for at in range(uploaders)]
+        work = [asyncio.create_task(uploader.work(ended)) for uploader in each]
+        # Killed so often in the midst of processing a recording would be given up, and the log would say so.
+        settings = {"PROCESSING": "off"} if by_draft_alone else {}
         for seed in range(kills):
-            async with serving(folder, database, port):
+            async with serving(folder, database, port, **settings):
                 before = len(promises.digests)
                 while len(promises.digests) < before + 2:  # it is at work, as soon as it answers
                     raise_failures(work)
                     await asyncio.sleep(0.05)
                 await asyncio.sleep(random.Random(seed).random())
-        async with serving(folder, database, port):
+        async with serving(folder, database, port, **settings):
             ended.set()
             await asyncio.gather(*work)
     print(
@@ -88,9 +109,9 @@ def raise_failures(work: list[asyncio.Task[None]]) -> None:
 
 
 @asynccontextmanager
-async def serving(folder: Path, database: str, port: int) -> Any:
+async def serving(folder: Path, database: str, port: int, **settings: str) -> Any:
     """A server that serves, and is killed at the end."""
-    with running(folder, DATABASE_URL=database, PORT=str(port), LOG_LEVEL="WARNING") as run:
+    with running(folder, DATABASE_URL=database, PORT=str(port), LOG_LEVEL="WARNING", **settings) as run:
         yield
         run.process.kill()
         await asyncio.to_thread(run.ended)

@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.api.uploads.test_rufh import WAV, request
+from tests.api.uploads.test_serving import wire
 from tests.audio.samples import recording
 from tests.scale.conftest import TOKEN, Nginx, Replicas, configuration, program
 
@@ -31,6 +33,20 @@ def test_the_configuration_is_one(tmp_path: Path) -> None:
     )
     assert told.returncode == 0, told.stderr
     assert "warn" not in told.stderr
+
+
+async def test_an_interim_response_comes_through(replicas: Replicas, nginx: Nginx) -> None:
+    """A client of HTTP/1.1 behind nginx is told where its upload can be resumed, before its body has ended."""
+    servers = await asyncio.to_thread(replicas, 1)
+    with nginx([run.url() for run in servers]) as url:
+        authorization = {"Authorization": TOKEN["Authorization"], "Content_Type": "audio/wav"}
+        fields = {"Upload_Complete": "?1", "Upload_Draft_Interop_Version": "10"} | authorization
+        async with wire(url) as client:
+            await client.send(request("POST", "/api/audio/upload", Content_Length=str(len(WAV)), **fields), WAV[:1000])
+            status, headers, _ = await client.answer()
+            assert (status, headers["location"][:13]) == (104, "/api/uploads/")  # a proxy's name isn't known
+            await client.send(WAV[1000:])
+            assert (await client.answer())[0] == 200
 
 
 def test_a_large_upload_streams_through(replicas: Replicas, nginx: Nginx, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from api.http1.connection_limits import OpenConnections, Release
 from api.http1.head_limits import LONGEST_HEAD_BYTES, MOST_FIELDS, HeadLimits
+from api.http1.interim_responses import EXTENSION, InterimResponses
 from api.http1.refusals import (
     HeadTooLong,
     RequestMalformed,
@@ -123,6 +124,8 @@ class HeadProtocol(HttpToolsProtocol):
         self._check_head()
         self._check_target()
         super().on_headers_complete()
+        if self.cycle.scope is self.scope:
+            self.scope.setdefault("extensions", {})[EXTENSION] = {"responses": InterimResponses(self.cycle)}
         self.cycle.transport = self._answers_transport  # type: ignore[assignment]  # the part of it that a response needs
         self._cancel_timer()
         self._limits.begin_body()

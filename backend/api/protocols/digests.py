@@ -1,18 +1,17 @@
 """The header fields Content-Digest and Repr-Digest (RFC 9530), of requests and responses."""
 
-import base64
-import binascii
 import hmac
-import re
 from collections.abc import Iterable, Mapping
 
+from http_sf import StructuredFieldError, ser
+
+from api.protocols.structured_fields import dictionary
 from core.errors import PegasusError
 from storage.contract import Piece
 from storage.hashing import Digest
 
 FIELDS = ("content-digest", "repr-digest")
 ALGORITHMS = {"sha-256": "sha256", "sha-512": "sha512"}  # "active" in RFC 9530, 7.2
-_MEMBER = re.compile(r"\s*([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/]*={0,2}):\s*")
 
 
 class DigestMalformed(PegasusError):
@@ -45,25 +44,25 @@ class DigestCheck:
                 raise DigestMismatch(name)
 
 
-def parse_digests(headers: Mapping[str, str]) -> list[tuple[str, bytes]]:
-    """The digests of both fields, as pairs of algorithm and value. Raises DigestMalformed.
+def parse_digests(headers: Mapping[str, str], *fields: str) -> list[tuple[str, bytes]]:
+    """The digests of both fields, or of those named, as pairs of algorithm and value. Raises DigestMalformed.
 
-    Of several with one algorithm the last counts (RFC 8941, 3.2); else a request could demand any number of hashes.
+    Of several in a field with one algorithm the last counts; else a request could demand any number of hashes.
     """
-    fields = [dict(_read(member) for member in headers.get(field, "").split(",") if member.strip()) for field in FIELDS]
-    return [digest for field in fields for digest in field.items()]
+    return [digest for field in fields or FIELDS if field in headers for digest in _read(headers, field)]
 
 
-def _read(member: str) -> tuple[str, bytes]:
-    match = _MEMBER.fullmatch(member)
-    if match is None:
-        raise DigestMalformed
+def _read(headers: Mapping[str, str], field: str) -> list[tuple[str, bytes]]:
     try:
-        return match[1], base64.b64decode(match[2], validate=True)
-    except binascii.Error as error:
+        digests = dictionary(headers, field)
+    except StructuredFieldError as error:
         raise DigestMalformed from error
+    pairs = [(algorithm, value) for algorithm, value in digests.items() if isinstance(value, bytes)]
+    if len(pairs) < len(digests):
+        raise DigestMalformed
+    return pairs
 
 
 def repr_digest(sha256: str) -> dict[str, str]:
     """The header Repr-Digest for a SHA-256 in hexadecimal."""
-    return {"Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"}
+    return {"Repr-Digest": ser({"sha-256": bytes.fromhex(sha256)})}

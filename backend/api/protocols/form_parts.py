@@ -60,7 +60,7 @@ def parse_part(fields: Mapping[bytes, bytes]) -> Part:
     disposition, options = parse_options_header(raw)
     if disposition not in DISPOSITIONS:
         raise FormMalformed("a part's Content-Disposition isn't form-data")
-    extended = _extended_parameters(raw) if b"*" in raw else {}
+    extended = extended_parameters(raw) if b"*" in raw else {}
     name = extended.get("name", _text(options[b"name"]) if b"name" in options else None)
     if name is None:
         raise FormMalformed("a part has no name")
@@ -78,7 +78,7 @@ def parse_part(fields: Mapping[bytes, bytes]) -> Part:
     )
 
 
-def _extended_parameters(disposition: bytes) -> dict[str, str]:
+def extended_parameters(disposition: bytes) -> dict[str, str]:
     """The parameters as `filename*` has them: they win (RFC 6266, 4.3), unless they can't be read."""
     message = Message()
     message["Content-Disposition"] = disposition.decode("latin-1")

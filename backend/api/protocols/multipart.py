@@ -5,10 +5,12 @@ from typing import Protocol, cast
 
 from python_multipart.exceptions import FormParserError, ParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.datastructures import Headers
 
 from api.protocols.form_parts import FormMalformed, FormRefused, Part, parse_part
 from storage.contract import Piece
 
+FORM_TYPE = "multipart/form-data"
 LONGEST_TYPE = 1024
 FOLDS = {b" ", b"\t"}
 
@@ -33,7 +35,7 @@ LIMITS = FormLimits()
 
 
 class NotAForm(FormRefused):
-    message = "An upload is a body of the type multipart/form-data, with the recording in the field file."
+    message = "An upload is of the type multipart/form-data, with the recording in the field file, or is one: audio/…."
 
 
 class FormLimitPassed(FormRefused):
@@ -55,12 +57,17 @@ class PartHandler(Protocol):
         """All of its content has been passed on."""
 
 
+def is_form(headers: Headers) -> bool:
+    """Whether a body is a form, by its Content-Type."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == FORM_TYPE
+
+
 def parse_boundary(content_type: str) -> bytes:
     """The boundary that a form's type names. Raises NotAForm or FormMalformed."""
     if len(content_type) > LONGEST_TYPE:
         raise FormMalformed("its type is too long")
     media_type, options = parse_options_header(content_type)
-    if media_type != b"multipart/form-data":
+    if media_type != FORM_TYPE.encode():
         raise NotAForm
     if not options.get(b"boundary"):
         raise FormMalformed("its type names no boundary")

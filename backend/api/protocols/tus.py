@@ -13,13 +13,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.protocols.digests import ALGORITHMS, parse_digests
+from api.protocols.protocol_choice import is_of_uploads, speaks_rufh
 from audio.intake.resumable.repository import Upload
 from audio.intake.resumable.upload_requests import Checksum
 from audio.model.details import LABELS, Details, labels_among
 from core.errors import PegasusError
 
 VERSION = "1.0.0"
-UPLOADS_PATH = "/api/uploads"
 RECORDINGS_PATH = "/api/audio"
 BYTES_TYPE = "application/offset+octet-stream"
 EXTENSIONS = ("creation", "creation-with-upload", "creation-defer-length", "checksum", "termination", "expiration")
@@ -47,7 +47,8 @@ class HeaderRefused(PegasusError):
 
 
 class NotUploadBytes(PegasusError):
-    message = f"The bytes of an upload come with the Content-Type {BYTES_TYPE}."
+    def __init__(self, media_type: str) -> None:
+        super().__init__(f"The bytes of an upload come with the Content-Type {media_type}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ def check_version(headers: Headers) -> None:
 def check_type(headers: Headers) -> None:
     """Raises NotUploadBytes."""
     if headers.get("content-type", "").partition(";")[0].strip().lower() != BYTES_TYPE:
-        raise NotUploadBytes
+        raise NotUploadBytes(BYTES_TYPE)
 
 
 def parse_offset(headers: Headers) -> int:
@@ -157,7 +158,7 @@ def description(upload: Upload) -> dict[str, str]:
 
 
 class TusMiddleware:
-    """Adds the headers of tus to every response below UPLOADS_PATH, errors included.
+    """Adds the headers of tus to every response about uploads, errors included, unless the request speaks the draft.
 
     It also applies X-HTTP-Method-Override, for clients that can't send every method.
     """
@@ -166,7 +167,7 @@ class TusMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not is_of_uploads(scope["path"]):
+        if scope["type"] != "http" or not is_of_uploads(scope["path"]) or speaks_rufh(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
 
@@ -181,10 +182,6 @@ class TusMiddleware:
         inner = scope if override is None else {**scope, "method": override.upper()}
         await self._app(inner, receive, send_with_headers)
         scope["route"] = inner.get("route")  # outer middleware reads it
-
-
-def is_of_uploads(path: str) -> bool:
-    return path == UPLOADS_PATH or path.startswith(f"{UPLOADS_PATH}/")
 
 
 def _number(headers: Headers, name: str) -> int | None:

@@ -1,19 +1,25 @@
-"""POST /api/audio/upload: uploads a recording as the file of a form."""
+"""POST /api/audio/upload: uploads a recording, as the file of a form or as the body itself."""
 
 from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from access.caller import Caller
 from api.guards.credentials import AuthenticatedCaller, address_of
 from api.http1.request_body import Body
 from api.protocols.digests import DigestCheck, parse_digests
-from api.protocols.multipart import LIMITS
+from api.protocols.multipart import LIMITS, is_form
+from api.protocols.protocol_choice import speaks_rufh
+from api.protocols.raw_upload import RawUpload, is_raw
+from api.protocols.rufh import Draft, FormNotResumable, offered_limits
 from api.protocols.upload_form import UploadForm
-from api.schemas import FORM, RETRY_KEY, UploadedRecording
+from api.routes.resumable_upload_docs import FORM_OR_BYTES, UPLOAD_OPTIONS
+from api.routes.rufh_uploads import create
+from api.schemas import RETRY_KEY, UploadedRecording
 from api.services import CurrentServices, Services
 from audio.intake.idempotency_keys import IdempotencyKey, IdempotencyKeyTaken
 from audio.model.audio_file import AudioFile
@@ -44,7 +50,7 @@ class DirectRoute(APIRoute):
 router = APIRouter(tags=["audio"], route_class=DirectRoute)
 
 
-@router.post(PATH, openapi_extra=FORM, response_model=UploadedRecording)
+@router.post(PATH, openapi_extra=FORM_OR_BYTES, response_model=UploadedRecording)
 async def upload(
     request: Request,
     services: CurrentServices,
@@ -55,13 +61,37 @@ async def upload(
 
     The bytes decide whether it is audio. The answer comes when they, and what was said about them, are durable. Sent
     again under the same Idempotency-Key, an upload is the same recording, and its body isn't read again.
+
+    A body of audio/… is the recording itself, and its labels are in the query. Where its client speaks the IETF's draft
+    of resumable uploads, and sends no Idempotency-Key, it can be resumed at /api/uploads.
     """
+    if _is_resumable(request.headers, has_key=idempotency_key is not None):
+        return await create(request, services, caller)
     key = IdempotencyKey(caller.user_id or "", idempotency_key) if idempotency_key is not None else None
     recording = await services.ingest.find_by_key(key)
     headers = {} if recording is None else {"Idempotency-Replayed": "true"}
     recording = recording or await _ingest_once(request, services, caller, key)
     content = UploadedRecording.model_validate(recording).model_dump_json()  # FastAPI would validate it once more
     return Response(content, media_type="application/json", headers=headers)
+
+
+@router.options(PATH, status_code=204, response_class=Response, openapi_extra=UPLOAD_OPTIONS)
+async def options(services: CurrentServices) -> Response:
+    """Says the limits of a resumable upload."""
+    return Response(status_code=204, headers={"Allow": "POST, OPTIONS"} | offered_limits(services.ingest.limit_bytes))
+
+
+def _is_resumable(headers: Headers, *, has_key: bool) -> bool:
+    """Whether an upload is made resumable. Raises FormNotResumable where it would have to be, and can't.
+
+    One with an Idempotency-Key is sent as a whole, unless it says that it isn't the whole.
+    """
+    ends_upload = Draft.of(headers).parse_completeness(headers) if speaks_rufh(headers) else None
+    if not is_form(headers):
+        return ends_upload is False or (ends_upload is True and not has_key)
+    if ends_upload is False:
+        raise FormNotResumable
+    return False
 
 
 async def _ingest_once(request: Request, services: Services, caller: Caller, key: IdempotencyKey | None) -> AudioFile:
@@ -78,9 +108,12 @@ async def _ingest_once(request: Request, services: Services, caller: Caller, key
 async def _ingest(request: Request, services: Services, caller: Caller, key: IdempotencyKey | None) -> AudioFile:
     ingest, body = services.ingest, Body(request.scope, request.receive)
     services.upload_rate.check(caller.rate_limit_key(address_of(request)))
-    form = UploadForm(request.headers.get("content-type", ""), file_limit_bytes=ingest.limit_bytes)
-    body_digests = DigestCheck(parse_digests(request.headers))
-    await ingest.admit(caller.user_id, declared_bytes=max(0, (body.declared_bytes or 0) - LIMITS.overhead_bytes))
+    headers = request.headers
+    content_type = headers.get("content-type", "")
+    form = RawUpload(request) if is_raw(headers) else UploadForm(content_type, file_limit_bytes=ingest.limit_bytes)
+    body_digests = DigestCheck(parse_digests(headers))
+    overhead_bytes = 0 if is_raw(headers) else LIMITS.overhead_bytes
+    await ingest.admit(caller.user_id, declared_bytes=max(0, (body.declared_bytes or 0) - overhead_bytes))
 
     def details() -> Details:
         fields = form.details()

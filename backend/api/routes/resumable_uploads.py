@@ -8,9 +8,10 @@ from starlette.datastructures import Headers
 
 from api.guards.credentials import AuthenticatedCaller, address_of
 from api.http1.request_body import Body
+from api.protocols.protocol_choice import UPLOADS_PATH
 from api.protocols.public_address import public_address
+from api.protocols.rufh import offered_limits
 from api.protocols.tus import (
-    UPLOADS_PATH,
     capabilities,
     check_type,
     check_version,
@@ -39,8 +40,9 @@ router = APIRouter(prefix=UPLOADS_PATH, tags=["uploads"], dependencies=[Depends(
 @router.options("", status_code=204, response_class=Response, openapi_extra=OPTIONS)
 @router.options("/", include_in_schema=False, status_code=204, response_class=Response)
 async def options(services: CurrentServices) -> Response:
-    """Says what of tus is offered."""
-    return Response(status_code=204, headers=capabilities(services.uploads.limit_bytes))
+    """Says what of tus is offered, and the limits of uploads by the IETF's draft."""
+    limit_bytes = services.uploads.limit_bytes
+    return Response(status_code=204, headers=capabilities(limit_bytes) | offered_limits(limit_bytes))
 
 
 @router.options("/{upload_id}", status_code=204, response_class=Response, openapi_extra=OPTIONS)

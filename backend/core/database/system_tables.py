@@ -56,7 +56,8 @@ idempotency_keys = Table(
 
 # Resumable uploads; length_bytes is NULL while the client hasn't declared it. Without a token, token_id is derived from
 # the client's address. `labels` are the recording's, by their columns' names; NULL where an older server has inserted
-# the row, with `tag` and `category`. `metadata` is tus's Upload-Metadata as it was sent.
+# the row, with `tag` and `category`. `metadata` is tus's Upload-Metadata as it was sent. `sha256` and `sha512` are the
+# digests that the whole upload must have, where its client sent them.
 uploads = Table(
     "uploads",
     system_metadata,
@@ -73,6 +74,9 @@ uploads = Table(
     Column("recording_id", Uuid),
     Column("labels", JSONB),
     Column("metadata", Text),
+    Column("finishes_at_length", Boolean, server_default=true(), nullable=False),
+    Column("sha256", LargeBinary),
+    Column("sha512", LargeBinary),
     Index("ix_uploads_token_id", "token_id"),
     Index("ix_uploads_user_id", "user_id"),
     Index("ix_uploads_expires_at", "expires_at"),

@@ -34,10 +34,12 @@ TUS, BYTES = {"Tus-Resumable": "1.0.0"}, {"Content-Type": "application/offset+oc
 UNKNOWN = "pegasus_" + "x" * 43
 LIST = "/api/audio/"
 ABOUT_ALL = {("GET", "/api/audio" + more) for more in ("", "/", "/events", "/tags")} | {("POST", "/api/audio/upload")}
-UPLOADS = {(method, "/api/uploads" + more) for method in ("OPTIONS", "POST") for more in ("", "/")}
+UPLOADS = {(method, "/api/uploads" + more) for method in ("OPTIONS", "POST") for more in ("", "/")} | {
+    ("OPTIONS", "/api/audio/upload")
+}
 ABOUT_ONE_UPLOAD = {
     (method, "/api/uploads/{upload_id}" + more)
-    for method in ("OPTIONS", "HEAD", "PATCH", "DELETE")
+    for method in ("OPTIONS", "HEAD", "GET", "PATCH", "DELETE")
     for more in ("", "/")
 }
 
@@ -241,8 +243,17 @@ async def test_another_users_upload_is_missing(serve: Serve, make_token: MakeTok
             answer = await client.request(method, theirs, headers=headers | bearing(bens))
             assert (answer.status_code, answer.content) == (404, missing.content), method
             assert set(answer.headers) == set(missing.headers)
+        draft = {"Upload-Draft-Interop-Version": "10"}
+        for method in ("HEAD", "GET", "PATCH", "DELETE"):
+            appended = {"Upload-Offset": "0", "Upload-Complete": "?1", "Content-Type": "application/partial-upload"}
+            headers = draft | (appended if method == "PATCH" else {}) | bearing(bens)
+            missing = await client.request(method, f"/api/uploads/{uuid4()}", headers=headers)
+            answer = await client.request(method, theirs, headers=headers)
+            assert (answer.status_code, answer.content) == (404, missing.content), method
+            assert set(answer.headers) == set(missing.headers)
         for secret in (SECRET, ADMIN_SECRET):
             assert (await client.head(theirs, headers=TUS | bearing(secret))).status_code == 200
+            assert (await client.head(theirs, headers=draft | bearing(secret))).status_code == 204
 
 
 async def test_an_upload_becomes_its_users(serve: Serve, make_token: MakeToken, run_sql: RunSql) -> None:

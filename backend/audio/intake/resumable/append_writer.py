@@ -1,6 +1,6 @@
 """Writes the bytes of one request to the end of a resumable upload."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from audio.intake.resumable.errors import ChecksumWrong, LengthPassed
 from audio.intake.resumable.partial_upload import PartialUpload
@@ -9,6 +9,8 @@ from audio.intake.resumable.upload_requests import Checksum
 from audio.model.formats import NotAudio
 from storage.contract import Piece
 from storage.hashing import Digest
+
+PROGRESS_BYTES = 16 * 1024 * 1024
 
 
 class AppendWriter:
@@ -24,13 +26,15 @@ class AppendWriter:
         upload_lock: UploadLock,
         length_bytes: int | None,
         checksums: Sequence[Checksum],
+        on_progress: Callable[[int], None] | None = None,
     ) -> None:
         self._incoming = incoming
         self._upload_lock = upload_lock
         self._length_bytes = length_bytes
         self._checksums = [(checksum, Digest(checksum.algorithm)) for checksum in checksums]
         self._checkpoint = incoming.checkpoint() if checksums else None
-        self._received = incoming.received
+        self._on_progress = None if checksums else on_progress  # with checksums the bytes may be rolled back
+        self._received = self._reported = incoming.received
         self._not_audio: NotAudio | None = None
 
     def write(self, piece: Piece) -> None:
@@ -48,6 +52,10 @@ class AppendWriter:
         self._upload_lock.written_bytes += len(piece)
         if self._upload_lock.is_cancelled:
             raise UploadTakenOver
+        if self._on_progress is not None and self._received - self._reported >= PROGRESS_BYTES:
+            self._incoming.staged.make_durable()
+            self._reported = self._received
+            self._on_progress(self._received)
 
     def end(self) -> None:
         """Checks all bytes of the request and makes them durable. Raises ChecksumWrong, NotAudio or StorageError."""

@@ -32,9 +32,23 @@ class LengthPassed(PegasusError):
 class ChecksumWrong(PegasusError):
     def __init__(self, algorithm: str) -> None:
         super().__init__(f"The bytes don't have the {algorithm} that was sent with them; none of them was kept.")
+        self.algorithm = algorithm
 
 
 class TooManyOpenUploads(PegasusError):
     def __init__(self, *, limit: int) -> None:
         super().__init__(f"At most {limit} uploads may be open at once: finish one, or delete it.")
         self.limit = limit
+
+
+class UploadDigestWrong(PegasusError):
+    """The bytes of a whole upload don't match the digest that was sent for them."""
+
+    def __init__(self, algorithm: str) -> None:
+        super().__init__(f"The upload doesn't have the {algorithm} that was sent for it, and was removed.")
+
+
+class UploadFinished(PegasusError):
+    """Nothing can be appended to an upload that is a recording already."""
+
+    message = "The upload is complete, and nothing can be appended to it."

@@ -8,6 +8,8 @@ from threading import Lock
 from uuid import UUID
 
 from audio.intake.incoming_upload import IncomingUpload, UploadEmpty
+from audio.intake.resumable.errors import UploadDigestWrong
+from audio.intake.resumable.repository import Upload
 from audio.model.formats import AudioFormat
 from audio.model.recognition import Recogniser
 from storage.contract import Piece, Resumable
@@ -71,6 +73,21 @@ class PartialUpload(IncomingUpload):
         self.check_size(received)
         self._recogniser.feed(piece)
         self.received = received
+
+
+def check_digests(upload: Upload, incoming: PartialUpload) -> None:
+    """Compares all bytes of an upload with the digests that were sent for it. Blocks.
+
+    Raises UploadDigestWrong or StorageError.
+    """
+    if upload.sha256 is not None and upload.sha256.hex() != incoming.sha256:
+        raise UploadDigestWrong("sha256")
+    if upload.sha512 is not None:
+        digest = Digest("sha512")
+        for piece in incoming.staged.pieces():
+            digest.update(piece)
+        if digest.digest() != upload.sha512:
+            raise UploadDigestWrong("sha512")
 
 
 class PartialUploadCache:

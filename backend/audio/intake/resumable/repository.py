@@ -1,7 +1,7 @@
 """Every query on resumable uploads. They use the database's clock, which all server processes share."""
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +25,9 @@ _OUTSIDE_TRANSACTIONS = {"isolation_level": "AUTOCOMMIT"}  # each statement is o
 class Upload:
     """A resumable upload; `length_bytes` is None until its client declares it.
 
-    `recording_id` is that of the recording which it has become.
+    `recording_id` is that of the recording which it has become. With `finishes_at_length` it becomes one once it has
+    its length; else its client has yet to say which bytes are the last. `sha256` and `sha512` are the digests that all
+    of its bytes must have.
     """
 
     id: UUID
@@ -36,6 +38,9 @@ class Upload:
     created_at: datetime
     expires_at: datetime
     recording_id: UUID | None
+    finishes_at_length: bool
+    sha256: bytes | None
+    sha512: bytes | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +88,8 @@ async def add(
     metadata: str | None,
     length_bytes: int | None,
     token_id: UUID | None,
+    finishes_at_length: bool,
+    digests: Mapping[str, bytes],
 ) -> Upload:
     """Inserts a new upload."""
     values = {
@@ -95,6 +102,8 @@ async def add(
         "labels": details.labels,
         "metadata": metadata,
         **{name: details.labels.get(name) for name in _OLD_LABELS},
+        "finishes_at_length": finishes_at_length,
+        **digests,
         "expires_at": func.now() + LIFETIME,
     }
     return _upload((await session.execute(insert(uploads).values(values).returning(*uploads.c))).one())
@@ -121,13 +130,11 @@ async def find(session: AsyncSession, upload_id: UUID, *, owner: str | None) -> 
     return None if row is None else _upload(row)
 
 
-async def renew(session: AsyncSession, upload_id: UUID, *, length_bytes: int | None) -> Upload | None:
-    """Extends an upload's lifetime, and sets its length where it has none. Returns None when it is gone."""
-    length = func.coalesce(uploads.c.length_bytes, length_bytes)
+async def renew(session: AsyncSession, upload_id: UUID, changes: Mapping[str, Any]) -> Upload | None:
+    """Extends an upload's lifetime, and changes values of its row. Returns None when it is gone."""
     change = update(uploads).where(uploads.c.id == upload_id, _IS_LIVE)
-    row = (
-        await session.execute(change.values(expires_at=func.now() + LIFETIME, length_bytes=length).returning(*_COLUMNS))
-    ).one_or_none()
+    values = {**changes, "expires_at": func.now() + LIFETIME}
+    row = (await session.execute(change.values(values).returning(*_COLUMNS))).one_or_none()
     return None if row is None else _upload(row)
 
 
@@ -165,4 +172,7 @@ def _upload(row: Any) -> Upload:
         created_at=row.created_at,
         expires_at=row.expires_at,
         recording_id=row.recording_id,
+        finishes_at_length=row.finishes_at_length,
+        sha256=row.sha256,
+        sha512=row.sha512,
     )

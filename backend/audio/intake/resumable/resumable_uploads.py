@@ -8,19 +8,28 @@ a HEAD, after a crash or a lost COMMIT), it is the same row and the same file. T
 the recording, the row of the upload; only then the bytes under the upload's key are removed.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import structlog
 
+from audio.intake.incoming_upload import UploadEmpty
 from audio.intake.ingest import Identity, Ingest
 from audio.intake.insert import OutcomeUnknown
 from audio.intake.resumable import repository
 from audio.intake.resumable.append_writer import AppendWriter
-from audio.intake.resumable.errors import OffsetMismatch, TooManyOpenUploads, UploadMissing
-from audio.intake.resumable.partial_upload import PartialUpload, PartialUploadCache
+from audio.intake.resumable.errors import (
+    OffsetMismatch,
+    TooManyOpenUploads,
+    UploadDigestWrong,
+    UploadFinished,
+    UploadMissing,
+)
+from audio.intake.resumable.partial_upload import PartialUpload, PartialUploadCache, check_digests
 from audio.intake.resumable.repository import Upload, statements
 from audio.intake.resumable.upload_locks import UploadLock, UploadLocks
 from audio.intake.resumable.upload_requests import AppendRequest, NewUpload, check_length
@@ -69,6 +78,8 @@ class Uploads:
                 metadata=new.metadata,
                 length_bytes=new.length_bytes,
                 token_id=new.creator.stored_token_id,
+                finishes_at_length=new.finishes_at_length,
+                digests={digest.algorithm: digest.digest for digest in new.digests},
             )
             await session.commit()
         return upload
@@ -109,8 +120,9 @@ class Uploads:
         All but the bytes is checked before they are read. When it raises later the bytes that have arrived stay, except
         that a wrong checksum removes those of this request, and bytes that aren't audio remove the upload.
 
-        Raises UploadMissing, UploadBusy, UploadTakenOver, ChecksumWrong, NotAudio, or as `AppendRequest.check`,
-        `Ingest.admit`, `Ingest.enter` and `RequestBody.pump` do.
+        Raises UploadMissing, UploadBusy, UploadTakenOver, UploadFinished, ChecksumWrong, UploadDigestWrong (which
+        removes the upload), NotAudio, or as `AppendRequest.check`, `Ingest.admit`, `Ingest.enter` and
+        `RequestBody.pump` do.
         """
         upload = await self._find(upload_id, owner=owner)
         if upload.recording_id is not None:
@@ -121,9 +133,11 @@ class Uploads:
                 return upload, _repeated_offset(upload, request)
             request.check(upload, size_bytes=await upload_lock.size_bytes(), limit_bytes=self.limit_bytes)
             await self._ingest.admit(upload.details.user_id, declared_bytes=request.body.declared_bytes or 0)
-            if request.length_bytes is not None:
-                upload = await self._renew(upload_id, upload_lock, length_bytes=request.length_bytes)
+            if changes := request.changes(upload):
+                upload = await self._renew(upload_id, upload_lock, changes)
             await self._receive(upload, upload_lock, request)
+            if request.ends_upload and upload.length_bytes is None:
+                upload = await self._renew(upload_id, upload_lock, {"length_bytes": await upload_lock.size_bytes()})
             return await self._finish_if_complete(upload, upload_lock)
 
     async def delete(self, upload_id: UUID, *, owner: str | None) -> None:
@@ -163,16 +177,22 @@ class Uploads:
             upload = await repository.find(session, upload_id, owner=owner)
         return await _existing(upload, upload_lock)
 
-    async def _renew(self, upload_id: UUID, upload_lock: UploadLock, *, length_bytes: int | None = None) -> Upload:
+    async def _renew(
+        self, upload_id: UUID, upload_lock: UploadLock, changes: Mapping[str, Any] | None = None
+    ) -> Upload:
         async with statements(self._sessions) as session:
-            upload = await repository.renew(session, upload_id, length_bytes=length_bytes)
+            upload = await repository.renew(session, upload_id, changes or {})
         return await _existing(upload, upload_lock)
 
     async def _receive(self, upload: Upload, upload_lock: UploadLock, request: AppendRequest) -> None:
         try:
             incoming = await self._load(upload, upload_lock)
             writer = AppendWriter(
-                incoming, upload_lock=upload_lock, length_bytes=upload.length_bytes, checksums=request.checksums
+                incoming,
+                upload_lock=upload_lock,
+                length_bytes=upload.length_bytes,
+                checksums=request.checksums,
+                on_progress=request.on_progress,
             )
             try:
                 await upload_lock.run(request.body.pump(writer.write, end=writer.end, saving=True))
@@ -188,11 +208,11 @@ class Uploads:
     async def _finish_if_complete(self, upload: Upload, upload_lock: UploadLock) -> tuple[Upload, int]:
         """Returns the upload and its size; makes it a recording when it has all its bytes."""
         size_bytes = await upload_lock.size_bytes()
-        if size_bytes != upload.length_bytes:
+        if size_bytes != upload.length_bytes or not upload.finishes_at_length:
             return upload, size_bytes
         try:
             recording_id = await self._ingest_recording(upload, upload_lock)
-        except NotAudio:
+        except (NotAudio, UploadEmpty, UploadDigestWrong):
             await self._remove(upload.id, upload_lock)
             raise
         async with statements(self._sessions) as session:
@@ -205,6 +225,7 @@ class Uploads:
 
     async def _ingest_recording(self, upload: Upload, upload_lock: UploadLock) -> UUID:
         incoming = await self._load(upload, upload_lock)
+        await in_thread(partial(check_digests, upload, incoming))
         identity = Identity.of(upload.id, created_at=upload.created_at)
         recording = await in_thread(carried(partial(self._ingest.publish, incoming, upload.details, identity=identity)))
         try:
@@ -230,7 +251,12 @@ async def _existing(upload: Upload | None, upload_lock: UploadLock | None) -> Up
 
 
 def _repeated_offset(upload: Upload, request: AppendRequest) -> int:
-    """The answer to a last request that is repeated because its answer was lost. Raises OffsetMismatch."""
+    """The answer to a last request that is repeated because its answer was lost.
+
+    Raises OffsetMismatch or UploadFinished.
+    """
+    if request.ends_upload is False or not request.may_repeat:
+        raise UploadFinished
     length = upload.length_bytes or 0
     if request.declared_end != length:
         raise OffsetMismatch(offset=length)

@@ -36,6 +36,7 @@ class NewUpload:
     """An upload to create; `length_bytes` is None where the client declares it later.
 
     `metadata` is what the client said about it as it was sent, to be given back.
+    `digests` are those of the whole upload, by SHA-256 or SHA-512. `finishes_at_length`: see `Upload`.
     """
 
     details: Details
@@ -43,21 +44,41 @@ class NewUpload:
     length_bytes: int | None
     creator: UploadCreator
     metadata: str | None = None
+    digests: Sequence[Checksum] = ()
+    finishes_at_length: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class AppendRequest:
-    """Bytes to append at `offset`. `length_bytes` is the length of the whole upload, where it is declared now."""
+    """Bytes to append at `offset`. `length_bytes` is the length of the whole upload, where it is declared now.
+
+    `ends_upload`: whether the upload ends with these bytes; None: once it has its length. `checksums` are of these
+    bytes, `digests` of the whole upload. `may_repeat`: whether an upload that has ended already answers this request as
+    its last one. `on_progress` is called, in a thread, with sizes of the upload that are durable.
+    """
 
     body: RequestBody
     offset: int = 0
     length_bytes: int | None = None
     checksums: Sequence[Checksum] = ()
+    ends_upload: bool | None = None
+    digests: Sequence[Checksum] = ()
+    may_repeat: bool = True
+    on_progress: Callable[[int], None] | None = None
 
     @property
     def declared_end(self) -> int:
         """The upload's size after this request, as far as the body's length is declared."""
         return self.offset + (self.body.declared_bytes or 0)
+
+    def changes(self, upload: Upload) -> dict[str, Any]:
+        """The values of the upload's row that this request changes."""
+        declared = {
+            "length_bytes": self.length_bytes,
+            "finishes_at_length": self.ends_upload is not False,
+            **{digest.algorithm: digest.digest for digest in self.digests},
+        }
+        return {name: value for name, value in declared.items() if value not in {None, getattr(upload, name)}}
 
     def check(self, upload: Upload, *, size_bytes: int, limit_bytes: int) -> None:
         """Checks the request against an upload that has `size_bytes`, before its body is read.
