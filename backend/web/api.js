@@ -6,7 +6,7 @@ const ROOT = new URL("..", import.meta.url)
 /** The address of a path of the server, which may be served below a prefix. */
 export const address = (path) => new URL(path.slice(1), ROOT).href
 
-/** The server said no; `type` is the problem's short name in docs/errors.md. */
+/** A refusal; `type` is the problem's short name in docs/errors.md. */
 export class Refusal extends Error {
 	constructor(status, problem = {}) {
 		super(problem.detail || `The server answered ${status}.`)

@@ -5,7 +5,7 @@ export const $ = (id) => document.getElementById(id)
 export const say = (id, text) => ($(id).textContent = text)
 export const on = (id, event, act) => $(id).addEventListener(event, act)
 
-/** An element: `text` is its text, the rest are properties or attributes. */
+/** An element: `text`, and properties or attributes. */
 export function make(tag, { text, ...more } = {}, ...children) {
 	const element = document.createElement(tag)
 	for (const [name, value] of Object.entries(more)) {

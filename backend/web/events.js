@@ -4,7 +4,7 @@ import { address, call, watch } from "./api.js"
 const CHANGES = ["created", "examined", "progressed", "relabelled", "deleted"]
 const AGAIN_AFTER = 2000
 
-/** Tells each change to `tell(change, recording)`, and calls `anew` when some may have been missed. */
+/** Tells changes to `tell(change, recording)`, and calls `anew` when some may be missed. */
 export function follow(tell, anew) {
 	let stream = null
 	let broken = false

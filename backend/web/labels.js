@@ -31,7 +31,7 @@ function show() {
 	}
 }
 
-/** Chooses a label in a filter, also one that no recording bears any more. */
+/** Chooses a label in a filter, also one that no recording bears. */
 export function choose(select, label) {
 	if (label && ![...select.options].some((option) => option.value === label)) {
 		select.append(make("option", { value: label, text: label }))

@@ -84,7 +84,7 @@ export class List {
 		return FILTERS.some((name) => this.wanted[name])
 	}
 
-	/** Asks for the page; what is shown stays until the answer is there. */
+	/** Asks for the page; what is shown stays until it is there. */
 	async load() {
 		this.asking?.abort()
 		const asking = (this.asking = new AbortController())

@@ -17,7 +17,7 @@ const WAITING = {
 }
 
 export class Player {
-	/** `changed({id, playing})` is told what plays; `closed` when the player is left on a phone. */
+	/** `changed({id, playing})`: what plays; `closed`: the player is left on a phone. */
 	constructor({ changed, closed }) {
 		this.audio = $("audio")
 		this.changed = changed
@@ -158,7 +158,7 @@ export class Player {
 		for (const part of document.querySelectorAll(".bar, .column, .skip")) part.inert = open && narrow.matches
 	}
 
-	/** What is told of a recording of which not all could be read. */
+	/** Says that not all of it could be read. */
 	get damage() {
 		const { processing_status: status, error_message: message } = this.recording ?? {}
 		return status === "completed" ? (message ?? "") : ""
@@ -190,7 +190,7 @@ export class Player {
 		if (playing) requestAnimationFrame(() => this.follow())
 	}
 
-	/** Follows the sound word by word: the browser's own events come four times a second. */
+	/** Follows the sound by words: the browser's events come four times a second. */
 	follow() {
 		if (this.audio.paused) return
 		this.draw()

@@ -4,7 +4,7 @@ import { $, on, say } from "./dom.js"
 
 let begin = () => {}
 
-/** Calls `start` once somebody may come in, now and whenever somebody signs in. */
+/** Calls `start` whenever somebody may come in. */
 export async function enter(start) {
 	begin = start
 	const session = await call("/api/session")

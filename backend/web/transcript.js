@@ -30,7 +30,7 @@ export class TranscriptView {
 		this.box.scrollTop = 0
 	}
 
-	/** Shows a transcript's document, and the improved wording where there is one. */
+	/** Shows a transcript, and the improved wording where there is one. */
 	show(document, improved) {
 		this.clear()
 		this.document = document
@@ -89,7 +89,7 @@ export class TranscriptView {
 		if (performance.now() - this.scrolled > FOLLOWS_AFTER) this.reveal(word)
 	}
 
-	/** Keeps the word in sight, and leaves the page where it is. */
+	/** Keeps the word in sight without moving the page. */
 	reveal(word) {
 		const [inside, outside] = [word.getBoundingClientRect(), this.box.getBoundingClientRect()]
 		if (inside.top > outside.top + 8 && inside.bottom < outside.bottom - 32) return

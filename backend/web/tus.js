@@ -16,7 +16,7 @@ export async function begin({ length, metadata, signal }) {
 	return `/api/uploads/${begun.headers.get("Location").split("/").pop()}`
 }
 
-/** How much of an upload is there, and which recording it has become. */
+/** How much of an upload is there, and its recording. */
 export async function ask(url, { signal } = {}) {
 	const { headers } = await request(url, { method: "HEAD", headers: VERSION, signal })
 	return state(headers.get.bind(headers))

@@ -14,7 +14,7 @@ const AGAIN = new Set(["upload-taken-over", "offset-mismatch", "outcome-unknown"
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
 export class Upload {
-	/** `kept` outlives the tab; `state` is waiting, sending, paused, stuck, absent, failed or done. */
+	/** `kept` outlives the tab; `state`: waiting, sending, paused, stuck, absent, failed, done. */
 	constructor(kept, { source = null, changed }) {
 		this.kept = kept
 		this.source = source

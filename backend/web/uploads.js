@@ -13,7 +13,7 @@ let open = () => {}
 
 export const onOpen = (act) => (open = act)
 
-/** Begins to upload a file, or goes on with one that was begun before. */
+/** Uploads a file, or goes on with one that was begun. */
 export function addFile(file, { tag, category }) {
 	const same = [...uploads.values()].find(({ upload }) => upload.state === "absent" && isFile(upload.kept, file))
 	if (same) return resume(same.upload, fileSource(file))
@@ -21,7 +21,7 @@ export function addFile(file, { tag, category }) {
 	add({ id: newId(), kind: "file", name, size, type, lastModified, tag, category }, fileSource(file))
 }
 
-/** Begins to upload a recording while it goes on; returns where its pieces go, and how to drop it. */
+/** Uploads a recording while it goes on; returns where its pieces go, and how to drop it. */
 export function addRecording({ name, type, tag, category }) {
 	const about = { id: newId(), kind: "recording", name, size: null, type, tag, category }
 	const source = new RecordingSource(about.id)

@@ -21,7 +21,7 @@ export class Waveform {
 		this.listen()
 	}
 
-	/** Shows audiowaveform's JSON, or without it a plain line to seek in. */
+	/** Shows audiowaveform's JSON, or a plain line to seek in. */
 	show(data) {
 		this.peaks = data && Float32Array.from({ length: data.length }, (_, at) => Math.max(-data.data[2 * at], data.data[2 * at + 1]))
 		this.loudest = this.peaks?.reduce((most, peak) => Math.max(most, peak), 0) || 1
@@ -57,7 +57,7 @@ export class Waveform {
 		context.fillRect(Math.min(width - 2, played), 0, 2, height)
 	}
 
-	/** The loudest between two shares of the whole, where quiet things stay visible. */
+	/** The loudest between two shares of the whole; quiet things stay visible. */
 	level(from, to) {
 		if (!this.peaks?.length) return 0
 		const first = Math.floor(from * this.peaks.length)
