@@ -1,4 +1,4 @@
-// Where the page is put together: what happens in one part, and which others are told.
+// Puts the page together: what happens in one part, and which others are told.
 import { call, sentence } from "./api.js"
 import { offerComposer } from "./composer.js"
 import { onReturn } from "./connection.js"

@@ -1,4 +1,4 @@
-// A notice while the server can't be reached, and word to everybody once it can.
+// A notice while the server can't be reached, and word once it can.
 import { address, watch } from "./api.js"
 import { $, say } from "./dom.js"
 import { showHealth } from "./health.js"

@@ -1,4 +1,4 @@
-// Elements, made from text: nothing here or elsewhere turns text into markup.
+// Elements, made from text: nothing turns text into markup.
 const SVG = "http://www.w3.org/2000/svg"
 
 export const $ = (id) => document.getElementById(id)

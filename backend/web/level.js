@@ -1,4 +1,4 @@
-// The microphone's level: the last seconds as bars, the newest at the right.
+// The microphone's level: the last seconds as bars.
 import { calm, colour, prepare } from "./dom.js"
 
 const BAR = 3

@@ -1,4 +1,4 @@
-// The list of recordings: filtered, sorted, by pages, and kept up to date without jumping.
+// The list of recordings: filtered, sorted, by pages, kept up to date.
 import { call, sentence } from "./api.js"
 import { $, arrange, on, say, settled } from "./dom.js"
 import { edit } from "./editing.js"

@@ -1,4 +1,4 @@
-// The player: one recording at a time, with its waveform and its transcript.
+// The player: one recording, with its waveform and transcript.
 import { address, call, Refusal, sentence } from "./api.js"
 import { $, icon, make, on, say } from "./dom.js"
 import { fullDate, nameOf, size } from "./format.js"

@@ -1,4 +1,4 @@
-// Recording from the microphone. What is heard goes on its way every second.
+// Recording from the microphone; what is heard is sent every second.
 import { $, on, say } from "./dom.js"
 import { clock } from "./format.js"
 import { drawLevel } from "./level.js"

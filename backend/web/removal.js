@@ -1,4 +1,4 @@
-// Deleting with a way back: a recording is hidden at once, and deleted a little later.
+// Deleting with a way back: hidden at once, deleted a little later.
 import { call, Refusal, sentence } from "./api.js"
 import { nameOf } from "./format.js"
 import { toast } from "./toast.js"

@@ -1,4 +1,4 @@
-// Where an upload's bytes come from: a chosen file, or a recording that may still be going on.
+// Where an upload's bytes come from: a chosen file, or a recording in progress.
 import { keepPiece, keptPieces } from "./keeping.js"
 
 export const fileSource = (file) => ({ size: file.size, ended: true, slice: (start, stop) => file.slice(start, stop) })

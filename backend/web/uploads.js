@@ -1,4 +1,4 @@
-// All uploads of this page: two files at a time, recordings at once, and those of a closed tab.
+// All uploads: two files at a time, recordings at once, and those of a closed tab.
 import { onReturn } from "./connection.js"
 import { $ } from "./dom.js"
 import { claim, keep, kept } from "./keeping.js"

@@ -1,4 +1,4 @@
-// The waveform: drawn from peaks, and a slider that is moved by pointer and by keys.
+// The waveform: drawn from peaks, and a slider for pointer and keys.
 import { $, colour, dark, prepare, say } from "./dom.js"
 import { clock } from "./format.js"
 
