@@ -1,6 +1,6 @@
 """What may lie beside a recording's bytes, all of which goes when the recording goes."""
 
-PLAYBACK_EXTENSIONS = ("flac", "m4a", "mp3", "mp4", "webm")  # older variants are bare FLAC
+PLAYBACK_EXTENSIONS = ("flac", "m4a", "mp3", "mp4", "webm")  # older variants are bare FLAC and MP3
 MANIFEST, WAVEFORM, TRANSCRIPT = ".json", ".waveform.json", ".transcript.json"
 # The manifest comes last: as long as it is there, the rest can be told to be ours.
 ENDINGS = (*(f".playback.{extension}" for extension in PLAYBACK_EXTENSIONS), WAVEFORM, TRANSCRIPT, MANIFEST)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audio.model.demuxers import DEMUXERS
-from audio.model.formats import M4A, MP3, MP4, WEBM, AudioFormat
+from audio.model.formats import M4A, MP4, WEBM, AudioFormat
 from audio.model.recognition import Recognition
 from audio.processing.decoding import Decoder, DecodingLimits, ResourceUsage
 from audio.processing.open_files import new_file, opened
@@ -29,7 +29,7 @@ _PLAYABLE = {  # in bare FLAC Chromium can't seek near the end
 _REMUXED = {
     "aac": (M4A, "ipod"),
     "flac": (MP4, "mp4"),
-    "mp3": (MP3, "mp3"),
+    "mp3": (MP4, "mp4"),  # remuxed as MP3 Chromium fails to seek in it
     "opus": (WEBM, "webm"),
     "vorbis": (WEBM, "webm"),
 }

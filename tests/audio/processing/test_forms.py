@@ -74,13 +74,13 @@ async def test_everything_goes_by_one_clock(examined: Examine, decoder: Decoder,
     content = form(name)
     result = await examined(content)
     async with SampleFiles(decoder=decoder, scratch=tmp_path).of(tmp_path / "recording") as samples:
-        heard = np.abs(np.fromfile(samples, np.int16).astype(np.int32))
+        spoken_levels = np.abs(np.fromfile(samples, np.int16).astype(np.int32))
     _, made = await variant_of(examined, decoder, tmp_path, content)
-    assert len(heard) / SAMPLES_HERTZ == pytest.approx(FORMS[name].seconds, abs=0.1)
+    assert len(spoken_levels) / SAMPLES_HERTZ == pytest.approx(FORMS[name].seconds, abs=0.1)
     assert made.probe.duration_seconds == pytest.approx(FORMS[name].seconds, abs=0.1)
     begin, end = SILENT.get(name, (0, 0))
     for levels, rate in (
-        (heard, SAMPLES_HERTZ),
+        (spoken_levels, SAMPLES_HERTZ),
         *(
             (np.abs(np.array(one.waveform.data)), 2 * one.waveform.sample_rate_hz / one.waveform.samples_per_pixel)
             for one in (result, made)

@@ -19,25 +19,28 @@ _ID3V1_BYTES, _APE_FOOTER_BYTES = 128, 32
 
 def lost_seconds(file: Section, sound: Sound, structure: Structure) -> float:
     """An estimate of what is lost of the recording in `file`, in seconds of sound; 0 where nothing is."""
-    heard = sound.seconds - sound.silent_seconds
-    packet_seconds = heard / max(1, sound.readable)
-    byte_seconds = heard / max(1, sound.packet_bytes)
+    decoded_seconds = sound.seconds - sound.silent_seconds
+    packet_seconds = decoded_seconds / max(1, sound.readable)
+    byte_seconds = decoded_seconds / max(1, sound.packet_bytes)
     lost = [
         sound.unread_bytes * byte_seconds,
-        _foreign_seconds(file, heard, structure),
+        _foreign_seconds(file, decoded_seconds, structure),
     ]
     match sound.demuxer:
         case demuxer if demuxer in RAW_DEMUXERS:
             lost += [_raw_seconds(file, sound, byte_seconds), (_xing_frames(file) - sound.readable) * packet_seconds]
         case "ogg" | "flac":
-            lost += [sound.silent_seconds + _missing_at_end(sound), sound.unreadable * packet_seconds]
+            gaps = (
+                0.0 if sound.demuxer == "ogg" and sound.has_pictures else sound.silent_seconds + _missing_at_end(sound)
+            )
+            lost += [gaps, sound.unreadable * packet_seconds]
             lost += [structure.missing_bytes * byte_seconds, _behind_flac_bytes(file, sound) * byte_seconds]
         case "matroska":
             broken = sound.silent_seconds if structure.foreign_bytes else 0.0
             cut = _missing_at_end(sound) if structure.missing_bytes else 0.0
             lost += [sound.unreadable * packet_seconds + cut, broken + cut, structure.missing_bytes * byte_seconds]
         case "mov":
-            cut = (sound.track_seconds or 0.0) - heard if structure.missing_bytes else 0.0
+            cut = (sound.track_seconds or 0.0) - decoded_seconds if structure.missing_bytes else 0.0
             lost += [sound.unreadable * packet_seconds, cut]
         case _:
             lost += [sound.unreadable * packet_seconds, structure.missing_bytes * byte_seconds]
@@ -57,14 +60,14 @@ def _missing_at_end(sound: Sound) -> float:
     return max(0.0, (sound.stated_seconds or 0.0) - sound.seconds)
 
 
-def _foreign_seconds(file: Section, heard: float, structure: Structure) -> float:
+def _foreign_seconds(file: Section, decoded_seconds: float, structure: Structure) -> float:
     """What bytes that belong to nothing would sound, if they were like the others."""
     foreign = structure.foreign_bytes
     file.seek(max(0, file.size - foreign))
     tail = file.read(_FIRST_FRAME_BYTES).lstrip(b"\0")
     if foreign <= _FOREIGN_BYTES + _tag_bytes(tail) or not tail:
         return 0.0
-    return max(_SHORTEST_SECONDS, heard * foreign / max(1, file.size - foreign))
+    return max(_SHORTEST_SECONDS, decoded_seconds * foreign / max(1, file.size - foreign))
 
 
 def _tag_bytes(head: bytes) -> int:

@@ -40,7 +40,8 @@ class Sound:
         self.seconds = self.silent_seconds = self.begins_at = 0.0
         self.stated_seconds: float | None = 0.0
         self.track_seconds: float | None = None
-        self.links = self.tracks = 0
+        self.links = 0
+        self.has_pictures = False
         self.first_byte: int | None = None
         self.times_longer = 1.0
         self._kinds: set[tuple[int, int]] = set()
@@ -87,7 +88,7 @@ class Sound:
     def _state(self, container: InputContainer, stream: AudioStream) -> None:
         """Takes in what the headers of a link say."""
         if not self.links:
-            self.tracks = len(container.streams)
+            self.has_pictures = bool(container.streams.video)
             self.begins_at = _begin(container) if self.demuxer in _TIMED_DEMUXERS else 0.0
             if stream.duration is not None and stream.time_base is not None:
                 self.track_seconds = float(stream.duration * stream.time_base)
