@@ -6,7 +6,7 @@ import json
 import logging
 import socket
 import tracemalloc
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -348,13 +348,11 @@ async def test_memory(service: Speaker, tmp_path: Path, name: str) -> None:
 
 
 @pytest.fixture
-def log(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+def log(capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
     """The server's own log at DEBUG, as it stands on stderr."""
-    before = logging.root.handlers[:], logging.root.level
     configure_logging(load_settings(log_level="DEBUG"))
     logging.getLogger("uvicorn.access").setLevel(logging.NOTSET)  # another test's server may have silenced it
-    yield lambda: capfd.readouterr().err
-    logging.root.handlers[:], logging.root.level = before
+    return lambda: capfd.readouterr().err
 
 
 async def test_the_log_is_discreet(service: Speaker, audio: Path, log: Callable[[], str]) -> None:
