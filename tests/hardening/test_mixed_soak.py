@@ -128,7 +128,7 @@ def memory_bytes(program: Replica) -> int:
 
 def decoders(pid: int) -> list[int]:
     """The processes below a worker that decode, or fork those that do. Raises OSError when one ends meanwhile."""
-    return [one for one in descendants(pid) if b"decoder.server" in Path(f"/proc/{one}/cmdline").read_bytes()]
+    return [one for one in descendants(pid) if b"decoder.fork_server" in Path(f"/proc/{one}/cmdline").read_bytes()]
 
 
 def descendants(pid: int) -> Iterator[int]:

@@ -22,7 +22,7 @@ _PASSED_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "OPENBLAS_CORETYPE")
 SERVER = """
 import sys
 sys.path.append(sys.argv[1])
-from audio.processing.decoder.server import serve
+from audio.processing.decoder.fork_server import serve
 serve(int(sys.argv[2]), niceness=int(sys.argv[3]))
 """
 _REPORT = """

@@ -1,6 +1,6 @@
 """Runs decoding jobs, always in a child that can be killed; this process never parses an uploaded byte.
 
-A small server (decoder/server.py) has the libraries loaded and forks a child for each job. A job has a socket of
+A small server (decoder/fork_server.py) has the libraries loaded and forks a child for each job. A job has a socket of
 its own: when its caller is cancelled or killed, that closes and the child ends.
 """
 
@@ -107,7 +107,7 @@ class Decoder:
     async def run(
         self, job: str, *, source: int, target: int | None = None, limits: DecodingLimits, **arguments: str | float
     ) -> tuple[dict[str, Any], ResourceUsage]:
-        """Runs the job `job` of decoder/jobs.py on the open file `source`; returns its result and what it used.
+        """Runs the job `job` of decoder/operations.py on the open file `source`; returns its result and what it used.
 
         `source` and `target` are descriptors, which the caller closes; the job moves the position of both.
 

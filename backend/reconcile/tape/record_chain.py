@@ -64,14 +64,14 @@ class BaseFailed(ReconcileError):
 
 
 @dataclass(frozen=True)
-class Recording:
+class RecordedChain:
     """A tape, and all statements that were sent while the chain was played."""
 
     tape: Tape
     sent: tuple[str, ...]
 
 
-def record(config: Config, connection: Connection, *, base: str = "", until: str | None = None) -> Recording:
+def record(config: Config, connection: Connection, *, base: str = "", until: str | None = None) -> RecordedChain:
     """Plays the chain from its base to its head, or to `until`, in a scratch database.
 
     It must have no objects of the chain: a revision whose objects exist would have no recorded effect. `base` is SQL
@@ -111,10 +111,10 @@ def record(config: Config, connection: Connection, *, base: str = "", until: str
         base=found_at_base,
         unwatched=tuple(name for name in connection.scalars(_UNWATCHED) if name not in unwatched_before),
     )
-    return Recording(tape, tuple(recorder.sent))
+    return RecordedChain(tape, tuple(recorder.sent))
 
 
-def play_again(config: Config, connection: Connection, recording: Recording, *, base: str = "") -> Tape:
+def play_again(config: Config, connection: Connection, recording: RecordedChain, *, base: str = "") -> Tape:
     """Plays a recorded chain in another empty database; differences are left open on the tape.
 
     It is played without an observation after each statement, which takes a fraction of a recording's time.

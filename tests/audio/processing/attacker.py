@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 sys.path.append(sys.argv[1])
-from audio.processing.decoder.jobs import JOBS
-from audio.processing.decoder.server import serve
+from audio.processing.decoder.fork_server import serve
+from audio.processing.decoder.operations import JOBS
 
 T = TypeVar("T")
 LIBC = ctypes.CDLL(None, use_errno=True)

@@ -11,9 +11,9 @@ from contextlib import suppress
 from io import FileIO
 from typing import Any, NoReturn
 
-from audio.processing.decoder.jobs import Jobs
 from audio.processing.decoder.libc import prctl
-from audio.processing.decoder.opening import DISK_FULL, Recording, Refused
+from audio.processing.decoder.opening import DISK_FULL, OpenedRecording, Refused
+from audio.processing.decoder.operations import Jobs
 from audio.processing.decoder.sandbox import close_sandbox
 
 OUT_OF_MEMORY, NOT_CONFINED = 3, 4  # exit codes, which take no memory to report
@@ -30,7 +30,7 @@ def run_child(request: dict[str, Any], *, jobs: Jobs, source: int, target: int |
             prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # it ends with its supervisor; without prctl an alarm ends it
         _arrange_descriptors(source=source, target=target, answer=answer)
         _limit(request["limits"], writes=target is not None)
-        with Recording(_SOURCE) as recording, FileIO(_TARGET, "r+") as written:
+        with OpenedRecording(_SOURCE) as recording, FileIO(_TARGET, "r+") as written:
             _confine()
             _write(json.dumps(_answer(request, jobs, recording, written)).encode())
             os._exit(0)
@@ -48,7 +48,7 @@ def _confine() -> None:
         os._exit(NOT_CONFINED)
 
 
-def _answer(request: dict[str, Any], jobs: Jobs, recording: Recording, written: FileIO) -> dict[str, Any]:
+def _answer(request: dict[str, Any], jobs: Jobs, recording: OpenedRecording, written: FileIO) -> dict[str, Any]:
     try:
         return {"result": jobs[request["job"]](recording, written, **request["arguments"])}
     except MemoryError:

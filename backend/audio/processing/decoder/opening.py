@@ -42,7 +42,7 @@ DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 File: TypeAlias = RawIOBase | BytesIO
 
 
-class Recording(FileIO):
+class OpenedRecording(FileIO):
     """A file in which FFmpeg may seek to any position, as a damaged file can make it."""
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from audio.processing.decoder.child import NOT_CONFINED, OUT_OF_MEMORY, run_child
-from audio.processing.decoder.jobs import Jobs
+from audio.processing.decoder.operations import Jobs
 
 _REQUEST_LIMIT_BYTES = 64 * 1024
 _ANSWER_LIMIT_BYTES = 2 * 1024 * 1024

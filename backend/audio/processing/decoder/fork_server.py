@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 
-from audio.processing.decoder.jobs import JOBS, Jobs, warm_up
+from audio.processing.decoder.operations import JOBS, Jobs, warm_up
 from audio.processing.decoder.privileges import drop_privileges
 from audio.processing.decoder.sandbox import hide
 from audio.processing.decoder.supervisor import supervise

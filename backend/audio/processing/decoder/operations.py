@@ -9,9 +9,9 @@ from typing import Any, Final, TypeAlias
 
 import av
 
-from audio.processing.decoder.examine import examine
+from audio.processing.decoder.measurement import examine
 from audio.processing.decoder.remux import remux
-from audio.processing.decoder.speech_samples import write_samples
+from audio.processing.decoder.resampling import write_samples
 from audio.processing.decoder.transcode import transcode
 
 Jobs: TypeAlias = Mapping[str, Callable[..., dict[str, Any]]]
