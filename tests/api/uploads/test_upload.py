@@ -182,7 +182,7 @@ async def test_a_bad_upload_leaves_nothing(client: httpx.AsyncClient, kept: Look
 @pytest.mark.parametrize(
     ("content_type", "status", "slug"),
     [
-        ("audio/wav", 415, "not-a-form"),
+        ("application/octet-stream", 415, "not-a-form"),
         ("application/json", 415, "not-a-form"),
         ("", 415, "not-a-form"),
         ("multipart/form-data", 400, "form-malformed"),

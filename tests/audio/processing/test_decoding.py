@@ -111,9 +111,16 @@ async def test_time_is_limited(decoder: Decoder, endless: Path) -> None:
 async def test_memory_is_limited(decoder: Decoder, tmp_path: Path) -> None:
     """What needs too much memory is ended, and the reason says so."""
     path = tmp_path / "recording"
-    path.write_bytes(recording("wav"))
+    path.write_bytes(_with_picture(recording("flac"), size=12 * 1024**2))
     with pytest.raises(DecodingFailed, match="it needed more than 64 MiB of memory"):
-        await examine(path, Recognition(WAV), decoder=decoder, limits=DecodingLimits(memory_bytes=64 * 1024**2))
+        await examine(path, Recognition(FLAC), decoder=decoder, limits=DecodingLimits(memory_bytes=64 * 1024**2))
+
+
+def _with_picture(flac: bytes, *, size: int) -> bytes:
+    """A FLAC file with a picture, which FFmpeg reads into memory as a whole: RFC 9639, 8.8."""
+    head = len(b"fLaC") + 4 + 34  # with STREAMINFO
+    picture = struct.pack(">II9sIIIIII", 3, 9, b"image/png", 0, 1, 1, 24, 0, size) + bytes(size)
+    return flac[:head] + b"\x06" + len(picture).to_bytes(3) + picture + flac[head:]
 
 
 async def test_a_cancelled_job_ends_its_child(own_decoder: Decoder, endless: Path) -> None:
