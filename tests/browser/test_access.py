@@ -145,7 +145,8 @@ def test_the_microphone_may_be_refused(pegasus: Pegasus, open_page: OpenPage) ->
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds, each with the first place."""
+    """What axe finds, each with the first place; a list that is being loaded is paler for a moment."""
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
     options = {"runOnly": {"type": "tag", "values": RULES}}
     found = Axe().run(page, options=options).response["violations"]
     return [f"{one['id']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0]['failureSummary']}" for one in found]
