@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -163,10 +164,18 @@ class _Server(uvicorn.Server):
 
 
 class _ServerAlone(_Server):
+    _unannounced: Sequence[socket.socket] = ()
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        for listener in sockets or []:
+        self._unannounced = sockets or ()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Announces the server first: uvicorn doesn't shut down in order on a signal that comes before the first tick."""
+        for listener in self._unannounced:
             _announce(listener)
+        self._unannounced = ()
+        return await super().on_tick(counter)
 
 
 class _ServerOfSeveral(_Server):
