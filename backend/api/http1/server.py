@@ -171,7 +171,7 @@ class _ServerAlone(_Server):
         self._unannounced = sockets or ()
 
     async def on_tick(self, counter: int) -> bool:
-        """Announces the server first: uvicorn doesn't shut down in order on a signal that comes before the first tick."""
+        """Announces the server first: before the first tick a signal ends uvicorn without shutting it down in order."""
         for listener in self._unannounced:
             _announce(listener)
         self._unannounced = ()
