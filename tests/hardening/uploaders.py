@@ -18,6 +18,7 @@ BYTES = TUS | {"Content-Type": "application/offset+octet-stream"}
 DRAFT = {"Upload-Draft-Interop-Version": "10"}
 PARTIAL = DRAFT | {"Content-Type": "application/partial-upload"}
 AGAIN_SECONDS = 0.2
+MENDED_BY_A_RETRY = {423, 502, 503, 504}  # of a proxy, or of a server that is another's neighbour
 
 
 @dataclass
@@ -145,6 +146,8 @@ class Uploader:
         head = f"POST /api/audio/upload?filename={name} HTTP/1.1\r\nHost: {url.netloc.decode()}\r\n"
         fields = DRAFT | {"Upload-Complete": "?1", "Content-Length": str(len(content)), "Connection": "close"}
         fields |= {"Content-Type": "audio/wav"}
+        if token := self._client.headers.get("authorization"):
+            fields["Authorization"] = token
         head += "".join(f"{field}: {value}\r\n" for field, value in fields.items())
         with suppress(OSError, asyncio.IncompleteReadError):
             reader, writer = await asyncio.open_connection(url.host, url.port)
@@ -152,6 +155,8 @@ class Uploader:
                 sending = asyncio.create_task(_send(writer, f"{head}\r\n".encode(), content))
                 while final is None:
                     status, headers = _parsed(await reader.readuntil(b"\r\n\r\n"))
+                    if status in MENDED_BY_A_RETRY:
+                        break
                     address = headers.get("location", address)
                     assert status in {104, 200}, (status, headers)
                     final = None if status == 104 else httpx.Response(status, headers=headers)

@@ -21,7 +21,7 @@ from tests.api.test_main import Run, running
 from tests.audio.samples import recording
 from tests.conftest import RunSql
 from tests.hardening.test_kills import check_rows, free_port, raise_failures
-from tests.hardening.uploaders import BYTES, TUS, Promises, Uploader
+from tests.hardening.uploaders import BYTES, MENDED_BY_A_RETRY, TUS, Promises, Uploader
 from tests.object_store import ObjectStore
 from tests.scale.conftest import SECRET, TOKEN, Nginx
 from tests.stored import Stored
@@ -29,7 +29,6 @@ from tests.stored import Stored
 pytestmark = pytest.mark.scale
 REPLICAS, UPLOADERS = 4, 12
 SOAKED = pytest.param(300.0, marks=[pytest.mark.soak, pytest.mark.timeout(1200)])
-MENDED_BY_A_RETRY = {423, 502, 503, 504}
 END_SECONDS = 300
 
 
