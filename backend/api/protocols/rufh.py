@@ -16,7 +16,7 @@ from api.http1.request_body import declared_length
 from api.protocols.digests import ALGORITHMS, parse_digests
 from api.protocols.protocol_choice import VERSION_FIELD, is_of_uploads, speaks_rufh
 from api.protocols.structured_fields import item
-from api.protocols.tus import RECORDINGS_PATH, HeaderRefused, NotUploadBytes
+from api.protocols.tus import HeaderRefused, NotUploadBytes, recording_headers
 from audio.intake.resumable.repository import LIFETIME, Upload
 from audio.intake.resumable.upload_requests import Checksum
 from core.errors import PegasusError
@@ -161,15 +161,12 @@ def check_alone(headers: Headers, draft: Draft) -> None:
 def state(upload: Upload, offset: int, draft: Draft, *, limit_bytes: int) -> dict[str, str]:
     """The fields of a successful response: how far an upload is, and which recording it has become."""
     left = math.ceil((upload.expires_at - datetime.now(UTC)).total_seconds())
-    fields = draft.completeness(complete=upload.recording_id is not None) | {
+    return draft.completeness(complete=upload.recording_id is not None) | {
         "Upload-Offset": ser(offset),
         **draft.limits(limit_bytes, age_seconds=max(0, left)),
         "Cache-Control": "no-store",
+        **recording_headers(upload),
     }
-    if upload.recording_id is not None:
-        fields["Upload-Recording-Id"] = str(upload.recording_id)
-        fields["Link"] = f'<{RECORDINGS_PATH}/{upload.recording_id}>; rel="related"'
-    return fields
 
 
 def length(upload: Upload) -> dict[str, str]:

@@ -139,15 +139,22 @@ def capabilities(limit_bytes: int) -> dict[str, str]:
 
 def progress(upload: Upload, offset: int) -> dict[str, str]:
     """The headers with an upload's offset, its expiry, and the recording that it has become."""
-    headers = {
+    return {
         "Upload-Offset": str(offset),
         "Upload-Expires": format_datetime(upload.expires_at, usegmt=True),
         "Cache-Control": "no-store",
+        **recording_headers(upload),
     }
-    if upload.recording_id is not None:
-        headers["Upload-Recording-Id"] = str(upload.recording_id)
-        headers["Link"] = f'<{RECORDINGS_PATH}/{upload.recording_id}>; rel="related"'
-    return headers
+
+
+def recording_headers(upload: Upload) -> dict[str, str]:
+    """The headers that lead to the recording which an upload has become; none before."""
+    if upload.recording_id is None:
+        return {}
+    return {
+        "Upload-Recording-Id": str(upload.recording_id),
+        "Link": f'<{RECORDINGS_PATH}/{upload.recording_id}>; rel="related"',
+    }
 
 
 def description(upload: Upload) -> dict[str, str]:

@@ -245,8 +245,8 @@ def _progress_sender(interim: InterimResponses, draft: Draft) -> Callable[[int],
 
 def _announcement(upload: Upload, draft: Draft, services: Services) -> dict[str, str]:
     """The fields of the interim response that says where an upload can be resumed, besides that."""
-    known = state(upload, 0, draft, limit_bytes=services.uploads.limit_bytes)
-    return {VERSION_FIELD: str(draft.version), "Upload-Limit": known["Upload-Limit"]}
+    fields = state(upload, 0, draft, limit_bytes=services.uploads.limit_bytes)
+    return {VERSION_FIELD: str(draft.version), "Upload-Limit": fields["Upload-Limit"]}
 
 
 def _location(upload: Upload, request: Request, services: Services) -> dict[str, str]:

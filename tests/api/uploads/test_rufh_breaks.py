@@ -78,15 +78,25 @@ async def test_broken_connections_lose_nothing(server: str, kept: Look, settings
     await is_whole(kept, settings, content)
 
 
+async def begin_at(server: str) -> str:
+    """Begins an upload; returns its address."""
+    async with httpx.AsyncClient(base_url=server, headers=NEWEST) as client:
+        return await begin(client)
+
+
+def whole_append(address: str, content: bytes, **more: str) -> bytes:
+    """The head of the append that brings all of an upload."""
+    fields = {"Upload_Complete": "?1", "Upload_Draft_Interop_Version": "10", "Upload_Offset": "0"}
+    fields |= {"Content_Type": "application/partial-upload", "Content_Length": str(len(content))}
+    return request("PATCH", path_of(address), **fields, **more)
+
+
 async def test_progress_is_told_while_bytes_come(server: str) -> None:
     """4.4.2: interim responses say how many bytes are durable, and MUST NOT include Location."""
     content = large(40 * MIB)
-    async with httpx.AsyncClient(base_url=server, headers=NEWEST) as client:
-        address = await begin(client)
-    fields = {"Upload_Complete": "?1", "Upload_Draft_Interop_Version": "10", "Upload_Offset": "0"}
-    fields |= {"Content_Type": "application/partial-upload", "Content_Length": str(len(content))}
+    address = await begin_at(server)
     async with wire(server) as client:
-        sending = asyncio.create_task(client.send(request("PATCH", path_of(address), **fields), content))
+        sending = asyncio.create_task(client.send(whole_append(address, content), content))
         offsets = []
         while (answer := await client.answer())[0] == 104:
             assert "location" not in answer[1]
@@ -101,13 +111,10 @@ async def test_progress_is_told_while_bytes_come(server: str) -> None:
 async def test_a_digest_of_the_body_that_is_still_to_be_checked_tells_no_progress(server: str) -> None:
     """4.1.1: an offset that was told MUST NOT decrease, and these bytes may still be taken back."""
     content = large(20 * MIB)
-    async with httpx.AsyncClient(base_url=server, headers=NEWEST) as client:
-        address = await begin(client)
-    fields = {"Upload_Complete": "?1", "Upload_Draft_Interop_Version": "10", "Upload_Offset": "0"}
-    fields |= {"Content_Type": "application/partial-upload", "Content_Length": str(len(content))}
+    address = await begin_at(server)
     async with wire(server) as client:
         sending = asyncio.create_task(
-            client.send(request("PATCH", path_of(address), Content_Digest="sha-256=:AAAA:", **fields), content)
+            client.send(whole_append(address, content, Content_Digest="sha-256=:AAAA:"), content)
         )
         assert (await client.answer())[0] == 400
         await sending
