@@ -6,6 +6,7 @@ The same paths serve tus; the requests' headers decide (see `api.protocols.proto
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
@@ -99,8 +100,8 @@ async def create(request: Request, services: CurrentServices, caller: Authentica
             upload, offset = await services.uploads.create_with_upload(new, append)
         else:
             upload = await services.uploads.create(new)
-            interim.send(STATUS, REASON, _announcement(upload, draft, services) | _location(upload, request, services))
-            upload, offset = await _append(upload.id, append, services, draft, owner=None)
+            announced = replace(append, on_locked=partial(_announce, interim, request, draft, services))
+            upload, offset = await _append(upload.id, announced, services, draft, owner=None)
         return await _response(upload, offset, draft, services, status=201, extra=_location(upload, request, services))
 
     return await _in_draft_terms(creating(), draft, offset=0)
@@ -243,10 +244,14 @@ def _progress_sender(interim: InterimResponses, draft: Draft) -> Callable[[int],
     return send
 
 
-def _announcement(upload: Upload, draft: Draft, services: Services) -> dict[str, str]:
-    """The fields of the interim response that says where an upload can be resumed, besides that."""
-    fields = state(upload, 0, draft, limit_bytes=services.uploads.limit_bytes)
-    return {VERSION_FIELD: str(draft.version), "Upload-Limit": fields["Upload-Limit"]}
+def _announce(interim: InterimResponses, request: Request, draft: Draft, services: Services, upload: Upload) -> None:
+    """Sends the interim response that says where an upload can be resumed.
+
+    Only a client that has it can take the upload over, so an offset that it asks for stays true.
+    """
+    limit = state(upload, 0, draft, limit_bytes=services.uploads.limit_bytes)["Upload-Limit"]
+    fields = {VERSION_FIELD: str(draft.version), "Upload-Limit": limit}
+    interim.send(STATUS, REASON, fields | _location(upload, request, services))
 
 
 def _location(upload: Upload, request: Request, services: Services) -> dict[str, str]:

@@ -135,6 +135,8 @@ class Uploads:
             await self._ingest.admit(upload.details.user_id, declared_bytes=request.body.declared_bytes or 0)
             if changes := request.changes(upload):
                 upload = await self._renew(upload_id, upload_lock, changes)
+            if request.on_locked is not None:
+                request.on_locked(upload)
             await self._receive(upload, upload_lock, request)
             if request.ends_upload and upload.length_bytes is None:
                 upload = await self._renew(upload_id, upload_lock, {"length_bytes": await upload_lock.size_bytes()})

@@ -54,7 +54,8 @@ class AppendRequest:
 
     `ends_upload`: whether the upload ends with these bytes; None: once it has its length. `checksums` are of these
     bytes, `digests` of the whole upload. `may_repeat`: whether an upload that has ended already answers this request as
-    its last one. `on_progress` is called, in a thread, with sizes of the upload that are durable.
+    its last one. `on_locked` is called once no other request can come before these bytes; `on_progress`, in a thread,
+    with sizes of the upload that are durable.
     """
 
     body: RequestBody
@@ -64,6 +65,7 @@ class AppendRequest:
     ends_upload: bool | None = None
     digests: Sequence[Checksum] = ()
     may_repeat: bool = True
+    on_locked: Callable[[Upload], None] | None = None
     on_progress: Callable[[int], None] | None = None
 
     @property
