@@ -14,11 +14,11 @@ from pathlib import Path
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from reconcile.cli import commands
-from reconcile.inspection.inspect import ROW_LIMIT
-from reconcile.schema.errors import ReconcileError
-from reconcile.schema.postgres_errors import message_of
-from reconcile.tape.project import ChainUnreadable
+from .cli import commands
+from .inspection.inspect import ROW_LIMIT
+from .schema.errors import ReconcileError
+from .schema.postgres_errors import message_of
+from .tape.project import ChainUnreadable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

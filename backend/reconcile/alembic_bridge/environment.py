@@ -20,8 +20,8 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from reconcile.schema.errors import ReconcileError
-from reconcile.sql.lexer import significant
+from ..schema.errors import ReconcileError
+from ..sql.lexer import significant
 
 _Sent: TypeAlias = tuple[Connection, str, Any]  # the connection, the SQL and its parameters, as for the driver
 # A hook for a run: it gets Alembic's steps and the context that they will run in, and returns the steps to run.

@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
-from reconcile.alembic_bridge.own_connection import engine_like
-from reconcile.schema.errors import ReconcileError
-from reconcile.sql.split import split
-from reconcile.sql.statements import read_statement
+from ..schema.errors import ReconcileError
+from ..sql.split import split
+from ..sql.statements import read_statement
+from .own_connection import engine_like
 
 
 class TransactionEnded(ReconcileError):

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from reconcile.observation.observe import VersionTable
-from reconcile.schema.errors import ReconcileError
+from ..observation.observe import VersionTable
+from ..schema.errors import ReconcileError
 
 PATIENCE_SECONDS = 600.0
 _PAUSE_SECONDS = (0.05, 0.25)

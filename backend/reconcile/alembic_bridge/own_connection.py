@@ -17,9 +17,9 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
-from reconcile.alembic_bridge.environment import EnvironmentUnfit, only_once, raised_by_project, without_query
-from reconcile.alembic_bridge.rolled_back import rolled_back
-from reconcile.schema.errors import ReconcileError
+from ..schema.errors import ReconcileError
+from .environment import EnvironmentUnfit, only_once, raised_by_project, without_query
+from .rolled_back import rolled_back
 
 _COMMITS_ALONE = "reconcile_commits_each_statement"  # an execution option: env.py would connect in autocommit
 Result = TypeVar("Result")

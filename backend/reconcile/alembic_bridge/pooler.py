@@ -6,8 +6,8 @@ and never be released. Two clients that are connected at once and use the same b
 
 from sqlalchemy import Connection, text
 
-from reconcile.alembic_bridge.own_connection import engine_like
-from reconcile.schema.errors import ReconcileError
+from ..schema.errors import ReconcileError
+from .own_connection import engine_like
 
 _TRIES = 3
 _BACKEND = text("SELECT pg_catalog.pg_backend_pid()")

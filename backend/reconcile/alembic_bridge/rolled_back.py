@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
-from reconcile.sql.split import split
-from reconcile.sql.statements import read_statement
+from ..sql.split import split
+from ..sql.statements import read_statement
 
 
 @contextmanager

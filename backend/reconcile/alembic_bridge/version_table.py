@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from reconcile.observation.observe import VersionTable
+from ..observation.observe import VersionTable
 
 ALEMBIC_LENGTH = 32  # of version_num in the table that Alembic creates
 

@@ -9,18 +9,18 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from reconcile.alembic_bridge.own_connection import as_the_project_does, commits_each_statement, on_own_connection
-from reconcile.healing import heal as healing
-from reconcile.inspection.inspect import Choices, inspect
-from reconcile.journal.journal import Journal
-from reconcile.planning.report import Report
-from reconcile.schema.errors import ReconcileError
-from reconcile.tape.file import read_tape, write_tape
-from reconcile.tape.project import Project, chain, configuration, open_project, tape_path
-from reconcile.tape.record_chain import RevisionFailed, play_again
-from reconcile.tape.record_chain import record as play
-from reconcile.tape.scratch import scratch_database
-from reconcile.tape.tape import Tape
+from ..alembic_bridge.own_connection import as_the_project_does, commits_each_statement, on_own_connection
+from ..healing import heal as healing
+from ..inspection.inspect import Choices, inspect
+from ..journal.journal import Journal
+from ..planning.report import Report
+from ..schema.errors import ReconcileError
+from ..tape.file import read_tape, write_tape
+from ..tape.project import Project, chain, configuration, open_project, tape_path
+from ..tape.record_chain import RevisionFailed, play_again
+from ..tape.record_chain import record as play
+from ..tape.scratch import scratch_database
+from ..tape.tape import Tape
 
 _RED, _GREEN, _YELLOW = 31, 32, 33
 

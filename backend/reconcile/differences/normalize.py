@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from reconcile.observation.observe import Observation
-from reconcile.schema.compatibility import LABEL, serves
-from reconcile.schema.schema import CONSTRAINTS, INVALID, Key, Schema
-from reconcile.tape.tape import Tape
-from reconcile.tape.varying import fits
+from ..observation.observe import Observation
+from ..schema.compatibility import LABEL, serves
+from ..schema.schema import CONSTRAINTS, INVALID, Key, Schema
+from ..tape.tape import Tape
+from ..tape.varying import fits
 
 _KEY_COLUMNS = re.compile(r"((?:PRIMARY KEY|UNIQUE)(?: NULLS NOT DISTINCT)?) \(([^()]*)\)(.*)", re.DOTALL)
 

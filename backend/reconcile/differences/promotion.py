@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from reconcile.schema.schema import Difference, Key
+from ..schema.schema import Difference, Key
 
 _INDEX = re.compile(r"UNIQUE USING btree \(([^()]*)\)(?: INCLUDE \([^()]*\))?( NULLS NOT DISTINCT)?")
 _CONSTRAINT = re.compile(r"(PRIMARY KEY|UNIQUE)( NULLS NOT DISTINCT)? \(([^()]*)\)(?: INCLUDE \([^()]*\))?")

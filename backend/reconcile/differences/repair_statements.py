@@ -1,9 +1,9 @@
 """The statements that repair a difference without losing anything, or None where a person has to decide."""
 
-from reconcile.schema.column import Column, alterations
-from reconcile.schema.compatibility import LABEL
-from reconcile.schema.create import create_statement, create_view
-from reconcile.schema.schema import CONSTRAINTS, NOT_VALID, VARIES, Difference, Key
+from ..schema.column import Column, alterations
+from ..schema.compatibility import LABEL
+from ..schema.create import create_statement, create_view
+from ..schema.schema import CONSTRAINTS, NOT_VALID, VARIES, Difference, Key
 
 ELSEWHERE = "on another table, "  # the text of an index of our name on somebody else's table
 UNPOPULATED = "unpopulated"  # the text of a materialized view that was never filled: each SELECT from it fails

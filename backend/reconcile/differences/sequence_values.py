@@ -6,12 +6,12 @@ last value is lost.
 
 from collections.abc import Iterator
 
-from reconcile.differences.normalize import nextval
-from reconcile.schema.column import Column
-from reconcile.schema.schema import Key, Schema, unquoted
-from reconcile.sql.lexer import significant
-from reconcile.sql.names import names_in
-from reconcile.tape.tape import Tape
+from ..schema.column import Column
+from ..schema.schema import Key, Schema, unquoted
+from ..sql.lexer import significant
+from ..sql.names import names_in
+from ..tape.tape import Tape
+from .normalize import nextval
 
 
 def numbering(sequence: Key, schema: Schema, tape: Tape) -> Iterator[str]:

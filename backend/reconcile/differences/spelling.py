@@ -13,11 +13,11 @@ from uuid import uuid4
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from reconcile.observation.observe import Observation, observe
-from reconcile.schema.create import create_view
-from reconcile.schema.schema import INVALID, Key
-from reconcile.sql.older_spellings import older_spellings
-from reconcile.tape.tape import Tape
+from ..observation.observe import Observation, observe
+from ..schema.create import create_view
+from ..schema.schema import INVALID, Key
+from ..sql.older_spellings import older_spellings
+from ..tape.tape import Tape
 
 _log = logging.getLogger(__name__)
 _COMMANDS = {"*": "ALL", "r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE"}

@@ -5,7 +5,7 @@ table of the revision is empty, or a column that it added is NULL in every row. 
 The queries change nothing, call no functions of others, and are bounded in time.
 """
 
-from reconcile.evidence.examine import examine, examine_read
-from reconcile.evidence.finding import Finding
+from .examine import examine, examine_read
+from .finding import Finding
 
 __all__ = ["Finding", "examine", "examine_read"]

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection, text
 
-from reconcile.sql.names import quoted
+from ..sql.names import quoted
 
 _TABLES = text("""
 SELECT n.nspname, c.relname, c.oid,

@@ -5,12 +5,12 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from reconcile.evidence.finding import Finding
-from reconcile.evidence.inserts import examine_insert
-from reconcile.evidence.neighbours import may_hide, may_imitate
-from reconcile.evidence.rows import Rows, any_row, is_empty, matching, reading
-from reconcile.evidence.updates import examine_update
-from reconcile.sql.changes import Change, Delete, Insert, Truncate, Update, read_change
+from ..sql.changes import Change, Delete, Insert, Truncate, Update, read_change
+from .finding import Finding
+from .inserts import examine_insert
+from .neighbours import may_hide, may_imitate
+from .rows import Rows, any_row, is_empty, matching, reading
+from .updates import examine_update
 
 
 def examine(

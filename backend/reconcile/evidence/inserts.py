@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Sequence
 
-from reconcile.evidence.catalogs import CatalogColumn, Table
-from reconcile.evidence.finding import Finding
-from reconcile.evidence.rows import Rows, cast, columns_named, equals, is_empty
-from reconcile.sql.changes import Insert
-from reconcile.sql.expressions import surely_yields_rows
-from reconcile.sql.names import quoted
+from ..sql.changes import Insert
+from ..sql.expressions import surely_yields_rows
+from ..sql.names import quoted
+from .catalogs import CatalogColumn, Table
+from .finding import Finding
+from .rows import Rows, cast, columns_named, equals, is_empty
 
 _MOST_ROWS = 200  # each is looked up separately
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-from reconcile.sql.changes import Change, Delete, Insert, Truncate, Update, read_change
-from reconcile.sql.expressions import constant_in
-from reconcile.sql.names import names_in
-from reconcile.sql.split import split
-from reconcile.sql.statements import read_statement
+from ..sql.changes import Change, Delete, Insert, Truncate, Update, read_change
+from ..sql.expressions import constant_in
+from ..sql.names import names_in
+from ..sql.split import split
+from ..sql.statements import read_statement
 
 
 def may_hide(change: Insert | Update, later: Iterable[str], *, cascades_from: Callable[[str], bool]) -> bool:

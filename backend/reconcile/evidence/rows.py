@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from reconcile.evidence.catalogs import CatalogColumn, Table, may_be_called, tables_named
-from reconcile.sql.expressions import Expression, read_expression
-from reconcile.sql.names import names_in
+from ..sql.expressions import Expression, read_expression
+from ..sql.names import names_in
+from .catalogs import CatalogColumn, Table, may_be_called, tables_named
 
 _GUARDS = {
     "transaction_read_only": "on",

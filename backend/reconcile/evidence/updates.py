@@ -3,12 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from reconcile.evidence.catalogs import CatalogColumn, Table
-from reconcile.evidence.finding import Finding
-from reconcile.evidence.rows import Rows, any_row, columns_named, equals, is_empty, matching
-from reconcile.sql.changes import Update
-from reconcile.sql.expressions import constant_in, is_never_null, read_expression
-from reconcile.sql.names import literal, names_in, quoted
+from ..sql.changes import Update
+from ..sql.expressions import constant_in, is_never_null, read_expression
+from ..sql.names import literal, names_in, quoted
+from .catalogs import CatalogColumn, Table
+from .finding import Finding
+from .rows import Rows, any_row, columns_named, equals, is_empty, matching
 
 
 def examine_update(rows: Rows, change: Update, *, added_columns: Collection[tuple[str, str]]) -> Finding | None:

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from reconcile.alembic_bridge.environment import migration_context, upgrade
-from reconcile.alembic_bridge.own_connection import as_the_project_does
-from reconcile.alembic_bridge.version_table import ensure_version_table
-from reconcile.execution.resume import resume
-from reconcile.observation.observe import Observation, VersionTable
-from reconcile.planning.steps import BuildBeside, Execute, Resume, Stamp, Step, Upgrade, UpgradeAlone
-from reconcile.tape.project import Project
+from ..alembic_bridge.environment import migration_context, upgrade
+from ..alembic_bridge.own_connection import as_the_project_does
+from ..alembic_bridge.version_table import ensure_version_table
+from ..observation.observe import Observation, VersionTable
+from ..planning.steps import BuildBeside, Execute, Resume, Stamp, Step, Upgrade, UpgradeAlone
+from ..tape.project import Project
+from .resume import resume
 
 LOCK_TIMEOUT = "500ms"
 _AS_IT_STANDS = {"no_parameters": True}  # drivers leave percent signs alone

@@ -12,10 +12,10 @@ from typing import Any
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, event
 
-from reconcile.alembic_bridge.environment import upgrade
-from reconcile.schema.errors import ReconcileError
-from reconcile.tape.tape import Revision, Statement
-from reconcile.tape.varying import fits
+from ..alembic_bridge.environment import upgrade
+from ..schema.errors import ReconcileError
+from ..tape.tape import Revision, Statement
+from ..tape.varying import fits
 
 _EXECUTIONS = ("do_execute", "do_executemany", "do_execute_no_params")
 

@@ -1,7 +1,7 @@
 """Verifies that the schema equals the end of the tape: only then it counts as healed."""
 
-from reconcile.location.locate import Location, Verdict
-from reconcile.schema.errors import ReconcileError
+from ..location.locate import Location, Verdict
+from ..schema.errors import ReconcileError
 
 
 class VerificationFailed(ReconcileError):

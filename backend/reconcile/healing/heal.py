@@ -16,24 +16,24 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from reconcile.alembic_bridge.environment import RevisionRaised
-from reconcile.alembic_bridge.guarded_connection import TransactionEnded, guarded_connection
-from reconcile.alembic_bridge.lock import locked, locked_session
-from reconcile.alembic_bridge.pooler import refuse_pooler
-from reconcile.execution.apply import apply, apply_alone, stamp
-from reconcile.execution.resume import ResumeFailed
-from reconcile.execution.verify import VerificationFailed, verify
-from reconcile.inspection.inspect import DEFAULTS, Choices, inspect, inspect_within
-from reconcile.journal.journal import Journal
-from reconcile.location.locate import Verdict
-from reconcile.observation.observe import Observation
-from reconcile.planning.plan import Plan, Refusal, plan
-from reconcile.planning.refused_statement import refusal_of
-from reconcile.planning.report import Report
-from reconcile.planning.steps import Step, UpgradeAlone, runs_alone, segments
-from reconcile.schema.errors import ReconcileError
-from reconcile.schema.postgres_errors import first_failure, is_busy, message_of
-from reconcile.tape.project import Project
+from ..alembic_bridge.environment import RevisionRaised
+from ..alembic_bridge.guarded_connection import TransactionEnded, guarded_connection
+from ..alembic_bridge.lock import locked, locked_session
+from ..alembic_bridge.pooler import refuse_pooler
+from ..execution.apply import apply, apply_alone, stamp
+from ..execution.resume import ResumeFailed
+from ..execution.verify import VerificationFailed, verify
+from ..inspection.inspect import DEFAULTS, Choices, inspect, inspect_within
+from ..journal.journal import Journal
+from ..location.locate import Verdict
+from ..observation.observe import Observation
+from ..planning.plan import Plan, Refusal, plan
+from ..planning.refused_statement import refusal_of
+from ..planning.report import Report
+from ..planning.steps import Step, UpgradeAlone, runs_alone, segments
+from ..schema.errors import ReconcileError
+from ..schema.postgres_errors import first_failure, is_busy, message_of
+from ..tape.project import Project
 
 TRIES_ON_BUSY_TABLE = 20
 _REFUSING = (VerificationFailed, RevisionRaised, ResumeFailed, TransactionEnded)

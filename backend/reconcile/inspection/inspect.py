@@ -5,17 +5,17 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from reconcile.alembic_bridge.lock import PATIENCE_SECONDS
-from reconcile.differences.normalize import normalize
-from reconcile.differences.spelling import Speller
-from reconcile.inspection.probe import probed
-from reconcile.inspection.table_sizes import large_tables
-from reconcile.location.locate import Location, Verdict, locate
-from reconcile.location.proof import Findings, examine_doubts, examine_presumed, prove, proved_so_far
-from reconcile.observation.observe import Observation, has_others, observe
-from reconcile.planning.plan import plan
-from reconcile.planning.report import Report
-from reconcile.tape.project import Project, vouched_by_revision
+from ..alembic_bridge.lock import PATIENCE_SECONDS
+from ..differences.normalize import normalize
+from ..differences.spelling import Speller
+from ..location.locate import Location, Verdict, locate
+from ..location.proof import Findings, examine_doubts, examine_presumed, prove, proved_so_far
+from ..observation.observe import Observation, has_others, observe
+from ..planning.plan import plan
+from ..planning.report import Report
+from ..tape.project import Project, vouched_by_revision
+from .probe import probed
+from .table_sizes import large_tables
 
 ROW_LIMIT = 100_000
 

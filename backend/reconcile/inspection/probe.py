@@ -10,13 +10,13 @@ from dataclasses import replace
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from reconcile.location.locate import Location, Verdict
-from reconcile.planning.advice import IN_SOME_ROWS
-from reconcile.schema.column import Column
-from reconcile.schema.compatibility import labels_beside
-from reconcile.schema.postgres_errors import message_of
-from reconcile.schema.schema import Difference, Key
-from reconcile.tape.project import Project
+from ..location.locate import Location, Verdict
+from ..planning.advice import IN_SOME_ROWS
+from ..schema.column import Column
+from ..schema.compatibility import labels_beside
+from ..schema.postgres_errors import message_of
+from ..schema.schema import Difference, Key
+from ..tape.project import Project
 
 _SEARCH_TIMEOUT = text("SET LOCAL statement_timeout = '2s'")
 

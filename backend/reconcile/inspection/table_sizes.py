@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, text
 
-from reconcile.schema.schema import Key, tables_in
-from reconcile.tape.tape import Tape
+from ..schema.schema import Key, tables_in
+from ..tape.tape import Tape
 
 
 def large_tables(connection: Connection, tape: Tape, present: Collection[Key], *, row_limit: int) -> frozenset[str]:

@@ -20,17 +20,17 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from reconcile.execution.apply import apply
-from reconcile.execution.verify import VerificationFailed, verify
-from reconcile.inspection.inspect import inspect_within
-from reconcile.observation.observe import VersionTable
-from reconcile.planning.report import Report
-from reconcile.planning.steps import Step
-from reconcile.schema.errors import ReconcileError
-from reconcile.schema.postgres_errors import is_busy, message_of
-from reconcile.tape.file import read_tape
-from reconcile.tape.project import Project
-from reconcile.tape.tape import Tape
+from ..execution.apply import apply
+from ..execution.verify import VerificationFailed, verify
+from ..inspection.inspect import inspect_within
+from ..observation.observe import VersionTable
+from ..planning.report import Report
+from ..planning.steps import Step
+from ..schema.errors import ReconcileError
+from ..schema.postgres_errors import is_busy, message_of
+from ..tape.file import read_tape
+from ..tape.project import Project
+from ..tape.tape import Tape
 
 CHAIN = Path(__file__).parent / "chain"
 DEFAULT_SCHEMA = "reconcile"

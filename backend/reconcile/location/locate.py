@@ -8,18 +8,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconcile.alembic_bridge.version_table import widening
-from reconcile.differences.normalize import Normalized, normalize
-from reconcile.differences.promotion import Promotion, promotions_of
-from reconcile.differences.repair_statements import ELSEWHERE, PARTITIONED, RELATIONS, UNPOPULATED, mend
-from reconcile.location.name_collisions import NameCollision, name_collisions, others_of
-from reconcile.location.position import Claims, Doubt, Pending, Proof, find_position, label, with_presumed
-from reconcile.location.substitutes import substitute
-from reconcile.observation.observe import Observation
-from reconcile.observation.severity import Severity, is_undecided, severity_of_others, severity_of_ours
-from reconcile.schema.compatibility import is_divided, sets_path
-from reconcile.schema.schema import INVALID, Difference, Key, Schema, table_key, tables_in
-from reconcile.tape.tape import BASE, Point, Statement, Tape
+from ..alembic_bridge.version_table import widening
+from ..differences.normalize import Normalized, normalize
+from ..differences.promotion import Promotion, promotions_of
+from ..differences.repair_statements import ELSEWHERE, PARTITIONED, RELATIONS, UNPOPULATED, mend
+from ..observation.observe import Observation
+from ..observation.severity import Severity, is_undecided, severity_of_others, severity_of_ours
+from ..schema.compatibility import is_divided, sets_path
+from ..schema.schema import INVALID, Difference, Key, Schema, table_key, tables_in
+from ..tape.tape import BASE, Point, Statement, Tape
+from .name_collisions import NameCollision, name_collisions, others_of
+from .position import Claims, Doubt, Pending, Proof, find_position, label, with_presumed
+from .substitutes import substitute
 
 UNENFORCED_BY_TRIGGERS = "disabled"
 

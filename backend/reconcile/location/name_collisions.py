@@ -7,10 +7,10 @@ it has others, it isn't the chain's; nor is a view, or another kind of object, w
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reconcile.differences.repair_statements import RELATIONS
-from reconcile.location.position import Claims
-from reconcile.schema.schema import Key, Schema
-from reconcile.tape.tape import Statement, Tape
+from ..differences.repair_statements import RELATIONS
+from ..schema.schema import Key, Schema
+from ..tape.tape import Statement, Tape
+from .position import Claims
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ prove it.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from reconcile.differences.repair_statements import mend
-from reconcile.schema.schema import CONSTRAINTS, Key, Schema, difference, tables_in
-from reconcile.tape.tape import BASE, TRACELESS, Point, Revision, Statement, Tape, play
+from ..differences.repair_statements import mend
+from ..schema.schema import CONSTRAINTS, Key, Schema, difference, tables_in
+from ..tape.tape import BASE, TRACELESS, Point, Revision, Statement, Tape, play
 
 
 @dataclass(frozen=True)

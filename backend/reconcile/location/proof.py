@@ -10,11 +10,11 @@ from typing import TypeAlias
 
 from sqlalchemy import Connection
 
-from reconcile.evidence.examine import examine, examine_read
-from reconcile.evidence.finding import Finding
-from reconcile.location.locate import Location
-from reconcile.location.position import Doubt, Proof, may_be_unordered
-from reconcile.tape.tape import Point, Revision, Tape
+from ..evidence.examine import examine, examine_read
+from ..evidence.finding import Finding
+from ..tape.tape import Point, Revision, Tape
+from .locate import Location
+from .position import Doubt, Proof, may_be_unordered
 
 Findings: TypeAlias = Sequence[Finding | None]  # one for each doubt
 

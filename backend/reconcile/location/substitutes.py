@@ -6,12 +6,12 @@ Where the chain gives an object several shapes, the recorded version decides for
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from reconcile.differences.normalize import Normalized, nextval, strange
-from reconcile.location.position import Claims
-from reconcile.schema.column import Column
-from reconcile.schema.compatibility import serves
-from reconcile.schema.schema import Difference, Key, Schema
-from reconcile.tape.tape import Tape
+from ..differences.normalize import Normalized, nextval, strange
+from ..schema.column import Column
+from ..schema.compatibility import serves
+from ..schema.schema import Difference, Key, Schema
+from ..tape.tape import Tape
+from .position import Claims
 
 
 def substitute(

@@ -14,8 +14,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from reconcile.schema.errors import ReconcileError
-from reconcile.schema.schema import Key, Schema, unquoted
+from ..schema.errors import ReconcileError
+from ..schema.schema import Key, Schema, unquoted
 
 PREAMBLE_SQL = text((Path(__file__).parent / "preamble.sql").read_text(encoding="utf-8"))
 _HOLDS_VERSIONS = ("r", "p")  # to read a view runs what it calls, whoever made it

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from itertools import groupby, pairwise
 
-from reconcile.observation.observe import Observation
-from reconcile.schema.column import Column
-from reconcile.schema.compatibility import UNENFORCED
-from reconcile.schema.schema import INVALID, Difference, Key, Schema
-from reconcile.sql.lexer import Lexeme, significant
+from ..schema.column import Column
+from ..schema.compatibility import UNENFORCED
+from ..schema.schema import INVALID, Difference, Key, Schema
+from ..sql.lexer import Lexeme, significant
+from .observe import Observation
 
 _KEY = re.compile(
     r"(?:PRIMARY KEY|UNIQUE(?: USING btree)?)(?P<before> NULLS NOT DISTINCT)? \((?P<columns>[^()]*)\)"

@@ -2,10 +2,10 @@
 
 from enum import StrEnum
 
-from reconcile.observation.observe import Observation
-from reconcile.observation.rejection import Rejection, rejection
-from reconcile.schema.compatibility import serves
-from reconcile.schema.schema import NOT_VALID, Difference, Schema
+from ..schema.compatibility import serves
+from ..schema.schema import NOT_VALID, Difference, Schema
+from .observe import Observation
+from .rejection import Rejection, rejection
 
 
 class Severity(StrEnum):

@@ -3,11 +3,11 @@
 Somebody else may depend on objects that aren't ours: about those there is only a comment, and no statement drops them.
 """
 
-from reconcile.differences.repair_statements import PARTITIONED, RELATIONS, altered, is_elsewhere
-from reconcile.planning import replacement
-from reconcile.schema.compatibility import LABEL
-from reconcile.schema.create import create_statement
-from reconcile.schema.schema import CONSTRAINTS, VARIES, Difference, Key
+from ..differences.repair_statements import PARTITIONED, RELATIONS, altered, is_elsewhere
+from ..schema.compatibility import LABEL
+from ..schema.create import create_statement
+from ..schema.schema import CONSTRAINTS, VARIES, Difference, Key
+from . import replacement
 
 IN_SOME_ROWS = " in some rows"  # the text of a column with values that this code can't read
 

@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconcile.differences.repair_statements import mend
-from reconcile.location.locate import Location, Verdict
-from reconcile.planning.advice import about_left_over, advice
-from reconcile.planning.steps import Step, heavy_steps, statements_making, steps_forward, to_make
-from reconcile.schema.compatibility import labels_beside
-from reconcile.schema.create import creations
-from reconcile.schema.schema import CONSTRAINTS, Difference, Key
-from reconcile.sql.statements import read_statement
-from reconcile.tape.tape import BASE, Revision, Tape
+from ..differences.repair_statements import mend
+from ..location.locate import Location, Verdict
+from ..schema.compatibility import labels_beside
+from ..schema.create import creations
+from ..schema.schema import CONSTRAINTS, Difference, Key
+from ..sql.statements import read_statement
+from ..tape.tape import BASE, Revision, Tape
+from .advice import about_left_over, advice
+from .steps import Step, heavy_steps, statements_making, steps_forward, to_make
 
 
 @dataclass(frozen=True)

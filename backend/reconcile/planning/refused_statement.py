@@ -2,8 +2,8 @@
 
 from sqlalchemy.exc import DBAPIError
 
-from reconcile.planning.plan import Refusal
-from reconcile.schema.postgres_errors import is_busy, message_of, sqlstate_of
+from ..schema.postgres_errors import is_busy, message_of, sqlstate_of
+from .plan import Refusal
 
 _NOT_THE_SCHEMA = ("08", "28", "42501", "53", "57", "58", "XX")  # connection, who, privilege, room, stop, I/O, internal
 

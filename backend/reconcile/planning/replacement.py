@@ -6,10 +6,10 @@ transaction; no row is lost.
 
 import re
 
-from reconcile.schema.column import Column
-from reconcile.schema.compatibility import selected
-from reconcile.schema.create import create_statement
-from reconcile.schema.schema import Key
+from ..schema.column import Column
+from ..schema.compatibility import selected
+from ..schema.create import create_statement
+from ..schema.schema import Key
 
 _SWITCHES = {"": "ENABLE", "D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 _POLICY = re.compile(r"(?P<command>\w+ for .)(?P<using> using \(.*?\))?(?P<check> with check \(.*\))?", re.DOTALL)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from reconcile.location.locate import Location, Verdict
-from reconcile.observation.observe import Observation
-from reconcile.planning.plan import Plan
-from reconcile.planning.steps import BuildBeside, Execute, Resume, Stamp, Step, Upgrade, UpgradeAlone, runs_alone
-from reconcile.schema.schema import CONSTRAINTS, Difference, tables_in
-from reconcile.tape.tape import BASE, Tape
+from ..location.locate import Location, Verdict
+from ..observation.observe import Observation
+from ..schema.schema import CONSTRAINTS, Difference, tables_in
+from ..tape.tape import BASE, Tape
+from .plan import Plan
+from .steps import BuildBeside, Execute, Resume, Stamp, Step, Upgrade, UpgradeAlone, runs_alone
 
 EXIT_CODES = {
     Verdict.CURRENT: 0,

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
-from reconcile.differences.normalize import rename_statements
-from reconcile.differences.repair_statements import mend
-from reconcile.differences.sequence_values import numbering
-from reconcile.location.locate import Location
-from reconcile.schema.create import Creation, creations
-from reconcile.schema.schema import Difference, Key, Schema, unquoted
-from reconcile.sql.names import names_in
-from reconcile.sql.split import first_word
-from reconcile.tape.tape import BASE, Revision, Statement, Tape
+from ..differences.normalize import rename_statements
+from ..differences.repair_statements import mend
+from ..differences.sequence_values import numbering
+from ..location.locate import Location
+from ..schema.create import Creation, creations
+from ..schema.schema import Difference, Key, Schema, unquoted
+from ..sql.names import names_in
+from ..sql.split import first_word
+from ..tape.tape import BASE, Revision, Statement, Tape
 
 
 @dataclass(frozen=True)

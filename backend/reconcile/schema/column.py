@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from reconcile.schema.column_type import takes
+from .column_type import takes
 
 _TEXT = re.compile(r"(?P<type>.+?)(?: (?P<filled>(?:default|generated) .+?))?(?P<required> not null)?")
 _ALWAYS = "generated always as identity"

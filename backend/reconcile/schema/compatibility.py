@@ -6,8 +6,8 @@ the chain changes them.
 
 import re
 
-from reconcile.schema.column import Column
-from reconcile.schema.schema import Key
+from .column import Column
+from .schema import Key
 
 UNENFORCED = " NOT ENFORCED"
 LABEL = re.compile(r"'(?:[^']|'')*'")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reconcile.schema.schema import CONSTRAINTS, VARIES, Difference, Key, Schema, tables_in
+from .schema import CONSTRAINTS, VARIES, Difference, Key, Schema, tables_in
 
 _ORDER = [
     "schema",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from reconcile.sql.reader import NotKnownError, StatementReader
+from .reader import NotKnownError, StatementReader
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ to PostgreSQL's function has to be looked up in the catalogs.
 from dataclasses import dataclass
 from itertools import pairwise
 
-from reconcile.sql.lexer import Lexeme, outside_parentheses, significant
-from reconcile.sql.names import unquoted
+from .lexer import Lexeme, outside_parentheses, significant
+from .names import unquoted
 
 
 def _words(text: str) -> frozenset[str]:

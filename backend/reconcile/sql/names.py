@@ -1,6 +1,6 @@
 """Converts identifiers between SQL and the catalogs, and quotes strings."""
 
-from reconcile.sql.lexer import Lexeme, significant
+from .lexer import Lexeme, significant
 
 _TO_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")  # PostgreSQL folds no others
 

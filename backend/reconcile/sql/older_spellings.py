@@ -8,7 +8,7 @@ for a server to parse: the older one may have placed its parentheses differently
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from reconcile.sql.lexer import Lexeme, text_of, tokens
+from .lexer import Lexeme, text_of, tokens
 
 _SEPARATORS = {
     "EXTRACT": {"FROM"},

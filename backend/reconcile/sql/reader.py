@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from reconcile.sql.lexer import Lexeme, text_of, tokens
+from .lexer import Lexeme, text_of, tokens
 
 _QUERIES = {"SELECT", "WITH", "VALUES", "TABLE"}
 _OPENS, _CLOSES = {"(", "["}, {")", "]"}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from reconcile.sql.lexer import Lexeme, significant, text_of, tokens
+from .lexer import Lexeme, significant, text_of, tokens
 
 _SILENT = {"space", "comment", "meta"}
 _NAMES_FOLLOW = {"AS", "."}  # words after these are names, even CASE and END

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from reconcile.sql.lexer import Lexeme, outside_parentheses, significant
+from .lexer import Lexeme, outside_parentheses, significant
 
 _CHANGES_ROWS = {"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE"}
 _MAY_DO_ANYTHING = {"DO", "CALL", "EXECUTE", "REFRESH"}

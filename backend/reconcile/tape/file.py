@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from reconcile.observation.observe import VersionTable
-from reconcile.schema.schema import Key, parse_key
-from reconcile.tape.tape import FORMAT, Effect, Revision, Statement, Tape, TapeUnreadable
+from ..observation.observe import VersionTable
+from ..schema.schema import Key, parse_key
+from .tape import FORMAT, Effect, Revision, Statement, Tape, TapeUnreadable
 
 
 def read_tape(path: Path) -> Tape:

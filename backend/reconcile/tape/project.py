@@ -17,10 +17,10 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from reconcile.alembic_bridge.environment import raised_by_project
-from reconcile.schema.errors import ReconcileError
-from reconcile.tape.file import read_tape
-from reconcile.tape.tape import Tape, TapeUnreadable, file_hash, source_hash
+from ..alembic_bridge.environment import raised_by_project
+from ..schema.errors import ReconcileError
+from .file import read_tape
+from .tape import Tape, TapeUnreadable, file_hash, source_hash
 
 _log = logging.getLogger(__name__)
 TAPE_FILE = "tape.json"

@@ -15,15 +15,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from reconcile.alembic_bridge.environment import RevisionRaised, migration_context, upgrade
-from reconcile.alembic_bridge.version_table import make_room_for_ids
-from reconcile.observation.observe import VersionTable, observe
-from reconcile.schema.errors import ReconcileError
-from reconcile.schema.postgres_errors import message_of, sqlstate_of
-from reconcile.sql.split import first_word, split, without_meta_commands
-from reconcile.tape.statement_recorder import SCHEMA, Recorder, parents_of, without_marks
-from reconcile.tape.tape import Tape
-from reconcile.tape.varying import left_open
+from ..alembic_bridge.environment import RevisionRaised, migration_context, upgrade
+from ..alembic_bridge.version_table import make_room_for_ids
+from ..observation.observe import VersionTable, observe
+from ..schema.errors import ReconcileError
+from ..schema.postgres_errors import message_of, sqlstate_of
+from ..sql.split import first_word, split, without_meta_commands
+from .statement_recorder import SCHEMA, Recorder, parents_of, without_marks
+from .tape import Tape
+from .varying import left_open
 
 _OWNERSHIP = re.compile(r"(?:GRANT|REVOKE|ALTER\b.*\bOWNER\s+TO|ALTER\s+DEFAULT\s+PRIVILEGES)\b", re.IGNORECASE)
 _ROLES = text("SELECT pg_catalog.quote_ident(r.rolname::text) FROM pg_catalog.pg_roles r")

@@ -8,8 +8,8 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine, Pool, event, text
 from sqlalchemy.exc import DisconnectionError
 
-from reconcile.alembic_bridge.own_connection import engine_like
-from reconcile.schema.errors import ReconcileError
+from ..alembic_bridge.own_connection import engine_like
+from ..schema.errors import ReconcileError
 
 _NAME_ARGUMENT = {"psycopg": "dbname", "psycopg2": "dbname"}  # asyncpg and pg8000 say `database`
 _SCRATCH = "reconcile.tape.scratch"  # in a pooled connection's info: the scratch database that it is connected to

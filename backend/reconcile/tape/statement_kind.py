@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from reconcile.alembic_bridge.own_connection import commits_now
-from reconcile.schema.schema import Key, Schema
-from reconcile.sql.lexer import significant
-from reconcile.sql.names import names_in
-from reconcile.sql.split import first_word, split
-from reconcile.sql.statements import read_statement
-from reconcile.tape.tape import Effect, Kind
+from ..alembic_bridge.own_connection import commits_now
+from ..schema.schema import Key, Schema
+from ..sql.lexer import significant
+from ..sql.names import names_in
+from ..sql.split import first_word, split
+from ..sql.statements import read_statement
+from .tape import Effect, Kind
 
 _UNWATCHED = {
     "ACCESS",

@@ -17,15 +17,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script
 from sqlalchemy import Connection, Engine, event, text
 
-from reconcile.alembic_bridge.own_connection import commits_now
-from reconcile.observation.observe import VersionTable, observe
-from reconcile.schema.schema import Key, Schema
-from reconcile.sql.lexer import significant
-from reconcile.sql.names import names_in, unquoted
-from reconcile.sql.split import first_word, split
-from reconcile.sql.statements import read_statement
-from reconcile.tape.statement_kind import QUERIES, Query, functions_in, kind_of
-from reconcile.tape.tape import Effect, Kind, Revision, Statement, file_hash, makes_index, play, source_hash
+from ..alembic_bridge.own_connection import commits_now
+from ..observation.observe import VersionTable, observe
+from ..schema.schema import Key, Schema
+from ..sql.lexer import significant
+from ..sql.names import names_in, unquoted
+from ..sql.split import first_word, split
+from ..sql.statements import read_statement
+from .statement_kind import QUERIES, Query, functions_in, kind_of
+from .tape import Effect, Kind, Revision, Statement, file_hash, makes_index, play, source_hash
 
 _log = logging.getLogger(__name__)
 _NO_STEP = {

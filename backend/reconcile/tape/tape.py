@@ -14,12 +14,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from reconcile.observation.observe import VersionTable, digest_of
-from reconcile.schema.errors import ReconcileError
-from reconcile.schema.schema import VARIES, Key, Schema, tables_in, unquoted
-from reconcile.sql.names import names_in
-from reconcile.sql.split import first_word
-from reconcile.sql.statements import is_with_no_data
+from ..observation.observe import VersionTable, digest_of
+from ..schema.errors import ReconcileError
+from ..schema.schema import VARIES, Key, Schema, tables_in, unquoted
+from ..sql.names import names_in
+from ..sql.split import first_word
+from ..sql.statements import is_with_no_data
 
 FORMAT = 3
 BASE = "base"

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from difflib import SequenceMatcher
 
-from reconcile.schema.schema import VARIES, Key, Schema
-from reconcile.sql.lexer import tokens
-from reconcile.tape.tape import Effect, Statement, Tape
+from ..schema.schema import VARIES, Key, Schema
+from ..sql.lexer import tokens
+from .tape import Effect, Statement, Tape
 
 
 def left_open(tape: Tape, *, sent: Iterable[str], sent_again: Iterable[str], end_again: Schema) -> Tape:
