@@ -3,6 +3,10 @@
 `uvicorn main:app` and `fastapi run` serve it as well, but by a server that bounds neither heads nor connections.
 """
 
+import core.installation  # noqa: F401 - before what it checks
+
+# isort: split
+import argparse
 import asyncio
 import signal
 import sys
@@ -17,7 +21,7 @@ from api.errors import answer_problems
 from api.guards.body_limits import BodyLimits
 from api.guards.request_origin import own_hosts
 from api.http1.connection_limits import ConnectionLimits
-from api.http1.server import Drain, claim_address, run, run_workers
+from api.http1.server import Drain, address_of, claim_address, run, run_workers
 from api.middleware import Guard, LingeringAnswer, PlainRefusal, RequestLog
 from api.protocols.cross_origin import AllowedOrigins
 from api.protocols.multipart import LIMITS
@@ -123,6 +127,8 @@ def create_worker() -> FastAPI:
 def serve(settings: Settings) -> int:
     """Serves until a signal ends it, and returns the exit code. Raises PegasusError before anything is served."""
     with claim_address(settings) as listener:
+        if sys.stderr.isatty():  # a person waits
+            log.info("Pegasus starts", address=address_of(listener))
         prepared = asyncio.run(prepare(settings))  # here, so that a refusal ends the start and not each of the workers
         drain = Drain(settings.drain_seconds, settings.drain_grace_seconds)
         limits = ConnectionLimits(in_all=settings.max_connections, per_address=settings.max_connections_per_address)
@@ -139,14 +145,14 @@ def main(arguments: Sequence[str] = ()) -> int:
 
     Returns the exit code.
     """
+    parser = argparse.ArgumentParser(prog="main.py", description="Serves until Ctrl-C; its settings: .env.example.")
+    parser.add_argument("role", nargs="?", choices=[WORKER], help="run jobs, and serve nothing")
+    works = parser.parse_args(arguments).role == WORKER
     signal.signal(signal.SIGTERM, _end)
-    if list(arguments) not in ([], [WORKER]):
-        print(f"python main.py [{WORKER}]", file=sys.stderr)
-        return 2
     try:
         settings = load_settings()
         configure_logging(settings)
-        if arguments:
+        if works:
             asyncio.run(work_alone(settings))
             return 0
         return serve(settings)

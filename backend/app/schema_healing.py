@@ -4,7 +4,7 @@ Two chains make that database: that of `audio_files`, and that of our own schema
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -108,12 +108,25 @@ async def heal_database(settings: Settings) -> Report:
     reports = await on_both_chains(settings, _healing(settings))
     if all(report.well for report in reports):
         await prepare_queue(await asyncio.to_thread(migration_address, settings), may_change=True)
+    return _decisive(reports)
+
+
+async def preview_heal(settings: Settings) -> Report:
+    """What `heal_database` would do, and answer; nothing is changed. Raises as it does."""
+    return _decisive(await on_both_chains(settings, partial(inspect, choices=_choices(settings))))
+
+
+def _decisive(reports: Sequence[Report]) -> Report:
     return next((report for report in reports if not report.well), reports[0])
 
 
 def _healing(settings: Settings) -> Callable[[Connection, Project], Report]:
-    """A heal that holds tables to be large from HEAL_ROW_LIMIT rows on."""
-    return partial(heal, choices=Choices(row_limit=settings.heal_row_limit))
+    return partial(heal, choices=_choices(settings))
+
+
+def _choices(settings: Settings) -> Choices:
+    """Tables are large from HEAL_ROW_LIMIT rows on."""
+    return Choices(row_limit=settings.heal_row_limit)
 
 
 def _is_served(report: Report, settings: Settings) -> bool:
@@ -124,8 +137,9 @@ def _is_served(report: Report, settings: Settings) -> bool:
 def _log(report: Report) -> None:
     write = log.info if report.applied else log.debug
     write("schema checked", verdict=str(report.verdict), outcome=report.outcome, revision=report.tape.head)
-    for step in report.plan.steps:
-        log.info("schema changed", step=" ".join(str(step).split()))
+    if report.verdict is not Verdict.EMPTY:  # to make all of a new database changes nothing
+        for step in report.plan.steps:
+            log.info("schema changed", step=" ".join(str(step).split()))
     for note in report.plan.notes:
         log.warning("about the schema", note=note)
     if report.plan.refusal is not None:

@@ -3,11 +3,13 @@
 It does what every start of the server does, and says what it found, what it did, and that the result was compared.
 """
 
-from app.schema_healing import heal_database
+import argparse
+
+from app.schema_healing import heal_database, preview_heal
 from core.settings import Settings
 
 
-async def resolve(settings: Settings) -> int:
-    report = await heal_database(settings)
-    print(f"{'✅' if report.well else '❌'} {report}")
+async def resolve(settings: Settings, options: argparse.Namespace) -> int:
+    report = await (preview_heal if options.dry_run else heal_database)(settings)
+    print(report if options.dry_run else f"{'✅' if report.well else '❌'} {report}")
     return report.exit_code

@@ -12,6 +12,7 @@ from reconcile.planning.report import Report
 from reconcile.schema.schema import difference
 from reconcile.tape.project import Project
 
+SHOW_STRUCTURE = ("--show-structure", "print every object that the database holds")
 PARTS = {
     "table": "The table audio_files",
     "column": "its columns, with tag and category",
@@ -29,10 +30,7 @@ def check(connection: Connection, project: Project) -> tuple[Report, Observation
         return report, observe(connection, versions=tape.versions, schema=tape.schema, names=tape.names)
 
 
-async def verify(settings: Settings) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--show-structure", action="store_true", help="print every object that the database holds")
-    options = parser.parse_args()
+async def verify(settings: Settings, options: argparse.Namespace) -> int:
     report, observation = await on_database(settings, check)
     head = report.tape.end
     for kind, part in PARTS.items():

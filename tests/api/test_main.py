@@ -196,7 +196,8 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path, database: str) -> None:
         port = taken.getsockname()[1]
         code, said = refusal(tmp_path, DATABASE_URL=database, PORT=str(port))
     assert code == 2
-    assert said == f"The setting PORT can't be used: 127.0.0.1 port {port}: address already in use.\n"
+    taken_port = f"The setting PORT can't be used: 127.0.0.1 port {port}: address already in use"
+    assert said == f"{taken_port}; choose another one: PORT={port + 1} make run.\n"
 
 
 @pytest.mark.parametrize(

@@ -61,10 +61,16 @@ def claim_address(settings: Settings) -> socket.socket:
         raise SettingRefused("HOST", f"names no address of this machine: {settings.host}") from error
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
-        raise SettingRefused("PORT", f"can't be used: {where}: {reason}") from error
+        remedy = f"; choose another one: PORT={_another(settings.port)} make run"
+        raise SettingRefused("PORT", f"can't be used: {where}: {reason}{remedy}") from error
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # not on macOS; accepted connections inherit it
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_SECONDS * 1000)
     return listener
+
+
+def _another(port: int) -> int:
+    """A port to propose, beside one that can't be used; below 1024 only root may listen."""
+    return port + 1 if 1024 <= port < 65535 else 8001  # noqa: PLR2004
 
 
 def run(app: ASGIApp, listener: socket.socket, *, drain: Drain, limits: ConnectionLimits) -> None:
@@ -210,9 +216,14 @@ class _Workers(multiprocess.Multiprocess):
         self._pids = pids
 
 
-def _announce(listener: socket.socket, **more: object) -> None:
+def address_of(listener: socket.socket) -> str:
+    """The URL at which a listener is reached."""
     host, port = listener.getsockname()[:2]
-    log.info("Pegasus serves", at=f"http://{f'[{host}]' if ':' in host else host}:{port}", **more)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _announce(listener: socket.socket, **more: object) -> None:
+    log.info("Pegasus serves", at=address_of(listener), **more)
 
 
 multiprocess.Process = _Process  # type: ignore[misc]  # no other way to set the server class of its processes

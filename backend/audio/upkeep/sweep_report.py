@@ -53,7 +53,7 @@ class SweepReport:
     def log(self) -> None:
         """Logs the report, with ids and without paths, and updates the metrics."""
         counts = {name: count for name, count in asdict(self).items() if isinstance(count, int)}
-        log.info("storage swept", **counts)
+        (log.info if any(counts.values()) else log.debug)("storage swept", **counts)
         metrics.record_sweep(counts | {"stopped": self.stopped is not None})
         if self.rows_without_bytes:
             ids = [str(identity) for identity in self.some_without_bytes]

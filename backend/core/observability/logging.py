@@ -15,6 +15,7 @@ from core.settings import Settings
 
 SERVER_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 NOISY_LOGGERS = ("python_multipart", "asyncio", "httpx", "httpcore")
+DETAILED_LOGGERS = ("alembic",)  # what a heal has changed is logged by whoever healed
 FAILURE_SECONDS = 60
 MAX_FAILURES = 100
 _failures: dict[tuple[str, str], tuple[float, int]] = {}  # when each was logged, and how often it has occurred since
@@ -49,7 +50,7 @@ def configure_logging(settings: Settings) -> None:
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=foreign, processors=[remove_meta, *rendering])
     )
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
-    _configure_library_loggers()
+    _configure_library_loggers(detailed=settings.log_level == "DEBUG")
 
 
 def _add_name(logger: _StderrLogger, _method: str, event: EventDict) -> EventDict:
@@ -68,13 +69,15 @@ def _rendering(form: str) -> list[Processor]:
     ]
 
 
-def _configure_library_loggers() -> None:
+def _configure_library_loggers(*, detailed: bool) -> None:
     for name in SERVER_LOGGERS:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
     for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
+    for name in DETAILED_LOGGERS:
+        logging.getLogger(name).setLevel(logging.NOTSET if detailed else logging.WARNING)
 
 
 def log_failure(write: Callable[..., object], event: str, failure: Exception, **fields: object) -> None:

@@ -121,7 +121,8 @@ def account_of(cluster: Path) -> Account:
     owner = cluster.stat()
     if os.geteuid() not in (0, owner.st_uid):
         raise EmbeddedPostgresProblem(
-            f"The database in {cluster} belongs to another user, with the number {owner.st_uid}."
+            f"The database in {cluster} belongs to another user, with the number {owner.st_uid}:"
+            " start Pegasus as that user, or name another folder in DATA_PATH."
         )
     return Account(owner.st_uid, owner.st_gid, _user_namespace() if owner.st_uid == 0 else ())
 

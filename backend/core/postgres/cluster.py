@@ -35,10 +35,14 @@ def cluster_version(cluster: Path) -> int | None:
         return int((cluster / "PG_VERSION").read_text())
     except FileNotFoundError:
         if cluster.is_dir() and any(cluster.iterdir()):
-            raise EmbeddedPostgresProblem(f"The folder {cluster} holds files, but no PostgreSQL database.") from None
+            raise EmbeddedPostgresProblem(
+                f"The folder {cluster} holds files, but no PostgreSQL database: name another folder in DATA_PATH."
+            ) from None
         return None
     except ValueError:
-        raise EmbeddedPostgresProblem(f"The database in {cluster} is damaged: PG_VERSION names no version.") from None
+        raise EmbeddedPostgresProblem(
+            f"The database in {cluster} is damaged, for PG_VERSION names no version: restore the folder from a backup."
+        ) from None
 
 
 def make_cluster(cluster: Path, *, binaries: Path, major: int) -> None:
@@ -194,7 +198,10 @@ def cannot_run(data_path: Path, *, output: str) -> EmbeddedPostgresProblem:
     """The error with the reason from PostgreSQL's last output."""
     # On a full disk the log has no room for the reason either.
     if os.strerror(errno.ENOSPC) in output or shutil.disk_usage(data_path).free < FULL_DISK_BYTES:
-        return EmbeddedPostgresProblem(f"The embedded PostgreSQL can't run: the disk that holds {data_path} is full.")
+        return EmbeddedPostgresProblem(
+            f"The embedded PostgreSQL can't run: the disk that holds {data_path} is full."
+            " Make room there, and start again."
+        )
     reasons = _REASON.findall(output) or output.split("\n")
     reason = next((line.strip() for line in reversed(reasons) if line.strip()), "it ended without a word")
     return EmbeddedPostgresProblem(f"The embedded PostgreSQL can't run: {reason.rstrip('.')}.")

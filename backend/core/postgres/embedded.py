@@ -58,7 +58,10 @@ def join(data_path: Path) -> "EmbeddedPostgres":
             _joined[data_path].ensure_running()
         except OSError as error:
             reason = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
-            raise EmbeddedPostgresProblem(f"The embedded PostgreSQL can't run in {data_path}: {reason}.") from error
+            raise EmbeddedPostgresProblem(
+                f"The embedded PostgreSQL can't run in {data_path}: {reason}. DATA_PATH names another folder,"
+                " DATABASE_URL a PostgreSQL of your own."
+            ) from error
         return _joined[data_path]
 
 
