@@ -14,6 +14,7 @@ BROWSER_VENV := .venv-browser
 CLIENTS := tests/browser/clients
 BARE_VENV := .venv-bare
 ORACLE_VENV := .venv-oracle
+GENERATOR_VENV := .venv-generator
 ROWS := 200000
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 # Modules for themselves: as a package their folder would hide the library of the same name.
@@ -34,7 +35,7 @@ install: $(VENV)/runtime.stamp .env backend/.env ## make .venv with what the ser
 
 install-dev: $(VENV)/dev.stamp ## make .venv with what the tests need as well
 
-test: lint $(BARE_VENV)/bare.stamp pgbouncer ## check and test everything but the long kill runs
+test: lint $(BARE_VENV)/bare.stamp $(GENERATOR_VENV)/generator.stamp pgbouncer ## check and test everything but the long kill runs
 	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
 test-s3: install-dev ## test the API over a real object store
@@ -146,11 +147,12 @@ lock: install-dev ## choose the newest dependencies that pyproject.toml allows, 
 		--excludes benchmarks/chains/excludes.in --output-file benchmarks/chains/requirements.lock
 	$(COMPILE:pyproject.toml=tests/reconcile/oracle/requirements.in) --upgrade \
 		--output-file tests/reconcile/oracle/requirements.lock
+	$(COMPILE:pyproject.toml=tests/api/clients/requirements.in) --upgrade --output-file tests/api/clients/requirements.lock
 	$(COMPILE:pyproject.toml=benchmarks/intake/requirements.in) --upgrade --constraint requirements.lock \
 		--output-file benchmarks/intake/requirements.lock
 
 clean: ## remove .venv and caches; recordings, database and .env stay
-	rm -rf $(CLIENTS)/node_modules $(VENV) $(CHAINS_VENV) $(RIVALS_VENV) $(WHISPER_VENV) $(BROWSER_VENV) $(BARE_VENV) $(ORACLE_VENV) .engines .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(CLIENTS)/node_modules $(VENV) $(CHAINS_VENV) $(RIVALS_VENV) $(WHISPER_VENV) $(BROWSER_VENV) $(BARE_VENV) $(ORACLE_VENV) $(GENERATOR_VENV) .engines .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +
 
 # The interpreter's own date is a prerequisite through the symlink: a replaced Python installs anew.
@@ -201,6 +203,10 @@ $(BARE_VENV)/bare.stamp: tests/reconcile/cases/requirements.lock $(BIN)/python
 
 $(ORACLE_VENV)/oracle.stamp: tests/reconcile/oracle/requirements.lock $(BIN)/python
 	@echo "Installing PostgreSQL's own parser into $(ORACLE_VENV) (once, some seconds)"
+	$(new_environment)
+
+$(GENERATOR_VENV)/generator.stamp: tests/api/clients/requirements.lock $(BIN)/python
+	@echo "Installing what makes clients of /openapi.json into $(GENERATOR_VENV) (once, some seconds)"
 	$(new_environment)
 
 $(BIN)/python:

@@ -23,6 +23,7 @@ from api.guards.request_origin import own_hosts
 from api.http1.connection_limits import ConnectionLimits
 from api.http1.server import Drain, address_of, claim_address, run, run_workers
 from api.middleware import Guard, LingeringAnswer, PlainRefusal, RequestLog
+from api.openapi import DescribedFastAPI
 from api.protocols.cross_origin import AllowedOrigins
 from api.protocols.multipart import LIMITS
 from api.protocols.protocol_choice import UPLOADS_PATH
@@ -41,7 +42,7 @@ from api.routes import (
     session,
     transcripts,
 )
-from api.schemas import PROBLEMS
+from api.schemas import REFUSALS
 from app.lifespan import lifespan
 from app.startup import Prepared, prepare
 from app.worker_process import work_alone
@@ -63,7 +64,7 @@ def create_app(settings: Settings | None = None, *, prepared: Prepared | None = 
     What was `prepared` for these settings isn't prepared again. Raises SettingRefused.
     """
     settings = settings or load_settings()
-    app = FastAPI(
+    app = DescribedFastAPI(
         title="Pegasus",
         summary="Takes in audio recordings, and heals the database it keeps them in.",
         version=VERSION,
@@ -73,7 +74,7 @@ def create_app(settings: Settings | None = None, *, prepared: Prepared | None = 
         middleware=_middleware(settings),
         redirect_slashes=False,
         telemetry=SPANS_ALONE | {"tracing": tracing.is_configured()},
-        responses=PROBLEMS,
+        responses=REFUSALS,
     )
     app.include_router(form_upload.router)
     app.include_router(events.router)

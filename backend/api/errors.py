@@ -252,7 +252,9 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         return await _on_unknown_error(request, error)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        error.headers = {"Allow": _methods_at(request)}  # Starlette lists those of only one of the path's routes
+        methods = _methods_at(request)  # Starlette lists those of only one of the path's routes
+        detail = f"This path has no {request.method}; it has {methods}."
+        return _response(FRAMEWORK[error.status_code], detail=detail, headers={"Allow": methods})
     problem = FRAMEWORK.get(error.status_code, Problem(error.status_code, "refused", "The request is refused"))
     return _response(problem, headers=dict(error.headers or {}))
 

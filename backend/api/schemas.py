@@ -109,29 +109,28 @@ class Transcript(BaseModel):
     error: str | None
 
 
-PROBLEM = {
-    "description": "Refused: see docs/errors.md.",
-    "content": {
-        "application/problem+json": {
-            "schema": {
-                "type": "object",
-                "required": ["type", "title", "status", "detail"],
-                "properties": {
-                    "type": {
-                        "type": "string",
-                        "pattern": "^(urn:pegasus:problem:|https://iana.org/assignments/http-problem-types#)[a-z-]+$",
-                    },
-                    "title": {"type": "string"},
-                    "status": {"type": "integer"},
-                    "detail": {"type": "string"},
-                },
-            }
-        }
-    },
-}
-PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": PROBLEM, "5XX": PROBLEM}
+class Problem(BaseModel):
+    """A refusal, by RFC 9457; docs/errors.md lists each `type` with the fields that it has besides these."""
 
-RETRY_KEY: dict[str, Any] = {"pattern": "^[!-~]{1,255}$"}
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(
+        pattern="^(urn:pegasus:problem:|https://iana.org/assignments/http-problem-types#)[a-z-]+$",
+        examples=["urn:pegasus:problem:not-audio"],
+    )
+    title: str
+    status: int
+    detail: str
+
+
+REFUSAL = {
+    "description": "Refused: see docs/errors.md.",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": REFUSAL, "5XX": REFUSAL}
+
+# `format` is OpenAPI 3.0's word, which generators of clients know; `contentMediaType` is that of 3.1.
+BYTES: dict[str, Any] = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
 FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -141,7 +140,7 @@ FORM: dict[str, Any] = {
                     "type": "object",
                     "required": ["file"],
                     "properties": {
-                        "file": {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1},
+                        "file": BYTES | {"minLength": 1, "description": "The recording, whose bytes decide its type."},
                         **{name: {"type": "string", "maxLength": limit} for name, limit in LABELS.items()},
                         "user_id": {"type": "string", "maxLength": USER_ID_CHARACTERS},
                     },

@@ -26,6 +26,7 @@ class Block:
 # Pages whose blocks are run, in order and in one shell, in a checkout with a database and, if asked, a server.
 RUN = {
     "README.md",
+    "docs/api.md",
     "docs/healing.md",
     "docs/lists.md",
     "docs/operations.md",

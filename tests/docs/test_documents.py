@@ -77,9 +77,9 @@ def run(page: str, place: Path, *, port: str = "8000", **environment: str) -> st
 
 
 @contextmanager
-def served(place: Path, database: str) -> Iterator[str]:
+def served(place: Path, database: str, *, processing: str = "off") -> Iterator[str]:
     """A server on that database, with the recordings of the checkout; yields its port."""
-    settings = {"DATABASE_URL": database, "AUDIO_STORAGE_PATH": str(place / "recordings"), "PROCESSING": "off"}
+    settings = {"DATABASE_URL": database, "AUDIO_STORAGE_PATH": str(place / "recordings"), "PROCESSING": processing}
     with running(place.parent / "data", **settings) as run:
         yield run.url().rpartition(":")[2]
 
@@ -107,6 +107,21 @@ async def test_uploads(place: Path, database: str, run_sql: RunSql) -> None:
         [row] = await run_sql("SELECT id, original_filename, tag FROM audio_files")
         assert tuple(row)[1:] == ("memo.m4a", "Work")
         assert httpx.get(f"http://127.0.0.1:{port}/api/audio/{row['id']}/download").content == MEMO
+
+
+async def test_api(place: Path, database: str) -> None:
+    """Each call of docs/api.md does what it says; no path is missing there."""
+    with served(place, database, processing="inline") as port:
+        said = run("docs/api.md", place, port=port)
+        paths = httpx.get(f"http://127.0.0.1:{port}/openapi.json").json()["paths"]
+    assert (place / "original").read_bytes() == MEMO
+    assert (place / "beginning").read_bytes() == MEMO[:100]
+    assert json.loads((place / "waveform.json").read_text())["version"] == 2
+    assert '"tag":"Home","category":null' in said
+    assert "File deleted successfully" in said
+    page = (ROOT / "docs/api.md").read_text()
+    for path in paths:
+        assert path.replace("{recording_id}", "$id").partition("/{upload_id}")[0] in page, path
 
 
 async def test_lists(place: Path, database: str) -> None:
@@ -247,7 +262,7 @@ async def test_the_sql_is_sql(server_address: str) -> None:
 
 def test_other_code_is_true() -> None:
     """The signature of a webhook is checked as shown, the events are those that there are, the YAML is YAML."""
-    [code] = [block.text for block in blocks("python")]
+    [code] = [block.text for block in blocks("python") if block.page == "docs/events.md"]
     secret, body, now = os.urandom(32), b'{"type": "recording.completed"}', int(time.time())
     names: dict[str, Any] = {"base64": base64, "hashlib": hashlib, "hmac": hmac, "time": time}
     names["SECRET"] = "whsec_" + base64.b64encode(secret).decode()

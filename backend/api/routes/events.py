@@ -1,10 +1,11 @@
 """/api/audio/events: changes of recordings, as server-sent events."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from api.guards.credentials import AuthenticatedCaller, address_of, request_secret
+from api.parameters import LastEventId, UserFilter
 from api.protocols.event_stream import EventStream, resume_position
 from api.services import CurrentServices
 from core.labels import user_label
@@ -24,13 +25,13 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/events", response_class=Response, responses=RESPONSES)
+@router.get("/events", operation_id="events", response_class=Response, responses=RESPONSES)
 async def events(
     request: Request,
     services: CurrentServices,
     caller: AuthenticatedCaller,
-    last_event_id: Annotated[str | None, Header()] = None,
-    user_id: str | None = None,
+    last_event_id: LastEventId = None,
+    user_id: UserFilter = None,
 ) -> Response:
     """Tells each change of a recording, as server-sent events: created, examined,
     progressed, relabelled, deleted.

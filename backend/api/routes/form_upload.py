@@ -1,9 +1,8 @@
 """POST /api/audio/upload: uploads a recording, as the file of a form or as the body itself."""
 
 from dataclasses import replace
-from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
@@ -11,15 +10,16 @@ from starlette.types import Receive, Scope, Send
 from access.caller import Caller
 from api.guards.credentials import AuthenticatedCaller, address_of
 from api.http1.request_body import Body
+from api.parameters import RetryKey
 from api.protocols.digests import DigestCheck, parse_digests
 from api.protocols.multipart import LIMITS, is_form
 from api.protocols.protocol_choice import speaks_rufh
-from api.protocols.raw_upload import RawUpload, is_raw
+from api.protocols.raw_upload import RawUpload, details_of, is_raw
 from api.protocols.rufh import Draft, FormNotResumable, offered_limits
 from api.protocols.upload_form import UploadForm
 from api.routes.resumable_upload_docs import FORM_OR_BYTES, UPLOAD_OPTIONS
 from api.routes.rufh_uploads import create
-from api.schemas import RETRY_KEY, UploadedRecording
+from api.schemas import UploadedRecording
 from api.services import CurrentServices, Services
 from audio.intake.idempotency_keys import IdempotencyKey, IdempotencyKeyTaken
 from audio.model.audio_file import AudioFile
@@ -50,12 +50,12 @@ class DirectRoute(APIRoute):
 router = APIRouter(tags=["audio"], route_class=DirectRoute)
 
 
-@router.post(PATH, openapi_extra=FORM_OR_BYTES, response_model=UploadedRecording)
+@router.post(PATH, operation_id="upload", openapi_extra=FORM_OR_BYTES, response_model=UploadedRecording)
 async def upload(
     request: Request,
     services: CurrentServices,
     caller: AuthenticatedCaller,
-    idempotency_key: Annotated[str | None, Header(json_schema_extra=RETRY_KEY)] = None,
+    idempotency_key: RetryKey = None,
 ) -> Response:
     """Takes in a recording: the file, and around it its tag, category and user in any order.
 
@@ -67,15 +67,18 @@ async def upload(
     """
     if _is_resumable(request.headers, has_key=idempotency_key is not None):
         return await create(request, services, caller)
+    in_query = details_of(request).checked()
     key = IdempotencyKey(caller.user_id or "", idempotency_key) if idempotency_key is not None else None
     recording = await services.ingest.find_by_key(key)
     headers = {} if recording is None else {"Idempotency-Replayed": "true"}
-    recording = recording or await _ingest_once(request, services, caller, key)
+    recording = recording or await _ingest_once(request, services, caller, key, in_query)
     content = UploadedRecording.model_validate(recording).model_dump_json()  # FastAPI would validate it once more
     return Response(content, media_type="application/json", headers=headers)
 
 
-@router.options(PATH, status_code=204, response_class=Response, openapi_extra=UPLOAD_OPTIONS)
+@router.options(
+    PATH, operation_id="upload_limits", status_code=204, response_class=Response, openapi_extra=UPLOAD_OPTIONS
+)
 async def options(services: CurrentServices) -> Response:
     """Says the limits of a resumable upload."""
     return Response(status_code=204, headers={"Allow": "POST, OPTIONS"} | offered_limits(services.ingest.limit_bytes))
@@ -94,10 +97,12 @@ def _is_resumable(headers: Headers, *, has_key: bool) -> bool:
     return False
 
 
-async def _ingest_once(request: Request, services: Services, caller: Caller, key: IdempotencyKey | None) -> AudioFile:
+async def _ingest_once(
+    request: Request, services: Services, caller: Caller, key: IdempotencyKey | None, in_query: Details
+) -> AudioFile:
     """Ingests an upload; when another one with its key comes first, returns that one's recording."""
     try:
-        return await _ingest(request, services, caller, key)
+        return await _ingest(request, services, caller, key, in_query)
     except IdempotencyKeyTaken:
         first = await services.ingest.find_by_key(key)
         if first is None:  # and has already been deleted
@@ -105,7 +110,9 @@ async def _ingest_once(request: Request, services: Services, caller: Caller, key
         return first
 
 
-async def _ingest(request: Request, services: Services, caller: Caller, key: IdempotencyKey | None) -> AudioFile:
+async def _ingest(
+    request: Request, services: Services, caller: Caller, key: IdempotencyKey | None, in_query: Details
+) -> AudioFile:
     ingest, body = services.ingest, Body(request.scope, request.receive)
     services.upload_rate.check(caller.rate_limit_key(address_of(request)))
     headers = request.headers
@@ -116,7 +123,7 @@ async def _ingest(request: Request, services: Services, caller: Caller, key: Ide
     await ingest.admit(caller.user_id, declared_bytes=max(0, (body.declared_bytes or 0) - overhead_bytes))
 
     def details() -> Details:
-        fields = form.details()
+        fields = form.details().or_else(in_query)
         return replace(fields, user_id=caller.new_owner(fields.user_id))
 
     def feed(piece: Piece) -> None:

@@ -34,14 +34,14 @@ class Liveness(BaseModel):
     status: Literal["alive"] = "alive"
 
 
-@router.get("/health/live")
+@router.get("/health/live", operation_id="live")
 async def live() -> Liveness:
     """Answers as long as the process lives."""
     return Liveness()
 
 
-@router.get("/health", responses=NOT_READY)
-@router.get("/health/ready", responses=NOT_READY)
+@router.get("/health", operation_id="health", responses=NOT_READY)
+@router.get("/health/ready", operation_id="ready", responses=NOT_READY)
 async def ready(request: Request, response: Response) -> Readiness:
     """Answers 200 when the schema was verified, the database and storage answer now, and the server doesn't stop.
 

@@ -19,7 +19,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get(METRICS_PATH, response_class=Response, responses=RESPONSES)
+@router.get(METRICS_PATH, operation_id="metrics", response_class=Response, responses=RESPONSES)
 async def scrape(request: Request, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Tells what is counted and measured, for Prometheus; where tokens are needed, to an admin's."""
     if caller.owner is not None:

@@ -2,15 +2,33 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from access.caller import Caller
 from api.guards.credentials import AuthenticatedCaller
+from api.guards.query_parameters import KNOWN_PARAMETERS_ALONE
+from api.parameters import (
+    CategoryFilter,
+    Offset,
+    Order,
+    PageCursor,
+    PageLimit,
+    RecordingId,
+    Redirect,
+    SearchText,
+    Sort,
+    StatusFilter,
+    TagFilter,
+    UserFilter,
+    Variant,
+    WithTranscripts,
+)
 from api.protocols.download import Downloadable, download, original, playable, redirection
 from api.schemas import (
+    BYTES,
     FoundIn,
     FoundRecording,
     LabelsInUse,
@@ -20,32 +38,36 @@ from api.schemas import (
     RecordingPage,
 )
 from api.services import CurrentServices, Services
-from audio.library.cursor import LONGEST as LONGEST_CURSOR
 from audio.library.cursor import Cursor
-from audio.library.filters import Filters, SortedBy, Sorting
-from audio.model.audio_file import AudioFile, ProcessingStatus
+from audio.library.filters import Filters, Sorting
+from audio.model.audio_file import AudioFile
 from audio.processing.results import waveform_of
 from audio.search.highlights import highlights
 from core.labels import label, user_label
 
 JSON_BODY_BYTES = 64 * 1024
-LARGEST_PAGE = 1000
-LARGEST_OFFSET = 2**31
 LONGEST_SEARCH = 200
+RECORDING_BYTES: dict[str, Any] = {
+    "description": "The bytes.",
+    "content": {media_type: {"schema": BYTES} for media_type in ("application/octet-stream", "audio/*")},
+}
+WAVEFORM: dict[str, Any] = {
+    "description": "The outline.",
+    "content": {"application/json": {"schema": {"type": "object"}}},
+}
 WITHOUT_TRANSCRIPTS = {"original_transcript": None, "improved_transcript": None}
-Variant = Literal["original", "playback"]
 
-router = APIRouter(prefix="/api/audio", tags=["audio"])
+router = APIRouter(prefix="/api/audio", tags=["audio"], dependencies=[KNOWN_PARAMETERS_ALONE])
 
 
 async def _filters(
     caller: AuthenticatedCaller,
     *,
-    user_id: str | None = None,
-    status: ProcessingStatus | None = None,
-    tag: str | None = None,
-    category: str | None = None,
-    q: str | None = None,
+    user_id: UserFilter = None,
+    status: StatusFilter = None,
+    tag: TagFilter = None,
+    category: CategoryFilter = None,
+    q: SearchText = None,
 ) -> Filters:
     """The filters of a list, normalized as the table's values are. Raises LabelRefused."""
     return Filters(
@@ -57,21 +79,21 @@ async def _filters(
     )
 
 
-async def _sorting(*, sort: SortedBy = "uploaded", order: Literal["asc", "desc"] = "desc") -> Sorting:
+async def _sorting(*, sort: Sort = "uploaded", order: Order = "desc") -> Sorting:
     return Sorting(by=sort, descending=order == "desc")
 
 
-@router.get("")
+@router.get("", operation_id="list_recordings")
 @router.get("/", include_in_schema=False)
 async def page(
     services: CurrentServices,
     filters: Annotated[Filters, Depends(_filters)],
     sorting: Annotated[Sorting, Depends(_sorting)],
     *,
-    transcripts: bool = True,
-    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 20,
-    offset: Annotated[int, Query(ge=0, le=LARGEST_OFFSET)] = 0,
-    cursor: Annotated[str | None, Query(max_length=LONGEST_CURSOR)] = None,
+    transcripts: WithTranscripts = True,
+    limit: PageLimit = 20,
+    offset: Offset = 0,
+    cursor: PageCursor = None,
 ) -> RecordingPage:
     """Lists recordings, the newest first unless `sort` and `order` say otherwise.
 
@@ -111,31 +133,31 @@ def _with_highlights(items: Sequence[AudioFile], query: str) -> list[Recording]:
     ]
 
 
-@router.get("/tags")
+@router.get("/tags", operation_id="list_labels")
 async def labels_in_use(
-    services: CurrentServices, caller: AuthenticatedCaller, user_id: str | None = None
+    services: CurrentServices, caller: AuthenticatedCaller, user_id: UserFilter = None
 ) -> LabelsInUse:
     """Lists every tag and category in use."""
     tags, categories = await services.recordings.labels_in_use(caller.owner_filter(user_label(user_id)))
     return LabelsInUse(tags=list(tags), categories=list(categories))
 
 
-@router.get("/{recording_id:uuid}")
-async def find(recording_id: UUID, services: CurrentServices, caller: AuthenticatedCaller) -> Recording:
+@router.get("/{recording_id:uuid}", operation_id="get_recording")
+async def find(recording_id: RecordingId, services: CurrentServices, caller: AuthenticatedCaller) -> Recording:
     """Shows a recording."""
     return Recording.model_validate(await services.recordings.find(recording_id, owner=caller.owner))
 
 
-@router.delete("/{recording_id:uuid}")
-async def remove(recording_id: UUID, services: CurrentServices, caller: AuthenticatedCaller) -> Message:
+@router.delete("/{recording_id:uuid}", operation_id="delete_recording")
+async def remove(recording_id: RecordingId, services: CurrentServices, caller: AuthenticatedCaller) -> Message:
     """Deletes a recording with its bytes."""
     await services.recordings.remove(recording_id, owner=caller.owner)
     return Message(message="File deleted successfully")
 
 
-@router.put("/{recording_id:uuid}/tags", max_body_size=JSON_BODY_BYTES)
+@router.put("/{recording_id:uuid}/tags", operation_id="set_labels", max_body_size=JSON_BODY_BYTES)
 async def relabel(
-    recording_id: UUID, labels: NewLabels, services: CurrentServices, caller: AuthenticatedCaller
+    recording_id: RecordingId, labels: NewLabels, services: CurrentServices, caller: AuthenticatedCaller
 ) -> Recording:
     """Gives a recording another tag, category or both."""
     changes = labels.model_dump(include=labels.model_fields_set)
@@ -143,15 +165,17 @@ async def relabel(
     return Recording.model_validate(changed)
 
 
-@router.get("/{recording_id:uuid}/download", response_class=Response)
+@router.get(
+    "/{recording_id:uuid}/download", operation_id="download", response_class=Response, responses={200: RECORDING_BYTES}
+)
 async def get_bytes(
-    recording_id: UUID,
+    recording_id: RecordingId,
     request: Request,
     services: CurrentServices,
     caller: AuthenticatedCaller,
     *,
     variant: Variant = "original",
-    redirect: bool = False,
+    redirect: Redirect = False,
 ) -> Response:
     """Sends a recording's bytes, or the single range of them that is asked for.
 
@@ -167,7 +191,7 @@ async def get_bytes(
 
 @router.head("/{recording_id:uuid}/download", include_in_schema=False)
 async def head_bytes(
-    recording_id: UUID,
+    recording_id: RecordingId,
     request: Request,
     services: CurrentServices,
     caller: AuthenticatedCaller,
@@ -185,8 +209,10 @@ async def _downloadable(recording_id: UUID, variant: Variant, services: Services
     return await find_file(recording, recordings.storage)
 
 
-@router.get("/{recording_id:uuid}/waveform", response_class=Response)
-async def waveform(recording_id: UUID, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
+@router.get(
+    "/{recording_id:uuid}/waveform", operation_id="get_waveform", response_class=Response, responses={200: WAVEFORM}
+)
+async def waveform(recording_id: RecordingId, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Sends a recording's outline in audiowaveform's JSON format, version 2, as peaks.js reads it."""
     recordings = services.recordings
     recording = await recordings.find(recording_id, owner=caller.owner)
@@ -194,7 +220,7 @@ async def waveform(recording_id: UUID, services: CurrentServices, caller: Authen
     return Response(content, media_type="application/json", headers={"Cache-Control": "private, no-cache"})
 
 
-@router.post("/{recording_id:uuid}/retry", status_code=202)
-async def retry(recording_id: UUID, services: CurrentServices, caller: AuthenticatedCaller) -> Recording:
+@router.post("/{recording_id:uuid}/retry", operation_id="retry", status_code=202)
+async def retry(recording_id: RecordingId, services: CurrentServices, caller: AuthenticatedCaller) -> Recording:
     """Has a recording processed again that failed, or that has no transcript. What was found before is kept."""
     return Recording.model_validate(await services.recordings.retry(recording_id, owner=caller.owner))

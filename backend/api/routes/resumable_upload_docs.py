@@ -5,7 +5,7 @@ Both protocols have the same paths and methods, which OpenAPI describes once: so
 
 from typing import Any
 
-from api.schemas import FORM
+from api.schemas import BYTES, FORM
 from audio.model.details import LABELS
 from audio.model.file_names import FILE_NAME_BYTES
 from core.labels import USER_ID_CHARACTERS
@@ -13,8 +13,11 @@ from core.labels import USER_ID_CHARACTERS
 OFFSET = {"description": "How many bytes there are; the upload goes on behind them.", "schema": {"type": "integer"}}
 RECORDING = {"description": "The recording that the upload has become.", "schema": {"type": "string"}}
 EXPIRES = {"description": "When the upload is removed, unless more comes until then.", "schema": {"type": "string"}}
-RAW = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
-BYTES = {"content": {"application/offset+octet-stream": RAW, "application/partial-upload": RAW}}
+RAW = {"schema": BYTES}
+# A generator that knows one type for bytes takes the last one: that of tus, which more clients speak.
+APPENDED = {"content": {"application/partial-upload": RAW, "application/offset+octet-stream": RAW}}
+EXAMPLES = {"filename": "memo.m4a", "tag": "Work", "category": "Meeting", "user_id": "ada"}
+DIGEST_EXAMPLE = "sha-256=:uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek=:"
 LIMITS = {"description": "What the IETF's draft says of limits: max-size in bytes, max-age in seconds."}
 PROGRESS = {
     "Upload-Offset": OFFSET,
@@ -25,22 +28,36 @@ PROGRESS = {
 }
 
 
-def _header(name: str, description: str, *, required: bool = False, **schema: Any) -> dict[str, Any]:
-    return {"name": name, "in": "header", "required": required, "description": description, "schema": schema}
+def _header(
+    name: str, description: str, *, example: str | int, required: bool = False, **schema: Any
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": required,
+        "description": description,
+        "example": example,
+        "schema": schema,
+    }
 
 
 def _operation(
     status: int, description: str, *parameters: dict[str, Any], headers: dict[str, Any], body: bool = False
 ) -> dict[str, Any]:
     responses = {str(status): {"description": description, "headers": headers}}
-    return {"parameters": list(parameters), "responses": responses} | ({"requestBody": BYTES} if body else {})
+    return {"parameters": list(parameters), "responses": responses} | ({"requestBody": APPENDED} if body else {})
 
 
 def _query(name: str, most_characters: int) -> dict[str, Any]:
     """A label of a recording that is the body itself."""
-    description = "With a body audio/…: a form has it as a field, or as its file's name."
-    schema = {"type": "string", "maxLength": most_characters}
-    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": "With a body audio/…, or a form that doesn't say it itself.",
+        "example": EXAMPLES.get(name, name.title()),
+        "schema": {"type": "string", "maxLength": most_characters},
+    }
 
 
 COMPLETED = {
@@ -48,20 +65,33 @@ COMPLETED = {
     "headers": PROGRESS,
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/UploadedRecording"}}},
 }
-VERSION = _header("Tus-Resumable", "The version of tus.", type="string", enum=["1.0.0"])
+VERSION = _header("Tus-Resumable", "The version of tus.", example="1.0.0", type="string", enum=["1.0.0"])
 DRAFT = _header(
-    "Upload-Draft-Interop-Version", "The version of the IETF's draft, 3 to 10.", type="integer", minimum=3, maximum=10
+    "Upload-Draft-Interop-Version",
+    "The version of the IETF's draft, 3 to 10.",
+    example=10,
+    type="integer",
+    minimum=3,
+    maximum=10,
 )
 COMPLETE = _header(
     "Upload-Complete",
     "By the IETF's draft, whether the body ends the upload.",
+    example="?1",
     type="string",
     enum=["?1", "?0"],
 )
-LENGTH = _header("Upload-Length", "The length of the upload in bytes.", type="integer", minimum=0)
-CHECKSUM = _header("Upload-Checksum", "sha1 or sha256 of the body, and its digest in base64.", type="string")
-DIGEST = _header("Content-Digest", "The same by RFC 9530.", type="string")
-WHOLE = _header("Repr-Digest", "By the IETF's draft, sha-256 or sha-512 of the whole upload.", type="string")
+LENGTH = _header("Upload-Length", "The length of the upload in bytes.", example=1048576, type="integer", minimum=0)
+CHECKSUM = _header(
+    "Upload-Checksum",
+    "sha1 or sha256 of the body, and its digest in base64.",
+    example="sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=",
+    type="string",
+)
+DIGEST = _header("Content-Digest", "The same by RFC 9530.", example=DIGEST_EXAMPLE, type="string")
+WHOLE = _header(
+    "Repr-Digest", "By the IETF's draft, sha-256 or sha-512 of the whole upload.", example=DIGEST_EXAMPLE, type="string"
+)
 RESUMABLE = "The upload has begun, and isn't complete."
 
 OPTIONS = _operation(
@@ -82,8 +112,13 @@ BEGIN = _operation(
     DRAFT,
     COMPLETE,
     LENGTH,
-    _header("Upload-Defer-Length", "1 while the length isn't known.", type="string", enum=["1"]),
-    _header("Upload-Metadata", f"filename, filetype, {', '.join(LABELS)}, user_id, each in base64.", type="string"),
+    _header("Upload-Defer-Length", "1 while the length isn't known.", example="1", type="string", enum=["1"]),
+    _header(
+        "Upload-Metadata",
+        f"filename, filetype, {', '.join(LABELS)}, user_id, each in base64.",
+        example="filename bWVtby53YXY=,tag V29yaw==",
+        type="string",
+    ),
     CHECKSUM,
     DIGEST,
     WHOLE,
@@ -103,7 +138,7 @@ APPEND = _operation(
     VERSION,
     DRAFT,
     COMPLETE,
-    _header("Upload-Offset", "Where the bytes belong.", required=True, type="integer", minimum=0),
+    _header("Upload-Offset", "Where the bytes belong.", example=0, required=True, type="integer", minimum=0),
     LENGTH,
     CHECKSUM,
     DIGEST,

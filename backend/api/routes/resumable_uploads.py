@@ -1,13 +1,13 @@
 """/api/uploads: resumable uploads by tus 1.0."""
 
 from dataclasses import replace
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import Headers
 
 from api.guards.credentials import AuthenticatedCaller, address_of
 from api.http1.request_body import Body
+from api.parameters import UploadId, UploadPath
 from api.protocols.protocol_choice import UPLOADS_PATH
 from api.protocols.public_address import public_address
 from api.protocols.rufh import offered_limits
@@ -37,7 +37,7 @@ async def _require_tus(request: Request) -> None:
 router = APIRouter(prefix=UPLOADS_PATH, tags=["uploads"], dependencies=[Depends(_require_tus)])
 
 
-@router.options("", status_code=204, response_class=Response, openapi_extra=OPTIONS)
+@router.options("", operation_id="tus_options", status_code=204, response_class=Response, openapi_extra=OPTIONS)
 @router.options("/", include_in_schema=False, status_code=204, response_class=Response)
 async def options(services: CurrentServices) -> Response:
     """Says what of tus is offered, and the limits of uploads by the IETF's draft."""
@@ -45,14 +45,16 @@ async def options(services: CurrentServices) -> Response:
     return Response(status_code=204, headers=capabilities(limit_bytes) | offered_limits(limit_bytes))
 
 
-@router.options("/{upload_id}", status_code=204, response_class=Response, openapi_extra=OPTIONS)
+@router.options(
+    "/{upload_id}", operation_id="upload_options", status_code=204, response_class=Response, openapi_extra=OPTIONS
+)
 @router.options("/{upload_id}/", include_in_schema=False, status_code=204, response_class=Response)
-async def options_of(upload_id: str, services: CurrentServices) -> Response:
+async def options_of(upload_id: UploadPath, services: CurrentServices) -> Response:
     """Says the same of an upload, whether there is one or not."""
     return await options(services)
 
 
-@router.post("", status_code=201, response_class=Response, openapi_extra=BEGIN)
+@router.post("", operation_id="create_upload", status_code=201, response_class=Response, openapi_extra=BEGIN)
 @router.post("/", include_in_schema=False, status_code=201, response_class=Response)
 async def begin(request: Request, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Creates an upload, with its first bytes where the request has a body."""
@@ -77,17 +79,21 @@ async def begin(request: Request, services: CurrentServices, caller: Authenticat
     return Response(status_code=201, headers={"Location": location} | progress(upload, offset))
 
 
-@router.head("/{upload_id}", response_class=Response, openapi_extra=STATE)
+@router.head("/{upload_id}", operation_id="get_upload_offset", response_class=Response, openapi_extra=STATE)
 @router.head("/{upload_id}/", include_in_schema=False, response_class=Response)
-async def state_of(upload_id: UUID, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
+async def state_of(upload_id: UploadId, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Says from which byte an upload goes on, and which recording it has become."""
     upload, offset = await services.uploads.offset(upload_id, owner=caller.owner)
     return Response(headers=progress(upload, offset) | description(upload))
 
 
-@router.patch("/{upload_id}", status_code=204, response_class=Response, openapi_extra=APPEND)
+@router.patch(
+    "/{upload_id}", operation_id="append_to_upload", status_code=204, response_class=Response, openapi_extra=APPEND
+)
 @router.patch("/{upload_id}/", include_in_schema=False, status_code=204, response_class=Response)
-async def append(upload_id: UUID, request: Request, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
+async def append(
+    upload_id: UploadId, request: Request, services: CurrentServices, caller: AuthenticatedCaller
+) -> Response:
     """Appends bytes to an upload. The answer comes when they are durable; with the last one it is a recording."""
     check_type(request.headers)
     new_bytes = AppendRequest(
@@ -100,9 +106,11 @@ async def append(upload_id: UUID, request: Request, services: CurrentServices, c
     return Response(status_code=204, headers=progress(upload, offset))
 
 
-@router.delete("/{upload_id}", status_code=204, response_class=Response, openapi_extra=END)
+@router.delete(
+    "/{upload_id}", operation_id="delete_upload", status_code=204, response_class=Response, openapi_extra=END
+)
 @router.delete("/{upload_id}/", include_in_schema=False, status_code=204, response_class=Response)
-async def end(upload_id: UUID, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
+async def end(upload_id: UploadId, services: CurrentServices, caller: AuthenticatedCaller) -> Response:
     """Ends an upload and removes what came of it; a recording that it has become stays."""
     await services.uploads.delete(upload_id, owner=caller.owner)
     return Response(status_code=204)

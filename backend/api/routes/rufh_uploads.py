@@ -202,12 +202,8 @@ async def _response(
 
 def _details(request: Request, caller: Caller) -> Details:
     """What a request says about its recording: in its query and Content-Disposition, or as in tus."""
-    details, metadata = details_of(request), parse_metadata(request.headers).details
-    return Details(
-        original_filename=metadata.original_filename or details.original_filename,
-        user_id=caller.new_owner(metadata.user_id or details.user_id),
-        labels={**details.labels, **metadata.labels},
-    )
+    details = parse_metadata(request.headers).details.or_else(details_of(request))
+    return replace(details, user_id=caller.new_owner(details.user_id))
 
 
 def _file_type(headers: Headers) -> str | None:

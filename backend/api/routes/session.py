@@ -30,7 +30,7 @@ class Session(BaseModel):
     admin: bool = False
 
 
-@router.get("")
+@router.get("", operation_id="get_session")
 async def session(request: Request, response: Response, services: CurrentServices) -> Session:
     """Says whether a token is needed, and whose was sent. A cookie that isn't good any more is forgotten."""
     authenticator = services.authenticator
@@ -43,7 +43,7 @@ async def session(request: Request, response: Response, services: CurrentService
     return _session(caller, needs_token=await authenticator.needs_token(), signed_in=secret is not None)
 
 
-@router.post("", max_body_size=BODY_BYTES)
+@router.post("", operation_id="sign_in", max_body_size=BODY_BYTES)
 async def sign_in(credentials: SignIn, request: Request, response: Response, services: CurrentServices) -> Session:
     """Lets the browser keep a token, in a cookie that no script can read. 401 when it isn't valid."""
     secret = credentials.token.strip()
@@ -52,7 +52,7 @@ async def sign_in(credentials: SignIn, request: Request, response: Response, ser
     return _session(caller, needs_token=await services.authenticator.needs_token(), signed_in=True)
 
 
-@router.delete("")
+@router.delete("", operation_id="sign_out")
 async def sign_out(request: Request, response: Response, services: CurrentServices) -> Session:
     """Lets the browser forget the token. The token itself stays valid."""
     delete_secret_cookie(response)

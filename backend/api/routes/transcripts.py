@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from typing import Literal
-from uuid import UUID
 
 from fastapi import APIRouter, Response
 
 from api.guards.credentials import AuthenticatedCaller
+from api.guards.query_parameters import KNOWN_PARAMETERS_ALONE
+from api.parameters import Improved, RecordingId, TranscriptFormat
 from api.protocols.download import content_disposition
 from api.schemas import Transcript
 from api.services import CurrentServices
@@ -23,17 +24,17 @@ FORMATS: dict[Format, tuple[str, Callable[[TranscriptDocument], str]]] = {
     "json": ("application/json", lambda document: document.model_dump_json(exclude={"improved"})),
 }
 
-router = APIRouter(prefix="/api/audio", tags=["audio"])
+router = APIRouter(prefix="/api/audio", tags=["audio"], dependencies=[KNOWN_PARAMETERS_ALONE])
 
 
-@router.get("/{recording_id:uuid}/transcript", response_model=Transcript)
+@router.get("/{recording_id:uuid}/transcript", operation_id="get_transcript", response_model=Transcript)
 async def transcript(
-    recording_id: UUID,
+    recording_id: RecordingId,
     services: CurrentServices,
     caller: AuthenticatedCaller,
     *,
-    improved: bool = True,
-    format: Format | None = None,  # noqa: A002 - the query parameter's name
+    improved: Improved = True,
+    format: TranscriptFormat = None,  # noqa: A002 - the query parameter's name
 ) -> Transcript | Response:
     """Shows what was said, in the improved wording where there is one and it is wanted.
 

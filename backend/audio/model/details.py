@@ -22,6 +22,14 @@ class Details:
     user_id: str | None = None
     labels: Mapping[str, str | None] = field(default_factory=dict)
 
+    def or_else(self, other: "Details") -> "Details":
+        """These values, and those of `other` where there are none."""
+        return Details(
+            original_filename=self.original_filename or other.original_filename,
+            user_id=self.user_id or other.user_id,
+            labels={**other.labels, **self.labels},
+        )
+
     def checked(self) -> "Details":
         """The values as they are stored. Raises LabelRefused."""
         return Details(

@@ -123,6 +123,33 @@ async def test_impossible_filters_are_refused(client: httpx.AsyncClient, field: 
             problem(await client.get(f"{url}?{field}={'a' * 300}"), status=422, slug="label-too-long")
 
 
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("/api/audio/?tagg=Work", "query.tagg: There is no such parameter; did you mean tag?"),
+        ("/api/audio?limit=1&page=2", "query.page: There is no such parameter; there are category, "),
+        ("/api/audio/tags?user=ada", "query.user: There is no such parameter; did you mean user_id?"),
+        ("/api/audio/{id}?x=1", "query.x: There is no such parameter."),
+        ("/api/audio/{id}/download?varient=playback", "did you mean variant?"),
+        ("/api/audio/{id}/transcript?format=srt&%C3%BC%00=1", r"query.\xfc\x00: There is no such parameter"),
+    ],
+)
+async def test_a_parameter_that_is_not_there_is_told(
+    client: httpx.AsyncClient, upload: Upload, path: str, sentence: str
+) -> None:
+    """A misspelt filter is refused, with the name that was meant, and doesn't list everything."""
+    answer = await client.get(path.format(id=(await upload())["id"]))
+    assert sentence in problem(answer, status=422, slug="request-invalid")["detail"]
+
+
+async def test_a_wrong_method_is_told(client: httpx.AsyncClient) -> None:
+    """What a path has instead of the method that was asked for stands in the answer, for people and for programs."""
+    answer = await client.put("/api/audio/upload")
+    body = problem(answer, status=405, slug="method-not-allowed")
+    assert body["detail"] == f"This path has no PUT; it has {answer.headers['allow']}."
+    assert "POST" in answer.headers["allow"]
+
+
 async def test_labels_in_use_are_listed_once(client: httpx.AsyncClient, upload: Upload) -> None:
     """Every tag and category appears once, in order; for one user only those in use there."""
     await upload(tag="Work", category="Meeting", user_id="ada")

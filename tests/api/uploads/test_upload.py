@@ -214,6 +214,22 @@ async def test_the_limit_itself_is_taken(client: httpx.AsyncClient, settings: Se
         assert (await client.post(URL, files={"file": ("memo.wav", content)})).status_code == status
 
 
+async def test_a_form_is_completed_by_the_query(client: httpx.AsyncClient, kept: Look) -> None:
+    """A label in the query of a form isn't lost; where the form has it, too, the form is right."""
+    query = {"tag": "Work", "category": "Meeting", "user_id": "ada", "filename": "other.wav"}
+    answer = await client.post(URL, params=query, files={"file": ("memo.wav", WAV)}, data={"tag": "Home"})
+    assert answer.status_code == 200
+    [row] = (await kept()).rows
+    assert [row[name] for name in ("tag", "category", "user_id", "original_filename")] == [
+        "Home", "Meeting", "ada", "memo.wav",
+    ]  # fmt: skip
+    problem(
+        await client.post(f"{URL}?tag={'x' * 101}", files={"file": ("memo.wav", WAV)}),
+        status=422,
+        slug="label-too-long",
+    )
+
+
 async def test_two_of_one_name_are_two(upload: Upload, kept: Look) -> None:
     """Two files of the same name in the same second are two recordings."""
     first, second = await upload(), await upload()

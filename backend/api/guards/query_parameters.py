@@ -1,0 +1,40 @@
+"""Refuses query parameters that a path doesn't have: a filter whose name is misspelt would let everything through."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any
+
+from fastapi import Depends, Request
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.exceptions import RequestValidationError
+from fastapi.params import ParamTypes
+from fastapi.routing import APIRoute
+
+_names: dict[Callable[..., Any], frozenset[str]] = {}
+
+
+async def _refuse_unknown(request: Request) -> None:
+    """Raises RequestValidationError."""
+    known = _query_parameters(request.scope["route"])
+    errors = [_error(name, known) for name in request.query_params if name not in known]
+    if errors:
+        raise RequestValidationError(errors)
+
+
+def _query_parameters(route: APIRoute) -> frozenset[str]:
+    """The names that a route has; they are read from it once."""
+    if route.endpoint not in _names:
+        parameters: list[Any] = get_flat_params(route.dependant)
+        in_query = (one for one in parameters if getattr(one.field_info, "in_", None) is ParamTypes.query)
+        _names[route.endpoint] = frozenset(parameter.alias for parameter in in_query)
+    return _names[route.endpoint]
+
+
+def _error(name: str, known: frozenset[str]) -> dict[str, Any]:
+    shown = ascii(name)[1:-1][:50]
+    close = get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(sorted(known))}" if known else ""
+    return {"type": "extra_forbidden", "loc": ("query", shown), "msg": f"There is no such parameter{hint}"}
+
+
+KNOWN_PARAMETERS_ALONE = Depends(_refuse_unknown)

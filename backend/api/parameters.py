@@ -1,0 +1,58 @@
+"""The parameters of requests, each with what it means and an example."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import Header, Path, Query
+
+from audio.library.cursor import LONGEST as LONGEST_CURSOR
+from audio.library.filters import SortedBy
+from audio.model.audio_file import ProcessingStatus
+
+LARGEST_PAGE = 1000
+LARGEST_OFFSET = 2**31
+EXAMPLE_ID = "6f1c2a34-5d0e-4c1f-9a53-0f9d8f1c7b21"
+
+RecordingId = Annotated[UUID, Path(description="The recording's id.", examples=[EXAMPLE_ID])]
+UploadId = Annotated[UUID, Path(description="The upload's id.", examples=[EXAMPLE_ID])]
+UploadPath = Annotated[str, Path(description="The upload's id.", examples=[EXAMPLE_ID])]
+UserFilter = Annotated[str | None, Query(description="Only this user's recordings.", examples=["ada"])]
+StatusFilter = Annotated[
+    ProcessingStatus | None, Query(description="Only recordings that are so far.", examples=["completed"])
+]
+TagFilter = Annotated[str | None, Query(description="Only recordings with this tag.", examples=["Work"])]
+CategoryFilter = Annotated[str | None, Query(description="Only recordings of this category.", examples=["Meeting"])]
+SearchText = Annotated[
+    str | None, Query(description="Words to look for in names, labels and transcripts.", examples=["red bicycle"])
+]
+Sort = Annotated[SortedBy, Query(description="What the list is sorted by.", examples=["uploaded"])]
+Order = Annotated[Literal["asc", "desc"], Query(description="Its direction.", examples=["desc"])]
+WithTranscripts = Annotated[bool, Query(description="Whether transcripts come with the list.", examples=[False])]
+PageLimit = Annotated[
+    int, Query(ge=1, le=LARGEST_PAGE, description="How many recordings a page has at most.", examples=[20])
+]
+Offset = Annotated[
+    int, Query(ge=0, le=LARGEST_OFFSET, description="How many recordings are left out before it.", examples=[0])
+]
+PageCursor = Annotated[
+    str | None,
+    Query(max_length=LONGEST_CURSOR, description="The `next_cursor` of the page before.", examples=["eyJhIjpbXX0"]),
+]
+Variant = Annotated[
+    Literal["original", "playback"],
+    Query(description="`playback`: what browsers can play and seek in.", examples=["playback"]),
+]
+Redirect = Annotated[bool, Query(description="Whether a link to the object store may answer.", examples=[True])]
+Improved = Annotated[bool, Query(description="Whether improved wording is preferred.", examples=[False])]
+TranscriptFormat = Annotated[
+    Literal["txt", "srt", "vtt", "json"] | None, Query(description="The file to send instead.", examples=["vtt"])
+]
+RetryKey = Annotated[
+    str | None,
+    Header(
+        # No example: who copied it would be answered with another upload's recording.
+        description="Sent again under the same key, an upload is the same recording: a random text for each.",
+        json_schema_extra={"pattern": "^[!-~]{1,255}$"},
+    ),
+]
+LastEventId = Annotated[str | None, Header(description="The id of the last event that was seen.", examples=["1042"])]
