@@ -118,7 +118,7 @@ async def test_it_reads_why_it_is_refused(client: Any, generated: Part) -> None:
 
 
 def test_every_call_is_described() -> None:
-    """Each call has an id of its own and a description, each parameter a meaning and an example, if one may be copied."""
+    """Each call has an id of its own and a description, each parameter a meaning and an example."""
     ids = list[str]()
     for operations in create_app(Settings()).openapi()["paths"].values():
         for operation in operations.values():
