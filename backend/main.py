@@ -42,7 +42,7 @@ from api.routes import (
     session,
     transcripts,
 )
-from api.schemas import REFUSALS
+from api.schemas import PROBLEM_RESPONSES
 from app.lifespan import lifespan
 from app.startup import Prepared, prepare
 from app.worker_process import work_alone
@@ -74,7 +74,7 @@ def create_app(settings: Settings | None = None, *, prepared: Prepared | None = 
         middleware=_middleware(settings),
         redirect_slashes=False,
         telemetry=SPANS_ALONE | {"tracing": tracing.is_configured()},
-        responses=REFUSALS,
+        responses=PROBLEM_RESPONSES,
     )
     app.include_router(form_upload.router)
     app.include_router(events.router)

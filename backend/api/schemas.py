@@ -123,11 +123,11 @@ class Problem(BaseModel):
     detail: str
 
 
-REFUSAL = {
+PROBLEM_RESPONSE = {
     "description": "Refused: see docs/errors.md.",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
-REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": REFUSAL, "5XX": REFUSAL}
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {"4XX": PROBLEM_RESPONSE, "5XX": PROBLEM_RESPONSE}
 
 # `format` is OpenAPI 3.0's word, which generators of clients know; `contentMediaType` is that of 3.1.
 BYTES: dict[str, Any] = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
