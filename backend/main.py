@@ -30,13 +30,13 @@ from api.protocols.protocol_choice import UPLOADS_PATH
 from api.protocols.rufh import RufhMiddleware
 from api.protocols.tus import TusMiddleware
 from api.routes import (
+    api_docs,
     events,
     form_upload,
     health,
     metrics,
     page,
     recordings,
-    reference,
     resumable_uploads,
     rufh_uploads,
     session,
@@ -68,7 +68,7 @@ def create_app(settings: Settings | None = None, *, prepared: Prepared | None = 
         title="Pegasus",
         summary="Takes in audio recordings, and heals the database it keeps them in.",
         version=VERSION,
-        docs_url=None,  # api/routes/reference.py has them, from this server alone
+        docs_url=None,  # api/routes/api_docs.py has them, from this server alone
         redoc_url=None,
         lifespan=lambda _app: lifespan(settings, prepared=prepared),
         middleware=_middleware(settings),
@@ -86,7 +86,7 @@ def create_app(settings: Settings | None = None, *, prepared: Prepared | None = 
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(page.router)
-    app.include_router(reference.router)
+    app.include_router(api_docs.router)
     answer_problems(app)
     return app
 

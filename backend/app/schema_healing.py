@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection
 
 from core.database.engine import explained, migration_address, open_single_use_engine
-from core.database.job_queue import prepare_queue
+from core.database.pgqueuer_setup import prepare_queue
 from core.database.system_tables import SCHEMA as SYSTEM_SCHEMA
 from core.errors import PegasusError, PrivilegeMissing
 from core.settings import Settings

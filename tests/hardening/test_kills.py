@@ -19,7 +19,7 @@ import asyncpg
 import httpx
 import pytest
 
-from core.database.job_queue import JOBS
+from core.database.pgqueuer_setup import JOBS
 from core.postgres.embedded import join
 from core.settings import ROOT
 from tests.api.test_main import running

@@ -19,7 +19,7 @@ import asyncpg
 import httpx
 import pytest
 
-from audio.processing.queue_session import KILLED
+from audio.processing.job_runner import KILLED
 from core.database.engine import POOL_SIZE
 from core.postgres.embedded import join
 from tests.api.jobs.test_killed_workers import AWAY

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.schema_healing import SYSTEM_INI
 from core.database.engine import open_single_use_engine
-from core.database.job_queue import prepare_queue
+from core.database.pgqueuer_setup import prepare_queue
 from core.settings import load_settings
 from main import create_app
 from reconcile.healing.heal import heal

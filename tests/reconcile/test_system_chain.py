@@ -11,8 +11,8 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.schema_healing import SYSTEM_INI, SchemaRefused, bring_up_to_date
-from core.database import job_queue
-from core.database.job_queue import JobQueueMissing
+from core.database import pgqueuer_setup
+from core.database.pgqueuer_setup import JobQueueMissing
 from core.database.system_tables import SCHEMA, system_metadata
 from core.errors import PrivilegeMissing
 from core.settings import Settings, load_settings
@@ -115,7 +115,7 @@ async def test_verify_makes_nothing(settings: Settings, run_sql: RunSql, databas
     assert refused.value.exit_code == 13
     with pytest.raises(JobQueueMissing):
         await bring_up_to_date(settings.model_copy(update={"migrations": "off"}))
-    assert not await run_sql(f"SELECT FROM pg_namespace WHERE nspname IN ('{SCHEMA}', '{job_queue.SCHEMA}')")
+    assert not await run_sql(f"SELECT FROM pg_namespace WHERE nspname IN ('{SCHEMA}', '{pgqueuer_setup.SCHEMA}')")
 
 
 async def test_the_journal_is_somebody_elses(settings: Settings, run_sql: RunSql) -> None:
@@ -162,7 +162,7 @@ async def clerk(database: str, run_sql: RunSql) -> AsyncIterator[str]:
 async def test_without_the_privilege(clerk: str, run_sql: RunSql) -> None:
     """A user who may not make our schemas is told the SQL that makes each for them, and it helps."""
     settings = load_settings(database_url=clerk)
-    for schema in (SCHEMA, job_queue.SCHEMA):
+    for schema in (SCHEMA, pgqueuer_setup.SCHEMA):
         with pytest.raises(PrivilegeMissing) as missing:
             await bring_up_to_date(settings)
         assert missing.value.remedy.startswith(f"CREATE SCHEMA {schema} AUTHORIZATION clerk_")

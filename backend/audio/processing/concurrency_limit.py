@@ -8,7 +8,7 @@ from audio.processing.jobs import Lane
 
 
 class ConcurrencyLimit:
-    """Limits the concurrent jobs of each lane, and runs a suspect job (see `QueueSession`) alone in its lane.
+    """Limits the concurrent jobs of each lane, and runs a suspect job (see `JobRunner`) alone in its lane.
 
     A suspect may crash the job that runs in the other lane, which is a suspect from then on. Only one suspect of both
     lanes runs at a time. Those of the quick lane go first, since a slow job may take an hour.

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
 
-from core.database.job_queue import NAMES
+from core.database.pgqueuer_setup import NAMES
 from core.observability.trace_context import UNKNOWN, TraceContext
 
 

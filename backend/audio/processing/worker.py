@@ -10,12 +10,12 @@ import structlog
 from pgqueuer.domain.errors import PgqException
 
 from audio.processing.concurrency_limit import ConcurrencyLimit
+from audio.processing.job_runner import JobRunner
 from audio.processing.jobs import Lane
 from audio.processing.pipeline import Pipeline
-from audio.processing.queue_session import QueueSession
 from audio.processing.retry_policy import RetryPolicy
 from core.background import failures_logged, wait_for_event
-from core.database.job_queue import JOBS, LOG, DriverConnection, queue_connection
+from core.database.pgqueuer_setup import JOBS, LOG, DriverConnection, queue_connection
 from core.errors import DatabaseProblem
 
 log = structlog.get_logger(__name__)
@@ -78,27 +78,27 @@ class Worker:
                     await connection.execute(_ASYNCHRONOUS_COMMIT)
                     await connection.execute(_REQUEUE, lanes, last_id)
                     await connection.execute(_TRIM_LOG)
-                    queue_session = QueueSession(
+                    job_runner = JobRunner(
                         connection,
                         lanes=lanes,
                         processing=self.processing,
                         retry_policy=self.retry_policy,
                         concurrency=self._concurrency,
                     )
-                    last_id = queue_session.id
-                    await self._serve(connection, queue_session)
+                    last_id = job_runner.id
+                    await self._serve(connection, job_runner)
             await wait_for_event(self.stopped, self.retry_policy.reconnect_seconds)
 
-    async def _serve(self, connection: DriverConnection, queue_session: QueueSession) -> None:
-        connection.add_termination_listener(lambda _: queue_session.cancel())
-        ending = asyncio.create_task(self._end(queue_session))
+    async def _serve(self, connection: DriverConnection, job_runner: JobRunner) -> None:
+        connection.add_termination_listener(lambda _: job_runner.cancel())
+        ending = asyncio.create_task(self._end(job_runner))
         try:
-            await queue_session.work()
+            await job_runner.work()
         finally:
             ending.cancel()
 
-    async def _end(self, queue_session: QueueSession) -> None:
+    async def _end(self, job_runner: JobRunner) -> None:
         await self.stopped.wait()
-        queue_session.drain()
+        job_runner.drain()
         await asyncio.sleep(self.retry_policy.drain_seconds)
-        queue_session.cancel()
+        job_runner.cancel()

@@ -7,7 +7,7 @@ from sqlalchemy import func, select, text
 
 from audio.processing.jobs import Lane
 from core.database.engine import Sessions
-from core.database.job_queue import JOBS
+from core.database.pgqueuer_setup import JOBS
 from core.database.system_tables import uploads
 
 STATES = ("queued", "picked", "failed")

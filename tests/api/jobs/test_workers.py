@@ -13,9 +13,9 @@ import pytest
 
 from audio.processing.decoding import DecoderUnavailable
 from audio.processing.examination_step import VARIANT_TRIES
-from audio.processing.queue_session import KILLED
+from audio.processing.job_runner import KILLED
 from audio.transcription.contract import EngineUnreachable, Transcript
-from core.database.job_queue import JobQueueMissing, prepare_queue
+from core.database.pgqueuer_setup import JobQueueMissing, prepare_queue
 from core.errors import PrivilegeMissing
 from core.settings import Settings
 from tests.api.conftest import Upload

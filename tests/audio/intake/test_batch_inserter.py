@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 from audio.intake.batch_inserter import BATCH_ROWS, BatchInserter
 from audio.intake.insert import OutcomeUnknown
 from audio.model.audio_file import AudioFile, ProcessingStatus, utc_now
-from core.database.job_queue import JOBS
+from core.database.pgqueuer_setup import JOBS
 from core.database.system_tables import announcements, events
 from tests.audio.house import House, open_house
 

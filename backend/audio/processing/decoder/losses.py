@@ -2,8 +2,8 @@
 
 import re
 
+from audio.processing.decoder.chained_streams import Section
 from audio.processing.decoder.frames import RAW_DEMUXERS
-from audio.processing.decoder.links import Section
 from audio.processing.decoder.sound import Sound
 from audio.processing.decoder.structure import Structure
 

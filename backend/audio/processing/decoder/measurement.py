@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from av.audio.frame import AudioFrame
 
+from audio.processing.decoder.chained_streams import Section
 from audio.processing.decoder.frames import OutOfTime
-from audio.processing.decoder.links import Section
 from audio.processing.decoder.losses import lost_seconds
 from audio.processing.decoder.opening import File, Refused
 from audio.processing.decoder.peaks import Peaks

@@ -8,8 +8,8 @@ from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 
+from audio.processing.decoder.chained_streams import Section
 from audio.processing.decoder.frames import Frames
-from audio.processing.decoder.links import Section
 from audio.processing.decoder.opening import File, Refused, damaged, open_recording, sound_index, sound_of
 from audio.processing.decoder.timeline import TOLERANCE_SECONDS
 

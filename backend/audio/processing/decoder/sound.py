@@ -7,8 +7,8 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
+from audio.processing.decoder.chained_streams import Section, links
 from audio.processing.decoder.frames import Frames
-from audio.processing.decoder.links import Section, links
 from audio.processing.decoder.opening import File, Refused, open_recording, sound_index, sound_of
 from audio.processing.decoder.timeline import Timeline
 

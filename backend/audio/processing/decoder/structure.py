@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from audio.processing.decoder.chained_streams import page_bounds
 from audio.processing.decoder.elements import CUES, elements
-from audio.processing.decoder.links import page_bounds
 from audio.processing.decoder.opening import File
 
 _PARTS_LIMIT = 400_000  # twelve hours in clusters of a second are 43,200

@@ -27,7 +27,7 @@ from audio.processing.pipeline import Pipeline
 from audio.processing.retry_policy import RetryPolicy
 from audio.transcription.contract import EngineBusy, EngineUnreachable
 from core.background import cancel
-from core.database.job_queue import CHANNEL, JOBS, DriverConnection, queue_on
+from core.database.pgqueuer_setup import CHANNEL, JOBS, DriverConnection, queue_on
 from core.errors import DatabaseProblem, PegasusError
 from core.observability.tracing import job_span
 from storage.contract import StorageError
@@ -43,11 +43,11 @@ OUTAGES = (DecoderUnavailable, DatabaseProblem, StorageError, OSError)  # not ca
 ENGINE_FAILURES = (EngineBusy, EngineUnreachable)
 
 
-class _SessionCancelled(Exception):
+class _RunCancelled(Exception):
     """The worker stops, or has lost its connection."""
 
 
-class QueueSession:
+class JobRunner:
     """Runs jobs over one connection until that breaks or `drain` is called."""
 
     def __init__(
@@ -117,7 +117,7 @@ class QueueSession:
             raise RetryRequested(reason="another worker has it by now")  # to return would delete it
         try:
             next_lane = await self._process(recording_id, lane)
-        except _SessionCancelled:
+        except _RunCancelled:
             await self._save_history(queued, history)
             raise RetryRequested(reason="the worker stops") from None
         except Exception as error:  # noqa: BLE001 - any error is counted and retried
@@ -137,13 +137,13 @@ class QueueSession:
         return bool(await self._queue.driver.fetch(_SAVE_HISTORY, *values))
 
     async def _process(self, recording_id: UUID, lane: Lane) -> Lane | None:
-        """Runs the pipeline, and returns the next lane. Raises _SessionCancelled, or as `Pipeline.process`."""
+        """Runs the pipeline, and returns the next lane. Raises _RunCancelled, or as `Pipeline.process`."""
         work = asyncio.create_task(self._processing.process(recording_id, lane=lane))
         cancelled = asyncio.create_task(self._cancelled.wait())
         try:
             await asyncio.wait({work, cancelled}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                raise _SessionCancelled
+                raise _RunCancelled
             return work.result()
         finally:
             await cancel(work, cancelled)
