@@ -1,6 +1,7 @@
 """How much of a damaged recording could be read.
 
-The row says it in `error_message`, which manifest, events and a rebuilt table have as well. It is read from there.
+The row says it in `error_message`, which manifest, events and a rebuilt table have as well. It is read from there: a
+sentence of its own, behind the reason of a failure where there is one.
 """
 
 import re
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from typing import Self
 
 _SENTENCE = "Only {percent:.1f}% of this recording could be read: the rest of the file is damaged or missing."
-_PATTERN = re.compile(re.escape(_SENTENCE).replace(r"\{percent:\.1f\}", r"(\d+\.\d)"))
+_PATTERN = re.compile(r"(?:^| )" + re.escape(_SENTENCE).replace(r"\{percent:\.1f\}", r"(\d+\.\d)") + "$")
 _MOST_PERCENT, _LEAST_PERCENT = 99.9, 0.1
 
 
@@ -29,7 +30,7 @@ class Damage:
     @classmethod
     def read(cls, message: str | None) -> Self | None:
         """The damage that a row's `error_message` tells of."""
-        match = _PATTERN.fullmatch(message or "")
+        match = _PATTERN.search(message or "")
         return None if match is None else cls(round(float(match[1]) / 100, 3))
 
     def __str__(self) -> str:

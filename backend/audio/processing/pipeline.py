@@ -58,18 +58,20 @@ class Pipeline:
         return None
 
     async def fail(self, recording_id: UUID, reason: str) -> bool:
-        """Marks a recording as failed; `reason` is a sentence for its user. The file stays.
+        """Marks a recording as failed; `reason` is a sentence for its user. The file and its damage stay.
 
         False where it was completed, failed or deleted before.
         """
         async with self.sessions() as session:
+            recording = await repository.find_and_lock(session, recording_id, owner=None)
+            damage = recording and recording.damaged
             failed = await status.advance(
                 session,
                 recording_id,
                 storage=self.storage,
                 since=IN_PROGRESS,
                 to=ProcessingStatus.FAILED,
-                error_message=reason,
+                error_message=f"{reason} {damage}" if damage else reason,
             )
         if failed:
             FAILED.inc()

@@ -4,7 +4,6 @@ uploaded → transcribing → improving → completed, or from any of them → f
 """
 
 from collections.abc import Collection
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text, update
@@ -25,7 +24,6 @@ IN_PROGRESS = (ProcessingStatus.UPLOADED, ProcessingStatus.TRANSCRIBING, Process
 # but then undoes the later commit of the job's end as well, so the job runs again. The commit that numbers the events
 # is synchronous, which makes these durable before anyone hears of them.
 _ASYNCHRONOUS_COMMIT = text("SET LOCAL synchronous_commit = off")
-_INITIAL_VALUES: dict[str, Any] = {"processing_status": ProcessingStatus.UPLOADED, "error_message": None}
 
 
 async def advance(
@@ -44,7 +42,8 @@ async def advance(
     await commit_asynchronously(session)
     step = update(AudioFile).where(AudioFile.id == recording_id, AudioFile.processing_status.in_(since))
     advanced_id = await session.scalar(announcing(step.values(processing_status=to, **changes), change="progressed"))
-    if advanced_id is not None and (recording := await repository.find(session, recording_id, owner=None)) is not None:
+    recording = await repository.find_and_lock(session, recording_id, owner=None) if advanced_id is not None else None
+    if recording is not None:
         await renew_manifest(storage, recording)
     await session.commit()
     return advanced_id is not None
@@ -84,8 +83,8 @@ async def restart(session: AsyncSession, recording: AudioFile, *, storage: Stora
     if not queued:
         await session.rollback()
         return False
-    for column, value in _INITIAL_VALUES.items():
-        setattr(recording, column, value)
+    recording.processing_status = ProcessingStatus.UPLOADED
+    recording.error_message = str(recording.damaged) if recording.damaged else None
     await announce(session, recording.id, change="progressed")
     await renew_manifest(storage, recording)
     await session.commit()

@@ -306,6 +306,30 @@ async def test_what_is_lost_of_a_recording_is_told(
     assert manifest["error_message"] == found["error_message"]
 
 
+async def test_damage_outlives_a_failure(
+    client: httpx.AsyncClient, settings: Settings, service: Speaker, kept: Look, run_sql: RunSql
+) -> None:
+    """Where the engine refuses a recording that was cut off, answer and manifest give the reason and the damage."""
+    service.answer = replying(400, '{"error": {"code": "audio_too_short"}}')
+    whole = recording("wav", seconds=5.0)
+    files = {"file": ("memo.wav", whole[: len(whole) * 2 // 5])}
+    cut = (await client.post("/api/audio/upload", files=files)).raise_for_status().json()
+    async with working(engined(settings, service)):
+        [failed] = await ended(client, cut)
+        assert (failed["processing_status"], failed["damaged"]) == ("failed", {"readable_share": 0.4})
+        assert failed["error_message"].startswith("The openai engine refuses the recording: ")
+        name = next(file for file in (await kept()).files if file.endswith(cut["filename"]))
+        assert json.loads(Stored(settings).read(f"{name}.json"))["error_message"] == failed["error_message"]
+        await no_jobs(run_sql)
+        service.answer = None
+        restarted = (await client.post(f"/api/audio/{cut['id']}/retry")).raise_for_status().json()
+        [completed] = await ended(client, cut)
+    for answer in (restarted, completed):
+        assert answer["damaged"] == failed["damaged"]
+        assert answer["error_message"].startswith("Only 40.0% of this recording could be read")
+    assert completed["processing_status"] == "completed"
+
+
 async def test_what_is_deleted_meanwhile_leaves_nothing(
     client: httpx.AsyncClient, settings: Settings, upload: Upload, service: Speaker, run_sql: RunSql, kept: Look
 ) -> None:
