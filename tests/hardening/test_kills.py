@@ -82,8 +82,10 @@ async def upload_and_kill(folder: Path, database: str, *, uploaders: int, kills:
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=300, limits=limits) as client:
         each = [Uploader(at, client, promises, by_draft_alone=by_draft_alone) for at in range(uploaders)]
         work = [asyncio.create_task(uploader.work(ended)) for uploader in each]
-        # Killed so often in the midst of processing a recording would be given up, and the log would say so.
-        settings = {"PROCESSING": "off"} if by_draft_alone else {}
+        # Each kill may leave an upload of each uploader that it never heard of: they stay open for a day.
+        settings = {"OPEN_UPLOADS": str(uploaders * kills)}
+        if by_draft_alone:  # killed so often amid processing a recording would be given up, and the log would say so
+            settings["PROCESSING"] = "off"
         for seed in range(kills):
             async with serving(folder, database, port, **settings):
                 before = len(promises.digests)
