@@ -22,7 +22,7 @@ MYPY_ALONE := ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir .
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --python-version 3.11 pyproject.toml
 
-.PHONY: help install install-dev run test test-s3 test-browser chromium test-scale nginx pgbouncer test-compose engine-tools test-whisper lint format soak record \
+.PHONY: help install install-dev run test test-s3 test-browser chromium firefox test-scale nginx pgbouncer test-compose engine-tools test-whisper lint format soak record \
 	bench bench-uploads bench-page bench-scale chains lock clean
 
 help: ## print this list
@@ -41,17 +41,26 @@ test: lint $(BARE_VENV)/bare.stamp $(GENERATOR_VENV)/generator.stamp pgbouncer #
 test-s3: install-dev ## test the API over a real object store
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --storage s3 tests/api
 
-test-browser: $(BROWSER_VENV)/browser.stamp $(CLIENTS)/node_modules/clients.stamp chromium ## use the page in Chromium, and clients of npm, on a real server
+test-browser: $(BROWSER_VENV)/browser.stamp $(CLIENTS)/node_modules/clients.stamp chromium firefox ## use the page in Chromium and Firefox, and clients of npm, on a real server
 	$(BROWSER_VENV)/bin/python -m pytest -n 2 tests/browser
 
 # The distribution's own, so that nothing is run that nobody else has looked at.
 chromium: ## see that there is a Chromium for test-browser; as root it is installed
-	@command -v chromium chromium-browser google-chrome >/dev/null && exit; \
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null && exit; \
 	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
 		echo "The page is tested in Chromium, and there is none here: install the package chromium." >&2; exit 1; \
 	fi; \
 	echo "Installing Chromium from the distribution (once)"; \
 	apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends chromium >/dev/null
+
+# It decodes AAC by the FFmpeg that the package of that name brings.
+firefox: ## see that there is a Firefox for test-browser; as root it is installed
+	@{ command -v firefox-esr || command -v firefox; } >/dev/null && exit; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "The page is tested in Firefox, and there is none here: install the packages firefox-esr and ffmpeg." >&2; exit 1; \
+	fi; \
+	echo "Installing Firefox from the distribution (once)"; \
+	apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends firefox-esr ffmpeg >/dev/null
 
 test-scale: install-dev nginx ## run several servers behind a real nginx
 	$(BIN)/python -m pytest -n 2 -m "scale and not soak" tests/scale

@@ -1,4 +1,4 @@
-"""The page in Chromium, on a real server. Run by `make test-browser`; elsewhere there is nothing to collect."""
+"""The page in browsers, on a real server. Run by `make test-browser`; elsewhere there is nothing to collect."""
 
 import asyncio
 import json
@@ -26,8 +26,11 @@ collect_ignore_glob = [] if find_spec("playwright") else ["test_*.py"]
 if find_spec("playwright"):
     from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+    from tests.browser.firefox import Firefox, firefox_running
+
     expect.set_options(timeout=15_000)
 
+FIREFOX = ("firefox-esr", "firefox")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
     "--no-sandbox",  # root has none, and what is opened is ours
@@ -158,12 +161,31 @@ def pegasus(shared: Pegasus) -> Pegasus:
 @pytest.fixture(scope="session")
 def browser(server_address: str) -> Iterator["Browser"]:
     """Chromium, as the distribution has it."""
-    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
-    assert found, "There is no Chromium here: make test-browser installs it."
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=_installed(CHROMIUM), args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def shared_firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Firefox"]:
+    """Firefox, as the distribution has it."""
+    with firefox_running(_installed(FIREFOX), tmp_path_factory.mktemp("firefox")) as firefox:
+        yield firefox
+
+
+@pytest.fixture
+def firefox(shared_firefox: "Firefox") -> Iterator["Firefox"]:
+    """The same; whatever a test does, no page may have written an error to its console."""
+    shared_firefox.errors.clear()
+    yield shared_firefox
+    assert shared_firefox.errors == []
+
+
+def _installed(names: tuple[str, ...]) -> str:
+    path = next((path for name in names if (path := shutil.which(name))), None)
+    assert path, f"There is no {names[0]} here: make test-browser installs it."
+    return path
 
 
 def is_elsewhere(url: str, server: Pegasus) -> bool:
