@@ -15,7 +15,7 @@ function upload(options = {}) {
       endpoint,
       protocol,
       metadata: { filename: "Mémo.wav", tag: "Work" },
-      retryDelays: Array(100).fill(200),
+      retryDelays: Array(1000).fill(200),
       storeFingerprintForResuming: false,
       chunkSize: how === "whole" ? Infinity : 300_000,
       uploadDataDuringCreation: how === "whole",
