@@ -1,13 +1,21 @@
 """A server that is told to stop isn't ready first, then finishes what is under way, and ends in order."""
 
+import asyncio
 import signal
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
+from api.http1.server import claim_address, server_for
+from core.settings import load_settings
 from tests.api.test_main import running
 from tests.audio.samples import recording
 
@@ -15,6 +23,7 @@ GRACE = {"DRAIN_GRACE_SECONDS": "4", "PROCESSING": "off"}
 BODY = (
     b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + recording("wav") + bytes(900_000) + b"\r\n--b--\r\n"
 )
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HEAD = "POST /api/audio/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
 
 
@@ -106,3 +115,35 @@ def test_ctrl_c_waits_for_nobody(tmp_path: Path, database: str) -> None:
         run.url()
         assert run.end(signal.SIGINT) == 0
         assert [event["grace_seconds"] for event in run.events() if "grace_seconds" in event] == [0]
+
+
+async def hello(_request: Request) -> Response:
+    return Response("hello")
+
+
+async def test_who_has_connected_is_answered() -> None:
+    """A server that stops answers connections that it has accepted or not, if their request hasn't been read yet."""
+    listener = claim_address(load_settings(port=0))
+    server = server_for(Starlette(routes=[Route("/", hello)]))
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup(sockets=[listener])
+    with ExitStack() as connections:
+        url = "http://{}:{}".format(*listener.getsockname())
+        accepted = [connections.enter_context(connected(url)) for _ in range(2)]
+        while len(server.server_state.connections) < len(accepted):
+            await asyncio.sleep(0)
+        queued = [connections.enter_context(connected(url)) for _ in range(2)]
+        accepted[0].sendall(GET)
+        queued[0].sendall(GET)
+        stopping = asyncio.create_task(server.shutdown([listener]))
+        await asyncio.sleep(0)
+        with pytest.raises(ConnectionRefusedError):
+            connected(url)
+        accepted[1].sendall(GET)
+        queued[1].sendall(GET)
+        for connection in (*accepted, *queued):
+            answer = await asyncio.to_thread(connection.recv, 65536)
+            assert answer.startswith(b"HTTP/1.1 200")
+            assert await asyncio.to_thread(connection.recv, 65536) == b""
+        await stopping

@@ -28,6 +28,7 @@ from api.http1.refusals import (
 )
 
 HEAD_SECONDS = 30
+LAST_HEAD_SECONDS = 1  # for a first request when the server stops
 _ABSOLUTE = re.compile(rb"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
 LINGER_SECONDS = 5
 MOST_AHEAD = 16
@@ -40,6 +41,7 @@ class HeadProtocol(HttpToolsProtocol):
     _current: RequestResponseCycle | None = None  # the request being answered; `cycle` is the last one read
     _final_response: bytes | None = None  # sent after the last response; once set, nothing more is read
     _is_ending = False
+    _is_last_request = False
     _eof = False
     _release: Release | None = None  # ends the counting of this connection
 
@@ -91,6 +93,17 @@ class HeadProtocol(HttpToolsProtocol):
             self._last_pending(current).keep_alive = False
         return True
 
+    def shutdown(self) -> None:
+        """Closes the connection after its response. One without any request yet is given a moment to send its first.
+
+        A proxy that has just connected may have sent it already, and could not send it again if this were closed.
+        """
+        self._is_last_request = True
+        if self._current is None:
+            self.loop.call_later(LAST_HEAD_SECONDS, self._close_unused)
+        else:
+            super().shutdown()
+
     def data_received(self, data: bytes) -> None:
         """Handles bytes that the event loop has read."""
         self._unset_keepalive_if_required()
@@ -127,6 +140,8 @@ class HeadProtocol(HttpToolsProtocol):
         if self.cycle.scope is self.scope:
             self.scope.setdefault("extensions", {})[EXTENSION] = {"responses": InterimResponses(self.cycle)}
         self.cycle.transport = self._answers_transport  # type: ignore[assignment]  # the part of it that a response needs
+        if self._is_last_request:
+            self.cycle.keep_alive = False
         self._cancel_timer()
         self._limits.begin_body()
 
@@ -266,6 +281,10 @@ class HeadProtocol(HttpToolsProtocol):
         """Closes a connection that sends no head, unless a response is still being sent."""
         self._timer = None
         if not self._is_answering:
+            self.transport.close()
+
+    def _close_unused(self) -> None:
+        if self._current is None:
             self.transport.close()
 
 

@@ -1,11 +1,13 @@
 """Runs the application in uvicorn: in one process, or in several that share one socket."""
 
+import asyncio
 import logging
 import os
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -165,8 +167,23 @@ class _Server(uvicorn.Server):
         return ends and (self.force_exit or time.monotonic() >= (self._closes_at or 0))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finishes the requests of all clients that have connected: closing a listener resets those in its queue."""
         log.info("Pegasus stops: it takes no more requests and finishes those that it has")
-        await super().shutdown(sockets)
+        loop, queued = asyncio.get_running_loop(), list[socket.socket]()
+        for server, listener in zip(self.servers, sockets or (), strict=True):
+            queued += _accept_queued(listener)
+            server.close()
+            listener.close()
+        for connection in queued:
+            await loop.connect_accepted_socket(self._new_protocol, connection)
+        await super().shutdown()
+
+    def _new_protocol(self) -> asyncio.Protocol:
+        factory: Any = self.config.http_protocol_class
+        protocol: asyncio.Protocol = factory(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
 
 
 class _ServerAlone(_Server):
@@ -208,12 +225,27 @@ class _Workers(multiprocess.Multiprocess):
         if all(process.wait_until_ready(WORKERS_START_SECONDS) for process in self.processes):
             _announce(self.sockets[0], workers=len(self.processes))
 
+    def terminate_all(self) -> None:
+        """Gives the listeners up first, so that their queues end with the last process, which has emptied them."""
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
+
     def keep_subprocess_alive(self) -> None:
         super().keep_subprocess_alive()
         pids = frozenset(process.pid for process in self.processes if process.pid is not None)
         for ended in self._pids - pids:
             process_ended(ended)
         self._pids = pids
+
+
+def _accept_queued(listener: socket.socket) -> Iterator[socket.socket]:
+    """The connections that wait in a listener's queue."""
+    with suppress(OSError):  # BlockingIOError at the queue's end
+        for _ in range(BACKLOG):
+            connection, _address = listener.accept()
+            connection.setblocking(False)
+            yield connection
 
 
 def address_of(listener: socket.socket) -> str:
