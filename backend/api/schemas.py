@@ -34,8 +34,12 @@ class Damaged(BaseModel):
 
 
 class Recording(_Columns, BaseModel):  # type: ignore[valid-type, misc]  # mypy sees no class in a variable
-    """A recording; `damaged` is null where all of it could be read, or isn't processed yet."""
+    """A recording; `title` is what a person calls it, where they have said so.
 
+    `damaged` is null where all of it could be read, or isn't processed yet.
+    """
+
+    title: str | None = None
     damaged: Damaged | None = None
 
 
@@ -90,6 +94,12 @@ _Labels = create_model("_Labels", __config__=ConfigDict(extra="forbid"), **_labe
 
 class NewLabels(_Labels, BaseModel):  # type: ignore[valid-type, misc]  # as above
     """Another tag, category or both; what isn't named stays, and null takes away."""
+
+
+class RecordingChanges(NewLabels):
+    """Another title, tag or category; what isn't named stays, and null takes away."""
+
+    title: str | None = Field(default=None, examples=["Interview with the mayor"])
 
 
 class Message(BaseModel):

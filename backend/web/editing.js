@@ -1,4 +1,4 @@
-// Tag and category of a recording, edited where they stand.
+// Title, tag and category of a recording, edited where they stand.
 import { call, sentence } from "./api.js"
 import { make } from "./dom.js"
 import { learn } from "./labels.js"
@@ -9,12 +9,15 @@ export function edit(recording, { place, from, saved }) {
 	const open = place.querySelector("form.edit")
 	if (open) return open.querySelector("input").focus()
 	const problem = make("p", { class: "problem", role: "alert", hidden: true })
-	const tag = field("Tag", "tags", recording.tag)
-	const category = field("Category", "categories", recording.category)
+	const fields = {
+		title: field("Title", { value: recording.title, maxLength: 200, placeholder: recording.original_filename || recording.filename }),
+		tag: field("Tag", { value: recording.tag, list: "tags" }),
+		category: field("Category", { value: recording.category, list: "categories" }),
+	}
 	const save = make("button", { type: "submit", class: "main", text: "Save" })
 	const leave = make("button", { type: "button", class: "quiet", text: "Cancel", onclick: close })
 	const acts = make("span", { class: "acts" }, save, leave)
-	const form = make("form", { class: "edit", "aria-label": `Tag and category of ${nameOf(recording)}` }, tag, category, acts, problem)
+	const form = make("form", { class: "edit", "aria-label": `Title, tag and category of ${nameOf(recording)}` }, ...Object.values(fields), acts, problem)
 
 	function close() {
 		form.remove()
@@ -25,9 +28,9 @@ export function edit(recording, { place, from, saved }) {
 	form.addEventListener("submit", async (event) => {
 		event.preventDefault()
 		save.disabled = true
-		const json = { tag: tag.querySelector("input").value.trim() || null, category: category.querySelector("input").value.trim() || null }
+		const json = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.querySelector("input").value.trim() || null]))
 		try {
-			const changed = await call(`/api/audio/${recording.id}/tags`, { method: "PUT", json })
+			const changed = await call(`/api/audio/${recording.id}`, { method: "PATCH", json })
 			learn(changed)
 			saved(changed)
 			close()
@@ -39,11 +42,11 @@ export function edit(recording, { place, from, saved }) {
 		}
 	})
 	place.append(form)
-	tag.querySelector("input").select()
+	fields.title.querySelector("input").select()
 }
 
-function field(label, list, value) {
-	const input = make("input", { maxLength: 100, autocomplete: "off", value: value ?? "", placeholder: "None" })
-	input.setAttribute("list", list)
+function field(label, { value, list, maxLength = 100, placeholder = "None" }) {
+	const input = make("input", { maxLength, autocomplete: "off", dir: "auto", value: value ?? "", placeholder })
+	if (list) input.setAttribute("list", list)
 	return make("label", { class: "field" }, make("span", { text: label }), input)
 }

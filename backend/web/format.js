@@ -44,4 +44,4 @@ export function when(text) {
 }
 
 export const fullDate = (text) => `${dayOfYear.format(new Date(text))}, ${hour.format(new Date(text))}`
-export const nameOf = (recording) => recording.original_filename || recording.filename
+export const nameOf = (recording) => recording.title || recording.original_filename || recording.filename

@@ -13,6 +13,7 @@ const REFUSALS = {
 	NotReadableError: "The microphone is in use elsewhere.",
 }
 
+/** `labels` are what stands in the fields: those of the recording that goes on are what stands there at its end. */
 export function offerRecording(labels) {
 	let session = null
 
@@ -49,6 +50,7 @@ export function offerRecording(labels) {
 			for (const track of stream.getTracks()) track.stop()
 			session = null
 			show(false)
+			upload.relabel(labels())
 			upload.source.end()
 		}
 		stream.getTracks()[0].onended = () => media.state !== "inactive" && media.stop()
@@ -58,16 +60,16 @@ export function offerRecording(labels) {
 
 	function discard() {
 		const { media, upload } = session
-		media.ondataavailable = null
+		upload.discard()
 		media.stop()
-		upload.cancel()
-		toast("The recording was discarded.")
+		toast("The recording was discarded.", { label: "Undo", act: upload.takeBack, over: upload.cancel })
 	}
 
 	function show(recording) {
 		const hadFocus = $("composer").contains(document.activeElement)
 		$("ways").hidden = recording
 		$("live").hidden = !recording
+		say("hint", recording ? "Given to this recording." : "Given to what you add next.")
 		say("clock", clock(0))
 		if (hadFocus || document.activeElement === document.body) $(recording ? "stop" : "record").focus({ preventScroll: true })
 	}

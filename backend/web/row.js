@@ -21,10 +21,10 @@ export function recordingRow(first, acts) {
 		recording = { ...recording, ...changed }
 		const title = nameOf(recording)
 		const found_in = recording.highlights ?? []
-		const inName = found_in.find(({ field, text }) => field.endsWith("filename") && text === title)
+		const inName = found_in.find(({ text }) => text === title)
 		name.replaceChildren(...(inName ? marked(inName) : [title]))
 		name.title = title
-		for (const [button, word] of [[go, "Play"], [edit, "Edit tag and category of"], [remove, "Delete"]]) {
+		for (const [button, word] of [[go, "Play"], [edit, "Edit"], [remove, "Delete"]]) {
 			button.setAttribute("aria-label", (button.title = `${word} ${title}`))
 		}
 		about.replaceChildren(...facts(recording), chips(recording))

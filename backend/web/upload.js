@@ -1,5 +1,5 @@
 // One upload: it goes on by itself after whatever passes by itself.
-import { Refusal, sentence, Unreachable } from "./api.js"
+import { call, Refusal, sentence, Unreachable } from "./api.js"
 import { forget, keep } from "./keeping.js"
 import * as tus from "./tus.js"
 
@@ -80,6 +80,7 @@ export class Upload {
 		} else {
 			const { name, type, tag, category } = kept
 			const metadata = { filename: name, filetype: type, tag, category }
+			kept.labelled = { tag, category }
 			kept.url = await tus.begin({ length: told.length, metadata, signal })
 			await keep(kept).catch(() => {})
 		}
@@ -103,6 +104,7 @@ export class Upload {
 			kept.offset = told.offset
 			if (!told.recording) await keep(kept).catch(() => {})
 		}
+		await this.label(told.recording, signal)
 		this.recording = told.recording
 		await forget(kept.id).catch(() => {})
 		this.turn("done")
@@ -114,6 +116,30 @@ export class Upload {
 		this.samples.push({ at, sent })
 		this.samples = this.samples.filter((sample) => at - sample.at < RATE_SECONDS * 1000)
 		this.changed(this)
+	}
+
+	/** Gives the recording the labels that were changed after the upload began. */
+	async label(id, signal) {
+		const { tag, category, labelled } = this.kept
+		if (!labelled || (tag === labelled.tag && category === labelled.category)) return
+		await call(`/api/audio/${id}`, { method: "PATCH", json: { tag: tag || null, category: category || null }, signal })
+	}
+
+	relabel(labels) {
+		Object.assign(this.kept, labels)
+		keep(this.kept).catch(() => {})
+	}
+
+	/** Sends no more, and is dropped by the next tab if this one is closed. */
+	discard() {
+		this.kept.discarded = true
+		keep(this.kept).catch(() => {})
+		this.pause()
+	}
+
+	takeBack() {
+		delete this.kept.discarded
+		keep(this.kept).catch(() => {})
 	}
 
 	pause() {

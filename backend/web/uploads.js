@@ -27,7 +27,13 @@ export function addRecording({ name, type, tag, category }) {
 	const source = new RecordingSource(about.id)
 	keep(about).catch(() => {})
 	const upload = add(about, source)
-	return { source, cancel: () => cancel(upload) }
+	return {
+		source,
+		relabel: (labels) => upload.relabel(labels),
+		discard: () => void (upload.discard(), show(upload, false)),
+		takeBack: () => void (upload.takeBack(), show(upload, true), resume(upload)),
+		cancel: () => cancel(upload),
+	}
 }
 
 /** Takes up what an earlier tab left: recordings at once, files when chosen again. */
@@ -35,7 +41,7 @@ export async function takeUp() {
 	for (const about of await kept().catch(() => [])) {
 		if (uploads.has(about.id) || !(await claim(about.id))) continue
 		const source = about.kind === "recording" ? await RecordingSource.kept(about.id) : null
-		if (source?.size === 0) await new Upload(about, { changed() {} }).cancel()
+		if (about.discarded || source?.size === 0) await new Upload(about, { changed() {} }).cancel()
 		else add(about, source, { claimed: true })
 	}
 }
@@ -65,6 +71,11 @@ function add(about, source, { claimed = false } = {}) {
 	$("uploads").hidden = false
 	next()
 	return upload
+}
+
+function show(upload, shown) {
+	uploads.get(upload.kept.id).row.element.hidden = !shown
+	$("uploads").hidden = [...uploads.values()].every(({ row }) => row.element.hidden)
 }
 
 function resume(upload, source = null) {

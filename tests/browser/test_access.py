@@ -172,7 +172,7 @@ def test_axe_finds_nothing(pegasus: Pegasus, open_page: OpenPage, scheme: str, s
     done = "SELECT count(*) FROM audio_files WHERE original_filename = 'more.wav' AND processing_status = 'completed'"
     until(lambda: pegasus.sql(done)[0][0] == 1)
     count_is(page, 62)
-    page.get_by_role("button", name="Edit tag and category of talk.wav").click()
+    page.get_by_role("button", name="Edit talk.wav").click()
     page.get_by_role("button", name="Delete Number 58").click()
     page.locator("#health summary").click()
     expect(page.locator("#list[aria-busy=true]")).to_have_count(0)  # it is paler while it is loaded

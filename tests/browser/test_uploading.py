@@ -45,6 +45,34 @@ def test_a_discarded_recording_leaves_nothing(pegasus: Pegasus, open_page: OpenP
     expect(page.locator("#uploads .upload")).to_have_count(0)
 
 
+def test_what_is_typed_while_it_records_is_its_own(pegasus: Pegasus, open_page: OpenPage) -> None:
+    """A tag that is typed while a recording goes on is that recording's, though its upload has begun without."""
+    page = open_page(pegasus)
+    page.get_by_role("button", name="Record").click()
+    expect(page.locator("#uploads .told")).to_contain_text("kB sent")
+    expect(page.locator("#hint")).to_have_text("Given to this recording.")
+    page.fill("#new-tag", "Ideas")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#list .chip")).to_have_text("Tag: Ideas")
+    [found] = httpx.get(f"{pegasus.url}/api/audio/").json()["items"]
+    assert (found["tag"], found["category"]) == ("Ideas", None)
+    expect(page.locator("#hint")).to_have_text("Given to what you add next.")
+
+
+def test_discarding_can_be_undone(pegasus: Pegasus, open_page: OpenPage) -> None:
+    """A recording that was discarded by mistake comes back whole."""
+    page = open_page(pegasus)
+    page.get_by_role("button", name="Record").click()
+    expect(page.locator("#clock")).to_have_text("0:02", timeout=10_000)
+    page.get_by_role("button", name="Discard").click()
+    expect(page.locator("#uploads .upload")).to_be_hidden()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#list .row")).to_have_count(1)
+    [found] = httpx.get(f"{pegasus.url}/api/audio/").json()["items"]
+    until(lambda: httpx.get(f"{pegasus.url}/api/audio/{found['id']}").json()["duration_seconds"])
+    assert httpx.get(f"{pegasus.url}/api/audio/{found['id']}").json()["duration_seconds"] > 1.5
+
+
 def test_a_recording_outlives_its_tab(pegasus: Pegasus, open_page: OpenPage) -> None:
     """A tab that is closed in the middle of a recording loses nothing: the next one sends the rest."""
     page = open_page(pegasus)

@@ -35,6 +35,7 @@ from api.schemas import (
     Message,
     NewLabels,
     Recording,
+    RecordingChanges,
     RecordingPage,
 )
 from api.services import CurrentServices, Services
@@ -163,6 +164,15 @@ async def relabel(
     changes = labels.model_dump(include=labels.model_fields_set)
     changed = await services.recordings.relabel(recording_id, changes, owner=caller.owner)
     return Recording.model_validate(changed)
+
+
+@router.patch("/{recording_id:uuid}", operation_id="change_recording", max_body_size=JSON_BODY_BYTES)
+async def change(
+    recording_id: RecordingId, changes: RecordingChanges, services: CurrentServices, caller: AuthenticatedCaller
+) -> Recording:
+    """Gives a recording another title, tag or category, or several of them."""
+    values = changes.model_dump(include=changes.model_fields_set)
+    return Recording.model_validate(await services.recordings.relabel(recording_id, values, owner=caller.owner))
 
 
 @router.get(

@@ -27,7 +27,8 @@ def _value(column: Column[Any]) -> str:
 
 
 _FIELDS = ", ".join(f"'{column.name}', {_value(column)}" for column in columns(Use.ANNOUNCED))
-_AS_JSON = f"jsonb_build_object({_FIELDS})::text"
+_TITLE = f"(SELECT title FROM {SCHEMA}.titles WHERE recording_id = id)"  # noqa: S608 - the schema is ours
+_AS_JSON = f"jsonb_build_object({_FIELDS}, 'title', {_TITLE})::text"
 
 
 def announced_as(change: Change, *, source: str) -> str:
@@ -56,8 +57,9 @@ def announcing(statement: Update | Delete, *, change: Change) -> Select[tuple[UU
     return select(changed.c.id, changed.c.file_path).add_cte(announced)
 
 
-async def announce(session: AsyncSession, recording_id: UUID, *, change: Change) -> None:
+async def announce(session: AsyncSession, recording: AudioFile, *, change: Change) -> None:
     """Announces that a recording's row was changed in the session's transaction, which the caller commits."""
     await session.flush()
+    await session.refresh(recording, ["title"])  # which a flush forgets, since it isn't a column
     source = "(SELECT * FROM audio_files WHERE id = :recording_id) AS changed"
-    await session.execute(text(announced_as(change, source=source)), {"recording_id": recording_id})
+    await session.execute(text(announced_as(change, source=source)), {"recording_id": recording.id})

@@ -14,9 +14,10 @@ from audio.library.filters import NEWEST_FIRST, Filters, Sorting
 from audio.library.pagination import Page
 from audio.model import repository
 from audio.model.artifacts import artifacts
-from audio.model.audio_file import AudioFile, ProcessingStatus
-from audio.model.details import checked_labels
+from audio.model.audio_file import AudioFile, ProcessingStatus, utc_now
+from audio.model.details import checked_labels, labels_among
 from audio.model.manifest import has_manifest, renew_manifest
+from audio.model.titles import TITLE, checked_title, set_title
 from audio.processing import status
 from audio.search.index import SearchIndex
 from core.database.engine import Sessions
@@ -76,16 +77,20 @@ class Recordings:
             return await label_index.labels_in_use(session, user_id)
 
     async def relabel(self, recording_id: UUID, changes: Mapping[str, str | None], *, owner: str | None) -> AudioFile:
-        """Changes a recording's labels; those that aren't in `changes` stay.
+        """Changes a recording's title and labels; those that aren't in `changes` stay.
 
         Raises RecordingMissing or LabelRefused.
         """
-        labels = checked_labels(changes)
+        labels = checked_labels(labels_among(changes))
+        title = checked_title(changes.get(TITLE))
         async with self.sessions() as session:
             recording = _existing(await repository.find_and_lock(session, recording_id, owner=owner))
             for field, text in labels.items():
                 setattr(recording, field, text)
-            await announce(session, recording.id, change="relabelled")
+            if TITLE in changes:
+                await set_title(session, recording.id, title)
+                recording.updated_at = utc_now()  # so that the search index sees another version of the row
+            await announce(session, recording, change="relabelled")
             await session.commit()
         await self._renew_manifest(recording)
         return recording

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from audio.events.announcements import announcing
 from audio.model.audio_file import AudioFile
 from audio.model.repository import one
+from audio.model.titles import set_title
 
 
 async def remove(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> str | None:
@@ -17,4 +18,7 @@ async def remove(session: AsyncSession, recording_id: UUID, *, owner: str | None
     """
     statement = announcing(delete(AudioFile).where(*one(recording_id, owner)), change="deleted")
     row = (await session.execute(statement)).one_or_none()
-    return None if row is None else row.file_path
+    if row is None:
+        return None
+    await set_title(session, recording_id, None)
+    return str(row.file_path)

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from enum import Flag, StrEnum, auto
 from typing import Any, cast
 
-from sqlalchemy import BigInteger, Column, DateTime, Enum, Float, String, Table, Text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import BigInteger, Column, DateTime, Enum, Float, String, Table, Text, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 
 from audio.model.damage import Damage
+from core.database.system_tables import titles
 
 
 class ProcessingStatus(StrEnum):
@@ -85,6 +86,11 @@ class AudioFile(Base):
     updated_at: Mapped[datetime | None] = mapped_column(DateTime, default=utc_now, onupdate=utc_now, info=EVERYWHERE)
     tag: Mapped[str | None] = mapped_column(String(100), index=True, info=LABEL | {"example": "Work"})
     category: Mapped[str | None] = mapped_column(String(100), index=True, info=LABEL | {"example": "Meeting"})
+
+    # What a person calls it; the table has no column for that.
+    title: Mapped[str | None] = column_property(
+        select(titles.c.title).where(titles.c.recording_id == id).scalar_subquery()  # noqa: A003 - the column
+    )
 
     @property
     def damaged(self) -> Damage | None:

@@ -55,6 +55,7 @@ class Manifest(BaseModel):
     user_id: str | None
     filename: str
     original_filename: str | None
+    title: str | None = None
     tag: str | None
     category: str | None
     uploaded_at: AwareDatetime | None
@@ -87,7 +88,7 @@ def manifest_of(recording: AudioFile, *, sha256: str) -> Manifest:
 
 
 def details_of(manifest: Manifest) -> dict[str, Any]:
-    """What a manifest says of its row, by the columns' own names; of the place and the transcripts it says nothing."""
+    """What a manifest says of its row, by the columns' own names; of place, title and transcripts it says nothing."""
     found = manifest.found
     values = {column: getattr(manifest, field, None) for column, field in _COLUMNS.items()}
     values |= {column: _naive(values[column]) for column in _TIMES}
@@ -154,7 +155,7 @@ def _facts(recording: AudioFile) -> dict[str, Any]:
     return {
         field: _aware(getattr(recording, column)) if column in _TIMES else getattr(recording, column)
         for column, field in _COLUMNS.items()
-    }
+    } | {"title": recording.title}
 
 
 def _aware(naive: datetime | None) -> datetime | None:

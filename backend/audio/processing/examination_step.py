@@ -85,10 +85,10 @@ class ExaminationStep:
             locked.duration_seconds = properties.duration_seconds
             locked.mime_type = properties.mime_type or locked.mime_type
             locked.error_message = _message(properties)
-            await announce(session, recording.id, change="examined")
+            await announce(session, locked, change="examined")
             if is_last:
                 locked.processing_status = ProcessingStatus.COMPLETED
-                await announce(session, recording.id, change="progressed")
+                await announce(session, locked, change="progressed")
             await follow_row(self.storage, locked, found=properties)
             await session.commit()
 

@@ -85,7 +85,7 @@ async def restart(session: AsyncSession, recording: AudioFile, *, storage: Stora
         return False
     recording.processing_status = ProcessingStatus.UPLOADED
     recording.error_message = str(recording.damaged) if recording.damaged else None
-    await announce(session, recording.id, change="progressed")
+    await announce(session, recording, change="progressed")
     await renew_manifest(storage, recording)
     await session.commit()
     return True

@@ -7,7 +7,7 @@ from audio.model.audio_file import AudioFile
 from audio.model.details import LABELS
 from audio.search.words import find, text_pattern, word_pattern
 
-NAMES = ("original_filename", *LABELS)
+NAMES = ("title", "original_filename", *LABELS)
 TRANSCRIPTS = ("improved_transcript", "original_transcript")
 SEARCHED_CHARACTERS = 200_000
 EXCERPT_CHARACTERS = 240

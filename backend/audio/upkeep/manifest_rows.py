@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from audio.model.manifest import Manifest, details_of, read_manifest
+from audio.model.titles import TITLE
 from audio.transcription.document import read_document
 from core.errors import PegasusError
 from storage.contract import BytesMissing, Storage, StorageError
@@ -61,7 +62,8 @@ class ManifestRows:
             raise NoManifestRow(Obstacle.SIZE_DIFFERS)
         if self.verify and await sha256_of(self.storage.read(name)) != manifest.sha256:
             raise NoManifestRow(Obstacle.BYTES_CHANGED)
-        return details_of(manifest) | await self._transcripts(name, manifest) | {"file_path": name}
+        row = details_of(manifest) | await self._transcripts(name, manifest)
+        return row | {"file_path": name, TITLE: manifest.title}
 
     async def _manifest(self, name: str) -> Manifest:
         try:

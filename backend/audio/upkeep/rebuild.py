@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.model.audio_file import AudioFile
 from audio.model.object_names import is_recording
+from audio.model.titles import TITLE, add_titles
 from audio.processing.jobs import ENQUEUE, Job, parameters
 from audio.processing.status import IN_PROGRESS
 from audio.search.index import SearchIndex
@@ -111,9 +112,13 @@ class Rebuild:
     async def _insert_and_enqueue(self, session: AsyncSession, rows: Sequence[Row]) -> set[UUID]:
         """Inserts the rows, and jobs for those in progress, and commits. Returns the ids that were inserted."""
         statement = insert(AudioFile).on_conflict_do_nothing().returning(AudioFile.id)
-        unique_rows = list({row["id"]: row for row in rows}.values())
-        result: CursorResult[Any] = await session.execute(statement.values(unique_rows))  # type: ignore[assignment]
+        unique_rows = {row["id"]: row for row in rows}
+        values = [{name: value for name, value in row.items() if name != TITLE} for row in unique_rows.values()]
+        result: CursorResult[Any] = await session.execute(statement.values(values))  # type: ignore[assignment]
         inserted = {row.id for row in result}
+        await add_titles(
+            session, {id_: row[TITLE] for id_, row in unique_rows.items() if id_ in inserted and row[TITLE]}
+        )
         jobs = [Job(row["id"]) for row in rows if row["id"] in inserted and row["processing_status"] in IN_PROGRESS]
         if jobs:
             await (await driver_connection(session)).fetch(ENQUEUE, *parameters(jobs))

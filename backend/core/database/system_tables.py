@@ -54,6 +54,14 @@ idempotency_keys = Table(
     Index("ix_idempotency_keys_created_at", "created_at"),
 )
 
+# What a person calls a recording, where they have said so.
+titles = Table(
+    "titles",
+    system_metadata,
+    Column("recording_id", Uuid, primary_key=True),
+    Column("title", Text, nullable=False),
+)
+
 # Resumable uploads; length_bytes is NULL while the client hasn't declared it. Without a token, token_id is derived from
 # the client's address. `labels` are the recording's, by their columns' names; NULL where an older server has inserted
 # the row, with `tag` and `category`. `metadata` is tus's Upload-Metadata as it was sent. `sha256` and `sha512` are the

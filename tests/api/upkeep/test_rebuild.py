@@ -110,6 +110,7 @@ async def live(client: httpx.AsyncClient, settings: Settings, upload: Upload) ->
     async with working(settings):
         await ended(client, labelled, failed, resumed, deleted, await upload("webm live", file_name="live.webm"))
     await client.put(f"/api/audio/{resumed['id']}/tags", json={"tag": "Afterwards", "category": "Ö"})
+    await client.patch(f"/api/audio/{labelled['id']}", json={"title": "Die Prüfung"})
     await client.delete(f"/api/audio/{deleted['id']}")
     await hear(client, settings, lambda: upload("ogg opus", file_name="said.ogg"), lambda: upload("flac"))
     await upload("wav", file_name="new.wav")
@@ -127,11 +128,14 @@ async def test_the_table_is_given_back(
     await live(client, settings, upload)
     rows = [dict(row) for row in await run_sql(ROWS)]
     states = [row["processing_status"] for row in rows]
+    by_name = {row["original_filename"]: row["id"] for row in rows}
     assert sorted(states) == ["completed"] * 4 + ["failed", "transcribing", "uploaded"]
 
     code, [tally], _ = rebuild(new_database, settings, "--verify")
     assert (code, tally["rebuilt"], tally["enqueued"], tally["not_rebuilt"]) == (0, 7, 2, 0)
     assert await asked(new_database, ROWS) == rows
+    [titled] = await asked(new_database, "SELECT recording_id, title FROM pegasus_system.titles")
+    assert titled == {"recording_id": by_name["Ümlaut 1.mp3"], "title": "Die Prüfung"}
     due = {row["id"] for row in rows if row["processing_status"] in {"uploaded", "transcribing"}}
     jobs = await asked(new_database, "SELECT convert_from(payload, 'UTF8')::uuid AS id FROM pgqueuer.pgqueuer")
     assert {job["id"] for job in jobs} == due
@@ -152,7 +156,12 @@ async def plays_and_finds(client: httpx.AsyncClient, rows: list[dict[str, Any]])
     assert [len(answer.content) for answer in answers] == [row["file_size_bytes"] for row in rows]
     playback = await client.get(f"/api/audio/{ids['live.webm']}/download?variant=playback")
     assert playback.headers["content-type"] == "audio/webm"
-    for query, name in (("friday", "said.ogg"), ("afterw", "resumed.flac"), ("umlaut", "Ümlaut 1.mp3")):
+    for query, name in (
+        ("friday", "said.ogg"),
+        ("afterw", "resumed.flac"),
+        ("umlaut", "Ümlaut 1.mp3"),
+        ("prüfung", "Ümlaut 1.mp3"),
+    ):
         found = (await client.get("/api/audio", params={"q": query})).json()["items"]
         assert [item["original_filename"] for item in found] == [name]
     assert (await client.get(f"/api/audio/{ids['said.ogg']}/transcript")).json()["transcript"] == BETTER

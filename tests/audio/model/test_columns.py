@@ -19,7 +19,7 @@ def test_where_the_bytes_lie_stays_inside() -> None:
     """Neither answers nor events nor manifests have the path in storage."""
     for use in (Use.SHOWN, Use.ANNOUNCED, Use.IN_MANIFEST):
         assert "file_path" not in names(use)
-    assert set(Recording.model_fields) == names(Use.SHOWN) | {"damaged"}
+    assert set(Recording.model_fields) == names(Use.SHOWN) | {"damaged", "title"}
 
 
 def test_a_row_can_be_made_again_from_its_manifest() -> None:
