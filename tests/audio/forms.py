@@ -34,10 +34,13 @@ def tone(
     hertz: int = 48000,
     layout: str = "mono",
     shift: Callable[[float], float] = lambda at: at,
+    bit_rate: int | None = None,
     options: Mapping[str, str] = NO_OPTIONS,
 ) -> bytes:
     """A tone; `shift` says when the packet is played that was made for a time in seconds."""
-    return tones(container, [codec], seconds=seconds, hertz=hertz, layout=layout, shift=shift, options=options)
+    return tones(
+        container, [codec], seconds=seconds, hertz=hertz, layout=layout, shift=shift, bit_rate=bit_rate, options=options
+    )
 
 
 def tones(
@@ -49,6 +52,7 @@ def tones(
     layout: str = "mono",
     shift: Callable[[float], float] = lambda at: at,
     pictures: bool = False,
+    bit_rate: int | None = None,
     options: Mapping[str, str] = NO_OPTIONS,
 ) -> bytes:
     """A file with a tone in each of its tracks, behind a track of pictures where there are `pictures`."""
@@ -64,6 +68,8 @@ def tones(
             output.mux(video.encode(picture))
         output.mux(video.encode(None))
     for stream in streams:
+        if bit_rate is not None:
+            stream.codec_context.bit_rate = bit_rate
         for frame in (*_frames(seconds, hertz), None):
             assert isinstance(stream, av.AudioStream)
             for packet in stream.encode(frame):
@@ -190,6 +196,8 @@ def adts() -> bytes:
 
 VORBIS = cache(lambda: tone("ogg", "vorbis", layout="stereo"))
 OPUS = cache(lambda: tone("ogg", "libopus"))
+ID3V1 = b"TAG" + bytes(125)
+LYRICS = b"LYRICSBEGININD0000200" + b"LYR05000" + bytes(range(1, 201)) * 25 + b"005029LYRICS200" + ID3V1
 FISHEAD = b"fishead\0" + struct.pack("<HHqqqq", 3, 0, 0, 1000, 0, 1000) + bytes(20)
 THEORA = b"\x80theora\x03\x02\x01" + bytes(34)
 
@@ -283,6 +291,7 @@ DECODED = {
     "a chain of other rates": Form(
         lambda: VORBIS() + tone("ogg", "vorbis", seconds=3, hertz=22050, layout="stereo"), "audio/ogg", 5
     ),
+    "a chain of many": Form(lambda: tone("ogg", "libopus", seconds=0.5) * 20, "audio/ogg", 10),
     "a chain of other codecs": Form(lambda: OPUS() + VORBIS() + tone("ogg", "flac"), "audio/ogg", 6),
 }
 
@@ -290,6 +299,7 @@ DECODED = {
 TIMED = {
     "a gap in webm": Form(lambda: tone("webm", "libopus", shift=_jump), "audio/webm", 12),
     "a gap in matroska": Form(lambda: tone("matroska", "flac", shift=_jump), "audio/x-matroska", 12),
+    "a pause in ogg": Form(lambda: tone("ogg", "libopus", shift=_jump), "audio/ogg", 12),
     "a gap in mp4": Form(lambda: tone("mp4", "aac", shift=_jump), "audio/mp4", 12),
     "sound that begins late in a film": Form(
         lambda: tones("mp4", ["aac"], shift=lambda at: at + 3, pictures=True), "audio/mp4", 5
@@ -314,6 +324,15 @@ UNPLAYABLE = {
     "flac": Form(lambda: tone("flac", "flac"), "audio/flac", 2),
     "wav of a rate below 3 kHz": Form(lambda: tone("wav", "pcm_s16le", hertz=2000), "audio/wav", 2),
     "flac of 96 kHz": Form(lambda: tone("flac", "flac", hertz=96000), "audio/flac", 2),
+    "flac files joined": Form(lambda: tone("flac", "flac") + id3(b"a") + tone("flac", "flac"), "audio/flac", 4),
+    "flac files of other rates joined": Form(
+        lambda: tone("flac", "flac") + tone("flac", "flac", hertz=44100), "audio/flac", 4
+    ),
+    "mp3 files joined with their tags": Form(lambda: (id3(PICTURE) + mp3() + ID3V1) * 2, "audio/mpeg", 4),
+    "mp3 before lyrics": Form(lambda: mp3() + LYRICS, "audio/mpeg", 2),
+    "mp3 of a varying bit rate": Form(
+        lambda: mp3() + tone("mp3", "libmp3lame", bit_rate=32_000, options=BARE), "audio/mpeg", 4
+    ),
     "aac that turns stereo": Form(lambda: adts() + tone("adts", "aac", layout="stereo"), "audio/aac", 4),
     "aac whose rate changes": Form(lambda: adts() + tone("adts", "aac", hertz=44100), "audio/aac", 4),
     "mp3 whose rate changes": Form(

@@ -30,6 +30,10 @@ KINDS = [
     "flac of 96 kHz",
     "wav of a rate below 3 kHz",
     "aac that turns stereo",
+    "flac files joined",
+    "mp3 files joined with their tags",
+    "mp3 of a varying bit rate",
+    "a pause in ogg",
 ]
 DRAG = """
 async (address) => {

@@ -19,6 +19,7 @@ SILENT = {
     "a gap in webm": (1.2, 10.8),
     "a gap in matroska": (1.2, 10.8),
     "a gap in mp4": (1.2, 10.8),
+    "a pause in ogg": (1.2, 10.8),
     "sound that begins late in a film": (0, 2.8),
     "sound that begins late in matroska": (0, 2.8),
 }

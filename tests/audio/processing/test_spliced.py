@@ -1,5 +1,6 @@
 """Recordings that were cut, joined or prefixed: none of them is silently short."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from audio.model.formats import NotAudio
 from audio.processing.decoding import Decoder, DecodingFailed
 from tests.audio.conftest import Examine
-from tests.audio.processing.spliced import Splice, spliced
+from tests.audio.processing.spliced import FORMATS, Splice, spliced
 from tests.audio.samples import recording
 
 # Of what nobody can count: a part of a frame, headers in front of the sound, and a page of Ogg.
@@ -63,6 +64,24 @@ async def test_a_hole_is_told(examined: Examine, name: str) -> None:
     content[third : 2 * third] = bytes(third)
     probe = (await examined(bytes(content))).probe
     assert 0.3 < probe.readable_share < 0.8
+
+
+async def test_a_page_that_is_missing_is_told(examined: Examine) -> None:
+    """Of Ogg without one of its pages, what sounded there is told to be lost: the other pages are numbered."""
+    whole = recording("ogg vorbis", seconds=20.0)
+    starts = [match.start() for match in re.finditer(b"OggS", whole)]
+    assert len(starts) > 4
+    at = len(starts) // 2
+    assert (await examined(whole)).probe.readable_share == 1
+    assert (await examined(whole[: starts[at]] + whole[starts[at + 1] :])).probe.readable_share < 1
+
+
+@pytest.mark.parametrize("other", ["w64", "ogg flac", "wav"])
+async def test_what_is_joined_to_wave64_is_told(examined: Examine, other: str) -> None:
+    """A second file behind Wave64 isn't taken for its chunks."""
+    probe = (await examined(FORMATS["w64"]() + FORMATS[other]())).probe
+    assert probe.duration_seconds == pytest.approx(2.0)
+    assert probe.readable_share < 1
 
 
 async def test_a_whole_recording_is_not_told_to_be_damaged(decoder: Decoder, examined: Examine, tmp_path: Path) -> None:

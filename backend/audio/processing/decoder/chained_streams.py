@@ -7,6 +7,7 @@ is; FFmpeg's demuxer gives up where they change.
 import errno
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import RawIOBase
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _PAGE = b"OggS"
-_PAGE_BYTES, _FLAGS_AT, _COUNT_AT = 27, 5, 26  # RFC 3533, 6
+_PAGE_BYTES, _FLAGS_AT, _COUNT_AT, _SERIAL, _NUMBER = 27, 5, 26, slice(14, 18), slice(18, 22)  # RFC 3533, 6
+_FLAC = b"fLaC\0\0\0\x22"  # with STREAMINFO, which is 34 bytes long: RFC 9639, 8
 _OPENS_STREAM = 2
 _SEARCHED_BYTES = 64 * 1024
 
@@ -65,29 +67,50 @@ class Section(RawIOBase):
 
 
 def links(source: File, *, demuxer: str, start: int) -> Iterator[Section]:
-    """The parts of a recording that begins at `start`, in their order: one, but of chained Ogg and WebM each link."""
+    """The parts of a recording that begins at `start`, in their order: one, or each link of chained or joined files."""
     whole = Section(source, start)
     begin = 0
-    starts = {"ogg": _chained_starts, "matroska": _joined_starts}.get(demuxer)
+    starts = {"ogg": _chained_starts, "matroska": _joined_starts, "flac": _joined_flac_starts}.get(demuxer)
     for link in starts(whole) if starts else ():
         yield Section(source, start + begin, start + link)
         begin = link
     yield Section(source, start + begin)
 
 
-def page_bounds(ogg: File, size: int) -> Iterator[tuple[int, int]]:
-    """Where each page of an Ogg file begins and ends; damaged bytes between them are stepped over."""
-    for start, stop, _ in _pages(ogg, size):
-        yield start, stop
+@dataclass(frozen=True)
+class Page:
+    """A page of an Ogg file: where it lies, and its place in its stream. `opens`: it is the first one of that."""
+
+    start: int
+    stop: int
+    opens: bool
+    serial: bytes
+    number: int
+
+
+def pages(ogg: File, size: int) -> Iterator[Page]:
+    """The pages of an Ogg file; damaged bytes between them are stepped over."""
+    position = 0
+    while position < size:
+        ogg.seek(position)
+        header = ogg.read(_PAGE_BYTES + 255) or b""
+        if not header.startswith(_PAGE) or len(header) < _PAGE_BYTES:
+            position = _next(_PAGE, ogg, position + 1, size)
+            continue
+        lacing = header[_PAGE_BYTES : _PAGE_BYTES + header[_COUNT_AT]]
+        stop = position + _PAGE_BYTES + len(lacing) + sum(lacing)
+        opens = bool(header[_FLAGS_AT] & _OPENS_STREAM)
+        yield Page(position, stop, opens, header[_SERIAL], int.from_bytes(header[_NUMBER], "little"))
+        position = stop
 
 
 def _chained_starts(ogg: Section) -> Iterator[int]:
     """Where the second link begins, and those behind it: with a page that opens a stream, after others that don't."""
     is_opening = True
-    for start, _, opens in _pages(ogg, ogg.size):
-        if opens and not is_opening:
-            yield start
-        is_opening = opens
+    for page in pages(ogg, ogg.size):
+        if page.opens and not is_opening:
+            yield page.start
+        is_opening = page.opens
 
 
 def _joined_starts(webm: Section) -> Iterator[int]:
@@ -97,28 +120,21 @@ def _joined_starts(webm: Section) -> Iterator[int]:
             yield element.start
 
 
-def _pages(ogg: File, size: int) -> Iterator[tuple[int, int, bool]]:
-    """The beginning and the end of each page, and whether it opens a stream."""
-    position = 0
-    while position < size:
-        ogg.seek(position)
-        header = ogg.read(_PAGE_BYTES + 255) or b""
-        if not header.startswith(_PAGE) or len(header) < _PAGE_BYTES:
-            position = _next_page(ogg, position + 1, size)
-            continue
-        lacing = header[_PAGE_BYTES : _PAGE_BYTES + header[_COUNT_AT]]
-        stop = position + _PAGE_BYTES + len(lacing) + sum(lacing)
-        yield position, stop, bool(header[_FLAGS_AT] & _OPENS_STREAM)
-        position = stop
+def _joined_flac_starts(flac: Section) -> Iterator[int]:
+    """Where the second file begins of some that were joined, and those behind it."""
+    position = _next(_FLAC, flac, len(_FLAC), flac.size)
+    while position < flac.size:
+        yield position
+        position = _next(_FLAC, flac, position + len(_FLAC), flac.size)
 
 
-def _next_page(ogg: File, position: int, size: int) -> int:
-    """Where the next page begins in a damaged file; the file's end where there is none."""
+def _next(pattern: bytes, file: File, position: int, size: int) -> int:
+    """Where a pattern comes next; the file's end where it doesn't."""
     while position < size:
-        ogg.seek(position)
-        block = ogg.read(_SEARCHED_BYTES) or b""
-        at = block.find(_PAGE)
+        file.seek(position)
+        block = file.read(_SEARCHED_BYTES) or b""
+        at = block.find(pattern)
         if at >= 0:
             return position + at
-        position += max(1, len(block) - len(_PAGE) + 1)
+        position += max(1, len(block) - len(pattern) + 1)
     return size

@@ -6,6 +6,7 @@ from audio.processing.decoder.chained_streams import Section
 from audio.processing.decoder.frames import RAW_DEMUXERS
 from audio.processing.decoder.sound import Sound
 from audio.processing.decoder.structure import Structure
+from audio.processing.decoder.tags import tag_lengths
 
 _SHORTEST_SECONDS = 0.1  # a packet or two that was cut off
 _FOREIGN_BYTES = 1024
@@ -14,6 +15,7 @@ _LOSSY_RAW_BYTES = 2048  # of frames that hold no sound, as LAME's first one
 # The number of frames, where the first one states it: Xing and Info by LAME, "VBR header".
 _XING = re.compile(rb"(?:Xing|Info)\x00\x00\x00[\x01\x03\x05\x07\x09\x0b\x0d\x0f](....)", re.DOTALL)
 _FIRST_FRAME_BYTES = 256
+_UNCOUNTED_FRAMES, _PADDING_BYTES = 2, 1
 _ID3V1_BYTES, _APE_FOOTER_BYTES = 128, 32
 
 
@@ -30,14 +32,12 @@ def lost_seconds(file: Section, sound: Sound, structure: Structure) -> float:
         case demuxer if demuxer in RAW_DEMUXERS:
             lost += [_raw_seconds(file, sound, byte_seconds), (_xing_frames(file) - sound.readable) * packet_seconds]
         case "ogg" | "flac":
-            gaps = (
-                0.0 if sound.demuxer == "ogg" and sound.has_pictures else sound.silent_seconds + _missing_at_end(sound)
-            )
-            lost += [gaps, sound.unreadable * packet_seconds]
+            gaps = sound.silent_seconds if structure.has_holes or sound.demuxer == "flac" else 0.0
+            lost += [0.0 if sound.has_pictures else gaps + sound.missing_seconds, sound.unreadable * packet_seconds]
             lost += [structure.missing_bytes * byte_seconds, _behind_flac_bytes(file, sound) * byte_seconds]
         case "matroska":
             broken = sound.silent_seconds if structure.foreign_bytes else 0.0
-            cut = _missing_at_end(sound) if structure.missing_bytes else 0.0
+            cut = sound.missing_seconds if structure.missing_bytes else 0.0
             lost += [sound.unreadable * packet_seconds + cut, broken + cut, structure.missing_bytes * byte_seconds]
         case "mov":
             cut = (sound.track_seconds or 0.0) - decoded_seconds if structure.missing_bytes else 0.0
@@ -48,16 +48,27 @@ def lost_seconds(file: Section, sound: Sound, structure: Structure) -> float:
     return most if most >= _SHORTEST_SECONDS else 0.0
 
 
+def is_reckoned_right(file: Section, sound: Sound) -> bool:
+    """Whether players know the length of this MP3, and where a time lies in it.
+
+    They go by the first frame, where it states the number of frames, or take all of them to be as long as that.
+    """
+    stated = _xing_frames(file)
+    if stated:
+        return abs(stated - sound.readable) <= _UNCOUNTED_FRAMES
+    mean = sound.packet_bytes / max(1, sound.readable)
+    is_constant = sound.longest_packet_bytes - mean <= _PADDING_BYTES
+    return is_constant and file.size - sound.packet_bytes - (sound.first_byte or 0) <= _LOSSY_RAW_BYTES
+
+
 def _behind_flac_bytes(file: Section, sound: Sound) -> int:
     """What is behind bare FLAC: it is taken for a part of the last frame, which is longer then than any may be."""
+    if sound.links > 1:  # each states its own
+        return 0
     file.seek(0)
     longest = int.from_bytes(file.read(_FLAC_LONGEST_FRAME.stop)[_FLAC_LONGEST_FRAME])
     behind = sound.longest_packet_bytes - longest - _tags_behind(file)
     return behind if sound.demuxer == "flac" and longest and behind > _FOREIGN_BYTES else 0
-
-
-def _missing_at_end(sound: Sound) -> float:
-    return max(0.0, (sound.stated_seconds or 0.0) - sound.seconds)
 
 
 def _foreign_seconds(file: Section, decoded_seconds: float, structure: Structure) -> float:
@@ -84,9 +95,12 @@ def _tag_bytes(head: bytes) -> int:
 
 
 def _raw_seconds(file: Section, sound: Sound, byte_seconds: float) -> float:
-    """What the bytes of a stream of frames would sound that are in none that could be read."""
-    last = file.size - _tags_behind(file)
-    lost = last - (sound.first_byte or 0) - sound.packet_bytes
+    """What the bytes of a stream of frames would sound that are neither in one that could be read nor in a tag."""
+    first = sound.first_byte or 0
+    lost = file.size - first - sound.packet_bytes
+    if lost > _LOSSY_RAW_BYTES:
+        beside = sound.packet_bytes // max(1, sound.readable)  # the frame that a tag is taken for a part of
+        lost -= sum(length + beside for length in tag_lengths(file, start=first))
     return max(_SHORTEST_SECONDS, lost * byte_seconds) if lost > _LOSSY_RAW_BYTES else 0.0
 
 

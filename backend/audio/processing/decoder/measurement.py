@@ -7,7 +7,7 @@ from av.audio.frame import AudioFrame
 
 from audio.processing.decoder.chained_streams import Section
 from audio.processing.decoder.frames import OutOfTime
-from audio.processing.decoder.losses import lost_seconds
+from audio.processing.decoder.losses import is_reckoned_right, lost_seconds
 from audio.processing.decoder.opening import File, Refused
 from audio.processing.decoder.peaks import Peaks
 from audio.processing.decoder.sound import Sound
@@ -51,7 +51,7 @@ def _examine(source: File, sound: Sound, *, start: int, coarse: bool = False) ->
         "duration_seconds": seconds,
         "lost_seconds": 0.0 if coarse else lost_seconds(file, sound, structure),
         "bit_rate": round(sound.packet_bytes * 8 / seconds),
-        "seekable": structure.has_index,
+        "seekable": structure.has_index and (sound.demuxer != "mp3" or coarse or is_reckoned_right(file, sound)),
         "states_length": bool(sound.stated_seconds),
         "continuous": _is_continuous(sound),
         "begins_at_zero": abs(sound.begins_at) <= TOLERANCE_SECONDS,

@@ -10,7 +10,7 @@ from av.container import InputContainer
 from audio.processing.decoder.chained_streams import Section, links
 from audio.processing.decoder.frames import Frames
 from audio.processing.decoder.opening import File, Refused, open_recording, sound_index, sound_of
-from audio.processing.decoder.timeline import Timeline
+from audio.processing.decoder.timeline import TOLERANCE_SECONDS, Timeline
 
 # Of these the times of packets are those of a player; of the others FFmpeg counts them from bytes.
 _TIMED_DEMUXERS = frozenset({"asf", "flac", "matroska", "mov", "ogg"})
@@ -21,8 +21,9 @@ class Sound:
     """The decoded frames of a recording. What it is like is known at their end.
 
     `seconds` is its length on the clock, of which `silent_seconds` fill gaps. `stated_seconds` is what the headers
-    state, None where they don't. `unread_bytes` are those of links that can't be decoded at all. `is_uniform`: it has
-    one rate and one layout of channels. `begins_at`: the time of its first sample in the file.
+    state, None where they don't; `missing_seconds` of that are not there at the ends of links. `unread_bytes` are those
+    of links that can't be decoded at all. `is_uniform`: it has one rate and one layout of channels. `begins_at`: the
+    time of its first sample in the file.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Sound:
         self.demuxer = demuxer
         self.codec = ""
         self.readable = self.unreadable = self.packet_bytes = self.longest_packet_bytes = self.unread_bytes = 0
-        self.seconds = self.silent_seconds = self.begins_at = 0.0
+        self.seconds = self.silent_seconds = self.missing_seconds = self.begins_at = 0.0
         self.stated_seconds: float | None = 0.0
         self.track_seconds: float | None = None
         self.links = 0
@@ -69,7 +70,7 @@ class Sound:
             stream = sound_of(container, index)
             frames = self._kind(container, stream, is_big_endian=is_big_endian, cpu_seconds=self._cpu_seconds)
             timeline = Timeline(origin=_origin(self.demuxer, _begin(container)))
-            self._state(container, stream)
+            end = self.seconds + self._state(container, stream)
             is_timed = self.demuxer in _TIMED_DEMUXERS and self._kind is Frames
             for frame in frames:
                 self._kinds.add((frame.sample_rate, frame.layout.nb_channels))
@@ -78,6 +79,8 @@ class Sound:
                     yield placed
         if not frames.readable:
             raise Refused("no sound in it could be decoded")
+        if end - self.seconds > TOLERANCE_SECONDS:
+            self.missing_seconds += end - self.seconds
         self._add(frames, timeline)
 
     @property
@@ -85,16 +88,17 @@ class Sound:
         """Whether it has one rate and one number of channels."""
         return len(self._kinds) == 1
 
-    def _state(self, container: InputContainer, stream: AudioStream) -> None:
-        """Takes in what the headers of a link say."""
+    def _state(self, container: InputContainer, stream: AudioStream) -> float:
+        """Takes in what the headers of a link say, and returns the seconds that they state, 0 where they don't."""
         if not self.links:
             self.has_pictures = bool(container.streams.video)
             self.begins_at = _begin(container) if self.demuxer in _TIMED_DEMUXERS else 0.0
             if stream.duration is not None and stream.time_base is not None:
                 self.track_seconds = float(stream.duration * stream.time_base)
+        seconds = max(0.0, container.duration / 1_000_000 - _begin(container)) if container.duration else None
         if self.stated_seconds is not None:
-            seconds = container.duration / 1_000_000 - _begin(container) if container.duration else None
-            self.stated_seconds = None if seconds is None else self.stated_seconds + max(seconds, 0.0)
+            self.stated_seconds = None if seconds is None else self.stated_seconds + seconds
+        return seconds or 0.0
 
     def _add(self, frames: Frames, timeline: Timeline) -> None:
         if not self.links:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from audio.processing.decoder.chained_streams import page_bounds
+from audio.processing.decoder.chained_streams import Page, pages
 from audio.processing.decoder.elements import CUES, elements
 from audio.processing.decoder.opening import File
 
@@ -25,6 +25,8 @@ _CAF_CHUNKS = frozenset({
     b"desc", b"data", b"pakt", b"chan", b"kuki", b"strg", b"mark", b"regn", b"inst", b"midi", b"ovvw", b"peak", b"edct",
     b"info", b"umid", b"uuid", b"free", b"ldsc",
 })  # fmt: skip
+# The GUIDs of Wave64's chunks behind their names; the outermost one has another, as has a second file that was joined.
+_W64_CHUNKS = frozenset({bytes.fromhex("f3acd3118cd100c04f8edb8a"), bytes.fromhex("2f91cf11a5d628db04c10000")})
 # ISO/IEC 14496-12 and the QuickTime File Format: what may lie outermost behind the first box.
 _BOXES = frozenset({
     b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"mfra", b"wide", b"skip", b"free", b"pnot", b"sidx", b"ssix", b"emsg",
@@ -36,12 +38,13 @@ _BOXES = frozenset({
 class Structure:
     """`missing_bytes` are promised and not there; `foreign_bytes` are there and belong to nothing.
 
-    `has_index`: players can seek, and know the length.
+    `has_index`: players can seek, and know the length. `has_holes`: something is missing or foreign amid the sound.
     """
 
     missing_bytes: int = 0
     foreign_bytes: int = 0
     has_index: bool = True
+    has_holes: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,17 +64,26 @@ def structure_of(file: File, *, demuxer: str, duration_stated: bool) -> Structur
             parts = list(_boxes(file, size))
             return _reach(parts, size, has_index=all(part.name != b"moof" for part in parts))
         case "ogg":
-            pages = list(page_bounds(file, size))
-            whole = [(start, stop) for start, stop in pages if stop <= size]
-            holes = sum(start - stop for (_, stop), (start, _) in pairwise([(0, 0), *pages]))
-            cut = sum(stop - start for start, stop in pages[len(whole) :])
-            behind = 0 if cut else size - (whole[-1][1] if whole else 0)
-            return Structure(missing_bytes=cut, foreign_bytes=holes + behind)
+            return _ogg(list(pages(file, size)), size)
         case "wav" | "w64" | "aiff" | "caf" | "au" | "asf":
             parts = list(_WALKS[demuxer](file, size))
             return _reach(parts, size, has_index=bool(parts) and parts[-1].stop is not None)
         case _:
             return Structure()
+
+
+def _ogg(found: list[Page], size: int) -> Structure:
+    """What times leave out between two pages that follow each other was never there: a stream that paused."""
+    whole = [page for page in found if page.stop <= size]
+    holes = (found[0].start if found else 0) + sum(after.start - before.stop for before, after in pairwise(found))
+    cut = sum(page.stop - page.start for page in found[len(whole) :])
+    behind = 0 if cut else size - (whole[-1].stop if whole else 0)
+    numbers: dict[bytes, int] = {}
+    has_holes = bool(holes)
+    for page in found:
+        has_holes |= not page.opens and page.number != numbers.get(page.serial, page.number - 1) + 1
+        numbers[page.serial] = page.number
+    return Structure(missing_bytes=cut, foreign_bytes=holes + behind, has_holes=has_holes)
 
 
 def _reach(parts: list[_Part], size: int, *, has_index: bool) -> Structure:
@@ -120,7 +132,7 @@ def _w64(file: File, size: int) -> Iterator[_Part]:
     for _ in range(_PARTS_LIMIT):
         head = _read(file, at, size)
         length = int.from_bytes(head[16:24], "little")
-        if length < _HEAD_BYTES or at >= size or not head[:4].strip(b" ").isalpha():
+        if length < _HEAD_BYTES or at >= size or head[4:16] not in _W64_CHUNKS:
             return
         is_unknown = length >= _UNKNOWN_64 or (head[:4] == b"data" and length == _HEAD_BYTES and at + length < size)
         stop = None if is_unknown else at + length
