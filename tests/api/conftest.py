@@ -15,7 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from starlette.types import Receive, Scope, Send
 
 from access import tokens
+from access.static_tokens import static_tokens
 from api.http1.server import claim_address, server_for
+from app.notifications import webhook_targets
+from app.startup import Prepared
+from app.storage_factory import prepare_storage
+from core.database.engine import database_address
 from core.settings import Settings, load_settings
 from main import create_app
 from tests.audio.samples import recording
@@ -47,10 +52,23 @@ def settings(database: str, tmp_path: Path, storage_settings: dict[str, Any]) ->
     )
 
 
+async def prepared_by_copy(settings: Settings) -> Prepared:
+    """What a start would prepare, without comparing a schema again that was copied from a healed database."""
+    await prepare_storage(settings)
+    secrets = settings.auth_tokens.get_secret_value() if settings.auth_tokens is not None else None
+    return Prepared(
+        settings=settings,
+        address=database_address(settings),
+        schema_verified=True,
+        static_tokens=static_tokens(secrets, file=settings.auth_tokens_file),
+        webhooks=webhook_targets(settings),
+    )
+
+
 @pytest.fixture
 async def app(settings: Settings) -> AsyncIterator["Started"]:
     """The application, started."""
-    application = create_app(settings)
+    application = create_app(settings, prepared=await prepared_by_copy(settings))
     async with application.router.lifespan_context(application) as state:
         yield Started(application, dict(state or {}))
 
@@ -88,7 +106,8 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 async def server(settings: Settings, way: str) -> AsyncIterator[str]:
     """The base URL of the application as uvicorn serves it on a real socket, over each way."""
     listener = claim_address(settings)
-    async with served(server_for(create_app(settings), direct=way == "direct"), listener) as url:
+    application = create_app(settings, prepared=await prepared_by_copy(settings))
+    async with served(server_for(application, direct=way == "direct"), listener) as url:
         yield url
 
 
@@ -146,7 +165,8 @@ def serve(settings: Settings) -> Serve:
 
     @asynccontextmanager
     async def serving(**changed: Any) -> AsyncIterator[httpx.AsyncClient]:
-        application = create_app(Settings(**settings.model_dump() | changed))
+        other = Settings(**settings.model_dump() | changed)
+        application = create_app(other, prepared=await prepared_by_copy(other))
         async with application.router.lifespan_context(application) as state:
             started = Started(application, dict(state or {}))
             transport = httpx.ASGITransport(app=started, raise_app_exceptions=False)

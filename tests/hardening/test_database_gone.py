@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app.schema_healing import bring_up_to_date
 from core.postgres.embedded import EmbeddedPostgres, join
 from core.settings import Settings, load_settings
 from tests.api.conftest import Look
@@ -30,8 +31,9 @@ def own_server() -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture
 async def database(own_server: EmbeddedPostgres) -> AsyncIterator[str]:
-    """A database on it."""
+    """A database on it, made ready."""
     async with fresh_database(own_server.address, template="template0") as address:
+        await bring_up_to_date(load_settings(database_url=address))
         yield address
 
 
