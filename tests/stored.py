@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.storage_factory import bucket_of
+from app.object_store import bucket_of
 from core.settings import Settings
 from storage.s3.bucket import Bucket
 from tests.object_store import names_in

@@ -1,20 +1,18 @@
 """The storage that the settings name, the same for the server and for the commands."""
 
 import re
-from urllib.parse import urlsplit
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING, TypeAlias
 
 from core.errors import SettingRefused
 from core.settings import ROOT, STORAGE, Settings
 from storage.contract import StorageUnavailable
 from storage.local.storage import LocalStorage
-from storage.s3.bucket import Bucket
-from storage.s3.signature import Signer
-from storage.s3.storage import S3Storage
+
+if TYPE_CHECKING:
+    from storage.s3.storage import S3Storage
 
 LOCAL = "local"
-OpenedStorage = LocalStorage | S3Storage
+OpenedStorage: TypeAlias = "LocalStorage | S3Storage"
 
 
 def open_storage(settings: Settings) -> OpenedStorage:
@@ -29,7 +27,9 @@ def storage_named(settings: Settings, name: str) -> OpenedStorage:
     address = settings.storage if name == "s3" else name
     if not re.fullmatch(STORAGE, address) or address == LOCAL:
         raise SettingRefused("STORAGE", "names no bucket, as s3://bucket/prefix would")
-    return S3Storage(bucket_of(settings, address))
+    from app.object_store import s3_storage  # noqa: PLC0415 - two HTTP clients, which no folder needs
+
+    return s3_storage(settings, address)
 
 
 async def prepare_storage(settings: Settings) -> None:
@@ -46,26 +46,3 @@ async def prepare_storage(settings: Settings) -> None:
 def local_storage(settings: Settings) -> LocalStorage:
     """Old deployments were run from the project's root or from `backend/`, and their rows count from there."""
     return LocalStorage(settings.storage_root, old_roots=(ROOT, ROOT / "backend"))
-
-
-def bucket_of(settings: Settings, address: str) -> Bucket:
-    """What an address like s3://bucket/prefix names. Raises SettingRefused."""
-    parts = urlsplit(address)
-    signer = Signer(
-        key_id=_given(settings.aws_access_key_id, "AWS_ACCESS_KEY_ID"),
-        secret=_given(_text(settings.aws_secret_access_key), "AWS_SECRET_ACCESS_KEY"),
-        session_token=_text(settings.aws_session_token),
-        region=settings.aws_region,
-    )
-    endpoint = settings.aws_endpoint_url or f"https://s3.{settings.aws_region}.amazonaws.com"
-    return Bucket(bucket=parts.netloc, prefix=parts.path.strip("/"), endpoint=endpoint, signer=signer)
-
-
-def _given(text: str | None, setting: str) -> str:
-    if not text:
-        raise SettingRefused(setting, "has no value, and STORAGE is an object store that asks for one")
-    return text
-
-
-def _text(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()

@@ -16,13 +16,14 @@ from starlette.types import Receive, Scope, Send
 
 from access import tokens
 from access.static_tokens import static_tokens
-from api.http1.server import claim_address, server_for
+from api.http1.listener import claim_address
+from api.http1.server import server_for
+from app.application import create_app
 from app.notifications import webhook_targets
 from app.startup import Prepared
 from app.storage_factory import prepare_storage
 from core.database.engine import database_address
 from core.settings import Settings, load_settings
-from main import create_app
 from tests.audio.samples import recording
 from tests.conftest import RunSql, fresh_database
 from tests.serving import served

@@ -9,8 +9,8 @@ import httpx
 import pytest
 import structlog.testing
 
+from app.application import create_app
 from core.settings import Settings
-from main import create_app
 from tests.api.conftest import Look, Started, problem
 from tests.audio.samples import recording
 from tests.conftest import RunSql

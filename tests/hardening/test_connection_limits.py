@@ -17,9 +17,10 @@ import httpx
 import pytest
 
 from api.http1.connection_limits import ConnectionLimits
-from api.http1.server import claim_address, server_for
+from api.http1.listener import claim_address
+from api.http1.server import server_for
+from app.application import create_app
 from core.settings import Settings
-from main import create_app
 from tests.api.conftest import Look, problem
 from tests.api.test_main import Run, running
 from tests.api.uploads.test_serving import WAV, wire

@@ -197,7 +197,7 @@ async def test_a_body_that_does_not_come_holds_no_connection(
 @pytest.fixture
 def soon_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second of patience with clients that take nothing, instead of sixty."""
-    monkeypatch.setattr("api.http1.server.SILENCE_SECONDS", 1)
+    monkeypatch.setattr("api.http1.listener.SILENCE_SECONDS", 1)
 
 
 async def open_connections(client: httpx.AsyncClient) -> float:

@@ -12,11 +12,11 @@ import httpx
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.application import create_app
 from app.schema_healing import SYSTEM_INI
 from core.database.engine import open_single_use_engine
 from core.database.pgqueuer_setup import prepare_queue
 from core.settings import load_settings
-from main import create_app
 from reconcile.healing.heal import heal
 from reconcile.tape.project import open_project
 

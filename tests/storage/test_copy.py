@@ -11,7 +11,8 @@ from uuid import uuid4
 
 import pytest
 
-from app.storage_factory import bucket_of, open_storage
+from app.object_store import bucket_of
+from app.storage_factory import open_storage
 from core.settings import ROOT, Settings, load_settings
 from storage.local.storage import LocalStorage
 from tests.object_store import ObjectStore

@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.http1.server import claim_address, server_for
+from api.http1.listener import claim_address
+from api.http1.server import server_for
 from core.settings import load_settings
 from tests.api.test_main import running
 from tests.audio.samples import recording

@@ -10,10 +10,10 @@ from ipaddress import ip_address
 import structlog
 
 from access.caller import ANONYMOUS
+from api.http1.listener import BACKLOG
 from api.http1.refusals import TooManyConnections
 from core.observability.metrics import HTTP_CONNECTIONS, HTTP_CONNECTIONS_REFUSED
 
-BACKLOG = 2048
 RESERVED_DESCRIPTORS = 256  # for the database, storage, processing, and refused connections
 DESCRIPTORS_EACH = 3  # during a transfer: the connection's own, its duplicate, and a file's
 REFUSED_AT_ONCE = 32

@@ -21,7 +21,8 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from api.http1.http_protocol import HeadProtocol
-from api.http1.socket_transfer import PAUSE_SECONDS, SILENCE_SECONDS, ConnectionGone, SocketReader, send_burst, writable
+from api.http1.listener import SILENCE_SECONDS
+from api.http1.socket_transfer import PAUSE_SECONDS, ConnectionGone, SocketReader, send_burst, writable
 from core.observability.metrics import RESPONSE_BYTES
 from storage.threads import in_thread
 

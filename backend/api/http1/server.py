@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 import time
@@ -19,14 +18,12 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import multiprocess
 
-from api.http1.connection_limits import BACKLOG, ConnectionLimits, OpenConnections, backlog_within
+from api.http1.connection_limits import ConnectionLimits, OpenConnections, backlog_within
 from api.http1.direct_connection import DirectProtocol
 from api.http1.http_protocol import HeadProtocol
-from api.http1.socket_transfer import SILENCE_SECONDS
+from api.http1.listener import BACKLOG, address_of
 from core.descriptors import are_exhausted, descriptor_limit, raise_descriptor_limit
-from core.errors import SettingRefused
 from core.observability.metrics import process_ended
-from core.settings import Settings
 
 WORKERS_START_SECONDS = 120
 
@@ -48,31 +45,6 @@ class Drain:
 IMMEDIATE = Drain()
 DEFAULT_LIMITS = ConnectionLimits()
 TICKS_A_SECOND = 10
-
-
-def claim_address(settings: Settings) -> socket.socket:
-    """Listens on HOST and PORT; early clients wait until the application is ready.
-
-    Raises SettingRefused when the host is unknown or the port is taken.
-    """
-    where = f"{settings.host} port {settings.port}"
-    try:
-        addresses = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
-        listener = socket.create_server(addresses[0][4][:2], family=addresses[0][0], backlog=BACKLOG)
-    except (socket.gaierror, UnicodeError) as error:
-        raise SettingRefused("HOST", f"names no address of this machine: {settings.host}") from error
-    except OSError as error:
-        reason = os.strerror(error.errno or 0).lower()
-        remedy = f"; choose another one: PORT={_another(settings.port)} make run"
-        raise SettingRefused("PORT", f"can't be used: {where}: {reason}{remedy}") from error
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # not on macOS; accepted connections inherit it
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_SECONDS * 1000)
-    return listener
-
-
-def _another(port: int) -> int:
-    """A port to propose, beside one that can't be used; below 1024 only root may listen."""
-    return port + 1 if 1024 <= port < 65535 else 8001  # noqa: PLR2004
 
 
 def run(app: ASGIApp, listener: socket.socket, *, drain: Drain, limits: ConnectionLimits) -> None:
@@ -246,12 +218,6 @@ def _accept_queued(listener: socket.socket) -> Iterator[socket.socket]:
             connection, _address = listener.accept()
             connection.setblocking(False)
             yield connection
-
-
-def address_of(listener: socket.socket) -> str:
-    """The URL at which a listener is reached."""
-    host, port = listener.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _announce(listener: socket.socket, **more: object) -> None:

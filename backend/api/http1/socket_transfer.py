@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from api.http1.listener import SILENCE_SECONDS
 from storage.contract import Piece
 
 BUFFER_BYTES = 512 * 1024
@@ -19,7 +20,6 @@ SPARE_BUFFERS = 32
 TURN_BYTES = 64 * 1024 * 1024
 TURN_SECONDS = 1
 PAUSE_SECONDS = 0.005
-SILENCE_SECONDS = 60
 
 _spare_buffers: list[bytearray] = []
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import structlog
@@ -15,10 +15,12 @@ from audio.processing.local_copy import stored_file
 from audio.processing.status import IN_PROGRESS, advance_or_raise
 from audio.transcription.contract import LONGEST_SECONDS, LOWEST_HERTZ, Engine, EngineProblem, EngineRefused
 from audio.transcription.document import TranscriptDocument, read_document, write_document
-from audio.transcription.improvement.improver import Improver
 from core.database.engine import Sessions
 from core.observability import metrics
 from storage.contract import BytesMissing, Storage
+
+if TYPE_CHECKING:  # brings an HTTP client, which most servers don't need
+    from audio.transcription.improvement.improver import Improver
 
 log = structlog.get_logger(__name__)
 LONGEST_ENGINE_NAME = 50
@@ -32,7 +34,7 @@ class TranscriptionStep:
     sessions: Sessions
     storage: Storage
     engine: Engine
-    improver: Improver | None = None
+    improver: "Improver | None" = None
     language: str | None = None
     scratch: Path | None = None  # the folder for copies of remote files; None: the system's
 
@@ -86,7 +88,9 @@ class TranscriptionStep:
         await write_document(self.storage, path, document)
         return document
 
-    async def _improve(self, recording: AudioFile, document: TranscriptDocument, improver: Improver) -> dict[str, Any]:
+    async def _improve(
+        self, recording: AudioFile, document: TranscriptDocument, improver: "Improver"
+    ) -> dict[str, Any]:
         """The columns of the improved wording; empty where the model fails or its answer isn't accepted."""
         wording = document.improved
         if wording is None:

@@ -20,9 +20,9 @@ from fastapi import FastAPI
 from access import tokens
 from access.authenticator import REMEMBERED_SECONDS
 from access.guess_limit import PER_MINUTE
+from app.application import create_app
 from audio.intake.resumable.resumable_uploads import ADDRESS_LIMIT_FACTOR
 from core.settings import ROOT, Settings
-from main import create_app
 from tests.api.conftest import MakeToken, Revoke, Serve, problem
 from tests.api.test_main import refusal, running
 from tests.audio.samples import recording

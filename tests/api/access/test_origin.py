@@ -19,10 +19,11 @@ from api.guards.request_origin import (
     check_unproxied,
     own_hosts,
 )
-from api.http1.server import claim_address, server_for
+from api.http1.listener import claim_address
+from api.http1.server import server_for
+from app.application import create_app
 from core.errors import SettingRefused
 from core.settings import Settings, load_settings
-from main import create_app
 from tests.api.access.test_auth import bearing
 from tests.api.conftest import Look, MakeToken, Serve, problem
 from tests.audio.samples import recording

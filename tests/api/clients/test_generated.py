@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from app.application import create_app
 from core.settings import Settings
-from main import create_app
 from tests.api.conftest import Look, MakeToken
 from tests.audio.samples import recording
 from tests.docs.blocks import blocks

@@ -18,12 +18,13 @@ import uvicorn
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from api.http1.server import claim_address, server_for
+from api.http1.listener import claim_address
+from api.http1.server import server_for
+from app.application import create_app
 from audio.events.announcements import announced_as, announcing
 from audio.events.event_log import EventLog
 from audio.model.audio_file import AudioFile, ProcessingStatus
 from core.settings import Settings
-from main import create_app
 from tests.api.access.test_auth import ADMIN_SECRET, SECRET, STATIC, bearing
 from tests.api.conftest import problem
 from tests.api.test_main import running

@@ -14,12 +14,12 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.application import create_app
 from app.notifications import webhook_targets
 from audio.model.audio_file import ProcessingStatus
 from core.errors import SettingRefused
 from core.outbound_http import AddressRefused, NotReached, OutboundHttp, is_public
 from core.settings import Settings, load_settings
-from main import create_app
 from tests.api.conftest import Started
 from tests.api.events.test_events import progress
 from tests.audio.samples import recording

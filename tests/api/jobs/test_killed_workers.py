@@ -16,10 +16,10 @@ import asyncpg
 import httpx
 import pytest
 
+from app.application import create_app
 from audio.model.artifacts import artifacts
 from core.postgres.embedded import join
 from core.settings import Settings, load_settings
-from main import create_app
 from tests.api.conftest import Started
 from tests.api.processing import ended, no_jobs, worker
 from tests.audio.samples import recording

@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from main import create_app
+from app.application import create_app
 from tests.api.access.test_auth import TUS, bearing, routes
 from tests.api.conftest import MakeToken, Serve, Upload
 

@@ -8,12 +8,12 @@ import asyncpg
 import httpx
 import pytest
 
+from app.application import create_app
 from app.storage_factory import local_storage
 from audio.upkeep.sweep_report import SweepReport
 from audio.upkeep.sweeper import Sweeper, SweepInProgress
 from core.database.engine import open_engine, sessions_on
 from core.settings import Settings
-from main import create_app
 from storage.local.upkeep import file_system_time
 from tests.api.conftest import Look, Started
 from tests.api.uploads.test_serving import END, FILE_HEAD, WAV, head, until_kept, wire

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from app.application import create_app
+from app.object_store import bucket_of
 from app.startup import prepare
-from app.storage_factory import bucket_of
 from core.errors import SettingRefused
 from core.settings import Settings, load_settings
-from main import create_app
 from storage.s3.chunks import CHUNK_BYTES
 from storage.s3.multipart_upload import unfinished
 from storage.s3.upkeep import S3Upkeep

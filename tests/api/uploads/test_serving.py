@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import httpx
 import pytest
 
+from app.application import create_app
 from core.settings import Settings
-from main import create_app
 from tests.api.conftest import Look, Started, problem
 from tests.audio.samples import recording
 from tests.stored import Stored

@@ -1,18 +1,21 @@
-"""Creates the engine that the settings choose, and checks at startup whether it can work."""
+"""Creates the engine that the settings choose, and checks at startup whether it can work.
+
+An engine's module is imported where it is chosen: most servers have none, and an HTTP client takes a while to load.
+"""
 
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from audio.transcription.contract import Engine, Samples
-from audio.transcription.engines.deepgram import Deepgram
-from audio.transcription.engines.openai import OpenAI
-from audio.transcription.engines.whisper import Whisper
-from audio.transcription.improvement.improver import Improver
 from core.errors import SettingRefused
 from core.settings import ROOT, Settings
+
+if TYPE_CHECKING:
+    from audio.transcription.improvement.improver import Improver
 
 INSTALL_WHISPER = "pip install --require-hashes -r requirements-whisper.lock"
 
@@ -26,22 +29,30 @@ def engine_for(settings: Settings, *, samples: Samples) -> Engine | None:
         case "none":
             return None
         case "whisper":
+            from audio.transcription.engines.whisper import Whisper  # noqa: PLC0415 - see above
+
             return Whisper(_whisper_model(settings.whisper_model), samples=samples)
         case "openai":
+            from audio.transcription.engines.openai import OpenAI  # noqa: PLC0415 - see above
+
             return OpenAI(
                 settings.openai_base_url, key=_openai_key(settings), model=settings.openai_transcription_model
             )
         case "deepgram":
+            from audio.transcription.engines.deepgram import Deepgram  # noqa: PLC0415 - see above
+
             if settings.deepgram_api_key is None:
                 raise SettingRefused("DEEPGRAM_API_KEY", "is missing, and TRANSCRIPTION_ENGINE=deepgram needs it")
             key = settings.deepgram_api_key.get_secret_value()
             return Deepgram(settings.deepgram_base_url, key=key, model=settings.deepgram_model)
 
 
-def improver_for(settings: Settings) -> Improver | None:
+def improver_for(settings: Settings) -> "Improver | None":
     """Corrects punctuation and grammar; None unless OLLAMA_MODEL is set."""
     if settings.ollama_model is None:
         return None
+    from audio.transcription.improvement.improver import Improver  # noqa: PLC0415 - see above
+
     return Improver(settings.ollama_base_url, key=_revealed(settings.ollama_api_key), model=settings.ollama_model)
 
 

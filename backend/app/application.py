@@ -1,0 +1,97 @@
+"""The application: `create_app` brings together routes, what surrounds them, and a lifespan."""
+
+from fastapi import FastAPI
+from fastapi.middleware import Middleware
+from fastapi.telemetry import TelemetryConfig
+
+from api.errors import answer_problems
+from api.guards.body_limits import BodyLimits
+from api.guards.request_origin import own_hosts
+from api.middleware import Guard, LingeringAnswer, PlainRefusal, RequestLog
+from api.openapi import DescribedFastAPI
+from api.protocols.cross_origin import AllowedOrigins
+from api.protocols.multipart import LIMITS
+from api.protocols.protocol_choice import UPLOADS_PATH
+from api.protocols.rufh import RufhMiddleware
+from api.protocols.tus import TusMiddleware
+from api.routes import (
+    api_docs,
+    events,
+    form_upload,
+    health,
+    metrics,
+    page,
+    recordings,
+    resumable_uploads,
+    rufh_uploads,
+    session,
+    transcripts,
+)
+from api.schemas import PROBLEM_RESPONSES
+from app.lifespan import lifespan
+from app.startup import Prepared
+from core.observability import tracing
+from core.settings import Settings, load_settings
+
+VERSION = "0.1.0"  # as in pyproject.toml
+SPANS_ALONE: TelemetryConfig = {"metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
+
+
+def create_app(settings: Settings | None = None, *, prepared: Prepared | None = None) -> FastAPI:
+    """The application, not yet started: its lifespan does that. Without settings it loads them.
+
+    What was `prepared` for these settings isn't prepared again. Raises SettingRefused.
+    """
+    settings = settings or load_settings()
+    app = DescribedFastAPI(
+        title="Pegasus",
+        summary="Takes in audio recordings, and heals the database it keeps them in.",
+        version=VERSION,
+        docs_url=None,  # api/routes/api_docs.py has them, from this server alone
+        redoc_url=None,
+        lifespan=lambda _app: lifespan(settings, prepared=prepared),
+        middleware=_middleware(settings),
+        redirect_slashes=False,
+        telemetry=SPANS_ALONE | {"tracing": tracing.is_configured()},
+        responses=PROBLEM_RESPONSES,
+    )
+    app.include_router(form_upload.router)
+    app.include_router(events.router)
+    app.include_router(recordings.router)
+    app.include_router(rufh_uploads.router)
+    app.include_router(resumable_uploads.router)
+    app.include_router(transcripts.router)
+    app.include_router(session.router)
+    app.include_router(health.router)
+    app.include_router(metrics.router)
+    app.include_router(page.router)
+    app.include_router(api_docs.router)
+    answer_problems(app)
+    return app
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """What every request passes, the outermost first."""
+    limits = BodyLimits(
+        form_path=form_upload.PATH,
+        bytes_path=UPLOADS_PATH,
+        file_bytes=settings.max_file_size_bytes,
+        form_bytes=LIMITS.overhead_bytes,
+        other_bytes=recordings.JSON_BODY_BYTES,
+    )
+    return [
+        Middleware(PlainRefusal),
+        Middleware(RequestLog),
+        Middleware(AllowedOrigins, origins=settings.allowed_origin_names),
+        Middleware(TusMiddleware),
+        Middleware(RufhMiddleware, upload_path=form_upload.PATH, limit_bytes=settings.max_file_size_bytes),
+        Middleware(LingeringAnswer),
+        Middleware(
+            Guard,
+            hosts=own_hosts(settings),
+            origins=settings.allowed_origin_names,
+            anywhere=settings.auth_is_configured,
+            proxied=settings.auth == "open",
+            limits=limits,
+        ),
+    ]
