@@ -1,5 +1,6 @@
 """What the tests of reconcile share: connections, the engine called on one, and a word to whoever runs the tests."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 
@@ -12,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.schema_healing import ALEMBIC_INI
 from core.database.engine import open_single_use_engine
 from reconcile.tape.project import Project, open_project
+from tests.conftest import fresh_database
 
-from .ours import RESET, seen
+from .ours import seen
 
 
 @pytest.fixture
@@ -50,13 +52,23 @@ async def healer(database: str) -> AsyncIterator[AsyncConnection]:
     await engine.dispose()
 
 
-@pytest.fixture
-async def head(raw: asyncpg.Connection, healer: AsyncConnection, project: Project) -> frozenset[str]:
+@pytest.fixture(scope="session")
+def head(server_address: str, project: Project) -> frozenset[str]:
     """What is seen in a database that holds the end of the chain and nothing else, made by Alembic alone."""
-    await healer.run_sync(upgraded, project)
-    found = await seen(raw)
-    await raw.execute(RESET)
-    return found
+
+    async def look() -> frozenset[str]:
+        async with fresh_database(server_address, template="template0") as address:
+            engine = open_single_use_engine(address)
+            async with engine.connect() as connection:
+                await connection.run_sync(upgraded, project)
+            await engine.dispose()
+            raw = await asyncpg.connect(address)
+            try:
+                return await seen(raw)
+            finally:
+                await raw.close()
+
+    return asyncio.run(look())
 
 
 def upgraded(connection: Connection, project: Project) -> None:
