@@ -8,7 +8,7 @@ taken when the chain was recorded) doesn't reach the server.
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
@@ -61,8 +61,13 @@ def guarded_connection(engine: Engine) -> Iterator[tuple[Connection, Transaction
 
 
 def _refuse_to_end(seal: TransactionGuard, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-    if seal.closed and any(read_statement(part).ends_transaction for part in split(statement)):
+    if seal.closed and _ends_transaction(statement):
         raise TransactionEnded(statement)
+
+
+@lru_cache(512)
+def _ends_transaction(statement: str) -> bool:
+    return any(read_statement(part).ends_transaction for part in split(statement))
 
 
 def _sealable(dialect: Any, seal: TransactionGuard) -> Any:
