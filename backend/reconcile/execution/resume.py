@@ -13,6 +13,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, event
 
 from ..alembic_bridge.environment import upgrade
+from ..command_line import command
 from ..schema.errors import ReconcileError
 from ..tape.tape import Revision, Statement
 from ..tape.varying import fits
@@ -29,7 +30,7 @@ class ResumeFailed(ReconcileError):
             f" {statement}"
         )
         self.remedies = (
-            f"-- have done by hand what is left of {revision}, and then: python -m reconcile heal --assume {revision}",
+            f"-- have done by hand what is left of {revision}, and then: {command('heal', '--assume', revision)}",
         )
         self.revision = revision
         self.statement = statement

@@ -144,7 +144,7 @@ def locate(
 
     def judge() -> Verdict:
         sound = not (missing or differing or unpopulated or position.pending or words.relabellings)
-        if sound and tips == observation.claimed == (tape.head,) and not rejecting and not position.readings:
+        if sound and tips == observation.claimed == tape.heads and not rejecting and not position.readings:
             return Verdict.CURRENT
         if len(claims.unknown) == len(claims.rows) == 1 and _has_all(tape.end, words.ours, observation, recorded):
             return Verdict.AHEAD

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ..command_line import command
 from ..differences.repair_statements import mend
 from ..location.locate import Location, Verdict
 from ..schema.compatibility import labels_beside
@@ -55,7 +56,7 @@ def plan(location: Location, tape: Tape, *, large: frozenset[str] = frozenset(),
 
 
 def _too_heavy(heavy: tuple[str, ...], *by_hand: str) -> Refusal:
-    return Refusal("; ".join(heavy), ("choose a quiet time, then: python -m reconcile heal --yes", *by_hand))
+    return Refusal("; ".join(heavy), (f"choose a quiet time, then: {command('heal', '--yes')}", *by_hand))
 
 
 def _refusal(location: Location, tape: Tape) -> Refusal | None:
@@ -100,7 +101,7 @@ def _unknown(row: str) -> str:
 def _leftover(location: Location) -> str:
     if location.strangers:
         return "-- another chain's: give this one a table of its own, in env.py: context.configure(…, version_table=…)"
-    return f"python -m reconcile heal --assume {_argument(location.at)}"
+    return command("heal", "--assume", _argument(location.at))
 
 
 def _argument(reading: str) -> str:
@@ -109,7 +110,7 @@ def _argument(reading: str) -> str:
 
 def _ambiguity(location: Location, unknown: list[str]) -> Refusal:
     choices = tuple(
-        f"python -m reconcile heal --assume {_argument(reading)}"
+        command("heal", "--assume", _argument(reading))
         for reading in location.readings or (location.at,)
         if reading not in unknown
     )
@@ -203,7 +204,7 @@ def _irreparable(location: Location, tape: Tape) -> Refusal | None:
             return Refusal(reason, (f"-- restore {tables} from a backup",))
         return Refusal(
             f"the table {tables} is gone, with its rows, though {_evidence(claimed)} says that it was made",
-            (f"-- restore {tables} from a backup", "python -m reconcile heal --assume base"),
+            (f"-- restore {tables} from a backup", command("heal", "--assume", BASE)),
         )
     if not statements_making(location, tape) and creations(to_make(location)) is None:
         return Refusal(
@@ -224,7 +225,7 @@ def _unanswerable(revision: Revision, done: tuple[int, ...]) -> Refusal | None:
         " a second time",
         (
             f"-- have run what is left of {revision.id} by hand: {'; '.join(left)}",
-            f"-- and then: python -m reconcile heal --assume {revision.id}",
+            f"-- and then: {command('heal', '--assume', revision.id)}",
         ),
     )
 

@@ -61,7 +61,7 @@ class Report:
     @property
     def serves(self) -> bool:
         """Whether this code works on the database as it is now; it may be slower than it should be."""
-        on_record = self.location.claimed == (self.tape.head,)
+        on_record = self.location.claimed == self.tape.heads
         return self.well or (on_record and not self.location.breaking and not self.location.readings)
 
     @property

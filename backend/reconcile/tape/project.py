@@ -18,13 +18,13 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from ..alembic_bridge.environment import raised_by_project
+from ..command_line import command
 from ..schema.errors import ReconcileError
 from .file import read_tape
 from .tape import Tape, TapeUnreadable, file_hash, source_hash
 
 _log = logging.getLogger(__name__)
 TAPE_FILE = "tape.json"
-RECORD = "python -m reconcile record"
 PROBE_OPTION = "reconcile_probe"  # in the project's alembic.ini: package.module:function
 _UNREADABLE = (  # Alembic's warnings that are errors here; other warnings at import are ignored
     r"Revision .* referenced from .* is not present",
@@ -61,7 +61,7 @@ def open_project(ini: Path, *, arguments: Sequence[str] = ()) -> Project:
     """The project of an `alembic.ini`, its chain checked against its tape.
 
     Raises:
-        ChainUnreadable: a parent is missing, there are two heads, or a revision isn't what was recorded.
+        ChainUnreadable: a parent is missing, heads have no labels, or a revision isn't what was recorded.
     """
     config = configuration(ini, arguments=arguments)
     directory = ScriptDirectory.from_config(config)
@@ -69,7 +69,7 @@ def open_project(ini: Path, *, arguments: Sequence[str] = ()) -> Project:
         tape = read_tape(Path(directory.dir) / TAPE_FILE)
     except TapeUnreadable as error:
         chain(config)
-        raise ChainUnreadable(str(error).rstrip("."), RECORD) from error
+        raise ChainUnreadable(str(error).rstrip("."), command("record")) from error
     if not _is_untouched(directory, tape):
         _compare(chain(config), tape)
     return Project(config, tape, _probe(config))
@@ -136,7 +136,7 @@ def chain(config: Config) -> tuple[Script, ...]:
     """The project's revisions, from the first to the last.
 
     Raises:
-        ChainUnreadable: they aren't one line from one base to one head.
+        ChainUnreadable: they can't be read, or end in several heads, not each of which has a branch label.
     """
     directory = ScriptDirectory.from_config(config)
     with warnings.catch_warnings(), redirect_stdout(sys.stderr):
@@ -147,9 +147,13 @@ def chain(config: Config) -> tuple[Script, ...]:
             revisions = tuple(reversed(list(directory.walk_revisions())))
         except Exception as error:
             raise ChainUnreadable(_reason(error, directory), "mend the file") from error
-    if len(heads) > 1:
-        files = ", ".join(sorted(Path(directory.get_revision(head).path).name for head in heads))
-        raise ChainUnreadable(f"The chain has {len(heads)} heads, in {files}", "join them with `alembic merge heads`")
+    scripts = [directory.get_revision(head) for head in heads]
+    if len(scripts) > 1 and not all(script.branch_labels for script in scripts):
+        files = ", ".join(sorted(Path(script.path).name for script in scripts))
+        raise ChainUnreadable(
+            f"The chain has {len(scripts)} heads, in {files}",
+            "join them with `alembic merge heads`, or give each branch a label where they are to stay apart",
+        )
     return revisions
 
 
@@ -180,12 +184,12 @@ def _compare(revisions: Iterable[Script], tape: Tape) -> None:
         if known is None and tape.until is not None:
             continue
         if known is None:
-            raise ChainUnreadable(f"Revision {script.revision} in {file} isn't on the tape", RECORD)
+            raise ChainUnreadable(f"Revision {script.revision} in {file} isn't on the tape", command("record"))
         if known.source != source_hash(Path(script.path)):
-            raise ChainUnreadable(f"{file} was changed after it was recorded", f"restore it, or {RECORD}")
+            raise ChainUnreadable(f"{file} was changed after it was recorded", f"restore it, or {command('record')}")
     if recorded:
         raise ChainUnreadable(
-            f"No file holds revision {', '.join(recorded)}, which is on the tape", f"restore it, or {RECORD}"
+            f"No file holds revision {', '.join(recorded)}, which is on the tape", f"restore it, or {command('record')}"
         )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..alembic_bridge.environment import RevisionRaised, migration_context, upgrade
 from ..alembic_bridge.version_table import make_room_for_ids
+from ..command_line import command
 from ..observation.observe import VersionTable, observe
 from ..schema.errors import ReconcileError
 from ..schema.postgres_errors import message_of, sqlstate_of
@@ -37,7 +38,7 @@ class RevisionFailed(ReconcileError):
     def __init__(
         self, revision: str, reason: str, *, before: tuple[str, ...], for_its_transaction: bool = False
     ) -> None:
-        part = f"; what is before it can be recorded: python -m reconcile record --to {before[0]}" if before else ""
+        part = f"; what is before it can be recorded: {command('record', '--to', before[0])}" if before else ""
         super().__init__(f"Revision {revision} fails on an empty database, {reason}{part}.")
         self.revision = revision
         self.reason = reason

@@ -164,10 +164,15 @@ class Tape:
         """`base` and the ids of the revisions, in order."""
         return (BASE, *(revision.id for revision in self.revisions))
 
+    @cached_property
+    def heads(self) -> tuple[str, ...]:
+        """The ids of the revisions that no other follows, sorted as the version table is read; one, or one a branch."""
+        return tuple(sorted(self.tips(self.by_id))) or (BASE,)
+
     @property
     def head(self) -> str:
-        """The last revision's id."""
-        return self.ids[-1]
+        """The last revision's id; of several branches all, as in `at` of a location."""
+        return ", ".join(self.heads)
 
     @cached_property
     def by_id(self) -> dict[str, Revision]:
