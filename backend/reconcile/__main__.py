@@ -6,40 +6,56 @@ when all is well; reconcile/planning/report.py has one for each verdict.
 
 import argparse
 import json
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from alembic.util import CommandError
+from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
 from .cli import commands
+from .cli.progress import progress
+from .command_line import PROGRAM, project_options
 from .inspection.inspect import ROW_LIMIT
-from .schema.errors import ReconcileError
+from .schema.errors import ChainUnreadable, ReconcileError
 from .schema.postgres_errors import message_of
-from .tape.project import ChainUnreadable
+from .tape.configuration import SECTION
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command, and returns the exit code."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
-    if sys.stderr.isatty():
-        logging.getLogger("reconcile").setLevel(logging.INFO)  # a person waits, and sees the progress
+    token = project_options.set(_of_the_project(options))
     try:
-        code: int = options.run(options)
+        with progress(verbose=options.verbose):
+            code: int = options.run(options)
+    except ChainUnreadable as error:
+        return _fail(options, str(error), error.exit_code, verdict="unreadable")
     except ReconcileError as error:
-        return _fail(options, str(error), error.exit_code, unreadable=isinstance(error, ChainUnreadable))
+        return _fail(options, str(error), error.exit_code)
     except CommandError as error:
         return _fail(options, str(error), 1)
     except DBAPIError as error:
         return _fail(options, f"PostgreSQL says: {message_of(error)}", 1)
+    except Exception as error:
+        if options.verbose:
+            raise
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return _fail(options, f"{reason}. Please report this, with what --verbose prints", 1, verdict="unexpected")
+    finally:
+        project_options.reset(token)
     return code
 
 
-def _fail(options: argparse.Namespace, reason: str, code: int, *, unreadable: bool = False) -> int:
-    verdict = "unreadable" if unreadable else "error"
+def _of_the_project(options: argparse.Namespace) -> list[str]:
+    """The options that named the project."""
+    section = None if options.name == SECTION else options.name
+    pairs = [("-c", options.config), ("-n", section), ("--app", options.app), *(("-x", one) for one in options.x or ())]
+    return [str(part) for option, value in pairs if value is not None for part in (option, value)]
+
+
+def _fail(options: argparse.Namespace, reason: str, code: int, *, verdict: str = "error") -> int:
     if options.json:
         print(json.dumps({"verdict": verdict, "outcome": "refused", "reason": reason, "exit_code": code}))
     else:
@@ -49,12 +65,21 @@ def _fail(options: argparse.Namespace, reason: str, code: int, *, unreadable: bo
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m reconcile",
+        prog=PROGRAM,
         description="Finds out at which revision a database really is, and heals it.",
     )
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("-c", "--config", type=Path, default=Path("alembic.ini"), help="the project's alembic.ini")
-    common.add_argument("-x", action="append", metavar="NAME=VALUE", help="an argument for env.py, as Alembic has it")
+    project = common.add_argument_group("the project, where the working directory doesn't tell")
+    project.add_argument("-c", "--config", type=Path, help="its alembic.ini or pyproject.toml, or the folder with it")
+    project.add_argument("-n", "--name", default=SECTION, help="the section of that file, as Alembic has it")
+    project.add_argument("-x", action="append", metavar="NAME=VALUE", help="an argument for env.py, as Alembic has it")
+    project.add_argument("--app", metavar="MODULE:NAME", help="the application, or what makes it, that env.py needs")
+    common.add_argument(
+        "--scratch",
+        type=make_url,
+        metavar="ADDRESS",
+        help="the server to play the chain on, in databases of its own; else the project's, else one of its own",
+    )
     common.add_argument("--json", action="store_true", help="print the answer as JSON")
     common.add_argument("-v", "--verbose", action="store_true", help="also print what Alembic logs")
 

@@ -46,6 +46,8 @@ def _run(command: str, ini: Path, *arguments: str) -> Outcome:
     except Exception:  # noqa: BLE001 - whatever comes out is what is to be reported
         return Outcome("traceback", traceback.format_exc(limit=-6))
     answer: dict[str, Any] = json.loads(printed.getvalue())
+    if answer.get("verdict") == "unexpected":
+        return Outcome("traceback", answer["reason"])
     return Outcome(answer.get("outcome", "recorded"), _shortened(answer), answer)
 
 

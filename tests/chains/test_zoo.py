@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from reconcile.inspection.inspect import Choices
+from reconcile.schema.errors import ChainUnreadable
 from reconcile.schema.schema import CONSTRAINTS, Key
-from reconcile.tape.project import ChainUnreadable, open_project
+from reconcile.tape.project import open_project
 
 from .bench import Bench, State, upgrade
 from .chains import BRANCHES, CHAINS, LIBRARY, REPLAYABLE, SYNC, TENANT, Chain

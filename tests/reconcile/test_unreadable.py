@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from reconcile.__main__ import main
-from reconcile.tape.project import ChainUnreadable, open_project
+from reconcile.schema.errors import ChainUnreadable
+from reconcile.tape.project import open_project
 
 from .chains import asked, copied_chain, reconcile
 from .ours import OF_001, build, seen
@@ -59,7 +60,6 @@ BROKEN: dict[str, tuple[Break, str]] = {
     "an edited first revision": (changed(FIRST, '"uploaded", ', ""), FIRST),
     "a syntax error": (changed(SECOND, "def upgrade()", "def upgrade("), SECOND),
     "an import that fails": (changed(SECOND, "import logging\n", "import no_such_module\n"), SECOND),
-    "no tape": (removed("tape.json"), "tape.json"),
     "a tape that is no JSON": (tape("<<<<<<< HEAD"), "tape.json"),
     "a tape that is other JSON": (tape("[]"), "tape.json"),
     "a tape cut short": (tape('{"format": 1, "revisions": [{"id": "001"'), "tape.json"),
@@ -82,10 +82,18 @@ def test_unreadable(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "\n" not in str(refused.value)
     assert main(["status", "-c", str(ini)]) == 23
     said = capsys.readouterr()
-    assert said.err == f"unreadable: {refused.value}\n"
+    assert said.err == f"unreadable: {refused.value}\n".replace("reconcile record", f"reconcile record -c {ini}")
     assert said.out == ""
     assert main(["status", "--json", "-c", str(ini)]) == 23
     assert json.loads(capsys.readouterr().out)["verdict"] == "unreadable"
+
+
+def test_no_tape(tmp_path: Path) -> None:
+    """A service plays no chain while it starts: without a tape it refuses, and names the file."""
+    ini = copied_chain(tmp_path)
+    (tmp_path / "alembic" / "tape.json").unlink()
+    with pytest.raises(ChainUnreadable, match=r"no tape\.json .* python -m reconcile record$"):
+        open_project(ini)
 
 
 def test_sound_copy(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ the project's real database, and a heal would wait for itself.
 """
 
 import asyncio
+import logging
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from ..schema.errors import ReconcileError
 from ..sql.lexer import significant
 
+_PACKAGE = __name__.partition(".")[0]
 _Sent: TypeAlias = tuple[Connection, str, Any]  # the connection, the SQL and its parameters, as for the driver
 # A hook for a run: it gets Alembic's steps and the context that they will run in, and returns the steps to run.
 Watch: TypeAlias = Callable[[list[Any], MigrationContext], Iterable[Any]]
@@ -123,6 +125,7 @@ def _run(config: Config, scripts: ScriptDirectory, connection: Connection, *, fn
     settings: list[_Sent] = []
 
     def configure_ours(given: Connection | None = None, *args: Any, **kwargs: Any) -> None:
+        enable_loggers()
         given = kwargs.pop("connection", given)
         if given is not None and given is not connection:
             _take_over_settings(given, connection, settings)
@@ -162,10 +165,18 @@ def without_query(environment: EnvironmentContext) -> None:
     configure = environment.configure
 
     def configure_silently(*args: Any, **kwargs: Any) -> None:
+        enable_loggers()
         configure(*args, **kwargs)
         vars(environment.get_context())["get_current_heads"] = tuple
 
     vars(environment)["configure"] = configure_silently
+
+
+def enable_loggers() -> None:
+    """Enables this package's loggers again: `fileConfig`, as env.py calls it, disables all that it isn't told of."""
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith(_PACKAGE) and isinstance(logger, logging.Logger):
+            logger.disabled = False
 
 
 def only_once(visit: Callable[..., Any]) -> Callable[..., Any]:

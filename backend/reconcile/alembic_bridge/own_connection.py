@@ -14,7 +14,7 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from ..schema.errors import ReconcileError
@@ -22,6 +22,8 @@ from .environment import EnvironmentUnfit, only_once, raised_by_project, without
 from .rolled_back import rolled_back
 
 _COMMITS_ALONE = "reconcile_commits_each_statement"  # an execution option: env.py would connect in autocommit
+PLACE = "reconcile_place"  # among the attributes: the version table, its schema, and the schema of the project's names
+_SCHEMA = text("SELECT pg_catalog.current_schema()")
 Result = TypeVar("Result")
 
 
@@ -82,6 +84,8 @@ def _engine_of_env(config: Config) -> Engine:
     engines: list[Engine] = []
 
     def visit(_heads: Any, context: Any) -> list[Any]:
+        schema = context.connection.scalar(_SCHEMA)
+        config.attributes[PLACE] = [context.version_table, context.version_table_schema, schema]
         engines.append(_with_transactions(context.connection))
         return []
 

@@ -7,20 +7,19 @@ from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
 
+from alembic.config import Config
 from sqlalchemy import Connection
 
-from ..alembic_bridge.own_connection import as_the_project_does, commits_each_statement, on_own_connection
+from ..alembic_bridge.own_connection import on_own_connection
 from ..healing import heal as healing
 from ..inspection.inspect import Choices, inspect
 from ..journal.journal import Journal
 from ..planning.report import Report
 from ..schema.errors import ReconcileError
 from ..tape.file import read_tape, write_tape
-from ..tape.project import Project, chain, configuration, open_project, tape_path
-from ..tape.record_chain import RevisionFailed, play_again
-from ..tape.record_chain import record as play
-from ..tape.scratch import scratch_database
-from ..tape.tape import Tape
+from ..tape.project import Project, chain, tape_path
+from ..tape.recording import recorded
+from .opened import in_project, on_project
 
 _RED, _GREEN, _YELLOW = 31, 32, 33
 
@@ -47,8 +46,7 @@ def heal(options: Namespace) -> int:
 
 
 def _report(options: Namespace, work: Callable[[Connection, Project], Report], *, heals: bool = False) -> int:
-    project = open_project(options.config, arguments=options.x or ())
-    report = on_own_connection(project.config, lambda connection: work(connection, project), heals=heals)
+    report = on_project(options, work, heals=heals)
     print(json.dumps(report.as_json(), indent=1) if options.json else _coloured(report))
     return report.exit_code
 
@@ -73,27 +71,19 @@ def _choices(options: Namespace, project: Project) -> Choices:
 
 def record(options: Namespace) -> int:
     """Replays the chain, and writes its tape, or compares it with the file."""
-    config = configuration(options.config, arguments=options.x or ())
+    with in_project(options) as config:
+        return _record(options, config)
+
+
+def _record(options: Namespace, config: Config) -> int:
     chain(config)
     base = options.base.read_text(encoding="utf-8") if options.base else ""
 
-    def work(connection: Connection) -> Tape:
-        try:
-            return played(connection, lambda scratch: scratch)
-        except RevisionFailed as error:
-            if not (error.for_its_transaction and commits_each_statement(connection)):
-                raise
-        return played(connection, as_the_project_does)
-
-    def played(connection: Connection, committing: Callable[[Connection], Connection]) -> Tape:
-        with scratch_database(connection) as scratch:
-            recording = play(config, committing(scratch), base=base, until=until)
-        with scratch_database(connection) as scratch:
-            return play_again(config, committing(scratch), recording, base=base)
-
     path = tape_path(config)
     until = read_tape(path).until if options.check and path.is_file() else options.to
-    tape = on_own_connection(config, work)
+    tape = on_own_connection(
+        config, lambda connection: recorded(config, connection, base=base, until=until, scratch=options.scratch)
+    )
     if not options.check:
         write_tape(tape, path)
     elif not path.is_file() or read_tape(path) != tape:
@@ -117,10 +107,7 @@ def record(options: Namespace) -> int:
 
 def history(options: Namespace) -> int:
     """Prints the last heals."""
-    project = open_project(options.config, arguments=options.x or ())
-    rows = on_own_connection(
-        project.config, lambda connection: Journal(project).history(connection, limit=options.limit)
-    )
+    rows = on_project(options, lambda connection, project: Journal(project).history(connection, limit=options.limit))
     if options.json:
         print(json.dumps(rows, indent=1, default=str))
     elif not rows:

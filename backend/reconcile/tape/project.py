@@ -1,25 +1,22 @@
 """An Alembic project: its configuration, its chain of revisions, and their tape."""
 
-import configparser
 import logging
 import sys
 import warnings
-from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from tomllib import TOMLDecodeError
 
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from ..alembic_bridge.environment import raised_by_project
 from ..command_line import command
-from ..schema.errors import ReconcileError
+from ..schema.errors import ChainUnreadable
+from .configuration import configuration
 from .file import read_tape
 from .tape import Tape, TapeUnreadable, file_hash, source_hash
 
@@ -30,17 +27,6 @@ _UNREADABLE = (  # Alembic's warnings that are errors here; other warnings at im
     r"Revision .* referenced from .* is not present",
     r"Revision .* is present more than once",
 )
-
-
-class ChainUnreadable(ReconcileError):
-    """The revisions' files aren't one chain, or not the ones that the tape was recorded from."""
-
-    exit_code = 23
-
-    def __init__(self, reason: str, remedy: str) -> None:
-        super().__init__(f"{reason}: {remedy}")
-        self.reason = reason
-        self.remedy = remedy
 
 
 @dataclass(frozen=True)
@@ -63,7 +49,11 @@ def open_project(ini: Path, *, arguments: Sequence[str] = ()) -> Project:
     Raises:
         ChainUnreadable: a parent is missing, heads have no labels, or a revision isn't what was recorded.
     """
-    config = configuration(ini, arguments=arguments)
+    return project_of(configuration(ini, arguments=arguments))
+
+
+def project_of(config: Config) -> Project:
+    """The project of a configuration, as `open_project` opens it."""
     directory = ScriptDirectory.from_config(config)
     try:
         tape = read_tape(Path(directory.dir) / TAPE_FILE)
@@ -72,10 +62,10 @@ def open_project(ini: Path, *, arguments: Sequence[str] = ()) -> Project:
         raise ChainUnreadable(str(error).rstrip("."), command("record")) from error
     if not _is_untouched(directory, tape):
         _compare(chain(config), tape)
-    return Project(config, tape, _probe(config))
+    return Project(config, tape, probe_of(config))
 
 
-def _probe(config: Config) -> Callable[[Connection], str | None] | None:
+def probe_of(config: Config) -> Callable[[Connection], str | None] | None:
     """The project's own probe, if its alembic.ini names one."""
     named = config.get_main_option(PROBE_OPTION)
     if not named:
@@ -100,31 +90,6 @@ def _is_untouched(directory: ScriptDirectory, tape: Tape) -> bool:
         return False
     files = [path for path in _files(directory) if not path.name.startswith(("__init__", ".#"))]
     return sorted(map(file_hash, files)) == sorted(revision.file for revision in tape.revisions)
-
-
-def configuration(ini: Path, *, arguments: Sequence[str] = ()) -> Config:
-    """Alembic's configuration from a file, and from the pyproject.toml beside it.
-
-    `arguments` are for env.py, as with `alembic -x`.
-
-    Raises:
-        ChainUnreadable: there is no such file, or it names no script location.
-    """
-    toml = ini if ini.suffix == ".toml" else ini.parent / "pyproject.toml"
-    if not ini.is_file() and not (ini.name == "alembic.ini" and toml.is_file()):
-        raise ChainUnreadable(f"There is no file {ini}", "name your alembic.ini with -c")
-    config = Config(
-        ini if ini is not toml and ini.is_file() else None,
-        toml_file=toml if toml.is_file() else None,
-        cmd_opts=Namespace(x=list(arguments)),
-    )
-    try:
-        location = config.get_alembic_option("script_location")
-    except (configparser.Error, CommandError, UnicodeDecodeError, TOMLDecodeError):
-        location = None
-    if not location:
-        raise ChainUnreadable(f"{ini} names no script_location", "is it an alembic.ini?")
-    return config
 
 
 def tape_path(config: Config) -> Path:

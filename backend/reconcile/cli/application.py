@@ -1,0 +1,64 @@
+"""The context of an application, in which an env.py like Flask-Migrate's has to run."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from ..schema.errors import ReconcileError
+
+_NEEDED_BY = "current_app"  # Flask's name for it, in an env.py
+
+
+class ApplicationMissing(ReconcileError):
+    """The application isn't where it was looked for, or can't be made."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason.rstrip('.')}: name your application, or what makes it, with --app module:name")
+
+
+@contextmanager
+def application_context(named: str | None, config: Config) -> Iterator[None]:
+    """Enters the context of the application that is named, or of the one that the command `flask` would find.
+
+    Raises:
+        ApplicationMissing: there is no such application.
+    """
+    if named is None and not _needs_flask(config):
+        yield
+        return
+    sys.path.insert(0, os.fspath(Path.cwd()))
+    try:
+        application = _imported(named) if named is not None else _found_by_flask()
+    except ReconcileError:
+        raise
+    except Exception as error:
+        raise ApplicationMissing(f"The application can't be made: {type(error).__name__}: {error}") from error
+    with application.app_context() if hasattr(application, "app_context") else nullcontext():
+        yield
+
+
+def _needs_flask(config: Config) -> bool:
+    env = Path(ScriptDirectory.from_config(config).dir, "env.py")
+    return env.is_file() and _NEEDED_BY in env.read_text(encoding="utf-8", errors="replace")
+
+
+def _imported(named: str) -> Any:
+    module, _, name = named.partition(":")
+    found = getattr(import_module(module), name.removesuffix("()") or "app")
+    return found() if callable(found) and not hasattr(found, "app_context") else found
+
+
+def _found_by_flask() -> Any:
+    flask = import_module("flask.cli")  # such a project has it
+    flask.load_dotenv()
+    try:
+        return flask.ScriptInfo(app_import_path=os.environ.get("FLASK_APP")).load_app()
+    except flask.NoAppException as error:
+        raise ApplicationMissing(" ".join(str(error).split())) from error

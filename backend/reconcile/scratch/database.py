@@ -1,0 +1,136 @@
+"""An empty database for a recording, on the server of the project's own or on another."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import URL, Connection, Engine, Pool, event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+
+from ..alembic_bridge.own_connection import engine_like
+from ..schema.errors import ReconcileError
+from ..schema.postgres_errors import message_of
+
+_NAME_ARGUMENT = {"psycopg": "dbname", "psycopg2": "dbname"}  # asyncpg and pg8000 say `database`
+_SCRATCH = "reconcile.scratch"  # in a pooled connection's info: the scratch database that it is connected to
+# What a driver's arguments say about the server and the user; the rest (options, timeouts) holds for any server.
+_OF_THE_SERVER = ("host", "port", "user", "pass", "service", "ssl", "gss", "krb", "direct_tls", "unix_sock", "target_")
+_MAINTENANCE = "postgres"
+_NAME = text("SELECT CAST(pg_catalog.current_database() AS text)")
+
+
+class ScratchRefused(ReconcileError):
+    """A server makes no scratch database, or lets nobody into it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"No scratch database can be made: {reason}")
+        self.reason = reason
+
+
+class OtherDatabase(ReconcileError):
+    """A chain connects to a database that isn't its own, where it can't be tried."""
+
+    def __init__(self, database: str) -> None:
+        super().__init__(
+            f"A revision, or env.py, connects to the database {database}, beside the one that it migrates: what it does"
+            " there would be done while the chain is recorded"
+        )
+        self.database = database
+
+
+@contextmanager
+def scratch_database(connection: Connection, server: URL | None = None) -> Iterator[Connection]:
+    """A connection to a new, empty database, made as `connection` was; the database is dropped afterwards.
+
+    It lies on the server of the project's own, or on the one of an address.
+
+    Raises:
+        ScratchRefused: the server makes none.
+    """
+    name = f"reconcile_scratch_{uuid4().hex[:12]}"
+    engine = connection.engine
+    try:
+        _run_alone(engine, server, f"CREATE DATABASE {name} TEMPLATE template0")
+    except DBAPIError as error:
+        raise ScratchRefused(f"PostgreSQL says: {message_of(error)}") from error
+    try:
+        with _connecting_to(engine, name, server) as elsewhere, _connected(elsewhere, name) as scratch:
+            yield scratch
+    finally:
+        _run_alone(engine, server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@contextmanager
+def _connected(engine: Engine, name: str) -> Iterator[Connection]:
+    """A connection that is seen to lead to the scratch database: an engine may bring a way to connect of its own."""
+    try:
+        connection = engine.connect()
+    except DBAPIError as error:  # a pooler knows only the databases that it was given
+        raise ScratchRefused(f"PostgreSQL says: {message_of(error)}") from error
+    with connection:
+        if connection.scalar(_NAME) != name:
+            raise ScratchRefused("env.py's engine connects by a function of its own (creator), which leads elsewhere")
+        connection.rollback()
+        yield connection
+
+
+def _run_alone(engine: Engine, server: URL | None, statement: str) -> None:
+    """Runs CREATE or DROP DATABASE outside of a transaction, on a connection outside of the project's pool."""
+    database = (engine.url.database or "") if server is None else server.database or _MAINTENANCE
+    with (
+        _connecting_to(engine, database, server) as like,
+        like.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+    ):
+        connection.execute(text(statement))
+
+
+@contextmanager
+def _connecting_to(engine: Engine, name: str, server: URL | None) -> Iterator[Engine]:
+    """An engine like another one, whose connections go to another database, of the same server or of `server`.
+
+    So do connections of any engine that a revision or env.py creates for the project's database, and those in a pool:
+    otherwise a recording would change that database.
+    """
+    project = engine.url.database or ""
+    before: list[tuple[dict[str, Any], dict[str, Any]]] = []  # some versions of SQLAlchemy go on with what is changed
+
+    def choose(dialect: Any, record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
+        argument = _NAME_ARGUMENT.get(dialect.driver, "database")
+        database = parameters.get(argument, project)
+        if database not in (project, name):
+            raise OtherDatabase(database)
+        before.append((parameters, dict(parameters)))
+        if server is not None:
+            for parameter in [key for key in parameters if key.startswith(_OF_THE_SERVER)]:
+                del parameters[parameter]
+            parameters.update(_arguments_for(dialect, server))
+        parameters[argument] = name
+        record.info[_SCRATCH] = name
+
+    def renew(_raw: Any, record: Any, _proxy: Any) -> None:
+        if record.info.get(_SCRATCH) != name:
+            raise DisconnectionError  # lets the pool connect anew
+
+    like = engine_like(engine)
+    event.listen(Engine, "do_connect", choose)
+    event.listen(Pool, "checkout", renew)
+    try:
+        yield like
+    finally:
+        event.remove(Pool, "checkout", renew)
+        event.remove(Engine, "do_connect", choose)
+        like.dispose()
+        for parameters, original in reversed(before):
+            parameters.clear()
+            parameters.update(original)
+
+
+def _arguments_for(dialect: Any, server: URL) -> dict[str, Any]:
+    """What the driver is given for a server's address; a folder of sockets is its host."""
+    folder = server.query.get("host")
+    if dialect.driver == "pg8000" and folder:
+        port = server.query.get("port", "5432")
+        server = server.set(query={"unix_sock": f"{folder}/.s.PGSQL.{port}"})
+    _, arguments = dialect.create_connect_args(server)
+    return dict(arguments)
