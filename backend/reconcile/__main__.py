@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if options.verbose:
             raise
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        reason = f"{type(error).__name__}: {error}"
         return _fail(options, f"{reason}. Please report this, with what --verbose prints", 1, verdict="unexpected")
     finally:
         project_options.reset(token)
@@ -55,7 +55,8 @@ def _of_the_project(options: argparse.Namespace) -> list[str]:
     return [str(part) for option, value in pairs if value is not None for part in (option, value)]
 
 
-def _fail(options: argparse.Namespace, reason: str, code: int, *, verdict: str = "error") -> int:
+def _fail(options: argparse.Namespace, text: str, code: int, *, verdict: str = "error") -> int:
+    reason = " ".join(text.split())
     if options.json:
         print(json.dumps({"verdict": verdict, "outcome": "refused", "reason": reason, "exit_code": code}))
     else:
@@ -74,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     project.add_argument("-n", "--name", default=SECTION, help="the section of that file, as Alembic has it")
     project.add_argument("-x", action="append", metavar="NAME=VALUE", help="an argument for env.py, as Alembic has it")
     project.add_argument("--app", metavar="MODULE:NAME", help="the application, or what makes it, that env.py needs")
+    project.add_argument(
+        "--url", metavar="ADDRESS", help="the database, where env.py has it of alembic.ini or a caller"
+    )
     common.add_argument(
         "--scratch",
         type=make_url,

@@ -7,7 +7,7 @@ the project's real database, and a heal would wait for itself.
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -23,8 +23,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..schema.errors import ReconcileError
 from ..sql.lexer import significant
+from .way_on import way_on
 
 _PACKAGE = __name__.partition(".")[0]
+CONNECTABLES = ("connection", "connectable", "engine")  # the attributes in which env.py may expect one
 _Sent: TypeAlias = tuple[Connection, str, Any]  # the connection, the SQL and its parameters, as for the driver
 # A hook for a run: it gets Alembic's steps and the context that they will run in, and returns the steps to run.
 Watch: TypeAlias = Callable[[list[Any], MigrationContext], Iterable[Any]]
@@ -60,8 +62,8 @@ class VersionOutOfSight(EnvironmentUnfit):
 class EnvironmentRaised(EnvironmentUnfit):
     """env.py, or what it imports, raised an error."""
 
-    def __init__(self, error: Exception, *, place: str) -> None:
-        super().__init__(f"{place} raised {_said(error)}")
+    def __init__(self, error: Exception, *, place: str, remedy: str = "") -> None:
+        super().__init__(f"{place} raised {_said(error)}{remedy}")
 
 
 class RevisionRaised(ReconcileError):
@@ -120,34 +122,86 @@ def migration_context(config: Config, connection: Connection) -> MigrationContex
 
 
 def _run(config: Config, scripts: ScriptDirectory, connection: Connection, *, fn: Any, **options: Any) -> None:
-    environment = EnvironmentContext(config, scripts, fn=only_once(fn), **options)
-    configure = environment.configure
     settings: list[_Sent] = []
 
-    def configure_ours(given: Connection | None = None, *args: Any, **kwargs: Any) -> None:
-        enable_loggers()
-        given = kwargs.pop("connection", given)
-        if given is not None and given is not connection:
-            _take_over_settings(given, connection, settings)
-            connection.execution_options(schema_translate_map=_translation(given))
-        if kwargs.get("version_table_schema") is None and (schema := _translation(connection).get(None)):
-            raise VersionOutOfSight(schema)
-        configure(connection, *args, **kwargs)
+    def environment(visit: Callable[..., Any]) -> EnvironmentContext:
+        context = EnvironmentContext(config, scripts, fn=visit, **options)
+        vars(context)["configure"] = configured_on(context.configure)  # Alembic looks for it on the instance
+        return context
 
-    vars(environment)["configure"] = configure_ours  # Alembic looks for it on the instance
-    config.attributes["connection"] = connection
+    def configured_on(configure: Callable[..., None]) -> Callable[..., None]:
+        def configure_ours(given: Any = None, *args: Any, **kwargs: Any) -> None:
+            enable_loggers()
+            given = kwargs.pop("connection", given)
+            if isinstance(given, Connection) and given is not connection:
+                _take_over_settings(given, connection, settings)
+                connection.execution_options(schema_translate_map=_translation(given))
+            if kwargs.get("version_table_schema") is None and (schema := _translation(connection).get(None)):
+                raise VersionOutOfSight(schema)
+            configure(connection, *args, **kwargs)
+
+        return configure_ours
+
     try:
-        with _running_inside_loop(), _hearing(settings, besides=connection), environment:
-            scripts.run_env()
-    except (DBAPIError, ReconcileError, CommandError):
-        raise
-    except Exception as error:
-        if _is_of_the_connection(error):
-            raise
-        raise raised_by_project(error, scripts) from error
+        with _running_inside_loop(), _hearing(settings, besides=connection):
+            run_env(config, scripts, environment, fn, offers=({"connection": connection}, {}, *_engines(connection)))
     finally:
-        del config.attributes["connection"]
         connection.execution_options(schema_translate_map={})
+
+
+def _engines(connection: Connection) -> Iterator[Mapping[str, Any]]:
+    """The attributes with which an env.py may expect an engine."""
+    engine = connection.engine
+    yield dict.fromkeys(CONNECTABLES, engine)
+    if engine.dialect.is_async:
+        from sqlalchemy.ext.asyncio import AsyncEngine  # noqa: PLC0415 - needs greenlet, which only async projects have
+
+        yield dict.fromkeys(CONNECTABLES, AsyncEngine(engine))
+
+
+def run_env(
+    config: Config,
+    scripts: ScriptDirectory,
+    environment: Callable[[Callable[..., Any]], EnvironmentContext],
+    visit: Callable[..., Any],
+    *,
+    offers: Iterable[Mapping[str, Any]],
+) -> None:
+    """Runs env.py with the first of some attributes with which it calls `visit`, once.
+
+    What env.py expects in `config.attributes` can't be known: a connection, an engine, or nothing. Where it fails with
+    all, the error is that with nothing: the one that Alembic's own command would end with.
+    """
+    started = False
+
+    def start(*args: Any, **kwargs: Any) -> Any:
+        nonlocal started
+        started = True
+        return visit(*args, **kwargs)
+
+    failures: dict[bool, Exception] = {}
+    for offer in offers:
+        config.attributes.update(offer)
+        try:
+            with environment(only_once(start)):
+                scripts.run_env()
+        except (DBAPIError, ReconcileError, CommandError):
+            raise
+        except SystemExit as end:
+            raise EnvironmentUnfit(f"env.py ends the program, with {end.code!r}") from end
+        except Exception as error:
+            if _is_of_the_connection(error):
+                raise
+            if started:
+                raise raised_by_project(error, scripts) from error
+            failures[bool(offer)] = error
+        else:
+            return
+        finally:
+            for name in offer:
+                config.attributes.pop(name, None)
+    failure = failures[False]
+    raise raised_by_project(failure, scripts) from failure
 
 
 def _is_of_the_connection(error: Exception) -> bool:
@@ -200,15 +254,21 @@ def raised_by_project(error: Exception, scripts: ScriptDirectory) -> RevisionRai
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if any(Path(frame.filename).resolve().is_relative_to(folder) for folder in folders)
+        if not frame.filename.startswith("<")  # generated code
+        and any(Path(frame.filename).resolve().is_relative_to(folder) for folder in folders)
     ]
+    remedy = way_on(error, Path(scripts.env_py_location))
     if not frames:
-        return EnvironmentRaised(error, place="env.py")
+        return EnvironmentRaised(error, place="env.py", remedy=remedy)
     revisions = {Path(script.path).resolve(): str(script.revision) for script in scripts.walk_revisions()}
     placed = [(frame, revisions.get(Path(frame.filename).resolve())) for frame in frames]
     frame, revision = next(((frame, revision) for frame, revision in reversed(placed) if revision), placed[-1])
     place = f"{Path(frame.filename).name}, line {frame.lineno}"
-    return RevisionRaised(error, place=place, revision=revision) if revision else EnvironmentRaised(error, place=place)
+    return (
+        RevisionRaised(error, place=place, revision=revision)
+        if revision
+        else EnvironmentRaised(error, place=place, remedy=remedy)
+    )
 
 
 @contextmanager
@@ -255,20 +315,28 @@ def _translation(connection: Connection) -> dict[str | None, str | None]:
 
 @contextmanager
 def _running_inside_loop() -> Iterator[None]:
-    """Lets an async env.py call `asyncio.run` although the loop of its connection is already running."""
-    original = asyncio.run
+    """Lets an async env.py wait for its coroutine although the loop of its connection is already running."""
+    run, run_until_complete = asyncio.run, asyncio.BaseEventLoop.run_until_complete
 
-    def run(main: Any, **options: Any) -> Any:
+    def awaited(original: Callable[..., Any], main: Any, *args: Any, **options: Any) -> Any:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return original(main, **options)
+            return original(*args, main, **options)
         from sqlalchemy.util import await_only  # noqa: PLC0415 - needs greenlet, which only async projects have
 
         return await_only(main)
 
-    asyncio.run = run
+    def run_inside(main: Any, **options: Any) -> Any:
+        return awaited(run, main, **options)
+
+    def run_until_complete_inside(loop: asyncio.BaseEventLoop, future: Any) -> Any:
+        return awaited(run_until_complete, future, loop)
+
+    asyncio.run = run_inside
+    asyncio.BaseEventLoop.run_until_complete = run_until_complete_inside  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:
-        asyncio.run = original
+        asyncio.BaseEventLoop.run_until_complete = run_until_complete  # type: ignore[method-assign]
+        asyncio.run = run

@@ -6,22 +6,21 @@ can't run in a transaction runs as the project itself would run it.
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, redirect_stdout
 from typing import Any, TypeVar
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 
-from ..schema.errors import ReconcileError
-from .environment import EnvironmentUnfit, only_once, raised_by_project, without_query
+from .environment import CONNECTABLES, EnvironmentUnfit, run_env, without_query
 from .rolled_back import rolled_back
 
 _COMMITS_ALONE = "reconcile_commits_each_statement"  # an execution option: env.py would connect in autocommit
+_PLACEHOLDER = "driver:"  # as `alembic init` writes it
+_DIALECT = "postgresql"
 PLACE = "reconcile_place"  # among the attributes: the version table, its schema, and the schema of the project's names
 _SCHEMA = text("SELECT pg_catalog.current_schema()")
 Result = TypeVar("Result")
@@ -84,26 +83,41 @@ def _engine_of_env(config: Config) -> Engine:
     engines: list[Engine] = []
 
     def visit(_heads: Any, context: Any) -> list[Any]:
-        schema = context.connection.scalar(_SCHEMA)
+        dialect = context.connection.dialect.name
+        schema = context.connection.scalar(_SCHEMA) if dialect == _DIALECT else None
         config.attributes[PLACE] = [context.version_table, context.version_table_schema, schema]
         engines.append(_with_transactions(context.connection))
         return []
 
     directory = ScriptDirectory.from_config(config)
-    try:
-        environment = EnvironmentContext(config, directory, fn=only_once(visit), dont_mutate=True)
-        without_query(environment)
-        with environment:
-            directory.run_env()
-    except (DBAPIError, ReconcileError, CommandError):
-        raise
-    except Exception as error:
-        raise raised_by_project(error, directory) from error
+
+    def environment(visit_once: Callable[..., Any]) -> EnvironmentContext:
+        context = EnvironmentContext(config, directory, fn=visit_once, dont_mutate=True)
+        without_query(context)
+        return context
+
+    run_env(config, directory, environment, visit, offers=_offers(config))
     if not engines:
         raise EnvironmentUnfit("env.py runs no migrations, so it makes no connection that could be used")
     (engine,) = engines
+    if engine.dialect.name != _DIALECT:
+        raise EnvironmentUnfit(f"The project's database is {engine.dialect.name}, and only PostgreSQL is known here")
     event.listen(engine, "connect", _settled)  # after the project's own listeners
     return engine
+
+
+def _offers(config: Config) -> Iterator[Mapping[str, Any]]:
+    """Nothing, as Alembic's command has it; then, where an address is known, a connection or an engine."""
+    yield {}
+    address = config.get_main_option("sqlalchemy.url")
+    if not address or address.startswith(_PLACEHOLDER):
+        return
+    engine = create_engine(address, poolclass=NullPool)
+    if engine.dialect.is_async:
+        return
+    with engine.connect() as connection:
+        yield {"connection": connection}
+    yield dict.fromkeys(CONNECTABLES, engine)
 
 
 def _settled(raw: Any, _record: Any) -> None:

@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 @contextmanager
 def in_project(options: Namespace) -> Iterator[Config]:
     """The configuration of the project, inside of its application's context if it has one."""
-    config = configuration(options.config, arguments=options.x or (), section=options.name)
+    config = configuration(options.config, arguments=options.x or (), section=options.name, address=options.url)
     with application_context(options.app, config):
         yield config
 

@@ -154,7 +154,7 @@ def _may_be_repeated(statement: Statement) -> bool:
 def _revisions_forward(location: Location, tape: Tape, large: frozenset[str], stamped: set[str]) -> Iterator[Step]:
     """The remaining steps of each revision; one that exists already is only recorded."""
     pending = {item.revision: item.done for item in location.pending}
-    waiting: Upgrade | None = None
+    waiting: list[str] = []  # Alembic runs them together, branch by branch
     for revision in tape.revisions:
         if revision.id in stamped:
             continue
@@ -164,11 +164,10 @@ def _revisions_forward(location: Location, tape: Tape, large: frozenset[str], st
             pending.update(_begun_by_others(revision, location))
         as_a_whole = revision.id not in location.applied and revision.id not in pending
         if as_a_whole and revision.transactional and not (beside and revision.completable):
-            waiting = Upgrade(revision.id)
+            waiting.append(revision.id)
             continue
-        if waiting:
-            yield waiting
-            waiting = None
+        yield from map(Upgrade, tape.tips(waiting))
+        waiting.clear()
         if revision.id in location.applied:
             yield Stamp(tape.tips(stamped))
         elif revision.id in pending:
@@ -178,8 +177,7 @@ def _revisions_forward(location: Location, tape: Tape, large: frozenset[str], st
         else:
             yield from _played(revision.statements, beside)
             yield Stamp(tape.tips(stamped))
-    if waiting:
-        yield waiting
+    yield from map(Upgrade, tape.tips(waiting))
 
 
 def _begun_by_others(revision: Revision, location: Location) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -6,9 +6,10 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import URL, Connection, Engine, Pool, event, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidRequestError
 
 from ..alembic_bridge.own_connection import engine_like
+from ..command_line import command
 from ..schema.errors import ReconcileError
 from ..schema.postgres_errors import message_of
 
@@ -26,6 +27,17 @@ class ScratchRefused(ReconcileError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"No scratch database can be made: {reason}")
         self.reason = reason
+
+
+class ConnectsByItself(ReconcileError):
+    """The project's engine doesn't connect where it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "env.py's engine connects by a function of its own (creator), so it can't be led to a scratch database, and"
+            " the chain isn't played in the project's own. Let env.py make its engine from an address where the chain"
+            f" is recorded, by an argument (-x) or a setting, and commit what `{command('record')}` writes"
+        )
 
 
 class OtherDatabase(ReconcileError):
@@ -54,6 +66,8 @@ def scratch_database(connection: Connection, server: URL | None = None) -> Itera
         _run_alone(engine, server, f"CREATE DATABASE {name} TEMPLATE template0")
     except DBAPIError as error:
         raise ScratchRefused(f"PostgreSQL says: {message_of(error)}") from error
+    except InvalidRequestError as error:
+        raise ConnectsByItself from error
     try:
         with _connecting_to(engine, name, server) as elsewhere, _connected(elsewhere, name) as scratch:
             yield scratch
@@ -70,7 +84,7 @@ def _connected(engine: Engine, name: str) -> Iterator[Connection]:
         raise ScratchRefused(f"PostgreSQL says: {message_of(error)}") from error
     with connection:
         if connection.scalar(_NAME) != name:
-            raise ScratchRefused("env.py's engine connects by a function of its own (creator), which leads elsewhere")
+            raise ConnectsByItself
         connection.rollback()
         yield connection
 

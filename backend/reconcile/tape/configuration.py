@@ -20,10 +20,13 @@ _VARIABLE = "ALEMBIC_CONFIG"  # as for Alembic's own command
 _FLASK_MIGRATE = Path("migrations")
 
 
-def configuration(path: Path | None = None, *, arguments: Sequence[str] = (), section: str = SECTION) -> Config:
+def configuration(
+    path: Path | None = None, *, arguments: Sequence[str] = (), section: str = SECTION, address: str | None = None
+) -> Config:
     """Alembic's configuration, from the named file or folder, or from what lies in the working directory.
 
-    A pyproject.toml beside an ini counts as well. `arguments` are for env.py, as with `alembic -x`.
+    A pyproject.toml beside an ini counts as well. `arguments` are for env.py, as with `alembic -x`; `address` takes the
+    place of the file's sqlalchemy.url.
 
     Raises:
         ChainUnreadable: there is no such file, or it names no script location.
@@ -33,6 +36,8 @@ def configuration(path: Path | None = None, *, arguments: Sequence[str] = (), se
     if not ini.is_file() and not (ini.name == _INI and toml.is_file()):
         raise ChainUnreadable(f"There is no file {ini}", "name your alembic.ini with -c")
     config = _config(ini, toml, cmd_opts=Namespace(x=list(arguments)), ini_section=section)
+    if address is not None:
+        config.set_main_option("sqlalchemy.url", address.replace("%", "%%"))
     try:
         location = getattr(config, "get_alembic_option", config.get_main_option)("script_location")
     except (configparser.Error, CommandError, UnicodeDecodeError, TOMLDecodeError):
