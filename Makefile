@@ -17,6 +17,8 @@ CLIENTS := tests/browser/clients
 BARE_VENV := .venv-bare
 ORACLE_VENV := .venv-oracle
 GENERATOR_VENV := .venv-generator
+NEWEST_VENV := .venv-newest
+OLDEST_VENV := .venv-oldest
 ROWS := 200000
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 # Modules for themselves: as a package their folder would hide the library of the same name.
@@ -25,7 +27,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 	--custom-compile-command "make lock" --python-version 3.11 pyproject.toml
 
 .PHONY: help install install-dev run test test-s3 test-browser chromium firefox test-scale nginx pgbouncer test-compose engine-tools test-whisper lint format soak record \
-	bench bench-uploads bench-page bench-scale chains lock clean
+	bench bench-uploads bench-page bench-scale chains package lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -37,7 +39,7 @@ install: $(VENV)/runtime.stamp .env backend/.env ## make .venv with what the ser
 
 install-dev: $(VENV)/dev.stamp ## make .venv with what the tests need as well
 
-test: lint $(BARE_VENV)/bare.stamp $(GENERATOR_VENV)/generator.stamp pgbouncer ## check and test everything but the long kill runs
+test: lint $(BARE_VENV)/bare.stamp $(GENERATOR_VENV)/generator.stamp $(NEWEST_VENV)/newest.stamp $(OLDEST_VENV)/oldest.stamp pgbouncer ## check and test everything but the long kill runs
 	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
 test-s3: install-dev ## test the API over a real object store
@@ -144,6 +146,10 @@ bench-scale: install-dev ## lists, tags, searches and deletes with 2,000,000 rec
 chains: install-dev $(CHAINS_VENV)/chains.stamp ## break and heal chains of published packages; BENCH="--help" for parts
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/published_chains.py $(BENCH)
 
+package: install-dev ## build alembic-reconcile, the engine of backend/reconcile for other projects, into dist/
+	rm -rf dist
+	$(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python --out-dir dist packages/alembic-reconcile
+
 lock: install-dev ## choose the newest dependencies that pyproject.toml allows, and pin them
 	$(COMPILE) --upgrade --output-file requirements.lock
 	$(COMPILE) --upgrade --extra dev --constraint requirements.lock --output-file requirements-dev.lock
@@ -155,6 +161,9 @@ lock: install-dev ## choose the newest dependencies that pyproject.toml allows, 
 		--output-file tests/browser/requirements.lock
 	$(COMPILE:pyproject.toml=tests/reconcile/cases/requirements.in) --upgrade --constraint requirements-dev.lock \
 		--output-file tests/reconcile/cases/requirements.lock
+	$(COMPILE:pyproject.toml=tests/distribution/newest.in) --upgrade --constraint requirements-dev.lock \
+		--output-file tests/distribution/newest.lock
+	$(COMPILE:pyproject.toml=tests/distribution/oldest.in) --upgrade --output-file tests/distribution/oldest.lock
 	$(COMPILE:pyproject.toml=benchmarks/chains/requirements.in) --overrides benchmarks/chains/overrides.in \
 		--excludes benchmarks/chains/excludes.in --output-file benchmarks/chains/requirements.lock
 	$(COMPILE:pyproject.toml=tests/reconcile/oracle/requirements.in) --upgrade \
@@ -164,7 +173,7 @@ lock: install-dev ## choose the newest dependencies that pyproject.toml allows, 
 		--output-file benchmarks/intake/requirements.lock
 
 clean: ## remove .venv and caches; recordings, database and .env stay
-	rm -rf $(CLIENTS)/node_modules $(VENV) $(CHAINS_VENV) $(RIVALS_VENV) $(WHISPER_VENV) $(BROWSER_VENV) $(BARE_VENV) $(ORACLE_VENV) $(GENERATOR_VENV) .engines .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(CLIENTS)/node_modules $(VENV) $(CHAINS_VENV) $(RIVALS_VENV) $(WHISPER_VENV) $(BROWSER_VENV) $(BARE_VENV) $(ORACLE_VENV) $(GENERATOR_VENV) $(NEWEST_VENV) $(OLDEST_VENV) dist .engines .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +
 
 # The interpreter's own date is a prerequisite through the symlink: a replaced Python installs anew.
@@ -211,6 +220,14 @@ $(CLIENTS)/node_modules/clients.stamp: $(CLIENTS)/package-lock.json
 
 $(BARE_VENV)/bare.stamp: tests/reconcile/cases/requirements.lock $(BIN)/python
 	@echo "Installing SQLAlchemy, Alembic and psycopg into $(BARE_VENV) (once, some seconds)"
+	$(new_environment)
+
+$(NEWEST_VENV)/newest.stamp: tests/distribution/newest.lock $(BIN)/python
+	@echo "Installing the newest SQLAlchemy and Alembic into $(NEWEST_VENV) (once, some seconds)"
+	$(new_environment)
+
+$(OLDEST_VENV)/oldest.stamp: tests/distribution/oldest.lock $(BIN)/python
+	@echo "Installing the oldest SQLAlchemy and Alembic into $(OLDEST_VENV) (once, some seconds)"
 	$(new_environment)
 
 $(ORACLE_VENV)/oracle.stamp: tests/reconcile/oracle/requirements.lock $(BIN)/python

@@ -20,7 +20,8 @@ EXTRAS = {
 }
 BARE = "tests/reconcile/cases/requirements.lock"  # what another project has that uses reconcile
 ORACLE = "tests/reconcile/oracle/requirements.lock"
-LOCKS = (*EXTRAS, BARE, ORACLE)
+NEWEST, OLDEST = "tests/distribution/newest.lock", "tests/distribution/oldest.lock"  # what else it may have
+LOCKS = (*EXTRAS, BARE, ORACLE, NEWEST, OLDEST)
 SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
 
