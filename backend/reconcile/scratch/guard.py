@@ -42,15 +42,17 @@ class _Account:
             return
         nobody = getpwnam("nobody")
         self.options = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        if self._runs(programs):
-            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        if self._reaches(folder, programs):
             return
+        os.chown(folder, 0, 0)
         ids = f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}"
         self.wrapper, self.options = ["unshare", "--user", *ids, "--"], {}
 
-    def _runs(self, programs: Path) -> bool:
+    def _reaches(self, folder: Path, programs: Path) -> bool:
+        command: list[str | Path] = ["/bin/sh", "-c", 'cd "$0" && exec "$1" --version', folder, programs / "postgres"]
         try:
-            subprocess.run([programs / "postgres", "--version"], capture_output=True, check=True, **self.options)
+            subprocess.run(command, capture_output=True, check=True, cwd="/", **self.options)
         except (OSError, subprocess.CalledProcessError):
             return False
         return True

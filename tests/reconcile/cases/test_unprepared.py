@@ -1,0 +1,272 @@
+"""Projects as they are found: no tape, and an env.py in any of its usual forms."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from core.postgres.binaries import find_binaries
+
+from .bare import Ran
+from .project import INI
+from .trial import FAILURES, Bench
+
+RUN = """
+import os
+from alembic import context
+from sqlalchemy import create_engine, pool, text
+
+config = context.config
+URL = config.get_main_option("sqlalchemy.url")
+
+
+def run(connection, **options):
+    context.configure(connection=connection, **options)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+"""
+OWN = "with create_engine(URL, poolclass=pool.NullPool).connect() as connection:\n    "
+CREATOR = """
+import psycopg
+
+address = URL.replace("+psycopg", "")
+engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(address))
+"""
+WORKING = {
+    "a connection that its caller brings": "run(config.attributes['connection'])",
+    "a connection or nothing": "run(config.attributes.get('connection'))",
+    "an engine that its caller brings": "with config.attributes['engine'].connect() as own:\n    run(own)",
+    "an engine by the name of a connection": (
+        "connectable = config.attributes.get('connection') or create_engine(URL)\n"
+        "with connectable.connect() as connection:\n    run(connection)"
+    ),
+    "an engine that begins": (
+        "connectable = config.attributes.get('connectable') or create_engine(URL)\n"
+        "with connectable.begin() as connection:\n    run(connection)"
+    ),
+    "an engine of its own": f"{OWN}run(connection)",
+    "a thread of its own": (
+        "import threading\n\n\ndef go():\n    with create_engine(URL).connect() as own:\n        run(own)\n"
+        "\n\nthread = threading.Thread(target=go)\nthread.start()\nthread.join()"
+    ),
+    "a schema for the version, which nobody makes": f"{OWN}run(connection, version_table_schema='meta')",
+    "a schema for the version, which it makes": (
+        f"{OWN}connection.execute(text('CREATE SCHEMA IF NOT EXISTS meta'))\n    connection.commit()\n"
+        "    run(connection, version_table_schema='meta')"
+    ),
+    "logging that disables everybody else's": (
+        "import logging.config\n"
+        "logging.config.dictConfig({'version': 1, 'root': {'level': 'INFO'}, 'disable_existing_loggers': True})\n"
+        f"{OWN}run(connection)"
+    ),
+}
+REFUSED = {
+    "an argument": (
+        f"name = context.get_x_argument(as_dictionary=True)['tenant']\n{OWN}run(connection)",
+        "env.py, line 16 raised KeyError: 'tenant': if that is an argument for env.py, give it by -x tenant=…",
+    ),
+    "another database": (
+        "with create_engine('sqlite://').connect() as connection:\n    run(connection)",
+        "The project's database is sqlite, and only PostgreSQL is known here",
+    ),
+    "a driver that isn't installed": (
+        "create_engine('postgresql+psycopg2://')",
+        "No module named 'psycopg2': install what brings psycopg2 into this environment",
+    ),
+    "the template's address": (
+        "create_engine('driver://user:pass@localhost/dbname')",
+        "Can't load plugin: sqlalchemy.dialects:driver: put the database's address into sqlalchemy.url",
+    ),
+    "no connection that it can have": (
+        "URL = None\nconfig.attributes['session']",
+        "env.py, line 17 raised KeyError: 'session'",
+    ),
+    "an end": ("import sys\n\nsys.exit('set DATABASE_URL')", "env.py ends the program, with 'set DATABASE_URL'"),
+    "nothing": ("", "env.py runs no migrations"),
+    "a server that isn't there": (
+        "with create_engine('postgresql+psycopg://u:hush@127.0.0.1:1/x').connect() as connection:\n    run(connection)",
+        "Connection refused",
+    ),
+    "a way to connect of its own": (
+        f"{CREATOR}with engine.connect() as connection:\n    run(connection)",
+        "env.py's engine connects by a function of its own (creator)",
+    ),
+}
+NOTES = 'op.create_table("notes", sa.Column("id", sa.Integer, primary_key=True))'
+TITLE = 'op.add_column("notes", sa.Column("title", sa.String(40)))'
+TAGS = 'op.create_table("tags", sa.Column("id", sa.Integer, primary_key=True))'
+REVISION = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = {name!r}
+down_revision = {before!r}
+branch_labels = {label!r}
+
+
+def upgrade():
+    {statement}
+"""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A project in a folder, with a database of its own, in which nobody has recorded anything."""
+
+    folder: Path
+    bench: Bench
+    url: str
+
+    def call(self, *arguments: str, **variables: str) -> Ran:
+        """Calls reconcile in the folder; none of its own code may fail."""
+        cache = {"XDG_CACHE_HOME": str(self.folder / ".cache")}
+        ran = self.bench.bare.call("reconcile", *arguments, folder=self.folder, **(cache | variables))
+        assert not any(failure in ran.stdout + ran.stderr for failure in FAILURES), ran
+        return ran
+
+    def revision(
+        self, name: str, statement: str, *, before: str | None = None, label: str | None = None, under: str = "versions"
+    ) -> None:
+        """Writes a revision's file."""
+        (self.folder / under).mkdir(exist_ok=True)
+        text = REVISION.format(name=name, before=before, label=label, statement=statement)
+        (self.folder / under / f"{name}.py").write_text(text)
+
+
+@pytest.fixture
+def find(bench: Bench, tmp_path: Path) -> Iterator[Callable[[str], Found]]:
+    """A function that makes a project with an env.py."""
+    with bench.server.database() as database:
+
+        def make(env: str) -> Found:
+            url = bench.server.at(database).replace("postgresql://", "postgresql+psycopg://")
+            (tmp_path / "alembic.ini").write_text(INI.format(url=url.replace("%", "%%")))
+            (tmp_path / "env.py").write_text(RUN + env)
+            found = Found(tmp_path, bench, url)
+            found.revision("r1", NOTES)
+            found.revision("r2", TITLE, before="r1")
+            return found
+
+        yield make
+
+
+def comes_well(found: Found) -> None:
+    """It says that there is nothing yet, or no more than a schema is missing, heals, and finds all well."""
+    assert found.call("status").returncode in (12, 13)
+    assert "Verified" in found.call("heal").stdout
+    status = found.call("status")
+    assert (status.returncode, status.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("form", WORKING)
+def test_env_as_it_is(form: str, find: Callable[[str], Found]) -> None:
+    """Whatever env.py expects, the project is looked at and healed without a change to it, and says nothing else."""
+    comes_well(find(WORKING[form]))
+
+
+@pytest.mark.parametrize("form", REFUSED)
+def test_refused_in_a_sentence(form: str, find: Callable[[str], Found]) -> None:
+    """What can't be done is a sentence with the way on, and no password is in it."""
+    env, sentence = REFUSED[form]
+    refused = find(env).call("status")
+    assert sentence in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert refused.stdout == ""
+    assert refused.returncode in (1, 23)
+    assert "hush" not in refused.stderr
+
+
+def test_an_argument_that_is_given(find: Callable[[str], Found]) -> None:
+    """What env.py wants of `-x` reaches it each time that it runs, and commands that are advised repeat it."""
+    found = find(REFUSED["an argument"][0])
+    assert found.call("heal", "-x", "tenant=one").returncode == 0
+    found.bench.server.run("UPDATE alembic_version SET version_num = 'x y'", database=_name(found))
+    advised = found.call("status", "-x", "tenant=one").stdout
+    assert "python -m reconcile heal -x tenant=one --assume r2" in advised
+
+
+def _name(found: Found) -> str:
+    [name] = re.findall(r"case_[0-9a-f]{16}", found.url)
+    return str(name)
+
+
+def test_an_address_that_is_given(find: Callable[[str], Found]) -> None:
+    """Where only a caller knows the address, `--url` does."""
+    found = find(WORKING["a connection that its caller brings"])
+    ini = found.folder / "alembic.ini"
+    ini.write_text("\n".join(line for line in ini.read_text().splitlines() if not line.startswith("sqlalchemy.url")))
+    refused = found.call("status")
+    assert "it expects that its caller brings the connection; give the database's address by --url" in refused.stderr
+    assert found.call("heal", "--url", found.url).returncode == 0
+    assert found.call("status", "--url", found.url).returncode == 0
+
+
+@pytest.mark.parametrize("under", ["versions", "more"])
+def test_several_heads(under: str, find: Callable[[str], Found]) -> None:
+    """Of labelled branches, in one folder or in several, each is located, healed and stamped by itself."""
+    found = find(WORKING["an engine of its own"])
+    ini = found.folder / "alembic.ini"
+    ini.write_text(f"{ini.read_text()}\nversion_locations = %(here)s/versions{os.pathsep}%(here)s/more\n")
+    (found.folder / "more").mkdir()
+    found.revision("r1", NOTES, label="notes")
+    found.revision("s1", TAGS, under=under)
+    assert "give each branch a label" in found.call("status").stderr
+    found.revision("s1", TAGS, label="tags", under=under)
+    comes_well(found)
+    server, name = found.bench.server, _name(found)
+    assert (
+        server.value("SELECT string_agg(version_num, ' ' ORDER BY version_num) FROM alembic_version", database=name)
+        == "r2 s1"
+    )
+    server.run("DROP TABLE tags", "DELETE FROM alembic_version WHERE version_num = 's1'", database=name)
+    behind = found.call("status")
+    assert (behind.returncode, "behind: the database is at revision r2" in behind.stdout) == (10, True)
+    assert found.call("heal").returncode == 0
+    server.run("ALTER TABLE notes DROP COLUMN title", database=name)
+    assert "notes.title comes back empty" in found.call("heal").stdout
+    assert found.call("status").returncode == 0
+
+
+def test_a_folder_without_a_project(bench: Bench, tmp_path: Path) -> None:
+    """Where there is none it is said what was looked for, and what lies nearby."""
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service" / "alembic.ini").write_text("[alembic]\n")
+    refused = bench.bare.call("reconcile", "status", folder=tmp_path)
+    assert refused.returncode == 23
+    assert refused.stderr.endswith("name the file with -c, such as -c service/alembic.ini\n")
+
+
+def test_what_was_played_is_kept(find: Callable[[str], Found]) -> None:
+    """The chain is played once: again only when a revision changes; a damaged file in the cache is as none."""
+    found = find(WORKING["an engine of its own"])
+    nowhere = ("--scratch", "postgresql://u@127.0.0.1:1/x")
+    assert "No scratch database can be made" in found.call("status", *nowhere).stderr
+    assert found.call("status").returncode == 13
+    assert found.call("status", *nowhere).returncode == 13
+    found.revision("r2", TITLE.replace("40", "41"), before="r1")
+    assert "No scratch database can be made" in found.call("status", *nowhere).stderr
+    found.revision("r2", TITLE, before="r1")
+    for path in (found.folder / ".cache" / "alembic-reconcile").glob("*.json"):
+        path.write_text("{")
+    assert "No scratch database can be made" in found.call("status", *nowhere).stderr
+    assert found.call("status").returncode == 13
+    assert found.call("status", XDG_CACHE_HOME="/proc/none").returncode == 13
+
+
+def test_a_role_that_may_create_no_database(find: Callable[[str], Found]) -> None:
+    """Then the chain is played on a PostgreSQL of its own, in the name of that role, and the live one is read."""
+    found = find(WORKING["an engine of its own"])
+    server, name = found.bench.server, _name(found)
+    with server.role() as role:
+        server.run(f"ALTER ROLE {role} NOCREATEDB", f"ALTER DATABASE {name} OWNER TO {role}", database=name)
+        url = server.at(name, role=role).replace("postgresql://", "postgresql+psycopg://")
+        binaries, _ = find_binaries()
+        path = f"{binaries}:{os.environ['PATH']}"
+        assert found.call("status", "--url", url, PATH=path).returncode == 13
+        assert found.call("heal", "--url", url).returncode == 0
+        server.run(f"ALTER DATABASE {name} OWNER TO pegasus", f"REASSIGN OWNED BY {role} TO pegasus", database=name)
