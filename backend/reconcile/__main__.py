@@ -14,7 +14,7 @@ from alembic.util import CommandError
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
-from .cli import commands
+from .cli import acceptance, commands
 from .cli.progress import progress
 from .command_line import PROGRAM, project_options
 from .inspection.inspect import ROW_LIMIT
@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     choosing.add_argument("--row-limit", type=int, default=ROW_LIMIT, help="more rows make a table large")
     choosing.add_argument("--yes", action="store_true", help="also read or rewrite large tables as a whole")
 
-    names = parser.add_subparsers(dest="command", required=True, metavar="{status,plan,heal,record,history}")
+    names = parser.add_subparsers(dest="command", required=True, metavar="{status,plan,heal,record,accept,history}")
     status = names.add_parser("status", parents=[common], help="say where the database is")
     status.set_defaults(run=commands.status)
     plan = names.add_parser("plan", parents=[common, choosing], help="say what would be done")
@@ -107,8 +107,15 @@ def _parser() -> argparse.ArgumentParser:
     record = names.add_parser("record", parents=[common], help="replay the chain and write its tape")
     record.add_argument("--check", action="store_true", help="only say whether the tape on file is what is played")
     record.add_argument("--base", type=Path, metavar="SQL_FILE", help="what must be there before the first revision")
+    record.add_argument("--models", metavar="MODULE:NAME", help="metadata whose create_all makes an end as good")
     record.add_argument("--to", metavar="REVISION", help="how far, where the chain doesn't run to its end")
     record.set_defaults(run=commands.record)
+    accept = names.add_parser("accept", parents=[common], help="write down that what differs is fine")
+    accept.add_argument("objects", nargs="*", metavar="OBJECT", help="such as 'index ix_notes_title'; else all")
+    accept.add_argument("--reason", required=True, help="why it is fine, for those who review it")
+    accept.add_argument("--by", help="who says so; else the user")
+    accept.add_argument("--yes", action="store_true", help="also what the code can't seem to work with")
+    accept.set_defaults(run=acceptance.accept)
     history = names.add_parser("history", parents=[common], help="show what was healed")
     history.add_argument("--limit", type=int, default=20, help="how many heals, the newest first")
     history.set_defaults(run=commands.history)

@@ -172,6 +172,7 @@ def _alembic(project: Project, template: str, url: str) -> Project:
         for line in ini.read_text().splitlines()
     )
     ini.write_text("\n".join(lines) + "\n")
+    (project.folder / "models.py").write_text("import sqlalchemy as sa\n\nmetadata = sa.MetaData()\n")
     return _with_revisions(project)
 
 

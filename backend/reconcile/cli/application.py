@@ -35,7 +35,7 @@ def application_context(named: str | None, config: Config) -> Iterator[None]:
         return
     sys.path.insert(0, os.fspath(Path.cwd()))
     try:
-        application = _imported(named) if named is not None else _found_by_flask()
+        application = _application(named) if named is not None else _found_by_flask()
     except ReconcileError:
         raise
     except Exception as error:
@@ -49,10 +49,16 @@ def _needs_flask(config: Config) -> bool:
     return env.is_file() and _NEEDED_BY in env.read_text(encoding="utf-8", errors="replace")
 
 
-def _imported(named: str) -> Any:
+def imported(named: str, *, default: str) -> Any:
+    """The object of `module:name`, or of a module and a default name."""
     module, _, name = named.partition(":")
-    found = getattr(import_module(module), name.removesuffix("()") or "app")
-    return found() if callable(found) and not hasattr(found, "app_context") else found
+    return getattr(import_module(module), name.removesuffix("()") or default)
+
+
+def _application(named: str) -> Any:
+    application = imported(named, default="app")
+    is_factory = callable(application) and not hasattr(application, "app_context")
+    return application() if is_factory else application
 
 
 def _found_by_flask() -> Any:

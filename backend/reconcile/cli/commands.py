@@ -5,6 +5,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from alembic.config import Config
@@ -19,6 +20,7 @@ from ..schema.errors import ReconcileError
 from ..tape.file import read_tape, write_tape
 from ..tape.project import Project, chain, tape_path
 from ..tape.recording import recorded
+from .acceptance import with_models
 from .opened import in_project, on_project
 
 _RED, _GREEN, _YELLOW = 31, 32, 33
@@ -80,9 +82,18 @@ def _record(options: Namespace, config: Config) -> int:
     base = options.base.read_text(encoding="utf-8") if options.base else ""
 
     path = tape_path(config)
-    until = read_tape(path).until if options.check and path.is_file() else options.to
+    recording = read_tape(path) if options.check and path.is_file() else None
+    until, models = (recording.until, recording.models) if recording else (options.to, options.models)
     tape = on_own_connection(
-        config, lambda connection: recorded(config, connection, base=base, until=until, scratch=options.scratch)
+        config,
+        lambda connection: recorded(
+            config,
+            connection,
+            base=base,
+            until=until,
+            scratch=options.scratch,
+            finish=partial(with_models, models, config) if models else None,
+        ),
     )
     if not options.check:
         write_tape(tape, path)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from ..alembic_bridge.own_connection import on_own_connection
 from ..tape.cache import cached_tape
 from ..tape.configuration import configuration
-from ..tape.project import Project, chain, probe_of, project_of, tape_path
+from ..tape.project import Project, chain, project_of, project_with, tape_path
 from ..tape.recording import recorded_by_itself
 from .application import application_context
 
@@ -37,6 +37,6 @@ def on_project(options: Namespace, work: Callable[[Connection, Project], Result]
 
         def work_on_played(connection: Connection) -> Result:
             tape = cached_tape(config, partial(recorded_by_itself, config, connection, scratch=options.scratch))
-            return work(connection, Project(config, tape, probe_of(config)))
+            return work(connection, project_with(config, tape))
 
         return on_own_connection(config, work_on_played, heals=heals)

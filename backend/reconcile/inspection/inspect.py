@@ -6,14 +6,16 @@ from functools import partial
 from sqlalchemy import Connection
 
 from ..alembic_bridge.lock import PATIENCE_SECONDS
-from ..differences.normalize import normalize
+from ..differences.normalize import Normalized, normalize
 from ..differences.spelling import Speller
 from ..location.locate import Location, Verdict, locate
 from ..location.proof import Findings, examine_doubts, examine_presumed, prove, proved_so_far
 from ..observation.observe import Observation, has_others, observe
 from ..planning.plan import plan
 from ..planning.report import Report
+from ..schema.schema import Difference
 from ..tape.project import Project, vouched_by_revision
+from .acceptance import as_accepted, differences_of
 from .probe import probed
 from .table_sizes import large_tables
 
@@ -52,21 +54,35 @@ def inspect_within(connection: Connection, project: Project, choices: Choices = 
     observation = observe(
         connection, versions=tape.versions, schema=tape.schema, schemas=tape.schemas, names=tape.names
     )
-    location = _locate(connection, observation, project, choices)
+    location, accepted = _locate(connection, observation, project, choices)
     large = frozenset[str]()
     if location.verdict is not Verdict.CURRENT:
         large = large_tables(connection, tape, observation.schema, row_limit=choices.row_limit)
     decided = plan(location, tape, large=large, consent=choices.consent)
-    return Report(location, decided, tape, observation)
+    return Report(location, decided, tape, observation, accepted=accepted)
 
 
-def _locate(connection: Connection, observation: Observation, project: Project, choices: Choices) -> Location:
-    """The location; where the schema leaves a choice, the server, the revisions' `verify` and the rows decide."""
+def _locate(
+    connection: Connection, observation: Observation, project: Project, choices: Choices
+) -> tuple[Location, tuple[Difference, ...]]:
+    """The location, and what differs there and is known to be fine."""
     tape = project.tape
     speller = Speller(connection, observation, tape)
     words = normalize(observation, tape, spell=speller)
     if speller.note:
         words = replace(words, notes=(*words.notes, speller.note))
+    location = _decided(connection, observation, words, project, choices)
+    accepted = tuple(item for item in differences_of(location) if item in project.fine)
+    if accepted:
+        location = _decided(connection, *as_accepted(observation, words, accepted), project, choices)
+    return probed(location, connection, project), accepted
+
+
+def _decided(
+    connection: Connection, observation: Observation, words: Normalized, project: Project, choices: Choices
+) -> Location:
+    """The location; where the schema leaves a choice, the server, the revisions' `verify` and the rows decide."""
+    tape = project.tape
     strange = any(row not in tape.by_id for row in observation.claimed or ())
     shared = strange and has_others(connection, observation, tape.tables)
     ask = partial(locate, observation, tape, words=words, shared=shared)
@@ -76,7 +92,7 @@ def _locate(connection: Connection, observation: Observation, project: Project, 
         findings = examine_doubts(location, connection, tape)
     reached = proved_so_far(location, findings, tape)
     if choices.assume is not None:
-        return probed(ask(assume=choices.assume, reached=reached), connection, project)
+        return ask(assume=choices.assume, reached=reached)
     if location.verdict is Verdict.AMBIGUOUS:
         vouched = vouched_by_revision(location.readings, connection, project)
         proof = prove(location, findings, tape)
@@ -84,4 +100,4 @@ def _locate(connection: Connection, observation: Observation, project: Project, 
     rows = examine_presumed(location, connection, tape)
     if rows.missed or rows.unproved:
         location = ask(missed=rows.missed, unproved=rows.unproved)
-    return probed(replace(location, seen=rows.sentences), connection, project)
+    return replace(location, seen=rows.sentences)

@@ -27,7 +27,8 @@ EXIT_CODES = {
 class Report:
     """A verdict with its plan; `applied` if the plan was carried out and verified, in `seconds`.
 
-    `stays` are the steps that were committed before another one `failed`.
+    `stays` are the steps that were committed before another one `failed`. `accepted` are the differences that are known
+    to be fine, and that the rest says nothing of.
     """
 
     location: Location
@@ -38,6 +39,7 @@ class Report:
     seconds: float = 0.0
     stays: tuple[Step, ...] = ()
     failed: tuple[Step, ...] = ()
+    accepted: tuple[Difference, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -85,6 +87,9 @@ class Report:
             lines.append("Done:" if self.applied else "To do:")
             lines += [f"  {step}" for step in self.plan.steps]
         lines += [f"Note: {note}." for note in self.plan.notes]
+        if self.accepted:
+            which = "1 difference is" if len(self.accepted) == 1 else f"{len(self.accepted)} differences are"
+            lines.append(f"Note: {which} known to be fine: --json names them.")
         if self.tape.until:
             lines.append(
                 f"Note: what comes after {self.tape.until} isn't on the tape; `alembic upgrade` alone runs it."
@@ -166,6 +171,7 @@ class Report:
             "missing": [_difference(item) for item in location.missing],
             "differing": [_difference(item) for item in (*location.differing, *location.unpopulated)],
             "extra": [_difference(item) for item in location.extra],
+            "accepted": [_difference(item) for item in self.accepted],
             "readings": list(location.readings),
             "steps": [_step(step) for step in self.plan.steps],
             "refusal": None if refusal is None else {"reason": refusal.reason, "remedies": list(refusal.remedies)},

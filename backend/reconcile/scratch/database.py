@@ -16,7 +16,10 @@ from ..schema.postgres_errors import message_of
 _NAME_ARGUMENT = {"psycopg": "dbname", "psycopg2": "dbname"}  # asyncpg and pg8000 say `database`
 _SCRATCH = "reconcile.scratch"  # in a pooled connection's info: the scratch database that it is connected to
 # What a driver's arguments say about the server and the user; the rest (options, timeouts) holds for any server.
-_OF_THE_SERVER = ("host", "port", "user", "pass", "service", "ssl", "gss", "krb", "direct_tls", "unix_sock", "target_")
+_OF_THE_SERVER = (
+    *("host", "port", "unix_sock", "user", "pass", "service"),
+    *("ssl", "gss", "krb", "direct_tls", "target_", "channel_", "require_"),
+)
 _MAINTENANCE = "postgres"
 _NAME = text("SELECT CAST(pg_catalog.current_database() AS text)")
 

@@ -1,11 +1,12 @@
 """The tape's file: JSON that a person can review, with one object of the schema in a line."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ..observation.observe import VersionTable
-from ..schema.schema import Key, parse_key
+from ..schema.schema import Difference, Key, parse_key
 from .tape import FORMAT, Effect, Revision, Statement, Tape, TapeUnreadable
 
 
@@ -27,6 +28,11 @@ def read_tape(path: Path) -> Tape:
             until=document.get("until"),
             base=_schema(document.get("base", {})),
             unwatched=tuple(document.get("unwatched", ())),
+            models=document.get("models"),
+            models_differ=tuple(
+                Difference(parse_key(key), expected, actual)
+                for key, (expected, actual) in document.get("models_differ", {}).items()
+            ),
         )
     except FileNotFoundError:
         raise TapeUnreadable(f"There is no {path.name} beside the revisions: record it first.") from None
@@ -48,6 +54,8 @@ def tape_text(tape: Tape) -> str:
         "versions": {"name": tape.versions.name, "schema": tape.versions.schema},
         **({"until": tape.until} if tape.until else {}),
         **({"unwatched": list(tape.unwatched)} if tape.unwatched else {}),
+        **({"models": tape.models} if tape.models else {}),
+        **({"models_differ": _both(tape.models_differ)} if tape.models else {}),
         **({"base": {str(key): text for key, text in tape.base.items()}} if tape.base else {}),
         "revisions": [
             {
@@ -63,6 +71,10 @@ def tape_text(tape: Tape) -> str:
         ],
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _both(differences: Iterable[Difference]) -> dict[str, list[str | None]]:
+    return {str(item.key): [item.expected, item.actual] for item in differences}
 
 
 def _statement_document(statement: Statement) -> dict[str, Any]:

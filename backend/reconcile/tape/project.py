@@ -16,6 +16,8 @@ from sqlalchemy import Connection
 from ..alembic_bridge.environment import raised_by_project
 from ..command_line import command
 from ..schema.errors import ChainUnreadable
+from ..schema.schema import Difference
+from .accepted import ACCEPTED_FILE, Accepted, read_accepted
 from .configuration import configuration
 from .file import read_tape
 from .tape import Tape, TapeUnreadable, file_hash, source_hash
@@ -41,6 +43,12 @@ class Project:
     config: Config
     tape: Tape
     probe: Callable[[Connection], str | None] | None = None
+    accepted: tuple[Accepted, ...] = ()
+
+    @property
+    def fine(self) -> frozenset[Difference]:
+        """The differences that are known to be fine: those of the models, and those that people have accepted."""
+        return frozenset((*self.tape.models_differ, *(item.difference for item in self.accepted)))
 
 
 def open_project(ini: Path, *, arguments: Sequence[str] = ()) -> Project:
@@ -62,10 +70,15 @@ def project_of(config: Config) -> Project:
         raise ChainUnreadable(str(error).rstrip("."), command("record")) from error
     if not _is_untouched(directory, tape):
         _compare(chain(config), tape)
-    return Project(config, tape, probe_of(config))
+    return project_with(config, tape)
 
 
-def probe_of(config: Config) -> Callable[[Connection], str | None] | None:
+def project_with(config: Config, tape: Tape) -> Project:
+    """The project of a configuration whose tape is at hand."""
+    return Project(config, tape, _probe(config), read_accepted(accepted_path(config)))
+
+
+def _probe(config: Config) -> Callable[[Connection], str | None] | None:
     """The project's own probe, if its alembic.ini names one."""
     named = config.get_main_option(PROBE_OPTION)
     if not named:
@@ -90,6 +103,11 @@ def _is_untouched(directory: ScriptDirectory, tape: Tape) -> bool:
         return False
     files = [path for path in _files(directory) if not path.name.startswith(("__init__", ".#"))]
     return sorted(map(file_hash, files)) == sorted(revision.file for revision in tape.revisions)
+
+
+def accepted_path(config: Config) -> Path:
+    """The path of the accepted differences, which is beside the tape's."""
+    return Path(ScriptDirectory.from_config(config).dir) / ACCEPTED_FILE
 
 
 def tape_path(config: Config) -> Path:

@@ -141,7 +141,7 @@ def _prepared(
     config: Config, connection: Connection, scripts: ScriptDirectory, *, base: str
 ) -> tuple[VersionTable, str | None]:
     """Creates the objects of the base; returns the version table and the schema of the project's names."""
-    _load(base, connection)
+    load_base(base, connection)
     versions, schema = _version_table(config, connection)
     _require_schema(versions, connection)
     make_room_for_ids(connection, versions, [script.revision for script in scripts.walk_revisions()])
@@ -167,7 +167,7 @@ def _taking_away_roles(connection: Connection, sent: Collection[str]) -> Iterato
             connection.commit()
 
 
-def _load(base: str, connection: Connection) -> None:
+def load_base(base: str, connection: Connection) -> None:
     """Runs the SQL of the base without owners and privileges, whose roles may be missing here."""
     path = connection.scalar(text("SELECT pg_catalog.current_setting('search_path')"))
     for statement in split(without_meta_commands(base)):

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 from alembic.config import Config
 from sqlalchemy import URL, Connection
@@ -12,7 +13,7 @@ from ..command_line import command
 from ..schema.errors import ReconcileError
 from ..scratch.database import ScratchRefused, scratch_database
 from ..scratch.server import ServerMissing, own_server
-from .record_chain import RevisionFailed, SchemaMissing, play_again, record
+from .record_chain import RevisionFailed, SchemaMissing, load_base, play_again, record
 from .tape import Tape
 
 _log = logging.getLogger(__name__)
@@ -31,18 +32,28 @@ class NowhereToPlay(ReconcileError):
         )
 
 
+Finish: TypeAlias = Callable[[Connection, Tape], Tape]
+
+
 def recorded(
-    config: Config, connection: Connection, *, base: str = "", until: str | None = None, scratch: URL | None = None
+    config: Config,
+    connection: Connection,
+    *,
+    base: str = "",
+    until: str | None = None,
+    scratch: URL | None = None,
+    finish: Finish | None = None,
 ) -> Tape:
     """Plays the chain twice and returns its tape: on the server of `scratch`, else on the project's own.
 
-    Where the project's server makes no scratch database, it is played on a PostgreSQL of our own.
+    Where the project's server makes no scratch database, it is played on a PostgreSQL of our own. `finish` gets the
+    tape, with a connection to another empty database, and returns the tape as it is to be.
 
     Raises:
         NowhereToPlay: there is no such server either.
         RevisionFailed: a revision doesn't run on an empty database.
     """
-    play = partial(_played, config, connection, base=base, until=until)
+    play = partial(_played, config, connection, base=base, until=until, finish=finish)
     if scratch is not None:
         return play(scratch)
     try:
@@ -69,7 +80,9 @@ def recorded_by_itself(config: Config, connection: Connection, *, scratch: URL |
         return recorded(config, connection, base=f"CREATE SCHEMA {error.schema}", scratch=scratch)
 
 
-def _played(config: Config, connection: Connection, server: URL | None, *, base: str, until: str | None) -> Tape:
+def _played(
+    config: Config, connection: Connection, server: URL | None, *, base: str, until: str | None, finish: Finish | None
+) -> Tape:
     def played(committing: Callable[[Connection], Connection]) -> Tape:
         with scratch_database(connection, server) as scratch:
             recording = record(config, committing(scratch), base=base, until=until)
@@ -77,8 +90,13 @@ def _played(config: Config, connection: Connection, server: URL | None, *, base:
             return play_again(config, committing(scratch), recording, base=base)
 
     try:
-        return played(lambda scratch: scratch)
+        tape = played(lambda scratch: scratch)
     except RevisionFailed as error:
         if not (error.for_its_transaction and commits_each_statement(connection)):
             raise
-    return played(as_the_project_does)
+        tape = played(as_the_project_does)
+    if finish is None:
+        return tape
+    with scratch_database(connection, server) as scratch:
+        load_base(base, scratch)
+        return finish(scratch, tape)

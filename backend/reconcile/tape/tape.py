@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 from ..observation.observe import VersionTable, digest_of
 from ..schema.errors import ReconcileError
-from ..schema.schema import VARIES, Key, Schema, tables_in, unquoted
+from ..schema.schema import VARIES, Difference, Key, Schema, tables_in, unquoted
 from ..sql.names import names_in
 from ..sql.split import first_word
 from ..sql.statements import is_with_no_data
@@ -148,7 +148,8 @@ class Tape:
 
     `schema` is the one that env.py chooses, None where the connection's names decide. `base` is what has to be there
     before the first revision, `unwatched` is what the chain makes of kinds that a look leaves out. `until` is the
-    revision up to which a chain was recorded that doesn't run to its end.
+    revision up to which a chain was recorded that doesn't run to its end. `models` names the metadata that make a
+    second end, which is as good as the chain's; `models_differ` is what differs there.
     """
 
     revisions: tuple[Revision, ...]
@@ -158,6 +159,8 @@ class Tape:
     until: str | None = None
     base: Schema = field(default_factory=dict)
     unwatched: tuple[str, ...] = ()
+    models: str | None = None
+    models_differ: tuple[Difference, ...] = ()
 
     @cached_property
     def ids(self) -> tuple[str, ...]:

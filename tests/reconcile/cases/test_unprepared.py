@@ -185,12 +185,12 @@ def test_an_argument_that_is_given(find: Callable[[str], Found]) -> None:
     """What env.py wants of `-x` reaches it each time that it runs, and commands that are advised repeat it."""
     found = find(REFUSED["an argument"][0])
     assert found.call("heal", "-x", "tenant=one").returncode == 0
-    found.bench.server.run("UPDATE alembic_version SET version_num = 'x y'", database=_name(found))
+    found.bench.server.run("UPDATE alembic_version SET version_num = 'x y'", database=database_of(found))
     advised = found.call("status", "-x", "tenant=one").stdout
     assert "python -m reconcile heal -x tenant=one --assume r2" in advised
 
 
-def _name(found: Found) -> str:
+def database_of(found: Found) -> str:
     [name] = re.findall(r"case_[0-9a-f]{16}", found.url)
     return str(name)
 
@@ -218,7 +218,7 @@ def test_several_heads(under: str, find: Callable[[str], Found]) -> None:
     assert "give each branch a label" in found.call("status").stderr
     found.revision("s1", TAGS, label="tags", under=under)
     comes_well(found)
-    server, name = found.bench.server, _name(found)
+    server, name = found.bench.server, database_of(found)
     assert (
         server.value("SELECT string_agg(version_num, ' ' ORDER BY version_num) FROM alembic_version", database=name)
         == "r2 s1"
@@ -261,7 +261,7 @@ def test_what_was_played_is_kept(find: Callable[[str], Found]) -> None:
 def test_a_role_that_may_create_no_database(find: Callable[[str], Found]) -> None:
     """Then the chain is played on a PostgreSQL of its own, in the name of that role, and the live one is read."""
     found = find(WORKING["an engine of its own"])
-    server, name = found.bench.server, _name(found)
+    server, name = found.bench.server, database_of(found)
     with server.role() as role:
         server.run(f"ALTER ROLE {role} NOCREATEDB", f"ALTER DATABASE {name} OWNER TO {role}", database=name)
         url = server.at(name, role=role).replace("postgresql://", "postgresql+psycopg://")
