@@ -19,7 +19,7 @@ UV = str(Path(sys.executable).parent / "uv")
 HEALTHY = 0
 VERDICTS = (HEALTHY, 10, 11, 12, 13)
 FAILURES = ("Traceback", "unexpected:", "usage:", "error:", "unreadable:")
-MODELS = """
+APPLICATION = """
 from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
@@ -42,6 +42,12 @@ STATEMENTS = {
         'op.create_index("ix_notes_title", "notes", ["title"])',
     ],
 }
+MODELS = """
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+notes = sa.Table("notes", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("title", sa.String(40)))
+"""
 REVISION = """
 import sqlalchemy as sa
 from alembic import op
@@ -172,13 +178,13 @@ def _alembic(project: Project, template: str, url: str) -> Project:
         for line in ini.read_text().splitlines()
     )
     ini.write_text("\n".join(lines) + "\n")
-    (project.folder / "models.py").write_text("import sqlalchemy as sa\n\nmetadata = sa.MetaData()\n")
+    (project.folder / "models.py").write_text(MODELS)
     return _with_revisions(project)
 
 
 def _flask(project: Project, url: str) -> Project:
     """What `flask db init` makes for an application, and two revisions."""
-    (project.folder / "app.py").write_text(MODELS)
+    (project.folder / "app.py").write_text(APPLICATION)
     project.variables["APP_DATABASE"] = url
     project.well("flask db init", codes=(HEALTHY,))
     return _with_revisions(project)

@@ -33,8 +33,8 @@ class NotAccepted(ReconcileError):
 class ModelsUnfit(ReconcileError):
     """The models can't be imported, or don't make a schema."""
 
-    def __init__(self, named: str, error: Exception) -> None:
-        super().__init__(f"{named} makes no schema: {type(error).__name__}: {error}")
+    def __init__(self, named: str, reason: str) -> None:
+        super().__init__(f"{named} makes no schema: {reason}")
 
 
 def with_models(named: str, config: Config, scratch: Connection, tape: Tape) -> Tape:
@@ -45,7 +45,9 @@ def with_models(named: str, config: Config, scratch: Connection, tape: Tape) -> 
         metadata = metadata if isinstance(metadata, MetaData) else metadata.metadata
         metadata.create_all(scratch)
     except (ImportError, AttributeError, SQLAlchemyError) as error:
-        raise ModelsUnfit(named, error) from error
+        raise ModelsUnfit(named, f"{type(error).__name__}: {error}") from error
+    if not metadata.tables:
+        raise ModelsUnfit(named, "it has no tables; name a module that imports the models as well")
     scratch.commit()
     report = inspect_within(scratch, Project(config, tape), Choices(assume=tape.head))
     scratch.rollback()

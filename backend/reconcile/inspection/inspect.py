@@ -72,7 +72,7 @@ def _locate(
     if speller.note:
         words = replace(words, notes=(*words.notes, speller.note))
     location = _decided(connection, observation, words, project, choices)
-    accepted = tuple(item for item in differences_of(location) if item in project.fine)
+    accepted = project.fine(differences_of(location))
     if accepted:
         location = _decided(connection, *as_accepted(observation, words, accepted), project, choices)
     return probed(location, connection, project), accepted

@@ -3,7 +3,7 @@
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
@@ -45,10 +45,15 @@ class Project:
     probe: Callable[[Connection], str | None] | None = None
     accepted: tuple[Accepted, ...] = ()
 
-    @property
-    def fine(self) -> frozenset[Difference]:
-        """The differences that are known to be fine: those of the models, and those that people have accepted."""
-        return frozenset((*self.tape.models_differ, *(item.difference for item in self.accepted)))
+    def fine(self, differences: Collection[Difference]) -> tuple[Difference, ...]:
+        """Those of some differences that are known to be fine: as the models make it, or accepted by people.
+
+        What the models don't make may be missing where all else is as they make it: elsewhere it is lost.
+        """
+        known = {item.difference for item in self.accepted}
+        by_models = set(self.tape.models_differ)
+        known |= by_models if by_models.issubset(differences) else {item for item in by_models if item.actual}
+        return tuple(item for item in differences if item in known)
 
 
 def open_project(ini: Path, *, arguments: Sequence[str] = ()) -> Project:

@@ -70,6 +70,22 @@ def test_a_chain_that_goes_on_behind_them(find: Callable[[str], Found]) -> None:
     )
 
 
+def test_what_is_lost_is_missed(find: Callable[[str], Found]) -> None:
+    """A table that only the chain makes may be missing where the models made the rest, and nowhere else."""
+    found = find(ENV)
+    (found.folder / "models.py").write_text(MODELS.format(length=30))
+    found.revision("r3", 'op.create_table("legacy", sa.Column("id", sa.Integer, primary_key=True))', before="r2")
+    assert found.call("record", "--models", "models").returncode == 0
+    server, name = found.bench.server, database_of(found)
+    server.run(*BY_MODELS, "UPDATE alembic_version SET version_num = 'r3'", database=name)
+    assert found.call("status").returncode == 0
+    server.run("DROP TABLE notes, alembic_version", database=name)
+    assert found.call("heal").returncode == 0
+    server.run("DROP TABLE legacy", database=name)
+    lost = found.call("status")
+    assert (lost.returncode, "legacy" in lost.stdout) == (12, True)
+
+
 def test_what_people_accept(find: Callable[[str], Found]) -> None:
     """What is accepted, with its reason, is told no more; what is new is; nothing that breaks is accepted unasked."""
     found = find(ENV)
