@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from reconcile.healing.heal import heal
+from reconcile.tape.configuration import configuration
 from reconcile.tape.file import write_tape
-from reconcile.tape.project import Project, configuration, open_project, tape_path
+from reconcile.tape.project import Project, open_project, tape_path
 from reconcile.tape.record_chain import record
 
 from .bench import Bench, State
