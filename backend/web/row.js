@@ -8,9 +8,9 @@ const STATES = { uploaded: "Waiting", transcribing: "Transcribing…", improving
 export function recordingRow(first, acts) {
 	let recording = first
 	const go = iconButton("play", "", () => acts.open(recording, { play: true }), "go")
-	const name = make("button", { class: "open", onclick: () => acts.open(recording) })
+	const name = make("button", { class: "open", dir: "auto", onclick: () => acts.open(recording) })
 	const about = make("div", { class: "about" })
-	const found = make("p", { class: "found", hidden: true })
+	const found = make("p", { class: "found", dir: "auto", hidden: true })
 	const middle = make("div", {}, name, about, found)
 	const side = make("div", { class: "acts" })
 	const element = make("li", { class: "row" }, go, middle, side)
