@@ -159,6 +159,23 @@ def _engines(connection: Connection) -> Iterator[Mapping[str, Any]]:
         yield dict.fromkeys(CONNECTABLES, AsyncEngine(engine))
 
 
+class _Acceptance:
+    """Whether env.py has configured its context, and so has taken what it was offered."""
+
+    given = False
+
+    def watching(self, context: EnvironmentContext) -> EnvironmentContext:
+        """The context, whose configuration is noticed."""
+        configure = context.configure
+
+        def configure_noticed(*args: Any, **kwargs: Any) -> None:
+            self.given = True
+            configure(*args, **kwargs)
+
+        vars(context)["configure"] = configure_noticed
+        return context
+
+
 def run_env(
     config: Config,
     scripts: ScriptDirectory,
@@ -167,23 +184,18 @@ def run_env(
     *,
     offers: Iterable[Mapping[str, Any]],
 ) -> None:
-    """Runs env.py with the first of some attributes with which it calls `visit`, once.
+    """Runs env.py with the first of some attributes with which it configures its context; it calls `visit` once.
 
     What env.py expects in `config.attributes` can't be known: a connection, an engine, or nothing. Where it fails with
-    all, the error is that with nothing: the one that Alembic's own command would end with.
+    all, the error is that with nothing: the one that Alembic's own command would end with. Once it has configured its
+    context an error of it is final: another run might wait for what this one has locked.
     """
-    started = False
-
-    def start(*args: Any, **kwargs: Any) -> Any:
-        nonlocal started
-        started = True
-        return visit(*args, **kwargs)
-
+    acceptance = _Acceptance()
     failures: dict[bool, Exception] = {}
     for offer in offers:
         config.attributes.update(offer)
         try:
-            with environment(only_once(start)):
+            with acceptance.watching(environment(only_once(visit))):
                 scripts.run_env()
         except (DBAPIError, ReconcileError, CommandError):
             raise
@@ -192,7 +204,7 @@ def run_env(
         except Exception as error:
             if _is_of_the_connection(error):
                 raise
-            if started:
+            if acceptance.given:
                 raise raised_by_project(error, scripts) from error
             failures[bool(offer)] = error
         else:
