@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alembic.util import CommandError
-from sqlalchemy import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from .cli import acceptance, commands
 from .cli.progress import progress
@@ -50,9 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _of_the_project(options: argparse.Namespace) -> list[str]:
     """The options that named the project."""
+    url = options.url and options.url.render_as_string()  # with *** for a password
     section = None if options.name == SECTION else options.name
-    pairs = [("-c", options.config), ("-n", section), ("--app", options.app), *(("-x", one) for one in options.x or ())]
+    pairs = [("-c", options.config), ("-n", section), ("--app", options.app), ("--url", url)]
+    pairs += [("-x", argument) for argument in options.x or ()]
     return [str(part) for option, value in pairs if value is not None for part in (option, value)]
+
+
+def _address(text: str) -> URL:
+    try:
+        return make_url(text)
+    except ArgumentError:
+        raise argparse.ArgumentTypeError("it isn't an address such as postgresql+psycopg://user@host/name") from None
 
 
 def _fail(options: argparse.Namespace, text: str, code: int, *, verdict: str = "error") -> int:
@@ -75,12 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     project.add_argument("-n", "--name", default=SECTION, help="the section of that file, as Alembic has it")
     project.add_argument("-x", action="append", metavar="NAME=VALUE", help="an argument for env.py, as Alembic has it")
     project.add_argument("--app", metavar="MODULE:NAME", help="the application, or what makes it, that env.py needs")
-    project.add_argument(
-        "--url", metavar="ADDRESS", help="the database, where env.py has it of alembic.ini or a caller"
-    )
+    project.add_argument("--url", type=_address, metavar="ADDRESS", help="the database, in place of sqlalchemy.url")
     common.add_argument(
         "--scratch",
-        type=make_url,
+        type=_address,
         metavar="ADDRESS",
         help="the server to play the chain on, in databases of its own; else the project's, else one of its own",
     )

@@ -7,13 +7,15 @@ from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
-from alembic.config import Config
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..command_line import command
-from ..inspection.acceptance import differences_of
-from ..inspection.inspect import Choices, inspect, inspect_within
+from ..differences.normalize import normalize
+from ..differences.spelling import Speller
+from ..inspection.acceptance import apart_from_end, differences_of
+from ..inspection.inspect import inspect
+from ..observation.observe import observe
 from ..planning.report import Report
 from ..schema.errors import ReconcileError
 from ..schema.schema import Difference
@@ -37,7 +39,7 @@ class ModelsUnfit(ReconcileError):
         super().__init__(f"{named} makes no schema: {reason}")
 
 
-def with_models(named: str, config: Config, scratch: Connection, tape: Tape) -> Tape:
+def with_models(named: str, scratch: Connection, tape: Tape) -> Tape:
     """The tape with what differs where the models have made an empty database, by `create_all`."""
     sys.path.insert(0, os.fspath(Path.cwd()))
     try:
@@ -49,9 +51,10 @@ def with_models(named: str, config: Config, scratch: Connection, tape: Tape) -> 
     if not metadata.tables:
         raise ModelsUnfit(named, "it has no tables; name a module that imports the models as well")
     scratch.commit()
-    report = inspect_within(scratch, Project(config, tape), Choices(assume=tape.head))
+    observation = observe(scratch, versions=tape.versions, schema=tape.schema, schemas=tape.schemas, names=tape.names)
+    words = normalize(observation, tape, spell=Speller(scratch, observation, tape))
     scratch.rollback()
-    return replace(tape, models=named, models_differ=differences_of(report.location))
+    return replace(tape, models=named, models_differ=apart_from_end(observation, words, tape))
 
 
 def accept(options: Namespace) -> int:

@@ -92,7 +92,7 @@ def _record(options: Namespace, config: Config) -> int:
             base=base,
             until=until,
             scratch=options.scratch,
-            finish=partial(with_models, models, config) if models else None,
+            finish=partial(with_models, models) if models else None,
         ),
     )
     if not options.check:

@@ -22,7 +22,8 @@ Result = TypeVar("Result")
 @contextmanager
 def in_project(options: Namespace) -> Iterator[Config]:
     """The configuration of the project, inside of its application's context if it has one."""
-    config = configuration(options.config, arguments=options.x or (), section=options.name, address=options.url)
+    address = options.url and options.url.render_as_string(hide_password=False)
+    config = configuration(options.config, arguments=options.x or (), section=options.name, address=address)
     with application_context(options.app, config):
         yield config
 

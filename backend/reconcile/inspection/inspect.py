@@ -15,7 +15,7 @@ from ..planning.plan import plan
 from ..planning.report import Report
 from ..schema.schema import Difference
 from ..tape.project import Project, vouched_by_revision
-from .acceptance import as_accepted, differences_of
+from .acceptance import as_accepted, differences_of, made_by_models
 from .probe import probed
 from .table_sizes import large_tables
 
@@ -71,11 +71,13 @@ def _locate(
     words = normalize(observation, tape, spell=speller)
     if speller.note:
         words = replace(words, notes=(*words.notes, speller.note))
-    location = _decided(connection, observation, words, project, choices)
-    accepted = project.fine(differences_of(location))
+    by_models = made_by_models(observation, words, tape)
+    seen = as_accepted(observation, words, by_models) if by_models else (observation, words)
+    location = _decided(connection, *seen, project, choices)
+    accepted = project.accepted_of(differences_of(location))
     if accepted:
-        location = _decided(connection, *as_accepted(observation, words, accepted), project, choices)
-    return probed(location, connection, project), accepted
+        location = _decided(connection, *as_accepted(*seen, accepted), project, choices)
+    return probed(location, connection, project), (*by_models, *accepted)
 
 
 def _decided(

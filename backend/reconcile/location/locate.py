@@ -128,7 +128,7 @@ def locate(
     recorded = {**tape.end, **expected}
     ended = position.applied <= claims.applied  # existing objects that the chain has dropped are somebody else's
     missing, differing, tolerated = _apart(expected, ours, observation, recorded, ended=ended)
-    extra = tuple(item for item in _extra(observation, words, tape) if item.key.relation not in tables_in(ignoring))
+    extra = tuple(item for item in others_on(tape, observation, words) if item.key.relation not in tables_in(ignoring))
     unpopulated = tuple(
         Difference(key, "populated", UNPOPULATED)
         for key in expected
@@ -320,7 +320,8 @@ def _has_all(end: Schema, ours: Schema, observation: Observation, recorded: Sche
     return not missing and not differing
 
 
-def _extra(observation: Observation, words: Normalized, tape: Tape) -> tuple[Difference, ...]:
+def others_on(tape: Tape, observation: Observation, words: Normalized) -> tuple[Difference, ...]:
+    """Others' objects on the tables of the tape."""
     renamed = {renaming.actual for renaming in words.renamings}
     return tuple(
         Difference(key, None, text)

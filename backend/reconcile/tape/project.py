@@ -3,7 +3,7 @@
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
@@ -45,14 +45,9 @@ class Project:
     probe: Callable[[Connection], str | None] | None = None
     accepted: tuple[Accepted, ...] = ()
 
-    def fine(self, differences: Collection[Difference]) -> tuple[Difference, ...]:
-        """Those of some differences that are known to be fine: as the models make it, or accepted by people.
-
-        What the models don't make may be missing where all else is as they make it: elsewhere it is lost.
-        """
+    def accepted_of(self, differences: Iterable[Difference]) -> tuple[Difference, ...]:
+        """Those of some differences that people have accepted."""
         known = {item.difference for item in self.accepted}
-        by_models = set(self.tape.models_differ)
-        known |= by_models if by_models.issubset(differences) else {item for item in by_models if item.actual}
         return tuple(item for item in differences if item in known)
 
 

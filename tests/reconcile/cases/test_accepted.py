@@ -14,9 +14,10 @@ notes = sa.Table(
     "notes",
     metadata,
     sa.Column("title", sa.String({length}), index=True),
-    sa.Column("id", sa.BigInteger, primary_key=True),
+    sa.Column("id", sa.BigInteger, primary_key=True),{more}
 )
 """
+DONE = '\n    sa.Column("done", sa.Boolean),'
 BY_MODELS = (  # what create_all sends for them
     "CREATE TABLE notes (title varchar(30), id bigserial NOT NULL, PRIMARY KEY (id))",
     "CREATE INDEX ix_notes_title ON notes (title)",
@@ -30,7 +31,7 @@ def test_an_end_that_the_models_make(find: Callable[[str], Found]) -> None:
     """After `record --models` a database that `create_all` made is at the head, and what it lacks is still mended."""
     found = find(ENV)
     models = found.folder / "models.py"
-    models.write_text(MODELS.format(length=30))
+    models.write_text(MODELS.format(length=30, more=""))
     server, name = found.bench.server, database_of(found)
     server.run(*BY_MODELS, database=name)
     assert found.call("status").returncode == 20
@@ -44,7 +45,7 @@ def test_an_end_that_the_models_make(find: Callable[[str], Found]) -> None:
     server.run("ALTER TABLE notes ALTER title TYPE varchar(30)", database=name)
     assert found.call("status").returncode == 0
     assert found.call("record", "--check").returncode == 0
-    models.write_text(MODELS.format(length=31))
+    models.write_text(MODELS.format(length=31, more=""))
     assert found.call("record", "--check").returncode == 1
     models.write_text("metadata = None\n")
     assert "models makes no schema" in found.call("record", "--models", "models").stderr
@@ -53,13 +54,14 @@ def test_an_end_that_the_models_make(find: Callable[[str], Found]) -> None:
 def test_a_chain_that_goes_on_behind_them(find: Callable[[str], Found]) -> None:
     """Such a database is upgraded by the next revision, and what the models made stays as they made it."""
     found = find(ENV)
-    (found.folder / "models.py").write_text(MODELS.format(length=30))
+    (found.folder / "models.py").write_text(MODELS.format(length=30, more=DONE))
     server, name = found.bench.server, database_of(found)
     server.run(*BY_MODELS, database=name)
     found.revision("r3", 'op.add_column("notes", sa.Column("done", sa.Boolean))', before="r2")
     assert found.call("record", "--models", "models").returncode == 0
     healed = found.call("heal")
-    assert (healed.returncode, "Verified" in healed.stdout) == (0, True)
+    assert (healed.returncode, healed.stdout.startswith("behind: "), "Verified" in healed.stdout) == (0, True, True)
+    assert server.value("SELECT count(done) FROM notes", database=name) == "0"
     assert (
         server.value(
             "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attname = 'title'"
@@ -73,7 +75,7 @@ def test_a_chain_that_goes_on_behind_them(find: Callable[[str], Found]) -> None:
 def test_what_is_lost_is_missed(find: Callable[[str], Found]) -> None:
     """A table that only the chain makes may be missing where the models made the rest, and nowhere else."""
     found = find(ENV)
-    (found.folder / "models.py").write_text(MODELS.format(length=30))
+    (found.folder / "models.py").write_text(MODELS.format(length=30, more=""))
     found.revision("r3", 'op.create_table("legacy", sa.Column("id", sa.Integer, primary_key=True))', before="r2")
     assert found.call("record", "--models", "models").returncode == 0
     server, name = found.bench.server, database_of(found)

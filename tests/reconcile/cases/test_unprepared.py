@@ -195,6 +195,14 @@ def database_of(found: Found) -> str:
     return str(name)
 
 
+@pytest.mark.parametrize("option", ["--url", "--scratch"])
+def test_what_is_no_address(option: str, find: Callable[[str], Found]) -> None:
+    """A slip in an address is a sentence, too."""
+    refused = find(WORKING["an engine of its own"]).call("status", option, "localhost:5432")
+    assert refused.returncode == 2
+    assert "it isn't an address such as postgresql+psycopg://user@host/name" in refused.stderr
+
+
 def test_an_address_that_is_given(find: Callable[[str], Found]) -> None:
     """Where only a caller knows the address, `--url` does."""
     found = find(WORKING["a connection that its caller brings"])
