@@ -152,6 +152,14 @@ def piped_wav(*, riff: int, data: int) -> bytes:
     return bytes(wav)
 
 
+def piped_rf64() -> bytes:
+    """RF64 whose sizes its writer didn't know."""
+    wav = bytearray(tone("wav", "pcm_s16le", options={"rf64": "always", "fflags": "+bitexact"}))
+    assert wav[12:16] == b"ds64"
+    wav[20:44] = bytes(24)
+    return bytes(wav)
+
+
 def flac_without_total() -> bytes:
     """FLAC that was written to a pipe."""
     flac = bytearray(tone("flac", "flac"))
@@ -320,6 +328,7 @@ UNPLAYABLE = {
     "wav from a pipe, zeros": Form(lambda: piped_wav(riff=0, data=0), "audio/wav", 2),
     "wav from a pipe, two gibibytes": Form(lambda: piped_wav(riff=0x7FFFFFFF, data=0x7FFFFFDB), "audio/wav", 2),
     "wav from a pipe, arecord's": Form(lambda: piped_wav(riff=0x80000024, data=0x80000000), "audio/wav", 2),
+    "rf64 from a pipe": Form(piped_rf64, "audio/wav", 2),
     "flac without a total": Form(flac_without_total, "audio/flac", 2),
     "flac": Form(lambda: tone("flac", "flac"), "audio/flac", 2),
     "wav of a rate below 3 kHz": Form(lambda: tone("wav", "pcm_s16le", hertz=2000), "audio/wav", 2),

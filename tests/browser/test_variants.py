@@ -25,6 +25,7 @@ KINDS = [
     "sound that begins late in a film",
     "webm that begins at an hour",
     "wav from a pipe, all ones",
+    "rf64 from a pipe",
     "flac without a total",
     "flac",
     "flac of 96 kHz",

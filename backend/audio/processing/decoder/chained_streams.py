@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
 _PAGE = b"OggS"
 _PAGE_BYTES, _FLAGS_AT, _COUNT_AT, _SERIAL, _NUMBER = 27, 5, 26, slice(14, 18), slice(18, 22)  # RFC 3533, 6
+_DS64_LENGTH = slice(28, 36)
 _FLAC = b"fLaC\0\0\0\x22"  # with STREAMINFO, which is 34 bytes long: RFC 9639, 8
 _OPENS_STREAM = 2
 _SEARCHED_BYTES = 64 * 1024
 
 
 class Section(RawIOBase):
-    """A part of a file, as a file."""
+    """A part of a file, as a file; `head` is read in place of its first bytes."""
 
-    def __init__(self, file: File, start: int, stop: int | None = None) -> None:
-        self._file, self._start = file, start
+    def __init__(self, file: File, start: int, stop: int | None = None, *, head: bytes = b"") -> None:
+        self._file, self._start, self._head = file, start, head
         self._size = (file.seek(0, os.SEEK_END) if stop is None else stop) - start
         self._position = 0
 
@@ -50,6 +51,8 @@ class Section(RawIOBase):
         target = memoryview(buffer)[: max(0, self._size - self._position)]
         self._file.seek(self._start + min(self._position, self._size))
         count = self._file.readinto(target) or 0
+        head = self._head[self._position : self._position + count]
+        target[: len(head)] = head
         self._position += count
         return count
 
@@ -69,6 +72,9 @@ class Section(RawIOBase):
 def links(source: File, *, demuxer: str, start: int) -> Iterator[Section]:
     """The parts of a recording that begins at `start`, in their order: one, or each link of chained or joined files."""
     whole = Section(source, start)
+    if demuxer == "wav" and _is_piped_rf64(whole):
+        yield Section(source, start, head=b"RIFF")
+        return
     begin = 0
     starts = {"ogg": _chained_starts, "matroska": _joined_starts, "flac": _joined_flac_starts}.get(demuxer)
     for link in starts(whole) if starts else ():
@@ -102,6 +108,12 @@ def pages(ogg: File, size: int) -> Iterator[Page]:
         opens = bool(header[_FLAGS_AT] & _OPENS_STREAM)
         yield Page(position, stop, opens, header[_SERIAL], int.from_bytes(header[_NUMBER], "little"))
         position = stop
+
+
+def _is_piped_rf64(wav: Section) -> bool:
+    """Whether it is RF64 (EBU Tech 3306) without a length: FFmpeg reads nothing of it, and of such a RIFF all."""
+    head = wav.read(_DS64_LENGTH.stop)
+    return head[:4] in {b"RF64", b"BW64"} and head[12:16] == b"ds64" and not any(head[_DS64_LENGTH])
 
 
 def _chained_starts(ogg: Section) -> Iterator[int]:

@@ -72,15 +72,17 @@ def structure_of(file: File, *, demuxer: str, duration_stated: bool) -> Structur
             return Structure()
 
 
-def _ogg(found: list[Page], size: int) -> Structure:
+def _ogg(sequence: list[Page], size: int) -> Structure:
     """What times leave out between two pages that follow each other was never there: a stream that paused."""
-    whole = [page for page in found if page.stop <= size]
-    holes = (found[0].start if found else 0) + sum(after.start - before.stop for before, after in pairwise(found))
-    cut = sum(page.stop - page.start for page in found[len(whole) :])
+    whole = [page for page in sequence if page.stop <= size]
+    holes = (sequence[0].start if sequence else 0) + sum(
+        after.start - before.stop for before, after in pairwise(sequence)
+    )
+    cut = sum(page.stop - page.start for page in sequence[len(whole) :])
     behind = 0 if cut else size - (whole[-1].stop if whole else 0)
     numbers: dict[bytes, int] = {}
     has_holes = bool(holes)
-    for page in found:
+    for page in sequence:
         has_holes |= not page.opens and page.number != numbers.get(page.serial, page.number - 1) + 1
         numbers[page.serial] = page.number
     return Structure(missing_bytes=cut, foreign_bytes=holes + behind, has_holes=has_holes)
