@@ -103,13 +103,21 @@ def _parser() -> argparse.ArgumentParser:
     choosing.add_argument("--row-limit", type=int, default=ROW_LIMIT, help="more rows make a table large")
     choosing.add_argument("--yes", action="store_true", help="also read or rewrite large tables as a whole")
 
+    several = argparse.ArgumentParser(add_help=False)
+    group = several.add_argument_group(
+        "many of them, in place of the project's own database"
+    ).add_mutually_exclusive_group()
+    group.add_argument("--each", type=Path, metavar="FILE", help="databases: a file with an address a line")
+    group.add_argument("--schemas", metavar="PATTERN", help="schemas, each with a version table, such as 'tenant_*'")
+
     names = parser.add_subparsers(dest="command", required=True, metavar="{status,plan,heal,record,accept,history}")
-    status = names.add_parser("status", parents=[common], help="say where the database is")
+    status = names.add_parser("status", parents=[common, several], help="say where the database is")
     status.set_defaults(run=commands.status)
-    plan = names.add_parser("plan", parents=[common, choosing], help="say what would be done")
+    plan = names.add_parser("plan", parents=[common, several, choosing], help="say what would be done")
     plan.set_defaults(run=commands.plan)
-    heal = names.add_parser("heal", parents=[common, choosing], help="do it, verified, or nothing")
+    heal = names.add_parser("heal", parents=[common, several, choosing], help="do it, verified, or nothing")
     heal.add_argument("--dry-run", action="store_true", help="the same as plan")
+    heal.add_argument("--jobs", type=int, default=1, help="how many of many to heal at a time")
     heal.set_defaults(run=commands.heal)
     record = names.add_parser("record", parents=[common], help="replay the chain and write its tape")
     record.add_argument("--check", action="store_true", help="only say whether the tape on file is what is played")

@@ -13,14 +13,16 @@ from sqlalchemy import Connection
 
 from ..alembic_bridge.own_connection import on_own_connection
 from ..healing import heal as healing
-from ..inspection.inspect import Choices, inspect
+from ..inspection.inspect import inspect
 from ..journal.journal import Journal
 from ..planning.report import Report
 from ..schema.errors import ReconcileError
 from ..tape.file import read_tape, write_tape
 from ..tape.project import Project, chain, tape_path
 from ..tape.recording import recorded
+from . import many
 from .acceptance import with_models
+from .choices import choices_of
 from .opened import in_project, on_project
 
 _RED, _GREEN, _YELLOW = 31, 32, 33
@@ -28,21 +30,27 @@ _RED, _GREEN, _YELLOW = 31, 32, 33
 
 def status(options: Namespace) -> int:
     """Reports where on the tape the database is."""
+    if many.is_many(options):
+        return many.status(options)
     return _report(options, inspect)
 
 
 def plan(options: Namespace) -> int:
     """Reports what a heal would do."""
-    return _report(options, lambda connection, project: inspect(connection, project, _choices(options, project)))
+    if many.is_many(options):
+        return many.status(options)
+    return _report(options, lambda connection, project: inspect(connection, project, choices_of(options, project)))
 
 
 def heal(options: Namespace) -> int:
     """Heals, and verifies the result; on any doubt it changes nothing."""
     if options.dry_run:
         return plan(options)
+    if many.is_many(options):
+        return many.heal(options)
     return _report(
         options,
-        lambda connection, project: healing.heal(connection, project, _choices(options, project)),
+        lambda connection, project: healing.heal(connection, project, choices_of(options, project)),
         heals=True,
     )
 
@@ -61,14 +69,6 @@ def _coloured(report: Report) -> str:
     colour = _GREEN if report.well else _RED if report.plan.refusal else _YELLOW
     verdict = str(report.verdict)
     return f"\x1b[{colour}m{verdict}\x1b[0m{words.removeprefix(verdict)}"
-
-
-def _choices(options: Namespace, project: Project) -> Choices:
-    assume = options.assume and ", ".join(revision.strip() for revision in options.assume.split(","))
-    strange = [revision for revision in (assume or "").split(", ") if revision and revision not in project.tape.ids]
-    if strange:
-        raise ReconcileError(f"There is no revision {strange[0]}; there are {', '.join(project.tape.ids)}.")
-    return Choices(assume=assume, row_limit=options.row_limit, consent=options.yes)
 
 
 def record(options: Namespace) -> int:

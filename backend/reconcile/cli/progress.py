@@ -30,7 +30,7 @@ def _width() -> int:
 
 
 @contextmanager
-def progress(*, verbose: bool) -> Iterator[None]:
+def progress(*, verbose: bool, shown: bool = True) -> Iterator[None]:
     """Shows progress on a terminal, and Alembic's own lines only where they are asked for.
 
     An env.py configures logging for a migration: by Alembic's templates it would print that a revision runs while the
@@ -39,7 +39,7 @@ def progress(*, verbose: bool) -> Iterator[None]:
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
     alembic = [logging.getLogger(f"alembic.runtime.{name}") for name in ("migration", "plugins")]
     ours = logging.getLogger(_PACKAGE)
-    line = _ProgressLine(sys.stderr) if sys.stderr.isatty() and not verbose else None
+    line = _ProgressLine(sys.stderr) if shown and sys.stderr.isatty() and not verbose else None
     for logger in alembic:
         if not verbose:
             logger.addFilter(_is_warning)

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, text
 
 from ..schema.errors import ReconcileError
 from ..schema.schema import Key, Schema, unquoted
+from .limits import limited, plain
 
 PREAMBLE_SQL = text((Path(__file__).parent / "preamble.sql").read_text(encoding="utf-8"))
 _HOLDS_VERSIONS = ("r", "p")  # to read a view runs what it calls, whoever made it
@@ -149,6 +151,13 @@ def has_others(connection: Connection, observation: Observation, ours: Collectio
     return bool(connection.scalar(_OTHERS, others))
 
 
+@cache
+def catalog_query(kinds: str, *, schemas: bool, names: bool) -> str:
+    """The query for the objects of some kinds, limited by `:schemas` and `:plain` where it says so."""
+    query = _CATALOG["scope"] + "UNION ALL\n".join(_CATALOG[name] for name in (*_ALWAYS_LOOKED_AT, *kinds.split()))
+    return limited(query, schemas=schemas, names=names)
+
+
 def observe(
     connection: Connection,
     *,
@@ -179,18 +188,19 @@ def observe(
         raise VersionTableStrange(versions, "it is a view, or something else that only looks like a table")
     if kind is not None and length is None:
         raise VersionTableStrange(versions, "it has no column version_num")
-    query = _CATALOG["scope"] + "UNION ALL\n".join(_CATALOG[name] for name in (*_ALWAYS_LOOKED_AT, *kinds.split()))
+    query = catalog_query(kinds, schemas=schemas is not None, names=names is not None)
     if kind is not None:
         query += f"UNION ALL SELECT 'version', '', '', {VERSION}, '', 0, '' FROM {versions.qualified}"  # noqa: S608 - quoted
     rows = connection.execute(
         text(f"{query}\nORDER BY 6, 1, 2, 3, 4"),
         {
             "schema": home,
-            "schemas": None if schemas is None else sorted({home, *schemas}),
             "names": None if names is None else sorted(names),
             "version_table": versions.name,
             "version_schema": versions.schema,
-        },
+        }
+        | ({} if schemas is None else {"schemas": sorted({home, *schemas})})
+        | ({} if names is None else {"plain": plain(names)}),
     ).all()
     claimed = tuple(sorted(name for kind, _, _, name, *_ in rows if kind == "version"))
     objects = [

@@ -100,6 +100,15 @@ class Report:
             lines.append(f"Verified: all {objects} objects are as revision {self.tape.head} makes them{but}.")
         return "\n".join(lines)
 
+    @property
+    def matter(self) -> tuple[str, ...]:
+        """What is the matter and what is done about it, in lines that are the same for the same trouble elsewhere."""
+        refusal = self.plan.refusal
+        lines = [f"{self.verdict}: {self._sentence()}", *(f"  {item}" for item in self._differences())]
+        if refusal is not None:
+            return (*lines, f"  refused: {refusal.reason}")
+        return (*lines, *(f"  {step}" for step in self.plan.steps))
+
     def _what_became(self) -> list[str]:
         """The lines about a failed heal: what stays, and what was running."""
         lines = []

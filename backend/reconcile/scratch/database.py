@@ -12,9 +12,10 @@ from ..alembic_bridge.own_connection import engine_like
 from ..command_line import command
 from ..schema.errors import ReconcileError
 from ..schema.postgres_errors import message_of
+from ..sql.names import literal
 
 _NAME_ARGUMENT = {"psycopg": "dbname", "psycopg2": "dbname"}  # asyncpg and pg8000 say `database`
-_SCRATCH = "reconcile.scratch"  # in a pooled connection's info: the scratch database that it is connected to
+_PLACE = "reconcile.place"  # in a pooled connection's info: the database, and perhaps the schema, that it was led to
 # What a driver's arguments say about the server and the user; the rest (options, timeouts) holds for any server.
 _OF_THE_SERVER = (
     *("host", "port", "unix_sock", "user", "pass", "service"),
@@ -72,7 +73,7 @@ def scratch_database(connection: Connection, server: URL | None = None) -> Itera
     except InvalidRequestError as error:
         raise ConnectsByItself from error
     try:
-        with _connecting_to(engine, name, server) as elsewhere, _connected(elsewhere, name) as scratch:
+        with connecting_to(engine, name, server) as elsewhere, _connected(elsewhere, name) as scratch:
             yield scratch
     finally:
         _run_alone(engine, server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
@@ -96,20 +97,23 @@ def _run_alone(engine: Engine, server: URL | None, statement: str) -> None:
     """Runs CREATE or DROP DATABASE outside of a transaction, on a connection outside of the project's pool."""
     database = (engine.url.database or "") if server is None else server.database or _MAINTENANCE
     with (
-        _connecting_to(engine, database, server) as like,
+        connecting_to(engine, database, server) as like,
         like.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
     ):
         connection.execute(text(statement))
 
 
 @contextmanager
-def _connecting_to(engine: Engine, name: str, server: URL | None) -> Iterator[Engine]:
+def connecting_to(engine: Engine, name: str, server: URL | None, *, path: str | None = None) -> Iterator[Engine]:
     """An engine like another one, whose connections go to another database, of the same server or of `server`.
+
+    They begin with the search path `path`, if there is one.
 
     So do connections of any engine that a revision or env.py creates for the project's database, and those in a pool:
     otherwise a recording would change that database.
     """
     project = engine.url.database or ""
+    place = (name, server, path)
     before: list[tuple[dict[str, Any], dict[str, Any]]] = []  # some versions of SQLAlchemy go on with what is changed
 
     def choose(dialect: Any, record: Any, _arguments: Any, parameters: dict[str, Any]) -> None:
@@ -123,19 +127,28 @@ def _connecting_to(engine: Engine, name: str, server: URL | None) -> Iterator[En
                 del parameters[parameter]
             parameters.update(_arguments_for(dialect, server))
         parameters[argument] = name
-        record.info[_SCRATCH] = name
+        record.info[_PLACE] = place
+
+    def settle(raw: Any, _record: Any) -> None:
+        if path is not None:
+            cursor = raw.cursor()
+            cursor.execute(f"SELECT pg_catalog.set_config('search_path', {literal(path)}, false)")
+            cursor.close()
+            raw.commit()
 
     def renew(_raw: Any, record: Any, _proxy: Any) -> None:
-        if record.info.get(_SCRATCH) != name:
+        if record.info.get(_PLACE) != place:
             raise DisconnectionError  # lets the pool connect anew
 
     like = engine_like(engine)
     event.listen(Engine, "do_connect", choose)
+    event.listen(Pool, "connect", settle)
     event.listen(Pool, "checkout", renew)
     try:
         yield like
     finally:
         event.remove(Pool, "checkout", renew)
+        event.remove(Pool, "connect", settle)
         event.remove(Engine, "do_connect", choose)
         like.dispose()
         for parameters, original in reversed(before):

@@ -8,7 +8,7 @@ FROM (SELECT p.oid, s.schema, s.prefix, pg_catalog.quote_ident(p.proname::text) 
              pg_catalog.quote_ident(p.proname::text) || '('::text
              || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')'::text AS name
       FROM pg_catalog.pg_proc p JOIN scope s ON s.oid = p.pronamespace
-      WHERE p.prokind IN ('f'::"char", 'p'::"char")
+      WHERE p.prokind IN ('f'::"char", 'p'::"char") /* functions */
         AND NOT EXISTS (SELECT FROM extension_member e
                         WHERE e.classid = CAST('pg_catalog.pg_proc'::pg_catalog.regclass AS oid) AND e.objid = p.oid)
      ) f
