@@ -99,8 +99,8 @@ def _doubting(report: Report, connection: Connection, project: Project, choices:
     alone = [step for step in report.plan.steps if isinstance(step, UpgradeAlone)]
     if not alone or choices.assume is not None:
         return report
-    revision = project.tape.by_id[alone[0].revision]
-    if not revision.moves_rows or str(alone[0]) not in Journal(project).unfinished(connection):
+    revision, home = project.tape.by_id[alone[0].revision], report.observation.home
+    if not revision.moves_rows or str(alone[0]) not in Journal(project).unfinished(connection, home=home):
         return report
     readings = (report.location.at, revision.id)
     location = replace(report.location, verdict=Verdict.AMBIGUOUS, readings=readings)

@@ -38,8 +38,8 @@ SCHEMA_OPTION = "reconcile_journal_schema"  # in the project's alembic.ini
 VERSION_TABLE = "journal_version"
 
 _BEGIN = text(
-    "INSERT INTO heals (outcome, verdict, claimed, located, head, plan, digest_before, host, code_version)"
-    " VALUES (:outcome, :verdict, :claimed, :located, :head, CAST(:plan AS jsonb), :digest, :host, :version)"
+    "INSERT INTO heals (outcome, verdict, claimed, located, head, plan, digest_before, host, code_version, home)"
+    " VALUES (:outcome, :verdict, :claimed, :located, :head, CAST(:plan AS jsonb), :digest, :host, :version, :home)"
     " RETURNING id"
 )
 _END = text(
@@ -52,12 +52,15 @@ _SEGMENT = text(
 _SEGMENT_DONE = text("UPDATE segments SET finished_at = clock_timestamp() WHERE heal_id = :id AND position = :position")
 _HISTORY = text(
     "SELECT id, started_at, finished_at, outcome, verdict, claimed, located, head, plan, reason, host, code_version,"
-    " seconds, (SELECT string_agg(steps, '; ' ORDER BY position) FROM segments s WHERE s.heal_id = heals.id"
+    " seconds, to_jsonb(heals) ->> 'home' AS home,"
+    " (SELECT string_agg(steps, '; ' ORDER BY position) FROM segments s WHERE s.heal_id = heals.id"
     " AND s.finished_at IS NULL) AS unfinished FROM heals ORDER BY id DESC LIMIT :limit"
 )
+# An older journal, which only the next heal brings up to date, has no column `home`: then it is anybody's.
 _UNFINISHED = text(
     "SELECT steps FROM segments WHERE finished_at IS NULL"
-    " AND heal_id = (SELECT max(id) FROM heals WHERE head = ANY (:revisions))"
+    " AND heal_id = (SELECT max(h.id) FROM heals h WHERE h.head = ANY (:revisions)"
+    " AND coalesce(to_jsonb(h) ->> 'home', CAST(:home AS text)) = CAST(:home AS text))"
 )
 
 
@@ -123,8 +126,8 @@ class Journal:
             transaction.rollback()
         return rows
 
-    def unfinished(self, connection: Connection) -> frozenset[str]:
-        """The steps that the last recorded heal had begun in segments and not finished.
+    def unfinished(self, connection: Connection, *, home: str) -> frozenset[str]:
+        """The steps that the last recorded heal of the schema `home` had begun in segments and not finished.
 
         Other chains may have inserted theirs into the same journal since.
         """
@@ -134,7 +137,8 @@ class Journal:
                 text("SELECT pg_catalog.to_regclass(CAST(:segments AS text))"), {"segments": f"{self._quoted}.segments"}
             ):
                 self._pin(connection)
-                revisions = frozenset(connection.scalars(_UNFINISHED, {"revisions": list(self._project.tape.ids)}))
+                values = {"revisions": list(self._project.tape.ids), "home": home}
+                revisions = frozenset(connection.scalars(_UNFINISHED, values))
             transaction.rollback()
         return revisions
 
@@ -266,6 +270,7 @@ def _begin(connection: Connection, report: Report, *, outcome: str = "healed") -
         "digest": report.observation.digest,
         "host": socket.gethostname(),
         "version": report.tape.digest,
+        "home": report.observation.home,
     }
     number: int = connection.execute(_BEGIN, values).scalar_one()
     return number

@@ -67,7 +67,7 @@ def scratch_database(connection: Connection, server: URL | None = None) -> Itera
     name = f"reconcile_scratch_{uuid4().hex[:12]}"
     engine = connection.engine
     try:
-        _run_alone(engine, server, f"CREATE DATABASE {name} TEMPLATE template0")
+        run_alone(engine, server, f"CREATE DATABASE {name} TEMPLATE template0")
     except DBAPIError as error:
         raise ScratchRefused(f"PostgreSQL says: {message_of(error)}") from error
     except InvalidRequestError as error:
@@ -76,7 +76,7 @@ def scratch_database(connection: Connection, server: URL | None = None) -> Itera
         with connecting_to(engine, name, server) as elsewhere, _connected(elsewhere, name) as scratch:
             yield scratch
     finally:
-        _run_alone(engine, server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        run_alone(engine, server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def _connected(engine: Engine, name: str) -> Iterator[Connection]:
         yield connection
 
 
-def _run_alone(engine: Engine, server: URL | None, statement: str) -> None:
+def run_alone(engine: Engine, server: URL | None, statement: str) -> None:
     """Runs CREATE or DROP DATABASE outside of a transaction, on a connection outside of the project's pool."""
     database = (engine.url.database or "") if server is None else server.database or _MAINTENANCE
     with (
