@@ -1,4 +1,4 @@
-"""The command line: `python -m reconcile {status,plan,heal,record,history} [-c alembic.ini] [--json]`.
+"""The command line: `python -m reconcile {status,plan,heal,record,check,history} [-c alembic.ini] [--json]`.
 
 It works on any Alembic project on PostgreSQL, and connects the way the project's own env.py does. The exit code is 0
 when all is well; reconcile/planning/report.py has one for each verdict.
@@ -14,7 +14,7 @@ from alembic.util import CommandError
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from .cli import acceptance, commands
+from .cli import acceptance, check, commands
 from .cli.progress import progress
 from .command_line import PROGRAM, project_options
 from .inspection.inspect import ROW_LIMIT
@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--each", type=Path, metavar="FILE", help="databases: a file with an address a line")
     group.add_argument("--schemas", metavar="PATTERN", help="schemas, each with a version table, such as 'tenant_*'")
 
-    names = parser.add_subparsers(dest="command", required=True, metavar="{status,plan,heal,record,accept,history}")
+    names = parser.add_subparsers(dest="command", required=True, metavar="{status,plan,heal,record,accept,check,history}")
     status = names.add_parser("status", parents=[common, several], help="say where the database is")
     status.set_defaults(run=commands.status)
     plan = names.add_parser("plan", parents=[common, several, choosing], help="say what would be done")
@@ -131,6 +131,10 @@ def _parser() -> argparse.ArgumentParser:
     accept.add_argument("--by", help="who says so; else the user")
     accept.add_argument("--yes", action="store_true", help="also what the code can't seem to work with")
     accept.set_defaults(run=acceptance.accept)
+    checked = names.add_parser("check", parents=[common], help="say what revisions lock, and what had better be two")
+    checked.add_argument("--since", metavar="COMMIT", help="only revisions that are new since a commit; else all")
+    checked.add_argument("--strict", action="store_true", help="fail where somebody would wait, or two are better")
+    checked.set_defaults(run=check.check)
     history = names.add_parser("history", parents=[common], help="show what was healed")
     history.add_argument("--limit", type=int, default=20, help="how many heals, the newest first")
     history.set_defaults(run=commands.history)

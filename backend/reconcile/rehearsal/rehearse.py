@@ -21,6 +21,7 @@ from ..tape.project import Project
 from ..tape.tape import Revision
 from .contents import Contents, contents
 from .databases import Databases, databases
+from .locks import advice_for
 from .rows import fill
 
 _SQL_SHOWN = 100
@@ -181,7 +182,7 @@ class Rehearsal:
             after = contents(connection, self._tape)
         if report.plan.refusal is not None:
             refusal = report.plan.refusal
-            yield f"it can't be healed ({report.verdict}): {refusal.reason}", refusal.remedies
+            yield f"it can't be healed ({report.verdict}): {refusal.reason}", advice_for(self._revision)
             expected, another = broken, broken
         else:
             expected, another = ground.end, ground.again
