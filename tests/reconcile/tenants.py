@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -24,17 +23,6 @@ with engine.connect() as connection:
     context.configure(connection=connection)
     with context.begin_transaction():
         context.run_migrations()
-"""
-REVISION = """
-from alembic import op
-
-revision = {id!r}
-down_revision = {parent!r}
-
-
-def upgrade():
-    for statement in {statements!r}:
-        op.execute(statement)
 """
 CHAIN = {
     "t1": (
@@ -133,20 +121,6 @@ seen AS (
 )
 SELECT nspname, replace(line, nspname || '.', '') FROM seen
 """
-
-
-def write_project(folder: Path, address: str) -> Path:
-    """The project, whose env.py knows nothing of schemas; returns its alembic.ini."""
-    versions = folder / "migrations" / "versions"
-    versions.mkdir(parents=True)
-    ini = folder / "alembic.ini"
-    url = address.replace("postgresql://", "postgresql+psycopg://").replace("%", "%%")
-    ini.write_text(INI.format(url=url), encoding="utf-8")
-    (folder / "migrations" / "env.py").write_text(ENV, encoding="utf-8")
-    for parent, revision in zip((None, *CHAIN), CHAIN, strict=False):
-        text = REVISION.format(id=revision, parent=parent, statements=CHAIN[revision])
-        (versions / f"{revision}.py").write_text(text, encoding="utf-8")
-    return ini
 
 
 @contextmanager

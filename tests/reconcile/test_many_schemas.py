@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
@@ -16,10 +17,11 @@ import pytest
 from tests.programs import BACKEND
 
 from .chains import reconcile
-from .tenants import DAMAGES, HEAD, make_tenants, new_database, records, seen, write_project
+from .new_chains import write_chain
+from .tenants import CHAIN, DAMAGES, HEAD, make_tenants, new_database, records, seen
 
 pytestmark = pytest.mark.timeout(3600)
-PLANNED, HEALTHY, SURPRISED = ("planned",), 0, 24
+HEALTHY, SURPRISE = 0, 24
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Tenants:
 def make(server_address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Tenants]]:
     """A function that makes a database of many schemas."""
     with new_database(server_address) as address:
-        ini = write_project(tmp_path_factory.mktemp("tenants"), address)
+        ini = write_chain(tmp_path_factory.mktemp("tenants"), address, CHAIN)
         assert reconcile("record", "-c", str(ini)).returncode == HEALTHY
 
         def make(number: int, *, damaged_every: int) -> Tenants:
@@ -94,9 +96,9 @@ def check(tenants: Tenants, say: Callable[[str], None], *, jobs: int, kill_after
     wrong += [schema for schema in mendable if held[schema][1] not in (None, kept[schema][1])]
     again = tenants.run("status")
     say(
-        f"{len(before):,} schemas, {len(damaged)} damaged in {len(DAMAGES)} ways, seen as {len(status['groups'])} groups"
-        f" in {status['seconds']:.1f} s; {interrupted} healed before kill -9, {healed} afterwards in {seconds:.0f} s,"
-        f" {len(hopeless)} refused, {len(wrong)} wrong"
+        f"{len(before):,} schemas, {len(damaged)} damaged in {len(DAMAGES)} ways, seen as {len(status['groups'])}"
+        f" groups in {status['seconds']:.1f} s; {interrupted} healed before kill -9, {healed} afterwards in"
+        f" {seconds:.0f} s, {len(hopeless)} refused, {len(wrong)} wrong"
     )
     assert wrong == []
     assert again["healthy"] == len(before) - len(hopeless)
@@ -132,6 +134,58 @@ def entries(connection: psycopg.Connection) -> int:
 def test_each_damage(make: Callable[..., Tenants], say: Callable[[str], None]) -> None:
     """Of sixty schemas twenty are damaged, each otherwise: what can be healed is, two at a time and past a kill."""
     check(make(60, damaged_every=3), say, jobs=2, kill_after=4)
+
+
+def test_a_surprise_stops(make: Callable[..., Tenants]) -> None:
+    """A heal that doesn't come out as planned stops those that have not begun, and the rest is as it was."""
+    tenants = make(0, damaged_every=1)
+    with psycopg.connect(tenants.address, autocommit=True) as connection:
+        for number in range(6):  # all empty alike, and only the canary's heal may do what it plans
+            connection.execute(f"CREATE SCHEMA tenant_{number:05}".encode())
+        connection.execute(b"""
+            CREATE FUNCTION public.only_one() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+              IF current_schema() NOT IN ('tenant_00000', 'reconcile') THEN RAISE EXCEPTION 'enough'; END IF; END $$""")
+        connection.execute(b"CREATE EVENT TRIGGER only_one ON ddl_command_end EXECUTE FUNCTION public.only_one()")
+        try:
+            rollout = tenants.run("heal")
+        finally:
+            connection.execute(b"DROP EVENT TRIGGER only_one")
+            connection.execute(b"DROP FUNCTION public.only_one()")
+    assert rollout["exit_code"] == SURPRISE, rollout
+    assert [group["count"] for group in rollout["healed"]] == [1]
+    assert [surprise["examples"] for surprise in rollout["surprises"]] == [["tenant_00001"]]
+    assert "enough" in " ".join(rollout["surprises"][0]["matter"])
+    assert rollout["waiting"] == 4
+    after = seen(tenants.address)
+    assert [schema for schema, lines in sorted(after.items()) if lines] == ["tenant_00000"]
+
+
+def test_each_database(make: Callable[..., Tenants], server_address: str, tmp_path: Path) -> None:
+    """The same with a database each, whose addresses are in a file: no password of theirs is printed."""
+    tenants = make(0, damaged_every=1)
+    with new_database(server_address) as first, new_database(server_address) as second:
+        [passfile] = parse_qs(urlsplit(server_address).query)["passfile"]
+        password = Path(passfile).read_text().strip().rpartition(":")[2]
+        assert password
+        addresses = [address.replace("pegasus@", f"pegasus:{password}@") for address in (first, second)]
+        file = tmp_path / "databases"
+        file.write_text("\n".join(["# ours", *addresses, "", first.replace("many_", "none_")]))
+        project = ("-c", str(tenants.ini), "--each", str(file))
+        status = reconcile("status", *project)
+        assert status.stdout.startswith("3 looked at: 0 healthy, 3 in 2 groups.\n\n2 x empty: "), status.stdout
+        assert "1 x error: PostgreSQL says: " in status.stdout
+        healed = reconcile("heal", *project)
+        assert "2 healed, 1 refused" in healed.stdout, healed.stdout + healed.stderr
+        with psycopg.connect(second) as connection:
+            assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(HEAD,)]
+        again = reconcile("status", *project, "--json")
+        assert json.loads(again.stdout)["healthy"] == 2
+        printed = "".join(ended.stdout + ended.stderr for ended in (status, healed, again))
+        assert password not in printed
+        file.write_text(f"{first}\nmysql://ann:s3cret@host/name\n")
+        refused = reconcile("status", *project)
+        assert "Line 2 of databases is no address" in refused.stderr
+        assert "s3cret" not in refused.stderr
 
 
 @pytest.mark.soak

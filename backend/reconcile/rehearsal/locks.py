@@ -52,7 +52,7 @@ class Lock(IntEnum):
 class Impact:
     """What a statement does to a table: `work` takes longer the more rows there are, and is empty otherwise.
 
-    `lock` is the strongest that is held then; `by_earlier` is set where an earlier statement of its transaction took it.
+    `lock` is the strongest that is held then, `by_earlier` whether an earlier statement of the transaction took it.
     """
 
     table: str
@@ -98,10 +98,12 @@ def _impacts(revision: Revision, tables: Collection[str]) -> Iterator[Impact]:
 
 def advice_for(revision: Revision) -> tuple[str, ...]:
     """What to do otherwise in a revision that can't be healed wherever it breaks off."""
-    leaves = any(not item.transactional or item.kind == "boundary" for item in revision.statements)
-    if not (revision.moves_rows and leaves):
-        return ()
-    return (_TWO_REVISIONS,)
+    return (_TWO_REVISIONS,) if revision.moves_rows and leaves_transaction(revision) else ()
+
+
+def leaves_transaction(revision: Revision) -> bool:
+    """Whether a part of a revision may stay where the rest of it fails."""
+    return any(not item.transactional or item.kind == "boundary" for item in revision.statements)
 
 
 def _of_statement(statement: Statement, tables: Collection[str]) -> Iterator[Impact]:

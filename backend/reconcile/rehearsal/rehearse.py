@@ -21,10 +21,14 @@ from ..tape.project import Project
 from ..tape.tape import Revision
 from .contents import Contents, contents
 from .databases import Databases, databases
-from .locks import advice_for
+from .locks import advice_for, leaves_transaction
 from .rows import fill
 
 _SQL_SHOWN = 100
+_SAY_IT = (
+    "a function verify(connection) in the revision's file may say whether its rows are moved, or replay_safe = True"
+    " that it can run again"
+)
 
 
 class BaseNeeded(ReconcileError):
@@ -103,14 +107,17 @@ class Rehearsal:
         self._sent = [item.sql for item in revision.statements if not item.sql.startswith("--")]
 
     def findings(self) -> Iterator[Finding]:
-        """Breaks the revision off after each of its statements."""
+        """Breaks the revision off after each of its statements.
+
+        A transaction that has moved rows and done nothing else is rolled back where it ends early: that can't be left.
+        """
         ground = self._ground()
         for done in range(1, len(self._sent) + 1):
             name = self._places.create(ground.name)
             last = self._break_off(name, done)
             with self._places.connected(name) as connection:
                 broken = contents(connection, self._tape)
-            if broken.schema != ground.before.schema:  # a revision that has done nothing else begins anew
+            if leaves_transaction(self._revision) or broken.schema != ground.before.schema:
                 for sentence, remedies in self._healed(name, broken, ground):
                     yield Finding(self._revision.id, done, len(self._sent), last, sentence, remedies)
             self._places.drop(name)
@@ -169,8 +176,9 @@ class Rehearsal:
             event.listen(connection.engine, "after_cursor_execute", count)
             try:
                 upgrade(self._project.config, self._revision.id, as_the_project_does(connection))
-            except _BrokenOff:
-                pass
+            except BaseException:
+                if len(sent) < done:  # not by us
+                    raise
             finally:
                 event.remove(connection.engine, "after_cursor_execute", count)
         return sent[-1] if sent else ""
@@ -182,12 +190,15 @@ class Rehearsal:
             after = contents(connection, self._tape)
         if report.plan.refusal is not None:
             refusal = report.plan.refusal
-            yield f"it can't be healed ({report.verdict}): {refusal.reason}", advice_for(self._revision)
+            yield f"it can't be healed ({report.verdict}): {refusal.reason}", self._advice()
             expected, another = broken, broken
         else:
             expected, another = ground.end, ground.again
         for difference in expected.differences(after, another=another):
-            yield f"after a heal that was {report.outcome}, {difference}", ()
+            yield f"after a heal ({report.verdict}, {report.outcome}) {difference}", self._advice()
+
+    def _advice(self) -> tuple[str, ...]:
+        return advice_for(self._revision) + (_SAY_IT,) * self._revision.moves_rows
 
 
 def _commit(connection: Connection) -> None:
