@@ -143,8 +143,25 @@ async def test_what_was_begun_stays_known(
     [begun] = await run_sql(entry, "002")
     await run_sql(f"INSERT INTO {SCHEMA}.segments VALUES ($1, 1, 'a step')", begun["id"])
     await run_sql(entry, "s001")
-    assert await healer.run_sync(Journal(project).unfinished) == {"a step"}
-    assert await healer.run_sync(Journal(system).unfinished) == frozenset()
+    assert await healer.run_sync(lambda c: Journal(project).unfinished(c, home="public")) == {"a step"}
+    assert await healer.run_sync(lambda c: Journal(system).unfinished(c, home=SCHEMA)) == frozenset()
+
+
+async def test_schemas_in_one_journal(
+    settings: Settings, healer: AsyncConnection, project: Project, run_sql: RunSql
+) -> None:
+    """A step that a heal of one schema had begun is still known after another schema was healed."""
+    await bring_up_to_date(settings)
+    entry = (
+        f"INSERT INTO {SCHEMA}.heals"
+        " (outcome, verdict, claimed, located, head, plan, digest_before, host, code_version, home)"
+        " VALUES ('begun', 'behind', '', '', '002', '[]', '', '', '', $1) RETURNING id"
+    )
+    [begun] = await run_sql(entry, "one")
+    await run_sql(f"INSERT INTO {SCHEMA}.segments VALUES ($1, 1, 'a step')", begun["id"])
+    await run_sql(entry, "other")
+    assert await healer.run_sync(lambda c: Journal(project).unfinished(c, home="one")) == {"a step"}
+    assert await healer.run_sync(lambda c: Journal(project).unfinished(c, home="other")) == frozenset()
 
 
 @pytest.fixture
