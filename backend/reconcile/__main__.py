@@ -110,7 +110,8 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--each", type=Path, metavar="FILE", help="databases: a file with an address a line")
     group.add_argument("--schemas", metavar="PATTERN", help="schemas, each with a version table, such as 'tenant_*'")
 
-    names = parser.add_subparsers(dest="command", required=True, metavar="{status,plan,heal,record,accept,check,history}")
+    commands_named = "{status,plan,heal,record,accept,check,history}"
+    names = parser.add_subparsers(dest="command", required=True, metavar=commands_named)
     status = names.add_parser("status", parents=[common, several], help="say where the database is")
     status.set_defaults(run=commands.status)
     plan = names.add_parser("plan", parents=[common, several, choosing], help="say what would be done")
