@@ -129,6 +129,7 @@ record: install-dev ## play both migration chains and write their tape.json
 bench: install-dev ## measure beside plain Alembic, other uploads and ffmpeg; ROWS=2000000 for the published figure
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/start.py
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/start_up_check.py
+	PYTHONPATH=backend:. $(BIN)/python benchmarks/many_schemas.py
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/live_table.py --rows $(ROWS)
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/decoding.py
 	@$(MAKE) bench-uploads
