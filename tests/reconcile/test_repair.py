@@ -2,10 +2,10 @@
 
 import pytest
 
-from reconcile.differences.repair_statements import ELSEWHERE, mend
+from reconcile.differences.alter_statements import ELSEWHERE, mend
 from reconcile.observation.severity import Severity, severity_of_ours
 from reconcile.planning.advice import advice
-from reconcile.schema.create import creations
+from reconcile.schema.create_statements import creations
 from reconcile.schema.schema import Difference, parse_key
 
 COLUMN = parse_key("column audio_files.tag")

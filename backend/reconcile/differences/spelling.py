@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from ..observation.observe import Observation, observe
-from ..schema.create import create_view
+from ..schema.create_statements import create_view
 from ..schema.schema import INVALID, Key
 from ..sql.older_spellings import older_spellings
 from ..tape.tape import Tape

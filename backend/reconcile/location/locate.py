@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ..alembic_bridge.version_table import widening
+from ..differences.alter_statements import ELSEWHERE, PARTITIONED, RELATIONS, UNPOPULATED, mend
 from ..differences.normalize import Normalized, normalize
 from ..differences.promotion import Promotion, promotions_of
-from ..differences.repair_statements import ELSEWHERE, PARTITIONED, RELATIONS, UNPOPULATED, mend
 from ..observation.observe import Observation
 from ..observation.severity import Severity, is_undecided, severity_of_others, severity_of_ours
 from ..schema.compatibility import is_divided, sets_path

@@ -7,7 +7,7 @@ it has others, it isn't the chain's; nor is a view, or another kind of object, w
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..differences.repair_statements import RELATIONS
+from ..differences.alter_statements import RELATIONS
 from ..schema.schema import Key, Schema
 from ..tape.tape import Statement, Tape
 from .position import Claims

@@ -8,7 +8,7 @@ prove it.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ..differences.repair_statements import mend
+from ..differences.alter_statements import mend
 from ..schema.schema import CONSTRAINTS, Key, Schema, difference, tables_in
 from ..tape.tape import BASE, TRACELESS, Point, Revision, Statement, Tape, play
 

@@ -3,9 +3,9 @@
 Somebody else may depend on objects that aren't ours: about those there is only a comment, and no statement drops them.
 """
 
-from ..differences.repair_statements import PARTITIONED, RELATIONS, altered, is_elsewhere
+from ..differences.alter_statements import PARTITIONED, RELATIONS, altered, is_elsewhere
 from ..schema.compatibility import LABEL
-from ..schema.create import create_statement
+from ..schema.create_statements import create_statement
 from ..schema.schema import CONSTRAINTS, VARIES, Difference, Key
 from . import replacement
 

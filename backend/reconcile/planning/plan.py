@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..command_line import command
-from ..differences.repair_statements import mend
+from ..differences.alter_statements import mend
 from ..location.locate import Location, Verdict
 from ..schema.compatibility import labels_beside
-from ..schema.create import creations
+from ..schema.create_statements import creations
 from ..schema.schema import CONSTRAINTS, Difference, Key
 from ..sql.statements import read_statement
 from ..tape.tape import BASE, Revision, Tape

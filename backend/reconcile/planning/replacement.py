@@ -8,7 +8,7 @@ import re
 
 from ..schema.column import Column
 from ..schema.compatibility import selected
-from ..schema.create import create_statement
+from ..schema.create_statements import create_statement
 from ..schema.schema import Key
 
 _SWITCHES = {"": "ENABLE", "D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
 
+from ..differences.alter_statements import mend
 from ..differences.normalize import rename_statements
-from ..differences.repair_statements import mend
 from ..differences.sequence_values import numbering
 from ..location.locate import Location
-from ..schema.create import Creation, creations
+from ..schema.create_statements import Creation, creations
 from ..schema.schema import Difference, Key, Schema, unquoted
 from ..sql.names import names_in
 from ..sql.split import first_word

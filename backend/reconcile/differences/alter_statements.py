@@ -2,7 +2,7 @@
 
 from ..schema.column import Column, alterations
 from ..schema.compatibility import LABEL
-from ..schema.create import create_statement, create_view
+from ..schema.create_statements import create_statement, create_view
 from ..schema.schema import CONSTRAINTS, NOT_VALID, VARIES, Difference, Key
 
 ELSEWHERE = "on another table, "  # the text of an index of our name on somebody else's table
