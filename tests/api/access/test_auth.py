@@ -93,7 +93,7 @@ def protected(settings: Settings) -> set[tuple[str, str]]:
 
 
 async def call(client: httpx.AsyncClient, method: str, path: str, secret: str, **ids: Any) -> httpx.Response:
-    body = {"tag": "New"} if method == "PUT" else None
+    body = {"tag": "New"} if method in {"PUT", "PATCH"} else None
     return await client.request(method, path.format(**ids), json=body, headers=bearing(secret))
 
 
