@@ -165,9 +165,9 @@ def serve(settings: Settings) -> Serve:
     """A function that starts the application with other settings, and yields a client that calls it directly."""
 
     @asynccontextmanager
-    async def serving(**changed: Any) -> AsyncIterator[httpx.AsyncClient]:
+    async def serving(*, heals: bool = False, **changed: Any) -> AsyncIterator[httpx.AsyncClient]:
         other = Settings(**settings.model_dump() | changed)
-        application = create_app(other, prepared=await prepared_by_copy(other))
+        application = create_app(other, prepared=None if heals else await prepared_by_copy(other))
         async with application.router.lifespan_context(application) as state:
             started = Started(application, dict(state or {}))
             transport = httpx.ASGITransport(app=started, raise_app_exceptions=False)
