@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, make_url
 
 from .alembic_bridge.own_connection import on_own_connection
@@ -55,7 +56,7 @@ class RevisionHeals(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
         """The sentences alone, where they say it."""
-        if isinstance(excinfo.value, ReconcileError):
+        if isinstance(excinfo.value, ReconcileError | CommandError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, *args, **kwargs)
 
