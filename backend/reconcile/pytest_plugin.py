@@ -101,13 +101,13 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 def _options(config: pytest.Config) -> Namespace:
     """The options as the command line of reconcile has them."""
     given = {name: config.getoption(f"--reconcile-{name}") for name in (*_HELP, "x")}
-    path, scratch = given["config"], given["scratch"]
+    path, url, scratch = given["config"], given["url"], given["scratch"]
     return Namespace(
         config=path and Path(path),
         name=SECTION,
         x=given["x"],
         app=given["app"],
-        url=given["url"],
+        url=url and make_url(url),
         scratch=scratch and make_url(scratch),
     )
 

@@ -53,8 +53,7 @@ def heal(options: Namespace) -> int:
 def _opened(options: Namespace, work: Callable[[Connection, Project], Any]) -> tuple[Namespace, Any]:
     """What `on_project` is called with: where no address is given, the first of many leads to the project."""
     if options.each and options.url is None:
-        first = addresses_in(options.each)[0].address
-        options = Namespace(**vars(options) | {"url": first.render_as_string(hide_password=False) if first else None})
+        options = Namespace(**vars(options) | {"url": addresses_in(options.each)[0].address})
     return options, work
 
 
