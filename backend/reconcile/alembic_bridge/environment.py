@@ -169,8 +169,8 @@ class _Acceptance:
         configure = context.configure
 
         def configure_noticed(*args: Any, **kwargs: Any) -> None:
-            self.given = True
             configure(*args, **kwargs)
+            self.given = True
 
         vars(context)["configure"] = configure_noticed
         return context

@@ -6,8 +6,8 @@ can't run in a transaction runs as the project itself would run it.
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing, nullcontext, redirect_stdout
 from typing import Any, TypeVar
 
 from alembic.config import Config
@@ -96,7 +96,8 @@ def _engine_of_env(config: Config) -> Engine:
         without_query(context)
         return context
 
-    run_env(config, directory, environment, visit, offers=_offers(config))
+    with closing(_offers(config)) as offers:
+        run_env(config, directory, environment, visit, offers=offers)
     if not engines:
         raise EnvironmentUnfit("env.py runs no migrations, so it makes no connection that could be used")
     (engine,) = engines
@@ -106,7 +107,7 @@ def _engine_of_env(config: Config) -> Engine:
     return engine
 
 
-def _offers(config: Config) -> Iterator[Mapping[str, Any]]:
+def _offers(config: Config) -> Generator[Mapping[str, Any]]:
     """Nothing, as Alembic's command has it; then, where an address is known, a connection or an engine."""
     yield {}
     address = config.get_main_option("sqlalchemy.url")
@@ -115,7 +116,11 @@ def _offers(config: Config) -> Iterator[Mapping[str, Any]]:
     engine = create_engine(address, poolclass=NullPool)
     if engine.dialect.is_async:
         return
-    with engine.connect() as connection:
+    try:
+        connection = engine.connect()
+    except TypeError:  # SQLAlchemy can't read the version of a server without an encoding: env.py couldn't either
+        return
+    with connection:
         yield {"connection": connection}
     yield dict.fromkeys(CONNECTABLES, engine)
 
