@@ -114,8 +114,12 @@ async def server(settings: Settings, way: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def far_client(server: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A client on the other end of a real socket; it loads no certificates, which would take longer than most tests."""
-    async with httpx.AsyncClient(base_url=server, timeout=60, verify=False) as client:
+    """A client on the other end of a real socket; it loads no certificates, which would take longer than most tests.
+
+    It gives an idle connection up well before the server does: a request must not meet its end.
+    """
+    limits = httpx.Limits(keepalive_expiry=1)
+    async with httpx.AsyncClient(base_url=server, timeout=60, verify=False, limits=limits) as client:
         yield client
 
 
