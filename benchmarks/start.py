@@ -76,10 +76,10 @@ def main() -> None:
         folder.chmod(0o711)  # for root, whose PostgreSQL runs as somebody else
         (folder / "hello.py").write_text(HELLO)
         postgres = join(folder / "given")
-        given = {"DATABASE_URL": postgres.address}
+        settings = {"DATABASE_URL": postgres.address}
         ways = {
-            "hello world": ([sys.executable, str(folder / "hello.py")], given),
-            "a given database": ([sys.executable, "main.py"], given | {"DATA_PATH": str(folder / "data")}),
+            "hello world": ([sys.executable, str(folder / "hello.py")], settings),
+            "a given database": ([sys.executable, "main.py"], settings | {"DATA_PATH": str(folder / "data")}),
             "the embedded one": ([sys.executable, "main.py"], {"DATA_PATH": str(folder / "embedded")}),
         }
         for command, environment in ways.values():  # makes tables, and compiled modules

@@ -44,9 +44,8 @@ Variant = Annotated[
 ]
 Redirect = Annotated[bool, Query(description="Whether a link to the object store may answer.", examples=[True])]
 Improved = Annotated[bool, Query(description="Whether improved wording is preferred.", examples=[False])]
-TranscriptFormat = Annotated[
-    Literal["txt", "srt", "vtt", "json"] | None, Query(description="The file to send instead.", examples=["vtt"])
-]
+Format = Literal["txt", "srt", "vtt", "json"]
+TranscriptFormat = Annotated[Format | None, Query(description="The file to send instead.", examples=["vtt"])]
 RetryKey = Annotated[
     str | None,
     Header(

@@ -20,8 +20,8 @@ def bucket_of(settings: Settings, address: str) -> Bucket:
     """What an address like s3://bucket/prefix names. Raises SettingRefused."""
     parts = urlsplit(address)
     signer = Signer(
-        key_id=_given(settings.aws_access_key_id, "AWS_ACCESS_KEY_ID"),
-        secret=_given(_text(settings.aws_secret_access_key), "AWS_SECRET_ACCESS_KEY"),
+        key_id=_required(settings.aws_access_key_id, "AWS_ACCESS_KEY_ID"),
+        secret=_required(_text(settings.aws_secret_access_key), "AWS_SECRET_ACCESS_KEY"),
         session_token=_text(settings.aws_session_token),
         region=settings.aws_region,
     )
@@ -29,7 +29,7 @@ def bucket_of(settings: Settings, address: str) -> Bucket:
     return Bucket(bucket=parts.netloc, prefix=parts.path.strip("/"), endpoint=endpoint, signer=signer)
 
 
-def _given(text: str | None, setting: str) -> str:
+def _required(text: str | None, setting: str) -> str:
     if not text:
         raise SettingRefused(setting, "has no value, and STORAGE is an object store that asks for one")
     return text

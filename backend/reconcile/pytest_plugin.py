@@ -100,13 +100,13 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 def _options(config: pytest.Config) -> Namespace:
     """The options as the command line of reconcile has them."""
-    given = {name: config.getoption(f"--reconcile-{name}") for name in (*_HELP, "x")}
-    path, url, scratch = given["config"], given["url"], given["scratch"]
+    options = {name: config.getoption(f"--reconcile-{name}") for name in (*_HELP, "x")}
+    path, url, scratch = options["config"], options["url"], options["scratch"]
     return Namespace(
         config=path and Path(path),
         name=SECTION,
-        x=given["x"],
-        app=given["app"],
+        x=options["x"],
+        app=options["app"],
         url=url and make_url(url),
         scratch=scratch and make_url(scratch),
     )

@@ -15,8 +15,8 @@ _names: dict[Callable[..., Any], frozenset[str]] = {}
 
 async def _refuse_unknown(request: Request) -> None:
     """Raises RequestValidationError."""
-    known = _query_parameters(request.scope["route"])
-    errors = [_error(name, known) for name in request.query_params if name not in known]
+    names = _query_parameters(request.scope["route"])
+    errors = [_error(name, names) for name in request.query_params if name not in names]
     if errors:
         raise RequestValidationError(errors)
 
@@ -30,10 +30,10 @@ def _query_parameters(route: APIRoute) -> frozenset[str]:
     return _names[route.endpoint]
 
 
-def _error(name: str, known: frozenset[str]) -> dict[str, Any]:
+def _error(name: str, names: frozenset[str]) -> dict[str, Any]:
     shown = ascii(name)[1:-1][:50]
-    close = get_close_matches(name, known, n=1)
-    hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(sorted(known))}" if known else ""
+    close = get_close_matches(name, names, n=1)
+    hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(sorted(names))}" if names else ""
     return {"type": "extra_forbidden", "loc": ("query", shown), "msg": f"There is no such parameter{hint}"}
 
 

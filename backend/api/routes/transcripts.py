@@ -1,13 +1,12 @@
 """/api/audio/{id}/transcript: the transcript as text, subtitles or JSON."""
 
 from collections.abc import Callable
-from typing import Literal
 
 from fastapi import APIRouter, Response
 
 from api.guards.credentials import AuthenticatedCaller
 from api.guards.query_parameters import KNOWN_PARAMETERS_ALONE
-from api.parameters import Improved, RecordingId, TranscriptFormat
+from api.parameters import Format, Improved, RecordingId, TranscriptFormat
 from api.protocols.download import content_disposition
 from api.schemas import Transcript
 from api.services import CurrentServices
@@ -16,7 +15,6 @@ from audio.processing.results import transcript_of
 from audio.transcription import subtitles
 from audio.transcription.document import TranscriptDocument
 
-Format = Literal["txt", "srt", "vtt", "json"]
 FORMATS: dict[Format, tuple[str, Callable[[TranscriptDocument], str]]] = {
     "txt": ("text/plain; charset=utf-8", lambda document: subtitles.txt(document.transcript())),
     "srt": ("application/x-subrip; charset=utf-8", lambda document: subtitles.srt(document.transcript())),

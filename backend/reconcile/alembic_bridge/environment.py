@@ -130,12 +130,12 @@ def _run(config: Config, scripts: ScriptDirectory, connection: Connection, *, fn
         return context
 
     def configured_on(configure: Callable[..., None]) -> Callable[..., None]:
-        def configure_ours(given: Any = None, *args: Any, **kwargs: Any) -> None:
+        def configure_ours(env_connection: Any = None, *args: Any, **kwargs: Any) -> None:
             enable_loggers()
-            given = kwargs.pop("connection", given)
-            if isinstance(given, Connection) and given is not connection:
-                _take_over_settings(given, connection, settings)
-                connection.execution_options(schema_translate_map=_translation(given))
+            env_connection = kwargs.pop("connection", env_connection)
+            if isinstance(env_connection, Connection) and env_connection is not connection:
+                _take_over_settings(env_connection, connection, settings)
+                connection.execution_options(schema_translate_map=_translation(env_connection))
             if kwargs.get("version_table_schema") is None and (schema := _translation(connection).get(None)):
                 raise VersionOutOfSight(schema)
             configure(connection, *args, **kwargs)
@@ -162,7 +162,7 @@ def _engines(connection: Connection) -> Iterator[Mapping[str, Any]]:
 class _Acceptance:
     """Whether env.py has configured its context, and so has taken what it was offered."""
 
-    given = False
+    is_complete = False
 
     def watching(self, context: EnvironmentContext) -> EnvironmentContext:
         """The context, whose configuration is noticed."""
@@ -170,7 +170,7 @@ class _Acceptance:
 
         def configure_noticed(*args: Any, **kwargs: Any) -> None:
             configure(*args, **kwargs)
-            self.given = True
+            self.is_complete = True
 
         vars(context)["configure"] = configure_noticed
         return context
@@ -204,7 +204,7 @@ def run_env(
         except Exception as error:
             if _is_of_the_connection(error):
                 raise
-            if acceptance.given:
+            if acceptance.is_complete:
                 raise raised_by_project(error, scripts) from error
             failures[bool(offer)] = error
         else:
@@ -308,12 +308,12 @@ def _prepares(sql: str) -> bool:
     return first == "SET" and second not in ("LOCAL", "TRANSACTION", "CONSTRAINTS")
 
 
-def _take_over_settings(given: Connection, ours: Connection, settings: Iterable[_Sent]) -> None:
+def _take_over_settings(env_connection: Connection, ours: Connection, settings: Iterable[_Sent]) -> None:
     """Applies to our connection the settings that env.py has made on its own: its revisions may depend on them."""
-    path = given.scalar(text("SELECT pg_catalog.current_setting('search_path')"))
+    path = env_connection.scalar(text("SELECT pg_catalog.current_setting('search_path')"))
     outside = not ours.in_transaction()
     for connection, sql, parameters in settings:
-        if connection is given:
+        if connection is env_connection:
             ours.exec_driver_sql(sql, parameters)
     ours.execute(text("SELECT pg_catalog.set_config('search_path', :path, false)"), {"path": path})
     if outside:

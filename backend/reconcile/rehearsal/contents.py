@@ -33,9 +33,9 @@ class Contents:
         if actual.claimed != self.claimed:
             yield f"the version on record is {actual.claimed}, not {self.claimed}"
         for key in {**self.schema, **actual.schema}:
-            expected, found = self.schema.get(key), actual.schema.get(key)
-            if expected != found and expected == another.schema.get(key):
-                yield f"{key} is {found or 'missing'}, not {expected or 'missing'}"
+            expected, observed = self.schema.get(key), actual.schema.get(key)
+            if expected != observed and expected == another.schema.get(key):
+                yield f"{key} is {observed or 'missing'}, not {expected or 'missing'}"
 
     def _other_rows(self, actual: "Contents", another: "Contents") -> Iterator[str]:
         for table, rows in self.rows.items():

@@ -59,12 +59,12 @@ def _digest(config: Config) -> str:
     directory = ScriptDirectory.from_config(config)
     options = config.get_section(config.config_ini_section) or {}
     arguments = getattr(config.cmd_opts, "x", None) or []
-    known = [
+    inputs = [
         [FORMAT, alembic.__version__, sqlalchemy.__version__, arguments, config.attributes.get(PLACE)],
         sorted((name, value) for name, value in options.items() if name != "sqlalchemy.url"),
         [[path.name, hashlib.sha256(path.read_bytes()).hexdigest()] for path in sorted(_sources(directory))],
     ]
-    return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:32]
 
 
 def _sources(directory: ScriptDirectory) -> Iterator[Path]:

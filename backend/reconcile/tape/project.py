@@ -47,8 +47,8 @@ class Project:
 
     def accepted_of(self, differences: Iterable[Difference]) -> tuple[Difference, ...]:
         """Those of some differences that people have accepted."""
-        known = {item.difference for item in self.accepted}
-        return tuple(item for item in differences if item in known)
+        accepted = {item.difference for item in self.accepted}
+        return tuple(item for item in differences if item in accepted)
 
 
 def open_project(ini: Path, *, arguments: Sequence[str] = ()) -> Project:

@@ -1,4 +1,4 @@
-"""Projects as they are found: no tape, and an env.py in any of its usual forms."""
+"""Projects as they come: no tape, and an env.py in any of its usual forms."""
 
 import os
 import re
@@ -147,19 +147,19 @@ def find(bench: Bench, tmp_path: Path) -> Iterator[Callable[[str], Found]]:
             url = bench.server.at(database).replace("postgresql://", "postgresql+psycopg://")
             (tmp_path / "alembic.ini").write_text(INI.format(url=url.replace("%", "%%")))
             (tmp_path / "env.py").write_text(RUN + env)
-            found = Found(tmp_path, bench, url)
-            found.revision("r1", NOTES)
-            found.revision("r2", TITLE, before="r1")
-            return found
+            project = Found(tmp_path, bench, url)
+            project.revision("r1", NOTES)
+            project.revision("r2", TITLE, before="r1")
+            return project
 
         yield make
 
 
-def comes_well(found: Found) -> None:
+def comes_well(project: Found) -> None:
     """It says that there is nothing yet, or no more than a schema is missing, heals, and finds all well."""
-    assert found.call("status").returncode in (12, 13)
-    assert "Verified" in found.call("heal").stdout
-    status = found.call("status")
+    assert project.call("status").returncode in (12, 13)
+    assert "Verified" in project.call("heal").stdout
+    status = project.call("status")
     assert (status.returncode, status.stderr) == (0, "")
 
 
@@ -183,15 +183,15 @@ def test_refused_in_a_sentence(form: str, find: Callable[[str], Found]) -> None:
 
 def test_an_argument_that_is_given(find: Callable[[str], Found]) -> None:
     """What env.py wants of `-x` reaches it each time that it runs, and commands that are advised repeat it."""
-    found = find(REFUSED["an argument"][0])
-    assert found.call("heal", "-x", "tenant=one").returncode == 0
-    found.bench.server.run("UPDATE alembic_version SET version_num = 'x y'", database=database_of(found))
-    advised = found.call("status", "-x", "tenant=one").stdout
+    project = find(REFUSED["an argument"][0])
+    assert project.call("heal", "-x", "tenant=one").returncode == 0
+    project.bench.server.run("UPDATE alembic_version SET version_num = 'x y'", database=database_of(project))
+    advised = project.call("status", "-x", "tenant=one").stdout
     assert "python -m reconcile heal -x tenant=one --assume r2" in advised
 
 
-def database_of(found: Found) -> str:
-    [name] = re.findall(r"case_[0-9a-f]{16}", found.url)
+def database_of(project: Found) -> str:
+    [name] = re.findall(r"case_[0-9a-f]{16}", project.url)
     return str(name)
 
 
@@ -205,39 +205,39 @@ def test_what_is_no_address(option: str, find: Callable[[str], Found]) -> None:
 
 def test_an_address_that_is_given(find: Callable[[str], Found]) -> None:
     """Where only a caller knows the address, `--url` does."""
-    found = find(WORKING["a connection that its caller brings"])
-    ini = found.folder / "alembic.ini"
+    project = find(WORKING["a connection that its caller brings"])
+    ini = project.folder / "alembic.ini"
     ini.write_text("\n".join(line for line in ini.read_text().splitlines() if not line.startswith("sqlalchemy.url")))
-    refused = found.call("status")
+    refused = project.call("status")
     assert "it expects that its caller brings the connection; give the database's address by --url" in refused.stderr
-    assert found.call("heal", "--url", found.url).returncode == 0
-    assert found.call("status", "--url", found.url).returncode == 0
+    assert project.call("heal", "--url", project.url).returncode == 0
+    assert project.call("status", "--url", project.url).returncode == 0
 
 
 @pytest.mark.parametrize("under", ["versions", "more"])
 def test_several_heads(under: str, find: Callable[[str], Found]) -> None:
     """Of labelled branches, in one folder or in several, each is located, healed and stamped by itself."""
-    found = find(WORKING["an engine of its own"])
-    ini = found.folder / "alembic.ini"
+    project = find(WORKING["an engine of its own"])
+    ini = project.folder / "alembic.ini"
     ini.write_text(f"{ini.read_text()}\nversion_locations = %(here)s/versions{os.pathsep}%(here)s/more\n")
-    (found.folder / "more").mkdir()
-    found.revision("r1", NOTES, label="notes")
-    found.revision("s1", TAGS, under=under)
-    assert "give each branch a label" in found.call("status").stderr
-    found.revision("s1", TAGS, label="tags", under=under)
-    comes_well(found)
-    server, name = found.bench.server, database_of(found)
+    (project.folder / "more").mkdir()
+    project.revision("r1", NOTES, label="notes")
+    project.revision("s1", TAGS, under=under)
+    assert "give each branch a label" in project.call("status").stderr
+    project.revision("s1", TAGS, label="tags", under=under)
+    comes_well(project)
+    server, name = project.bench.server, database_of(project)
     assert (
         server.value("SELECT string_agg(version_num, ' ' ORDER BY version_num) FROM alembic_version", database=name)
         == "r2 s1"
     )
     server.run("DROP TABLE tags", "DELETE FROM alembic_version WHERE version_num = 's1'", database=name)
-    behind = found.call("status")
+    behind = project.call("status")
     assert (behind.returncode, "behind: the database is at revision r2" in behind.stdout) == (10, True)
-    assert found.call("heal").returncode == 0
+    assert project.call("heal").returncode == 0
     server.run("ALTER TABLE notes DROP COLUMN title", database=name)
-    assert "notes.title comes back empty" in found.call("heal").stdout
-    assert found.call("status").returncode == 0
+    assert "notes.title comes back empty" in project.call("heal").stdout
+    assert project.call("status").returncode == 0
 
 
 def test_a_folder_without_a_project(bench: Bench, tmp_path: Path) -> None:
@@ -251,30 +251,30 @@ def test_a_folder_without_a_project(bench: Bench, tmp_path: Path) -> None:
 
 def test_what_was_played_is_kept(find: Callable[[str], Found]) -> None:
     """The chain is played once: again only when a revision changes; a damaged file in the cache is as none."""
-    found = find(WORKING["an engine of its own"])
+    project = find(WORKING["an engine of its own"])
     nowhere = ("--scratch", "postgresql://u@127.0.0.1:1/x")
-    assert "No scratch database can be made" in found.call("status", *nowhere).stderr
-    assert found.call("status").returncode == 13
-    assert found.call("status", *nowhere).returncode == 13
-    found.revision("r2", TITLE.replace("40", "41"), before="r1")
-    assert "No scratch database can be made" in found.call("status", *nowhere).stderr
-    found.revision("r2", TITLE, before="r1")
-    for path in (found.folder / ".cache" / "alembic-reconcile").glob("*.json"):
+    assert "No scratch database can be made" in project.call("status", *nowhere).stderr
+    assert project.call("status").returncode == 13
+    assert project.call("status", *nowhere).returncode == 13
+    project.revision("r2", TITLE.replace("40", "41"), before="r1")
+    assert "No scratch database can be made" in project.call("status", *nowhere).stderr
+    project.revision("r2", TITLE, before="r1")
+    for path in (project.folder / ".cache" / "alembic-reconcile").glob("*.json"):
         path.write_text("{")
-    assert "No scratch database can be made" in found.call("status", *nowhere).stderr
-    assert found.call("status").returncode == 13
-    assert found.call("status", XDG_CACHE_HOME="/proc/none").returncode == 13
+    assert "No scratch database can be made" in project.call("status", *nowhere).stderr
+    assert project.call("status").returncode == 13
+    assert project.call("status", XDG_CACHE_HOME="/proc/none").returncode == 13
 
 
 def test_a_role_that_may_create_no_database(find: Callable[[str], Found]) -> None:
     """Then the chain is played on a PostgreSQL of its own, in the name of that role, and the live one is read."""
-    found = find(WORKING["an engine of its own"])
-    server, name = found.bench.server, database_of(found)
+    project = find(WORKING["an engine of its own"])
+    server, name = project.bench.server, database_of(project)
     with server.role() as role:
         server.run(f"ALTER ROLE {role} NOCREATEDB", f"ALTER DATABASE {name} OWNER TO {role}", database=name)
         url = server.at(name, role=role).replace("postgresql://", "postgresql+psycopg://")
         binaries, _ = find_binaries()
         path = f"{binaries}:{os.environ['PATH']}"
-        assert found.call("status", "--url", url, PATH=path).returncode == 13
-        assert found.call("heal", "--url", url).returncode == 0
+        assert project.call("status", "--url", url, PATH=path).returncode == 13
+        assert project.call("heal", "--url", url).returncode == 0
         server.run(f"ALTER DATABASE {name} OWNER TO pegasus", f"REASSIGN OWNED BY {role} TO pegasus", database=name)
