@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -25,8 +26,10 @@ from contents import Contents, contents, steady
 from databases import Databases
 from plain_alembic import Action, Executed, Place
 from published import Chain, copied, named
-from rows import empty_tables, fill
 
+from reconcile.rehearsal.rows import empty_tables, fill
+
+VERSIONS = "alembic_version"  # the table, as each of these chains has it
 WAYS = ("killed", "half", "used", "unversioned")
 
 
@@ -155,7 +158,7 @@ class Trial:
 
         def use(connection: Connection) -> None:
             plain_alembic.commit(connection)
-            new.update(set(self.databases.on_live(empty_tables)) - self._unfilled)
+            new.update(set(self.databases.on_live(partial(empty_tables, versions=VERSIONS))) - self._unfilled)
             self.databases.on_live(self._rows)
 
         self._break_off(state, use)
@@ -210,7 +213,7 @@ class Trial:
         self.databases.on_live(self._rows)
 
     def _rows(self, connection: Connection) -> list[str]:
-        return fill(connection, self._chain.values)
+        return fill(connection, VERSIONS, self._chain.values)
 
 
 def main() -> None:

@@ -2,14 +2,16 @@
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 ROWS = 2
+NO_VALUES: Mapping[str, str] = MappingProxyType({})
 _TRIALS = 40
 TABLES = text(
     "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -32,37 +34,45 @@ WHERE a.attrelid = CAST(:name AS regclass) AND a.attnum > 0 AND NOT a.attisdropp
 """)
 _BY_TYPE = {
     "boolean": ("true", "false"),
-    "bytea": (r"'\x0102'",),
-    "json": ("'{}'",),
-    "jsonb": ("'{}'",),
+    "bytea": (r"'\x0102'", "decode(repeat('01', 32), 'hex')"),
+    "json": ("'{}'", "'[]'", """'{"type": "string"}'"""),
+    "jsonb": ("'{}'", "'[]'", """'{"type": "string"}'"""),
     "uuid": ("gen_random_uuid()",),
 }
 
 
-def fill(connection: Connection, versions: str) -> None:
-    """Puts rows into the tables that have none and take some; those that others refer to come first."""
-    empty = [name for name in connection.scalars(TABLES, {"versions": versions}) if not _has_rows(connection, name)]
-    filled = True
-    while empty and filled:
-        filled = False
-        for name in list(empty):
-            if _fill_table(connection, name):
-                empty.remove(name)
-                filled = True
+def empty_tables(connection: Connection, versions: str) -> list[str]:
+    """The tables that have no rows, besides the version table of that name."""
+    return [name for name in connection.scalars(TABLES, {"versions": versions}) if not _has_rows(connection, name)]
+
+
+def fill(connection: Connection, versions: str, values: Mapping[str, str] = NO_VALUES) -> list[str]:
+    """Puts rows into the tables that have none, and returns those that take none; what others refer to comes first.
+
+    `values` are SQL for columns of these names; the catalogs say what is worth trying in the others.
+    """
+    empty = empty_tables(connection, versions)
+    while True:
+        refusing = [name for name in empty if not _fill_table(connection, name, values)]
+        if len(refusing) == len(empty):
+            return refusing
+        empty = refusing
 
 
 def _has_rows(connection: Connection, name: str) -> bool:
     return bool(connection.scalar(text(f"SELECT EXISTS (SELECT FROM {name})")))  # noqa: S608 - quoted by PostgreSQL
 
 
-def _fill_table(connection: Connection, name: str) -> bool:
+def _fill_table(connection: Connection, name: str, values: Mapping[str, str]) -> bool:
     """Whether the table took a row: with every column, or with those alone that it requires."""
     taken = False
     for seed in range(1, ROWS + 1):
         columns = connection.execute(_COLUMNS, {"name": name}).all()
-        values = {row.name: tuple(_values(row, seed)) for row in columns if row.referred or not row.filled}
-        required = {row.name: values[row.name] for row in columns if row.required and row.name in values}
-        trials = chain(_trials(values), _trials(required))
+        candidates = {
+            row.name: tuple(_candidates(row, seed, name, values)) for row in columns if row.referred or not row.filled
+        }
+        required = {row.name: candidates[row.name] for row in columns if row.required and row.name in candidates}
+        trials = chain(_trials(candidates), _trials(required))
         taken |= any(_inserted(connection, name, row) for row in trials)
     return taken
 
@@ -90,8 +100,10 @@ def _inserted(connection: Connection, name: str, row: dict[str, str]) -> bool:
     return True
 
 
-def _values(row: Any, seed: int) -> Iterator[str]:
+def _candidates(row: Any, seed: int, table: str, values: Mapping[str, str]) -> Iterator[str]:
     """What is worth trying in a column, as SQL."""
+    if row.name in values and not row.labels:
+        yield values[row.name]
     if row.referred:
         yield f"({row.referred} ORDER BY 1 OFFSET {seed - 1} LIMIT 1)"
         yield f"({row.referred} LIMIT 1)"
@@ -107,7 +119,10 @@ def _values(row: Any, seed: int) -> Iterator[str]:
         case "T":
             yield f"'{seed} hours'"
         case "S":
-            yield f"'{f'{seed} row'[: row.length]}'"
+            words = f"{seed} of {table}".replace(
+                "'", ""
+            )  # no two tables' ids are the same: some chains make one table of two
+            yield f"'{words[: row.length]}'"
         case "A":
             yield "'{}'"
     if not row.required:
