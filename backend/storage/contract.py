@@ -139,7 +139,7 @@ class Resumable(Staged, Protocol):
 
     @property
     def size_bytes(self) -> int:
-        """The number of bytes written so far."""
+        """The number of bytes written so far. Doesn't block."""
         ...
 
     def release_requested(self) -> bool:

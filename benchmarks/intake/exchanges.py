@@ -79,19 +79,26 @@ def put(target: Target, number: int) -> Exchange:
 
 def tus(target: Target, _number: int) -> Exchange:
     """A resumable upload: creation, then everything in one PATCH (tus 1.0)."""
-    names = ", ".join(f"{name} {b64encode(value).decode()}" for name, value in METADATA.items())
-    version = "Tus-Resumable: 1.0.0"
-    length = f"Upload-Length: {target.size}"
-    created = yield Outgoing(
-        target.head("POST", target.path, version, length, f"Upload-Metadata: {names}", "Content-Length: 0")
-    )
+    created = yield Outgoing(target.head("POST", target.path, *creation(target), "Content-Length: 0"))
     if created.good:
-        kind = "Content-Type: application/offset+octet-stream"
         path = without_authority(created.location)
-        head = target.head("PATCH", path, version, kind, "Upload-Offset: 0", f"Content-Length: {target.size}")
+        head = target.head("PATCH", path, VERSION, BYTES, "Upload-Offset: 0", f"Content-Length: {target.size}")
         yield Outgoing(head, with_file=True)
 
 
+def tus_in_one(target: Target, _number: int) -> Exchange:
+    """A resumable upload whose creation brings everything (tus 1.0, creation-with-upload)."""
+    head = target.head("POST", target.path, *creation(target), BYTES, f"Content-Length: {target.size}")
+    yield Outgoing(head, with_file=True)
+
+
+def creation(target: Target) -> list[str]:
+    """The headers that create a resumable upload."""
+    names = ", ".join(f"{name} {b64encode(value).decode()}" for name, value in METADATA.items())
+    return [VERSION, f"Upload-Length: {target.size}", f"Upload-Metadata: {names}"]
+
+
+VERSION, BYTES = "Tus-Resumable: 1.0.0", "Content-Type: application/offset+octet-stream"
 METADATA = {"filename": b"take.wav", "filetype": b"audio/wav", "tag": b"benchmark"}
 
 
@@ -106,4 +113,4 @@ def get(target: Target, _number: int) -> Exchange:
     yield Outgoing(target.head("GET", target.path))
 
 
-WAYS: dict[str, Way] = {"multipart": multipart, "put": put, "tus": tus, "get": get}
+WAYS: dict[str, Way] = {"multipart": multipart, "put": put, "tus": tus, "tus in one": tus_in_one, "get": get}

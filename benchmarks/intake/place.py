@@ -21,6 +21,7 @@ IDLE_SECONDS = 1
 WAYS_IN = (
     ("Pegasus", "Pegasus", "multipart", "/api/audio/upload"),
     ("Pegasus, tus", "Pegasus", "tus", "/api/uploads"),
+    ("Pegasus, tus in one request", "Pegasus", "tus in one", "/api/uploads"),
     ("textbook", "textbook", "multipart", "/upload"),
     ("textbook, fsync", "textbook, fsync", "multipart", "/upload"),
     ("tuspyserver", "tuspyserver", "tus", "/files"),

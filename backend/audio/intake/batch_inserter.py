@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from audio.intake.insert import OutcomeUnknown, enter
+from audio.intake.insert import FinishedUpload, OutcomeUnknown, enter
 from audio.model.audio_file import AudioFile
 from core.database.engine import Sessions
 from core.errors import DatabaseProblem
@@ -22,6 +22,7 @@ CONCURRENT_BATCHES = 2
 class _PendingRow:
     recording: AudioFile
     trace: TraceContext
+    upload: FinishedUpload | None
     entered: asyncio.Future[None]
 
     def resolve(self, error: BaseException | None) -> None:
@@ -42,10 +43,10 @@ class BatchInserter:
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = 0
 
-    async def enter(self, recording: AudioFile) -> None:
-        """Returns when the row is committed, with its job. Raises as `enter` does."""
+    async def enter(self, recording: AudioFile, *, upload: FinishedUpload | None = None) -> None:
+        """Returns when the row is committed, with its job and its `upload`. Raises as `enter` does."""
         entered = asyncio.get_running_loop().create_future()
-        self._pending.append(_PendingRow(recording, TraceContext.current(), entered))
+        self._pending.append(_PendingRow(recording, TraceContext.current(), upload, entered))
         if self._running < CONCURRENT_BATCHES:
             self._running += 1
             task = asyncio.create_task(self._drain())
@@ -65,7 +66,12 @@ class BatchInserter:
     async def _enter(self, batch: Sequence[_PendingRow]) -> None:
         try:
             async with self._sessions() as session:
-                await enter(session, [row.recording for row in batch], origins=[row.trace for row in batch])
+                await enter(
+                    session,
+                    [row.recording for row in batch],
+                    origins=[row.trace for row in batch],
+                    uploads=[row.upload for row in batch],
+                )
         except BaseException as error:
             if len(batch) > 1 and _is_caused_by_a_row(error):
                 for row in batch:

@@ -18,7 +18,7 @@ from audio.intake import idempotency_keys
 from audio.intake.batch_inserter import BatchInserter
 from audio.intake.idempotency_keys import IdempotencyKey
 from audio.intake.incoming_upload import IncomingUpload
-from audio.intake.insert import OutcomeUnknown, enter
+from audio.intake.insert import FinishedUpload, OutcomeUnknown, enter
 from audio.intake.quota import Quota, check_quota
 from audio.model.audio_file import AudioFile, ProcessingStatus, utc_now
 from audio.model.details import Details
@@ -109,21 +109,29 @@ class Ingest:
             incoming.staged.publish(path, beside={manifest_name(path): manifest.as_bytes()})
         return recording
 
-    async def enter(self, incoming: IncomingUpload, recording: AudioFile, *, key: IdempotencyKey | None = None) -> None:
+    async def enter(
+        self,
+        incoming: IncomingUpload,
+        recording: AudioFile,
+        *,
+        key: IdempotencyKey | None = None,
+        upload: FinishedUpload | None = None,
+    ) -> None:
         """Inserts the row of a recording whose bytes are durable. They stay unless the row is known not to be inserted.
 
+        With it comes its key, or the upload that it was, which is finished then.
         Log lines of this task name the recording from then on.
         Raises QuotaPassed, IdempotencyKeyTaken or DatabaseProblem when there is no row, OutcomeUnknown if there may be.
         """
         size_bytes = recording.file_size_bytes or 0
         if key is None and not self.quota:
             with _may_have_row(incoming), ENTERING.time(), span("enter"):
-                await self.inserter.enter(recording)
+                await self.inserter.enter(recording, upload=upload)
         else:
             async with self.sessions() as session:
                 await check_quota(session, recording.user_id, adding_bytes=size_bytes, limits=self.quota)
                 with _may_have_row(incoming), ENTERING.time(), span("enter"):
-                    await enter(session, [recording], origins=[TraceContext.current()], key=key)
+                    await enter(session, [recording], origins=[TraceContext.current()], key=key, uploads=[upload])
         structlog.contextvars.bind_contextvars(recording=str(recording.id), size_bytes=size_bytes)
 
     async def find_by_key(self, key: IdempotencyKey | None) -> AudioFile | None:

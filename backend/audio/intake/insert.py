@@ -1,6 +1,8 @@
-"""Inserts the rows of new recordings, with their jobs, announcements and idempotency keys, in one statement."""
+"""Inserts the rows of new recordings in one statement, with their jobs, announcements, keys and finished uploads."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -13,7 +15,7 @@ from audio.intake.idempotency_keys import INTO_KEYS, IdempotencyKey, Idempotency
 from audio.model.audio_file import AudioFile, Use, columns
 from audio.processing.jobs import PARAMETERS, Job, enqueue_with, parameters
 from core.database.engine import driver_connection
-from core.database.system_tables import idempotency_keys
+from core.database.system_tables import SCHEMA, idempotency_keys
 from core.errors import PegasusError
 from core.observability.trace_context import TraceContext
 
@@ -27,15 +29,22 @@ def _array_type(column: Column[Any]) -> str:
 
 _INSERTED = {column.name: _array_type(column) for column in columns(Use.INSERTED)}
 _ARRAYS = [f"${PARAMETERS + position}::{type_}[]" for position, type_ in enumerate(_INSERTED.values(), 1)]
-_KEY = [f"${PARAMETERS + len(_INSERTED) + position}" for position in (1, 2)]
+_FIRST, _SECOND, _THIRD = (f"${PARAMETERS + len(_INSERTED) + position}" for position in (1, 2, 3))
 _ENTERED = (
     f"entered AS (INSERT INTO audio_files ({', '.join(_INSERTED)}) SELECT * FROM UNNEST({', '.join(_ARRAYS)})"  # noqa: S608 - names of ours
     " ON CONFLICT (id) DO NOTHING RETURNING *)"  # only a resumed upload is ever entered again, and it is the same then
 )
-_KEYED = f"keyed AS ({INTO_KEYS} SELECT {', '.join(_KEY)}, id FROM entered)"  # noqa: S608 - as above
+_KEYED = f"keyed AS ({INTO_KEYS} SELECT {_FIRST}, {_SECOND}, id FROM entered)"  # noqa: S608 - as above
+_FINISHED = (
+    f"finished AS (INSERT INTO {SCHEMA}.uploads (id, user_id, length_bytes, metadata, expires_at, recording_id)"  # noqa: S608 - as above
+    " SELECT id, entered.user_id, entered.file_size_bytes, came.metadata, came.expires_at, id"
+    f" FROM UNNEST({_FIRST}::uuid[], {_SECOND}::text[], {_THIRD}::timestamptz[]) AS came (id, metadata, expires_at)"
+    " LEFT JOIN entered USING (id) ON CONFLICT (id) DO UPDATE SET recording_id = excluded.recording_id)"
+)
 _ANNOUNCED = f"announced AS ({announced_as('created', source='entered')})"
 _ENTER = enqueue_with(f"{_ENTERED}, {_ANNOUNCED}")
 _ENTER_WITH_KEY = enqueue_with(f"{_ENTERED}, {_ANNOUNCED}, {_KEYED}")
+_ENTER_WITH_UPLOADS = enqueue_with(f"{_ENTERED}, {_ANNOUNCED}, {_FINISHED}")
 
 
 class OutcomeUnknown(PegasusError):
@@ -44,16 +53,26 @@ class OutcomeUnknown(PegasusError):
     message = "The database went away while the recording was being entered; it may be there or not."
 
 
+@dataclass(frozen=True, kw_only=True)
+class FinishedUpload:
+    """The resumable upload that has become a recording of the same id: what to insert where it has no row yet."""
+
+    metadata: str | None
+    expires_at: datetime
+
+
 async def enter(
     session: AsyncSession,
     recordings: Sequence[AudioFile],
     *,
     origins: Sequence[TraceContext],
     key: IdempotencyKey | None = None,
+    uploads: Sequence[FinishedUpload | None] = (),
 ) -> None:
     """Enters new recordings, announced, with their jobs and the key under which one of them came, and commits.
 
-    `origins` are the requests that each of them came with.
+    `origins` are the requests that each of them came with. `uploads`, where any of them was one, are as many as
+    recordings; none of them has a key.
 
     In a session that has not begun a transaction this is one statement, which is its own, and one round trip, unless a
     transaction pooler is there.
@@ -64,10 +83,14 @@ async def enter(
     values = [[getattr(recording, column) for recording in recordings] for column in _INSERTED]
     connection = await driver_connection(session)
     try:
-        if key is None:
-            await connection.execute(_ENTER, *jobs, *values)
-        else:
+        if key is not None:
             await connection.execute(_ENTER_WITH_KEY, *jobs, *values, key.user_id, key.key)
+        elif finished := [(one.id, upload) for one, upload in zip(recordings, uploads, strict=False) if upload]:
+            ids, metadata = [id_ for id_, _ in finished], [upload.metadata for _, upload in finished]
+            expiry = [upload.expires_at for _, upload in finished]
+            await connection.execute(_ENTER_WITH_UPLOADS, *jobs, *values, ids, metadata, expiry)
+        else:
+            await connection.execute(_ENTER, *jobs, *values)
     except asyncpg.UniqueViolationError as error:
         if error.as_dict().get("table_name") == idempotency_keys.name:
             raise IdempotencyKeyTaken from error

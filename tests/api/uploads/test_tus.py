@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from core.settings import Settings
-from tests.api.conftest import Look, Started, problem
+from tests.api.conftest import Look, Serve, Started, problem
 from tests.audio.samples import recording
 from tests.conftest import RunSql
 from tests.stored import Stored
@@ -108,6 +108,29 @@ async def test_a_first_piece_comes_with_the_creation(tus: httpx.AsyncClient, kep
         if stop < len(WAV):
             assert (await tus.delete(answer.headers["location"])).status_code == 204
     await is_a_recording(kept, settings, answer, WAV)
+
+
+@pytest.mark.parametrize("quota", [0, 100])
+async def test_an_upload_in_one_request_answers_as_every_other(
+    serve: Serve, kept: Look, settings: Settings, quota: int
+) -> None:
+    """What its creation brought whole is a recording at once, and is asked for, repeated and ended like any upload."""
+    async with serve(open_uploads=1, user_quota_recordings=quota) as client:
+        client.headers.update(TUS)
+        size, said = {"Upload-Length": str(len(WAV))}, metadata(filename="Mémo.wav", tag="Work")
+        created = await client.post(URL, content=WAV, headers=BYTES | size | {"Upload-Metadata": said})
+        assert (created.status_code, created.headers["upload-offset"]) == (201, str(len(WAV))), created.text
+        row = await is_a_recording(kept, settings, created, WAV)
+        assert (row["original_filename"], row["tag"]) == ("Mémo.wav", "Work")
+        where = created.headers["location"]
+        state = await client.head(where)
+        assert state.headers["upload-recording-id"] == str(row["id"]) == where.rpartition("/")[2]
+        assert (state.headers["upload-offset"], state.headers["upload-metadata"]) == (str(len(WAV)), said)
+        assert state.headers["upload-expires"] == created.headers["upload-expires"]
+        assert (await patch(client, where, 0, WAV)).status_code == 204
+        assert (await client.delete(where)).status_code == 204
+        assert (await client.head(where)).status_code == 404
+        assert len((await kept()).rows) == 1
 
 
 async def test_a_failed_first_piece_leaves_no_upload(tus: httpx.AsyncClient, kept: Look, run_sql: RunSql) -> None:

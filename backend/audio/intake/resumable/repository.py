@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.model.audio_file import AudioFile
@@ -80,8 +80,7 @@ async def statements(sessions: Sessions) -> AsyncIterator[AsyncSession]:
         yield session
 
 
-async def add(
-    session: AsyncSession,
+def new_row(
     details: Details,
     *,
     file_type: str | None,
@@ -90,9 +89,9 @@ async def add(
     token_id: UUID | None,
     finishes_at_length: bool,
     digests: Mapping[str, bytes],
-) -> Upload:
-    """Inserts a new upload."""
-    values = {
+) -> dict[str, Any]:
+    """The values of a new upload, by their columns."""
+    return {
         "id": uuid.uuid4(),
         "user_id": details.user_id,
         "token_id": token_id,
@@ -104,21 +103,23 @@ async def add(
         **{name: details.labels.get(name) for name in _OLD_LABELS},
         "finishes_at_length": finishes_at_length,
         **digests,
-        "expires_at": func.now() + LIFETIME,
     }
-    return _upload((await session.execute(insert(uploads).values(values).returning(*uploads.c))).one())
 
 
-async def count_open(session: AsyncSession, creator: UploadCreator) -> int:
-    """How many unfinished uploads a client has.
+async def add(session: AsyncSession, row: Mapping[str, Any], *, creator: UploadCreator, limit: int) -> Upload | None:
+    """Inserts a new upload, unless its creator has `limit` unfinished ones: then it returns None.
 
-    It holds a lock for the client until the transaction ends, so that no other upload is created in between.
+    It holds a lock for the creator until the transaction ends, so that no other upload is inserted in between.
     """
     token_id = creator.stored_token_id
     await lock_name(session, f"uploads of {token_id or f'user {creator.user_id}'}")
     is_theirs = uploads.c.user_id == creator.user_id if token_id is None else uploads.c.token_id == token_id
-    query = select(func.count()).select_from(uploads).where(is_theirs, _IS_LIVE, uploads.c.recording_id.is_(None))
-    return await session.scalar(query) or 0
+    open_ones = select(func.count()).select_from(uploads).where(is_theirs, _IS_LIVE, uploads.c.recording_id.is_(None))
+    values = [literal(value, uploads.c[name].type) for name, value in row.items()]
+    new = select(*values, func.now() + LIFETIME).where(open_ones.scalar_subquery() < limit)
+    inserted = insert(uploads).from_select([*row, "expires_at"], new).returning(*uploads.c)
+    upload = (await session.execute(inserted)).one_or_none()
+    return None if upload is None else _upload(upload)
 
 
 async def find(session: AsyncSession, upload_id: UUID, *, owner: str | None) -> Upload | None:
@@ -136,11 +137,6 @@ async def renew(session: AsyncSession, upload_id: UUID, changes: Mapping[str, An
     values = {**changes, "expires_at": func.now() + LIFETIME}
     row = (await session.execute(change.values(values).returning(*_COLUMNS))).one_or_none()
     return None if row is None else _upload(row)
-
-
-async def finish(session: AsyncSession, upload_id: UUID, *, recording_id: UUID) -> None:
-    """Sets the recording that an upload has become."""
-    await session.execute(update(uploads).where(uploads.c.id == upload_id).values(recording_id=recording_id))
 
 
 async def remove(session: AsyncSession, upload_id: UUID) -> None:

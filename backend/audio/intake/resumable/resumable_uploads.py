@@ -4,8 +4,11 @@ Bytes are written as they arrive, however their request ends, and an offset is o
 row of an upload is inserted before its bytes and deleted after them.
 
 The recording has its upload's id and a name made from it. So however often an upload is finished (by a retried PATCH or
-a HEAD, after a crash or a lost COMMIT), it is the same row and the same file. The order is: the file's name, the row of
-the recording, the row of the upload; only then the bytes under the upload's key are removed.
+a HEAD, after a crash or a lost COMMIT), it is the same row and the same file. The order is: the file's name, then the
+row of the recording together with that of the upload; only then the bytes under the upload's key are removed.
+
+An upload whose first request brings all of its bytes can't be resumed: should it fail, its client never learns where.
+So it goes the way of a form, and its row is inserted as that of a finished one.
 """
 
 from collections.abc import Mapping
@@ -19,7 +22,7 @@ import structlog
 
 from audio.intake.incoming_upload import UploadEmpty
 from audio.intake.ingest import Identity, Ingest
-from audio.intake.insert import OutcomeUnknown
+from audio.intake.insert import FinishedUpload, OutcomeUnknown
 from audio.intake.resumable import repository
 from audio.intake.resumable.append_writer import AppendWriter
 from audio.intake.resumable.errors import (
@@ -33,12 +36,13 @@ from audio.intake.resumable.partial_upload import PartialUpload, PartialUploadCa
 from audio.intake.resumable.repository import Upload, statements
 from audio.intake.resumable.upload_locks import UploadLock, UploadLocks
 from audio.intake.resumable.upload_requests import AppendRequest, NewUpload, check_length
+from audio.model.audio_file import AudioFile
 from audio.model.formats import NotAudio
 from core.database.engine import Sessions
 from core.errors import DatabaseProblem, PegasusError
 from core.labels import label
 from core.observability.tracing import carried
-from storage.contract import InUse, ResumesUploads, StorageError
+from storage.contract import InUse, ResumesUploads
 from storage.threads import in_thread
 
 FILE_TYPE_CHARACTERS = 255
@@ -63,25 +67,22 @@ class Uploads:
 
         Raises LabelRefused, UploadEmpty, UploadTooLarge, TooManyOpenUploads, or as `Ingest.admit`.
         """
-        details = new.details.checked()
-        file_type = label("file_type", new.file_type, limit=FILE_TYPE_CHARACTERS)
-        check_length(new.length_bytes, limit_bytes=self.limit_bytes)
-        await self._ingest.admit(details.user_id, declared_bytes=new.length_bytes or 0)
+        new = await self._admit(new)
+        row = repository.new_row(
+            new.details,
+            file_type=new.file_type,
+            metadata=new.metadata,
+            length_bytes=new.length_bytes,
+            token_id=new.creator.stored_token_id,
+            finishes_at_length=new.finishes_at_length,
+            digests={digest.algorithm: digest.digest for digest in new.digests},
+        )
         limit = self._open_limit if new.creator.is_authenticated else self._open_limit * ADDRESS_LIMIT_FACTOR
         async with self._sessions() as session:
-            if await repository.count_open(session, new.creator) >= limit:
-                raise TooManyOpenUploads(limit=limit)
-            upload = await repository.add(
-                session,
-                details,
-                file_type=file_type,
-                metadata=new.metadata,
-                length_bytes=new.length_bytes,
-                token_id=new.creator.stored_token_id,
-                finishes_at_length=new.finishes_at_length,
-                digests={digest.algorithm: digest.digest for digest in new.digests},
-            )
+            upload = await repository.add(session, row, creator=new.creator, limit=limit)
             await session.commit()
+        if upload is None:
+            raise TooManyOpenUploads(limit=limit)
         return upload
 
     async def create_with_upload(self, new: NewUpload, request: AppendRequest) -> tuple[Upload, int]:
@@ -89,6 +90,8 @@ class Uploads:
 
         Raises as `create` and `append` do.
         """
+        if request.is_whole(new):
+            return await self._ingest_whole(new, request)
         upload = await self.create(new)
         try:
             return await self.append(upload.id, request, owner=None)
@@ -98,6 +101,23 @@ class Uploads:
             with suppress(UploadMissing):
                 await self.delete(upload.id, owner=None)
             raise
+
+    async def _admit(self, new: NewUpload) -> NewUpload:
+        """The new upload with its texts as they are stored, once there is room for it."""
+        details = new.details.checked()
+        file_type = label("file_type", new.file_type, limit=FILE_TYPE_CHARACTERS)
+        check_length(new.length_bytes, limit_bytes=self.limit_bytes)
+        await self._ingest.admit(details.user_id, declared_bytes=new.length_bytes or 0)
+        return replace(new, details=details, file_type=file_type)
+
+    async def _ingest_whole(self, new: NewUpload, request: AppendRequest) -> tuple[Upload, int]:
+        upload = (await self._admit(new)).whole()
+        identity = Identity.of(upload.id, created_at=upload.created_at)
+        async with self._ingest.incoming(details=lambda: upload.details) as incoming:
+            publish = partial(self._ingest.publish, incoming, upload.details, identity=identity)
+            recording = await request.body.pump(incoming.write, end=publish)
+            await self._ingest.enter(incoming, recording, upload=_finished(upload))
+        return replace(upload, recording_id=recording.id), incoming.received
 
     async def offset(self, upload_id: UUID, *, owner: str | None) -> tuple[Upload, int]:
         """An upload and how many bytes of it are durable. A request that appends to it is ended first.
@@ -131,16 +151,16 @@ class Uploads:
             upload = await self._renew(upload_id, upload_lock)
             if upload.recording_id is not None:
                 return upload, _repeated_offset(upload, request)
-            request.check(upload, size_bytes=await upload_lock.size_bytes(), limit_bytes=self.limit_bytes)
+            request.check(upload, size_bytes=upload_lock.size_bytes, limit_bytes=self.limit_bytes)
             await self._ingest.admit(upload.details.user_id, declared_bytes=request.body.declared_bytes or 0)
             if changes := request.changes(upload):
                 upload = await self._renew(upload_id, upload_lock, changes)
             if request.on_locked is not None:
                 request.on_locked(upload)
-            await self._receive(upload, upload_lock, request)
+            incoming = await self._receive(upload, upload_lock, request)
             if request.ends_upload and upload.length_bytes is None:
-                upload = await self._renew(upload_id, upload_lock, {"length_bytes": await upload_lock.size_bytes()})
-            return await self._finish_if_complete(upload, upload_lock)
+                upload = await self._renew(upload_id, upload_lock, {"length_bytes": upload_lock.size_bytes})
+            return await self._finish_if_complete(upload, upload_lock, incoming)
 
     async def delete(self, upload_id: UUID, *, owner: str | None) -> None:
         """Deletes an upload with its bytes; a recording that it has become stays. Raises UploadMissing."""
@@ -186,58 +206,79 @@ class Uploads:
             upload = await repository.renew(session, upload_id, changes or {})
         return await _existing(upload, upload_lock)
 
-    async def _receive(self, upload: Upload, upload_lock: UploadLock, request: AppendRequest) -> None:
+    async def _receive(self, upload: Upload, upload_lock: UploadLock, request: AppendRequest) -> PartialUpload:
         try:
             incoming = await self._load(upload, upload_lock)
-            writer = AppendWriter(
-                incoming,
-                upload_lock=upload_lock,
-                length_bytes=upload.length_bytes,
-                checksums=request.checksums,
-                on_progress=request.on_progress,
-            )
-            try:
-                await upload_lock.run(request.body.pump(writer.write, end=writer.end, saving=True))
-            finally:
-                await in_thread(partial(self._cache.store, upload.id, incoming))
+            await self._write(incoming, upload, upload_lock, request)
         except NotAudio:
             await self._remove(upload.id, upload_lock)
             raise
+        return incoming
+
+    async def _write(
+        self, incoming: PartialUpload, upload: Upload, upload_lock: UploadLock, request: AppendRequest
+    ) -> None:
+        writer = AppendWriter(
+            incoming,
+            upload_lock=upload_lock,
+            length_bytes=upload.length_bytes,
+            checksums=request.checksums,
+            on_progress=request.on_progress,
+        )
+        store = partial(self._cache.store, upload.id, incoming)
+
+        def end() -> None:
+            writer.end()
+            store()
+
+        try:
+            await upload_lock.run(request.body.pump(writer.write, end=end, saving=True))
+        except BaseException:
+            await in_thread(store)
+            raise
 
     async def _load(self, upload: Upload, upload_lock: UploadLock) -> PartialUpload:
-        return await in_thread(partial(self._cache.load, upload.id, upload_lock.staged, limit_bytes=self.limit_bytes))
+        """The upload as far as it has come; one without bytes needn't be read, in a thread."""
+        load = partial(self._cache.load, upload.id, upload_lock.staged, limit_bytes=self.limit_bytes)
+        return await in_thread(load) if upload_lock.size_bytes else load()
 
-    async def _finish_if_complete(self, upload: Upload, upload_lock: UploadLock) -> tuple[Upload, int]:
+    async def _finish_if_complete(
+        self, upload: Upload, upload_lock: UploadLock, incoming: PartialUpload | None = None
+    ) -> tuple[Upload, int]:
         """Returns the upload and its size; makes it a recording when it has all its bytes."""
-        size_bytes = await upload_lock.size_bytes()
+        size_bytes = upload_lock.size_bytes
         if size_bytes != upload.length_bytes or not upload.finishes_at_length:
             return upload, size_bytes
         try:
-            recording_id = await self._ingest_recording(upload, upload_lock)
+            recording_id = await self._ingest_recording(upload, upload_lock, incoming)
         except (NotAudio, UploadEmpty, UploadDigestWrong):
             await self._remove(upload.id, upload_lock)
             raise
-        async with statements(self._sessions) as session:
-            await repository.finish(session, upload.id, recording_id=recording_id)
-        try:
-            await in_thread(upload_lock.staged.forget)
-        except StorageError as error:
-            log.warning("bytes of a finished upload stay behind", upload=str(upload.id), reason=str(error))
+        upload_lock.forget_at_release()
         return replace(upload, recording_id=recording_id), size_bytes
 
-    async def _ingest_recording(self, upload: Upload, upload_lock: UploadLock) -> UUID:
-        incoming = await self._load(upload, upload_lock)
-        await in_thread(partial(check_digests, upload, incoming))
+    async def _ingest_recording(self, upload: Upload, upload_lock: UploadLock, received: PartialUpload | None) -> UUID:
+        incoming = received or await self._load(upload, upload_lock)
+        self._cache.drop(upload.id)
         identity = Identity.of(upload.id, created_at=upload.created_at)
-        recording = await in_thread(carried(partial(self._ingest.publish, incoming, upload.details, identity=identity)))
+
+        def publish() -> AudioFile:
+            check_digests(upload, incoming)
+            return self._ingest.publish(incoming, upload.details, identity=identity)
+
+        recording = await in_thread(carried(publish))
         try:
-            await self._ingest.enter(incoming, recording)
+            await self._ingest.enter(incoming, recording, upload=_finished(upload))
         except (OutcomeUnknown, DatabaseProblem):
             raise  # this try or an earlier one may have inserted the row, so its bytes stay
         except PegasusError:
             await in_thread(upload_lock.staged.retract)
             raise
         return recording.id
+
+
+def _finished(upload: Upload) -> FinishedUpload:
+    return FinishedUpload(metadata=upload.metadata, expires_at=upload.expires_at)
 
 
 async def _existing(upload: Upload | None, upload_lock: UploadLock | None) -> Upload:

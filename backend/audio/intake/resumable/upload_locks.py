@@ -11,11 +11,14 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 from uuid import UUID
 
+import structlog
+
 from core.background import cancel, wait_for_event
 from core.errors import PegasusError
 from storage.contract import InUse, Resumable, ResumesUploads, StorageError
 from storage.threads import in_thread
 
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 POLL_SECONDS = 0.5
 IDLE_SECONDS = 0.1
@@ -43,14 +46,30 @@ class UploadLock:
         self.is_cancelled = False  # read by `AppendWriter` in its thread
         self.written_bytes = 0
         self._release_requested = asyncio.Event()
+        self._is_forgotten = False
 
     def request_release(self) -> None:
         """Asks for the end of what `run` runs."""
         self._release_requested.set()
 
-    async def size_bytes(self) -> int:
+    @property
+    def size_bytes(self) -> int:
         """How many bytes the upload has."""
-        return await in_thread(lambda: self.staged.size_bytes)
+        return self.staged.size_bytes
+
+    def forget_at_release(self) -> None:
+        """Removes the bytes when the lock is released; published objects stay. What can't be removed is logged."""
+        self._is_forgotten = True
+
+    def release(self) -> None:
+        """Frees the bytes for other requests. Blocks. Raises as `Resumable.release`."""
+        try:
+            if self._is_forgotten:
+                self.staged.forget()
+        except StorageError as error:
+            log.warning("bytes of a finished upload stay behind", reason=str(error))
+        finally:
+            self.staged.release()
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs `work`, which is cancelled when another request wants the lock. Raises UploadTakenOver, or as `work`."""
@@ -125,7 +144,7 @@ class UploadLocks:
             if self._locks.get(upload_id) is upload_lock:
                 del self._locks[upload_id]
             try:
-                await in_thread(staged.release)
+                await in_thread(upload_lock.release)
             finally:
                 upload_lock.released.set()
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
+from uuid import uuid4
 
 from audio.intake.incoming_upload import UploadEmpty, UploadTooLarge
 from audio.intake.resumable.errors import LengthPassed, LengthRefused, OffsetMismatch
-from audio.intake.resumable.repository import Upload, UploadCreator
+from audio.intake.resumable.repository import LIFETIME, Upload, UploadCreator
 from audio.model.details import Details
 from storage.contract import Piece
 
@@ -18,7 +20,9 @@ class RequestBody(Protocol):
 
     declared_bytes: int | None
 
-    def pump(self, sink: Callable[[Piece], None], *, end: Callable[[], T], saving: bool) -> Coroutine[Any, Any, T]:
+    def pump(
+        self, sink: Callable[[Piece], None], *, end: Callable[[], T], saving: bool = False
+    ) -> Coroutine[Any, Any, T]:
         """Feeds the sink, and calls `end` after the last byte. When `saving`, it feeds what a broken body brought."""
         ...
 
@@ -47,6 +51,23 @@ class NewUpload:
     digests: Sequence[Checksum] = ()
     finishes_at_length: bool = True
 
+    def whole(self) -> Upload:
+        """The upload that this is, once one request has brought all of its bytes."""
+        now = datetime.now(UTC)
+        return Upload(
+            id=uuid4(),
+            details=self.details,
+            file_type=self.file_type,
+            metadata=self.metadata,
+            length_bytes=self.length_bytes,
+            created_at=now,
+            expires_at=now + LIFETIME,
+            recording_id=None,
+            finishes_at_length=True,
+            sha256=None,
+            sha512=None,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class AppendRequest:
@@ -67,6 +88,15 @@ class AppendRequest:
     may_repeat: bool = True
     on_locked: Callable[[Upload], None] | None = None
     on_progress: Callable[[int], None] | None = None
+
+    def is_whole(self, new: "NewUpload") -> bool:
+        """Whether this request declares to bring all bytes of a new upload, and nothing to check them by."""
+        return (
+            new.length_bytes is not None
+            and new.length_bytes == self.body.declared_bytes
+            and new.finishes_at_length
+            and not (self.checksums or self.digests or new.digests)
+        )
 
     @property
     def declared_end(self) -> int:
