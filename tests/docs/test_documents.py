@@ -32,7 +32,7 @@ from tests.reconcile.ours import OF_001, build
 from tests.seed.conftest import copied
 
 __all__ = ["copied"]
-LANGUAGES = {"", "bash", "js", "json", "python", "sql", "yaml"}
+LANGUAGES = {"", "bash", "js", "json", "python", "sql", "typescript", "yaml"}
 MEMO = recording("m4a")
 
 

@@ -14,8 +14,10 @@ OFFSET = {"description": "How many bytes there are; the upload goes on behind th
 RECORDING = {"description": "The recording that the upload has become.", "schema": {"type": "string"}}
 EXPIRES = {"description": "When the upload is removed, unless more comes until then.", "schema": {"type": "string"}}
 RAW = {"schema": BYTES}
-# A generator that knows one type for bytes takes the last one: that of tus, which more clients speak.
-APPENDED = {"content": {"application/partial-upload": RAW, "application/offset+octet-stream": RAW}}
+APPENDED = {
+    "description": "By the IETF's draft, bytes that are appended are application/partial-upload.",
+    "content": {"application/offset+octet-stream": RAW},
+}
 EXAMPLES = {"filename": "memo.m4a", "tag": "Work", "category": "Meeting", "user_id": "ada"}
 DIGEST_EXAMPLE = "sha-256=:uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek=:"
 LIMITS = {"description": "What the IETF's draft says of limits: max-size in bytes, max-age in seconds."}
@@ -92,7 +94,6 @@ DIGEST = _header("Content-Digest", "The same by RFC 9530.", example=DIGEST_EXAMP
 WHOLE = _header(
     "Repr-Digest", "By the IETF's draft, sha-256 or sha-512 of the whole upload.", example=DIGEST_EXAMPLE, type="string"
 )
-RESUMABLE = "The upload has begun, and isn't complete."
 
 OPTIONS = _operation(
     204,
@@ -157,9 +158,6 @@ FORM_OR_BYTES = {
         _query("filename", FILE_NAME_BYTES),
         *(_query(name, limit) for name, limit in LABELS.items()),
         _query("user_id", USER_ID_CHARACTERS),
-        DRAFT,
-        COMPLETE,
     ],
-    "responses": {"201": {"description": RESUMABLE, "headers": BEGIN["responses"]["201"]["headers"]}},
     "requestBody": {"required": True, "content": {**FORM["requestBody"]["content"], "audio/*": RAW}},
 }
