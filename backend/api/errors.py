@@ -208,29 +208,43 @@ def answer_problems(app: FastAPI) -> None:
 
 def problem_of(error: PegasusError) -> JSONResponse:
     """The response to one of Pegasus's own errors."""
-    kind = next((kind for kind in type(error).__mro__ if kind in PROBLEMS), None)
-    if kind is None:
-        return _response(UNKNOWN)
-    problem = PROBLEMS[kind]
-    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    problem, _ = _known(error)
+    if problem is not UNKNOWN and problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         structlog.contextvars.bind_contextvars(problem=problem.slug)  # for the request's own line
         log_failure(log.error, "request failed", error, error=type(error).__name__)
+    content, headers = content_of(error), problem.headers(error)
+    return JSONResponse(content, problem.status, headers, media_type="application/problem+json")
+
+
+def content_of(error: PegasusError) -> dict[str, Any]:
+    """One of Pegasus's own errors as problem details, for a response of its own or as a part of another."""
+    problem, detail = _known(error)
     fields = {name: getattr(error, name.replace("-", "_")) for name in problem.fields}
-    return _response(problem, detail=PRIVATE.get(kind, str(error)), headers=problem.headers(error), **fields)
+    return _content(problem, detail=detail, **fields)
+
+
+def _known(error: PegasusError) -> tuple[Problem, str | None]:
+    """The error's problem, and what it says of it to clients."""
+    kind = next((kind for kind in type(error).__mro__ if kind in PROBLEMS), None)
+    return (UNKNOWN, None) if kind is None else (PROBLEMS[kind], PRIVATE.get(kind, str(error)))
 
 
 def _response(
     problem: Problem, *, detail: str | None = None, headers: dict[str, str] | None = None, **fields: Any
 ) -> JSONResponse:
-    """The problem's response; `detail` is its title's sentence by default."""
-    content = {
+    content = _content(problem, detail=detail, **fields)
+    return JSONResponse(content, problem.status, headers, media_type="application/problem+json")
+
+
+def _content(problem: Problem, *, detail: str | None, **fields: Any) -> dict[str, Any]:
+    """The problem's details; `detail` is its title's sentence by default."""
+    return {
         "type": f"{problem.namespace}{problem.slug}",
         "title": problem.title,
         "status": problem.status,
         "detail": f"{problem.title}." if detail is None else detail,
         **fields,
     }
-    return JSONResponse(content, problem.status, headers, media_type="application/problem+json")
 
 
 async def _on_pegasus_error(_request: Request, error: Exception) -> Response:

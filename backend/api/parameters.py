@@ -3,13 +3,18 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Header, Path, Query
+from fastapi import Depends, Header, Path, Query
 
+from access.caller import Caller
+from api.guards.credentials import AuthenticatedCaller
 from audio.library.cursor import LONGEST as LONGEST_CURSOR
-from audio.library.filters import SortedBy
+from audio.library.filters import Filters, SortedBy
 from audio.model.audio_file import ProcessingStatus
+from core.labels import label, user_label
 
+JSON_BODY_BYTES = 64 * 1024
 LARGEST_PAGE = 1000
+LONGEST_SEARCH = 200
 LARGEST_OFFSET = 2**31
 EXAMPLE_ID = "6f1c2a34-5d0e-4c1f-9a53-0f9d8f1c7b21"
 
@@ -55,3 +60,37 @@ RetryKey = Annotated[
     ),
 ]
 LastEventId = Annotated[str | None, Header(description="The id of the last event that was seen.", examples=["1042"])]
+
+
+def filters_of(
+    caller: Caller,
+    *,
+    user_id: str | None = None,
+    status: ProcessingStatus | None = None,
+    tag: str | None = None,
+    category: str | None = None,
+    q: str | None = None,
+) -> Filters:
+    """The filters of a caller's recordings, normalized as the table's values are. Raises LabelRefused."""
+    return Filters(
+        user_id=caller.owner_filter(user_label(user_id)),
+        status=status,
+        tag=label("tag", tag),
+        category=label("category", category),
+        text=label("q", q, limit=LONGEST_SEARCH),
+    )
+
+
+async def _query_filters(
+    caller: AuthenticatedCaller,
+    *,
+    user_id: UserFilter = None,
+    status: StatusFilter = None,
+    tag: TagFilter = None,
+    category: CategoryFilter = None,
+    q: SearchText = None,
+) -> Filters:
+    return filters_of(caller, user_id=user_id, status=status, tag=tag, category=category, q=q)
+
+
+QueryFilters = Annotated[Filters, Depends(_query_filters)]

@@ -1,11 +1,14 @@
 """The models of requests and responses. A recording has its columns' names, without its path in storage."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 from sqlalchemy import Column, DateTime
 
+from audio.library.bulk import LARGEST
+from audio.library.cursor import LONGEST as LONGEST_CURSOR
 from audio.model.audio_file import ProcessingStatus, Use, columns
 from audio.model.details import LABELS
 from core.labels import USER_ID_CHARACTERS
@@ -21,6 +24,7 @@ def _field(column: Column[Any]) -> Any:
     return kind | None if column.nullable else kind
 
 
+EXAMPLE_ID = UUID("6f1c2a34-5d0e-4c1f-9a53-0f9d8f1c7b21")
 _fields: Any = {column.name: (_field(column), ...) for column in columns(Use.SHOWN)}
 _Columns = create_model("_Columns", __config__=ConfigDict(from_attributes=True), **_fields)
 
@@ -131,6 +135,86 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
+
+
+class RecordingFilter(BaseModel):
+    """Selects recordings as the parameters of a list do; it names one of them at least."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
+
+    user_id: str | None = Field(default=None, examples=["ada"])
+    status: ProcessingStatus | None = Field(default=None, examples=["failed"])
+    tag: str | None = Field(default=None, examples=["Work"])
+    category: str | None = Field(default=None, examples=["Meeting"])
+    q: str | None = Field(default=None, examples=["red bicycle"])
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        texts = (self.user_id, self.tag, self.category, self.q)
+        if self.status is None and not any(text and text.strip(" ") for text in texts):
+            raise ValueError("A filter that names nothing would select all recordings")
+        return self
+
+
+class BulkChange(BaseModel):
+    """A change of many recordings, by `ids` or by a `filter`: exactly one of them. `change` sets the labels `changes`.
+
+    `cursor` is the `next_cursor` of the answer before, for the same filter.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["delete", "retry", "change"]
+    ids: list[UUID] | None = Field(default=None, min_length=1, max_length=LARGEST, examples=[[EXAMPLE_ID]])
+    filter: RecordingFilter | None = None
+    changes: NewLabels | None = None
+    cursor: str | None = Field(default=None, max_length=LONGEST_CURSOR)
+
+    @model_validator(mode="after")
+    def _is_unambiguous(self) -> Self:
+        if (self.ids is None) == (self.filter is None):
+            raise ValueError("Either ids or a filter says which recordings are changed")
+        if bool(self.changes and self.changes.model_fields_set) != (self.action == "change"):
+            raise ValueError("What is changed is said by changes, with the action change alone")
+        if self.cursor is not None and self.filter is None:
+            raise ValueError("A cursor is a filter's")
+        return self
+
+
+class RefusedChange(BaseModel):
+    """A recording that wasn't changed, and why."""
+
+    id: UUID
+    problem: Problem
+
+
+class BulkOutcome(BaseModel):
+    """What became of each recording, by its id: it was changed, was so already, isn't there, or couldn't be changed.
+
+    A filter that selects more goes on from `next_cursor`; null says that all are done.
+    """
+
+    changed: list[UUID]
+    unchanged: list[UUID]
+    missing: list[UUID]
+    refused: list[RefusedChange]
+    next_cursor: str | None
+
+
+class LabelRenaming(BaseModel):
+    """Another text for a tag or a category; one that is in use already is then that of all, and null takes it away."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: Literal[*LABELS] = Field(examples=["tag"])  # type: ignore[valid-type]  # the columns' names
+    old: str = Field(alias="from", pattern="[^ ]", examples=["Work"])
+    new: str | None = Field(alias="to", examples=["Job"])
+
+
+class RenamedRecordings(BaseModel):
+    """How many recordings have another label now."""
+
+    changed: int
 
 
 PROBLEM_RESPONSE = {

@@ -9,6 +9,7 @@ from api.guards.body_limits import BodyLimits
 from api.guards.request_origin import own_hosts
 from api.middleware import Guard, LingeringAnswer, PlainRefusal, RequestLog
 from api.openapi import DescribedFastAPI
+from api.parameters import JSON_BODY_BYTES
 from api.protocols.cross_origin import AllowedOrigins
 from api.protocols.multipart import LIMITS
 from api.protocols.protocol_choice import UPLOADS_PATH
@@ -16,6 +17,7 @@ from api.protocols.rufh import RufhMiddleware
 from api.protocols.tus import TusMiddleware
 from api.routes import (
     api_docs,
+    bulk,
     events,
     form_upload,
     health,
@@ -57,6 +59,7 @@ def create_app(settings: Settings | None = None, *, prepared: Prepared | None = 
     )
     app.include_router(form_upload.router)
     app.include_router(events.router)
+    app.include_router(bulk.router)
     app.include_router(recordings.router)
     app.include_router(rufh_uploads.router)
     app.include_router(resumable_uploads.router)
@@ -77,7 +80,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         bytes_path=UPLOADS_PATH,
         file_bytes=settings.max_file_size_bytes,
         form_bytes=LIMITS.overhead_bytes,
-        other_bytes=recordings.JSON_BODY_BYTES,
+        other_bytes=JSON_BODY_BYTES,
     )
     return [
         Middleware(PlainRefusal),

@@ -1,14 +1,17 @@
 """Work that goes on beside its caller until it is cancelled: starts it, ends it, waits, and logs its failures."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
 from core.errors import DatabaseProblem
 from core.observability.logging import log_failure
+
+T = TypeVar("T")
+CONCURRENT = 16
 
 
 @asynccontextmanager
@@ -41,6 +44,21 @@ async def wait_until_done(*futures: asyncio.Future[Any]) -> None:
             future.exception()  # marks it as retrieved
     if cancelled is not None:
         raise cancelled
+
+
+async def each_of(items: Iterable[T], work: Callable[[T], Coroutine[Any, Any, object]]) -> None:
+    """Awaits `work` for each item, for up to CONCURRENT at the same time. When one fails, the others are cancelled."""
+    limit = asyncio.Semaphore(CONCURRENT)
+
+    async def limited(item: T) -> None:
+        async with limit:
+            await work(item)
+
+    tasks = [asyncio.create_task(limited(item)) for item in items]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        await cancel(*tasks)
 
 
 async def wait_for_event(event: asyncio.Event, seconds: float) -> bool:

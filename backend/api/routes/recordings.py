@@ -11,17 +11,15 @@ from access.caller import Caller
 from api.guards.credentials import AuthenticatedCaller
 from api.guards.query_parameters import KNOWN_PARAMETERS_ALONE
 from api.parameters import (
-    CategoryFilter,
+    JSON_BODY_BYTES,
     Offset,
     Order,
     PageCursor,
     PageLimit,
+    QueryFilters,
     RecordingId,
     Redirect,
-    SearchText,
     Sort,
-    StatusFilter,
-    TagFilter,
     UserFilter,
     Variant,
     WithTranscripts,
@@ -40,14 +38,12 @@ from api.schemas import (
 )
 from api.services import CurrentServices, Services
 from audio.library.cursor import Cursor
-from audio.library.filters import Filters, Sorting
+from audio.library.filters import Sorting
 from audio.model.audio_file import AudioFile
 from audio.processing.results import waveform_of
 from audio.search.highlights import highlights
-from core.labels import label, user_label
+from core.labels import user_label
 
-JSON_BODY_BYTES = 64 * 1024
-LONGEST_SEARCH = 200
 RECORDING_BYTES: dict[str, Any] = {
     "description": "The bytes.",
     "content": {media_type: {"schema": BYTES} for media_type in ("application/octet-stream", "audio/*")},
@@ -61,25 +57,6 @@ WITHOUT_TRANSCRIPTS = {"original_transcript": None, "improved_transcript": None}
 router = APIRouter(prefix="/api/audio", tags=["audio"], dependencies=[KNOWN_PARAMETERS_ALONE])
 
 
-async def _filters(
-    caller: AuthenticatedCaller,
-    *,
-    user_id: UserFilter = None,
-    status: StatusFilter = None,
-    tag: TagFilter = None,
-    category: CategoryFilter = None,
-    q: SearchText = None,
-) -> Filters:
-    """The filters of a list, normalized as the table's values are. Raises LabelRefused."""
-    return Filters(
-        user_id=caller.owner_filter(user_label(user_id)),
-        status=status,
-        tag=label("tag", tag),
-        category=label("category", category),
-        text=label("q", q, limit=LONGEST_SEARCH),
-    )
-
-
 async def _sorting(*, sort: Sort = "uploaded", order: Order = "desc") -> Sorting:
     return Sorting(by=sort, descending=order == "desc")
 
@@ -88,7 +65,7 @@ async def _sorting(*, sort: Sort = "uploaded", order: Order = "desc") -> Sorting
 @router.get("/", include_in_schema=False)
 async def page(
     services: CurrentServices,
-    filters: Annotated[Filters, Depends(_filters)],
+    filters: QueryFilters,
     sorting: Annotated[Sorting, Depends(_sorting)],
     *,
     transcripts: WithTranscripts = True,

@@ -1,10 +1,12 @@
 """The use cases of stored recordings: find, list, relabel, remove, retry."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import defer
 
 from audio.events.announcements import announce
 from audio.events.event_log import EventLog
@@ -20,6 +22,7 @@ from audio.model.manifest import has_manifest, renew_manifest
 from audio.model.titles import TITLE, checked_title, set_title
 from audio.processing import status
 from audio.search.index import SearchIndex
+from core.background import each_of
 from core.database.engine import Sessions
 from core.errors import PegasusError
 from storage.contract import Storage, StorageError
@@ -71,6 +74,15 @@ class Recordings:
         async with self.sessions() as session:
             return await pagination.page(session, filters, sorting=sorting, limit=limit, offset=offset, after=after)
 
+    async def pages(self, filters: Filters, *, limit: int, after: Cursor | None = None) -> AsyncGenerator[Page]:
+        """All pages behind a cursor or the start; one is in memory at a time."""
+        while True:
+            page = await self.page(filters, limit=limit, after=after)
+            yield page
+            if page.after is None:
+                return
+            after = page.after
+
     async def labels_in_use(self, user_id: str | None) -> tuple[Sequence[str], Sequence[str]]:
         """The tags and the categories of a user's recordings (None: of all)."""
         async with self.sessions() as session:
@@ -92,16 +104,24 @@ class Recordings:
                 recording.updated_at = utc_now()  # so that the search index sees another version of the row
             await announce(session, recording, change="relabelled")
             await session.commit()
-        await self._renew_manifest(recording)
+        await self.renew_manifests([recording.id])
         return recording
 
     async def remove(self, recording_id: UUID, *, owner: str | None) -> None:
         """Removes a recording, its row first, since bytes without a row do no harm. Raises RecordingMissing."""
         async with self.sessions() as session:
-            path = await removal.remove(session, recording_id, owner=owner)
+            paths = await removal.remove(session, repository.one(recording_id, owner))
             await session.commit()
-        if path is None:
+        if not paths:
             raise RecordingMissing
+        await self.remove_bytes(paths)
+
+    async def remove_bytes(self, paths: Mapping[UUID, str]) -> None:
+        """Removes the bytes of recordings, by their ids, whose rows are deleted, and all that lies beside them."""
+        await each_of(paths.items(), self._remove_bytes)
+
+    async def _remove_bytes(self, removed: tuple[UUID, str]) -> None:
+        recording_id, path = removed
         for name in (path, *artifacts(path)):
             try:
                 await self.storage.delete(name)
@@ -124,12 +144,13 @@ class Recordings:
                 raise RetryRefused("is being processed already")
         return recording
 
-    async def _renew_manifest(self, recording: AudioFile) -> None:
-        """Updates the manifest from the row, which is locked meanwhile, so that the later of two changes wins."""
+    async def renew_manifests(self, recording_ids: Collection[UUID]) -> None:
+        """Updates manifests from their rows, which are locked meanwhile, so that the later of two changes wins."""
+        query = select(AudioFile).where(repository.any_of(recording_ids)).order_by(AudioFile.id).with_for_update()
+        transcripts = defer(AudioFile.original_transcript), defer(AudioFile.improved_transcript)  # not in a manifest
         async with self.sessions() as session:
-            newest = await repository.find_and_lock(session, recording.id, owner=None)
-            if newest is not None:
-                await renew_manifest(self.storage, newest)
+            newest = (await session.scalars(query.options(*transcripts))).all()
+            await each_of(newest, lambda recording: renew_manifest(self.storage, recording))
 
 
 def _existing(recording: AudioFile | None) -> AudioFile:

@@ -1,24 +1,23 @@
-"""Deletes a recording's row, with its announcement in the same statement."""
+"""Deletes recordings' rows, with their announcements in the same statement."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import ColumnElement, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.events.announcements import announcing
 from audio.model.audio_file import AudioFile
-from audio.model.repository import one
-from audio.model.titles import set_title
+from audio.model.titles import remove_titles
 
 
-async def remove(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> str | None:
-    """Deletes the row, if it belongs to the user `owner` (None: to any), and announces that.
+async def remove(session: AsyncSession, conditions: Sequence[ColumnElement[bool]]) -> dict[UUID, str]:
+    """Deletes the rows that meet the conditions, and announces that.
 
-    Returns the name of its bytes; None without a row.
+    Returns the names of their bytes, by the recordings' ids.
     """
-    statement = announcing(delete(AudioFile).where(*one(recording_id, owner)), change="deleted")
-    row = (await session.execute(statement)).one_or_none()
-    if row is None:
-        return None
-    await set_title(session, recording_id, None)
-    return str(row.file_path)
+    statement = announcing(delete(AudioFile).where(*conditions), change="deleted")
+    paths = {row.id: str(row.file_path) for row in await session.execute(statement)}
+    if paths:
+        await remove_titles(session, paths)
+    return paths

@@ -1,8 +1,9 @@
-"""Single recordings, found by their ids; lists are read in library/."""
+"""Recordings, found by their ids; lists are read in library/."""
 
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, false, select, text
+from sqlalchemy import ARRAY, ColumnElement, Uuid, false, func, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.model.audio_file import AudioFile
@@ -31,6 +32,21 @@ async def find_and_lock(session: AsyncSession, recording_id: UUID, *, owner: str
     """The same, and nobody else changes it until the transaction ends."""
     query = select(AudioFile).where(*one(recording_id, owner)).with_for_update()
     return await session.scalar(query.execution_options(populate_existing=True))
+
+
+async def lock(session: AsyncSession, conditions: Sequence[ColumnElement[bool]]) -> Sequence[UUID]:
+    """The ids of the recordings that meet the conditions; nobody else changes these until the transaction ends.
+
+    They are locked in the order of their ids, so that two transactions which lock many never wait for each other.
+    """
+    query = select(AudioFile.id).where(*conditions).order_by(AudioFile.id).with_for_update()
+    return (await session.scalars(query)).all()
+
+
+def any_of(recording_ids: Collection[UUID], column: ColumnElement[UUID] | None = None) -> ColumnElement[bool]:
+    """The condition for the recordings of these ids, as one parameter however many there are."""
+    column = AudioFile.id.expression if column is None else column
+    return column == func.any(literal(list(recording_ids), ARRAY(Uuid)))
 
 
 def one(recording_id: UUID, owner: str | None) -> list[ColumnElement[bool]]:

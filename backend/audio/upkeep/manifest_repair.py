@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, func, literal, select
+from sqlalchemy import select
 
 from audio.model import repository
 from audio.model.audio_file import AudioFile
@@ -26,9 +26,8 @@ class Manifests:
 
         Raises DatabaseProblem.
         """
-        any_id = func.any(literal(list(recording_ids), ARRAY(Uuid)))
         async with self.sessions() as session:
-            rows = (await session.scalars(select(AudioFile).where(AudioFile.id == any_id))).all()
+            rows = (await session.scalars(select(AudioFile).where(repository.any_of(recording_ids)))).all()
         renewed = 0
         for row in rows:
             if await self._is_behind(row):

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import pytest
@@ -16,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from audio.library import label_index, pagination, removal
 from audio.library.cursor import Cursor
 from audio.library.filters import NEWEST_FIRST, Filters
+from audio.model import repository
 from audio.model.audio_file import ProcessingStatus
 from core.database.engine import open_single_use_engine
 from tests.conftest import fresh_database
@@ -217,6 +217,20 @@ async def test_a_delete_touches_one_recording(large: str) -> None:
     async with watching.session() as session:
         [item] = (await pagination.page(session, Filters(), sorting=NEWEST_FIRST, limit=1, offset=9, after=None)).items
         watching._sent.clear()
-        assert await removal.remove(session, UUID(str(item.id)), owner=item.user_id) == item.file_path
+        removed = await removal.remove(session, repository.one(item.id, item.user_id))
+        assert removed == {item.id: item.file_path}
     read = await watching.read()
     assert (read.in_full, read.rows <= 3) == (frozenset(), True), read
+
+
+async def test_many_recordings_are_locked_by_their_ids(large: str) -> None:
+    """Changes of many recordings read these alone, however many others there are."""
+    watching = Watching(large)
+    async with watching.session() as session:
+        page = await pagination.page(session, Filters(), sorting=NEWEST_FIRST, limit=100, offset=9, after=None)
+        ids = [item.id for item in page.items]
+        watching._sent.clear()
+        locked = await repository.lock(session, [repository.any_of(ids)])
+        assert (set(locked), list(locked)) == (set(ids), sorted(ids))
+    read = await watching.read()
+    assert (read.in_full, read.rows <= 3 * 100) == (frozenset(), True), read
