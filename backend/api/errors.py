@@ -31,6 +31,7 @@ from api.protocols.ranges import RangeNotSatisfiable
 from api.protocols.rufh import CompletedUpload, FormNotResumable, InconsistentLength, MismatchingOffset
 from api.protocols.tus import VERSION, HeaderRefused, NotUploadBytes, ProtocolVersionUnknown
 from api.protocols.upload_form import FileMissing
+from audio.intake.duplicates import DuplicateRefused
 from audio.intake.idempotency_keys import IdempotencyKeyMalformed, IdempotencyKeyTaken
 from audio.intake.incoming_upload import UploadEmpty, UploadTooLarge
 from audio.intake.insert import OutcomeUnknown
@@ -47,6 +48,7 @@ from audio.intake.resumable.errors import (
 from audio.intake.resumable.upload_locks import UploadBusy, UploadTakenOver
 from audio.library.cursor import CursorRefused
 from audio.library.recordings import RecordingMissing, RetryRefused
+from audio.model.duplicates import PolicyUnknown
 from audio.model.formats import NotAudio
 from audio.processing.results import PlaybackNotReady, TranscriptNotReady, WaveformNotReady
 from core.descriptors import is_exhaustion
@@ -152,6 +154,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     LengthPassed: Problem(413, "upload-length-passed", "More than the upload's length", ("limit", "received")),
     UploadTooLarge: Problem(413, "upload-too-large", "The upload is too large", ("limit", "received")),
     BodyTooLarge: Problem(413, "body-too-large", "The body is too large", ("limit", "received")),
+    DuplicateRefused: Problem(412, "duplicate", "The bytes are there already", ("duplicate_of",)),
     ContentEncoded: Problem(415, "content-encoded", "The bytes come encoded", ("header", "coding"), _codings),
     NotAForm: Problem(415, "not-a-form", "Not a form"),
     FormNotResumable: Problem(415, "form-not-resumable", "A form can't be resumed"),
@@ -161,6 +164,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     ForeignHost: Problem(421, "foreign-host", "Not addressed to this server"),
     FileMissing: Problem(422, "file-missing", "The form has no file"),
     UploadEmpty: Problem(422, "upload-empty", "The file is empty"),
+    PolicyUnknown: Problem(422, "duplicates-unknown", "Not a policy for duplicates", ("field",)),
     LabelTooLong: Problem(422, "label-too-long", "A text is too long", ("field", "limit", "received")),
     LabelUnprintable: Problem(422, "label-unprintable", "A text holds a control character", ("field",)),
     TooManyGuesses: Problem(429, "too-many-guesses", "Too many wrong tokens", ("limit",), _retry_then),

@@ -9,8 +9,9 @@ from sqlalchemy import Column, DateTime
 
 from audio.library.bulk import LARGEST
 from audio.library.cursor import LONGEST as LONGEST_CURSOR
-from audio.model.audio_file import ProcessingStatus, Use, columns
+from audio.model.audio_file import AudioFile, ProcessingStatus, Use, columns
 from audio.model.details import LABELS
+from audio.model.duplicates import DUPLICATES, DuplicatePolicy, Original
 from core.labels import USER_ID_CHARACTERS
 
 Timestamp = Annotated[datetime, AfterValidator(lambda naive: naive.replace(tzinfo=UTC))]
@@ -47,10 +48,29 @@ class Recording(_Columns, BaseModel):  # type: ignore[valid-type, misc]  # mypy 
     damaged: Damaged | None = None
 
 
+class Duplicated(BaseModel):
+    """The recording that was there with the same bytes."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    title: str | None
+    original_filename: str | None
+    uploaded_at: datetime | None
+
+
 class UploadedRecording(Recording):
-    """A recording that has just come in."""
+    """A recording that has just come in, and the first one with the same bytes: of the same id where none was added."""
 
     message: str = "File uploaded successfully"
+    duplicate_of: Duplicated | None = None
+
+    @classmethod
+    def of(cls, recording: AudioFile, original: Original | None) -> Self:
+        """The answer to an upload."""
+        uploaded = cls.model_validate(recording)
+        uploaded.duplicate_of = None if original is None else Duplicated.model_validate(original)
+        return uploaded
 
 
 class FoundIn(BaseModel):
@@ -237,6 +257,7 @@ FORM: dict[str, Any] = {
                         "file": BYTES | {"minLength": 1, "description": "The recording, whose bytes decide its type."},
                         **{name: {"type": "string", "maxLength": limit} for name, limit in LABELS.items()},
                         "user_id": {"type": "string", "maxLength": USER_ID_CHARACTERS},
+                        DUPLICATES: {"type": "string", "enum": list(DuplicatePolicy)},
                     },
                 }
             }

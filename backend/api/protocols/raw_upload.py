@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from api.protocols.form_parts import extended_parameters
 from audio.model.details import Details, labels_among
+from audio.model.duplicates import DUPLICATES
 from storage.contract import Piece
 
 MEDIA_TYPES = ("audio/", "video/")  # many programs say video/ of what an audio format shares with it: mp4, webm
@@ -25,6 +26,7 @@ def details_of(request: Request) -> Details:
         original_filename=query.get("filename") or _file_name(request.headers.get("content-disposition", "")),
         user_id=query.get("user_id"),
         labels=labels_among(query),
+        duplicates=query.get(DUPLICATES),
     )
 
 

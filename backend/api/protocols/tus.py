@@ -17,6 +17,7 @@ from api.protocols.protocol_choice import is_of_uploads, speaks_rufh
 from audio.intake.resumable.repository import Upload
 from audio.intake.resumable.upload_requests import Checksum
 from audio.model.details import LABELS, Details, labels_among
+from audio.model.duplicates import DUPLICATES
 from core.errors import PegasusError
 
 VERSION = "1.0.0"
@@ -25,12 +26,12 @@ BYTES_TYPE = "application/offset+octet-stream"
 EXTENSIONS = ("creation", "creation-with-upload", "creation-defer-length", "checksum", "termination", "expiration")
 CHECKSUMS = {"sha1": 20, "sha256": 32}  # their length in bytes
 SYNONYMS = {"name": "filename", "type": "filetype"}
-METADATA = ("filename", "filetype", "user_id", *LABELS)
+METADATA = ("filename", "filetype", "user_id", DUPLICATES, *LABELS)
 LARGEST_NUMBER_DIGITS = 18
 EXPOSED = (
     "Location, Tus-Resumable, Tus-Version, Tus-Max-Size, Tus-Extension, Tus-Checksum-Algorithm, Upload-Offset,"
-    " Upload-Length, Upload-Defer-Length, Upload-Metadata, Upload-Expires, Upload-Recording-Id, Link, Retry-After,"
-    " X-Request-ID"
+    " Upload-Length, Upload-Defer-Length, Upload-Metadata, Upload-Expires, Upload-Recording-Id, Upload-Duplicate-Of,"
+    " Link, Retry-After, X-Request-ID"
 )
 _NUMBER = re.compile(rf"[0-9]{{1,{LARGEST_NUMBER_DIGITS}}}")
 _KEY = re.compile(r"[!-+\--~]+")  # ASCII without blanks and commas
@@ -108,7 +109,12 @@ def parse_metadata(headers: Headers) -> Metadata:
         values[key] = _decoded(header, encoded.strip(" \t"))
     names = {key: SYNONYMS.get(key, key) for key in values}
     texts = {name: _text(header, values[key]) for key, name in names.items() if name in METADATA}
-    details = Details(original_filename=texts.get("filename"), user_id=texts.get("user_id"), labels=labels_among(texts))
+    details = Details(
+        original_filename=texts.get("filename"),
+        user_id=texts.get("user_id"),
+        labels=labels_among(texts),
+        duplicates=texts.get(DUPLICATES),
+    )
     return Metadata(details=details, file_type=texts.get("filetype"), raw=raw or None)
 
 
@@ -151,7 +157,8 @@ def recording_headers(upload: Upload) -> dict[str, str]:
     """The headers that lead to the recording which an upload has become; none before."""
     if upload.recording_id is None:
         return {}
-    return {
+    original = {} if upload.original is None else {"Upload-Duplicate-Of": str(upload.original.id)}
+    return original | {
         "Upload-Recording-Id": str(upload.recording_id),
         "Link": f'<{RECORDINGS_PATH}/{upload.recording_id}>; rel="related"',
     }

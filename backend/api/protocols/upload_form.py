@@ -7,12 +7,13 @@ from api.protocols.form_parts import FormMalformed, FormRefused, Part
 from api.protocols.multipart import LIMITS, FormLimitPassed, FormParser
 from audio.intake.incoming_upload import UploadTooLarge
 from audio.model.details import LABELS, Details, labels_among
+from audio.model.duplicates import DUPLICATES
 from storage.contract import Piece
 
 FILE_FIELD = "file"
 OTHER_FILE_FIELDS = ("audio", "recording", "file[]")
 CHARSET_FIELD = "_charset_"  # HTML, and RFC 7578, 4.6: the charset of texts whose parts name none
-TEXT_FIELDS = (*LABELS, "user_id", CHARSET_FIELD)
+TEXT_FIELDS = (*LABELS, "user_id", DUPLICATES, CHARSET_FIELD)
 ADVICE = f"put the recording in the field {FILE_FIELD}"
 
 
@@ -62,7 +63,10 @@ class UploadForm:
         """The fields parsed so far."""
         texts = self._parts.texts
         return Details(
-            original_filename=self._parts.file_name, user_id=texts.get("user_id"), labels=labels_among(texts)
+            original_filename=self._parts.file_name,
+            user_id=texts.get("user_id"),
+            labels=labels_among(texts),
+            duplicates=texts.get(DUPLICATES),
         )
 
 

@@ -21,9 +21,11 @@ from api.routes.resumable_upload_docs import FORM_OR_BYTES, UPLOAD_OPTIONS
 from api.routes.rufh_uploads import create
 from api.schemas import UploadedRecording
 from api.services import CurrentServices, Services
+from audio.intake.duplicates import DuplicateFound
 from audio.intake.idempotency_keys import IdempotencyKey, IdempotencyKeyTaken
 from audio.model.audio_file import AudioFile
 from audio.model.details import Details
+from audio.model.duplicates import Original
 from storage.contract import Piece
 
 PATH = "/api/audio/upload"
@@ -69,10 +71,15 @@ async def upload(
         return await create(request, services, caller)
     in_query = details_of(request).checked()
     key = IdempotencyKey(caller.user_id or "", idempotency_key) if idempotency_key is not None else None
-    recording = await services.ingest.find_by_key(key)
-    headers = {} if recording is None else {"Idempotency-Replayed": "true"}
-    recording = recording or await _ingest_once(request, services, caller, key, in_query)
-    content = UploadedRecording.model_validate(recording).model_dump_json()  # FastAPI would validate it once more
+    first = await services.ingest.find_by_key(key)
+    if first is not None:
+        original = await services.recordings.original_of(first.id)
+        return _response(first, original, headers={"Idempotency-Replayed": "true"})
+    return _response(*await _ingest_once(request, services, caller, key, in_query))
+
+
+def _response(recording: AudioFile, original: Original | None, *, headers: dict[str, str] | None = None) -> Response:
+    content = UploadedRecording.of(recording, original).model_dump_json()  # FastAPI would validate it once more
     return Response(content, media_type="application/json", headers=headers)
 
 
@@ -99,20 +106,25 @@ def _is_resumable(headers: Headers, *, has_key: bool) -> bool:
 
 async def _ingest_once(
     request: Request, services: Services, caller: Caller, key: IdempotencyKey | None, in_query: Details
-) -> AudioFile:
-    """Ingests an upload; when another one with its key comes first, returns that one's recording."""
+) -> tuple[AudioFile, Original | None]:
+    """Ingests an upload, and returns its recording with the one that was there with the same bytes.
+
+    When another upload with its key comes first, or one with the same bytes is to be returned, it is that recording.
+    """
     try:
         return await _ingest(request, services, caller, key, in_query)
+    except DuplicateFound as duplicate:
+        return duplicate.recording, Original.of(duplicate.recording)
     except IdempotencyKeyTaken:
         first = await services.ingest.find_by_key(key)
         if first is None:  # and has already been deleted
             raise
-        return first
+        return first, await services.recordings.original_of(first.id)
 
 
 async def _ingest(
     request: Request, services: Services, caller: Caller, key: IdempotencyKey | None, in_query: Details
-) -> AudioFile:
+) -> tuple[AudioFile, Original | None]:
     ingest, body = services.ingest, Body(request.scope, request.receive)
     services.upload_rate.check(caller.rate_limit_key(address_of(request)))
     headers = request.headers
@@ -139,5 +151,4 @@ async def _ingest(
             return ingest.publish(incoming, details())
 
         recording = await body.pump(feed, end=publish)
-        await ingest.enter(incoming, recording, key=key)
-        return recording
+        return recording, await ingest.enter(incoming, recording, key=key, duplicates=details().duplicates)

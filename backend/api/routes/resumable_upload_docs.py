@@ -7,11 +7,13 @@ from typing import Any
 
 from api.schemas import BYTES, FORM
 from audio.model.details import LABELS
+from audio.model.duplicates import DUPLICATES, DuplicatePolicy
 from audio.model.file_names import FILE_NAME_BYTES
 from core.labels import USER_ID_CHARACTERS
 
 OFFSET = {"description": "How many bytes there are; the upload goes on behind them.", "schema": {"type": "integer"}}
 RECORDING = {"description": "The recording that the upload has become.", "schema": {"type": "string"}}
+ORIGINAL = {"description": "What was there with the same bytes.", "schema": {"type": "string", "format": "uuid"}}
 EXPIRES = {"description": "When the upload is removed, unless more comes until then.", "schema": {"type": "string"}}
 RAW = {"schema": BYTES}
 APPENDED = {
@@ -25,6 +27,7 @@ PROGRESS = {
     "Upload-Offset": OFFSET,
     "Upload-Expires": EXPIRES,
     "Upload-Recording-Id": RECORDING,
+    "Upload-Duplicate-Of": ORIGINAL,
     "Upload-Complete": {"description": "Whether the upload is complete (IETF).", "schema": {"type": "string"}},
     "Upload-Limit": LIMITS | {"schema": {"type": "string"}},
 }
@@ -116,7 +119,7 @@ BEGIN = _operation(
     _header("Upload-Defer-Length", "1 while the length isn't known.", example="1", type="string", enum=["1"]),
     _header(
         "Upload-Metadata",
-        f"filename, filetype, {', '.join(LABELS)}, user_id, each in base64.",
+        f"filename, filetype, {', '.join(LABELS)}, user_id, {DUPLICATES}, each in base64.",
         example="filename bWVtby53YXY=,tag V29yaw==",
         type="string",
     ),
@@ -153,9 +156,15 @@ for operation in (BEGIN, APPEND):
 APPEND["responses"] |= {"201": {"description": "The same, by drafts until -05.", "headers": PROGRESS}}
 STATE["responses"] |= {"204": STATE["responses"]["200"]}
 
+POLICY = _query(DUPLICATES, 0) | {
+    "description": "With bytes that are there already: another recording, a refusal, or the recording that is there.",
+    "example": "return",
+    "schema": {"type": "string", "enum": list(DuplicatePolicy)},
+}
 FORM_OR_BYTES = {
     "parameters": [
         _query("filename", FILE_NAME_BYTES),
+        POLICY,
         *(_query(name, limit) for name, limit in LABELS.items()),
         _query("user_id", USER_ID_CHARACTERS),
     ],

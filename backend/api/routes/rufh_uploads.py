@@ -44,6 +44,7 @@ from api.protocols.rufh import (
 from api.protocols.tus import parse_metadata
 from api.schemas import UploadedRecording
 from api.services import CurrentServices, Services
+from audio.intake.duplicates import DuplicateRefused
 from audio.intake.incoming_upload import UploadEmpty
 from audio.intake.resumable.errors import (
     ChecksumWrong,
@@ -174,7 +175,7 @@ async def _in_draft_terms(work: Awaitable[Response], draft: Draft, *, offset: in
         raise CompletedUpload(str(error)) from error
     except ChecksumWrong as error:
         raise DigestMismatch(error.algorithm) from error
-    except (NotAudio, UploadEmpty, UploadDigestWrong) as error:
+    except (NotAudio, UploadEmpty, UploadDigestWrong, DuplicateRefused) as error:
         response = problem_of(error)
         response.headers.update(draft.completeness(complete=True))
         return response
@@ -195,7 +196,8 @@ async def _response(
         return Response(status_code=status, headers=fields)
     recording = await services.recordings.find(upload.recording_id, owner=None)
     sha256 = (await original(recording, services.recordings.storage)).sha256
-    content = UploadedRecording.model_validate(recording).model_dump_json()
+    first = upload.original or await services.recordings.original_of(recording.id)
+    content = UploadedRecording.of(recording, first).model_dump_json()
     headers = fields | (repr_digest(sha256) if sha256 else {})
     return Response(content, media_type="application/json", headers=headers)
 

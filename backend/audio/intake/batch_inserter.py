@@ -5,14 +5,14 @@ trip, a plan and a sync of the database's log, which is most of what a small rec
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
-from audio.intake.insert import FinishedUpload, OutcomeUnknown, enter
-from audio.model.audio_file import AudioFile
+from audio.intake.insert import NewRow, OutcomeUnknown, enter
+from audio.model.duplicates import Original
 from core.database.engine import Sessions
 from core.errors import DatabaseProblem
-from core.observability.trace_context import TraceContext
 
 BATCH_ROWS = 100
 CONCURRENT_BATCHES = 2
@@ -20,18 +20,16 @@ CONCURRENT_BATCHES = 2
 
 @dataclass(frozen=True)
 class _PendingRow:
-    recording: AudioFile
-    trace: TraceContext
-    upload: FinishedUpload | None
-    entered: asyncio.Future[None]
+    row: NewRow
+    entered: asyncio.Future[Original | None]
 
-    def resolve(self, error: BaseException | None) -> None:
+    def resolve(self, outcome: Mapping[UUID, Original] | BaseException) -> None:
         if self.entered.done():  # its request was cancelled
             return
-        if error is None:
-            self.entered.set_result(None)
+        if isinstance(outcome, BaseException):
+            self.entered.set_exception(outcome)
         else:
-            self.entered.set_exception(error)
+            self.entered.set_result(outcome.get(self.row.recording.id))
 
 
 class BatchInserter:
@@ -43,16 +41,16 @@ class BatchInserter:
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = 0
 
-    async def enter(self, recording: AudioFile, *, upload: FinishedUpload | None = None) -> None:
-        """Returns when the row is committed, with its job and its `upload`. Raises as `enter` does."""
-        entered = asyncio.get_running_loop().create_future()
-        self._pending.append(_PendingRow(recording, TraceContext.current(), upload, entered))
+    async def enter(self, row: NewRow) -> Original | None:
+        """Returns when the row is committed, with its job, what was there with the same bytes. Raises as `enter`."""
+        entered: asyncio.Future[Original | None] = asyncio.get_running_loop().create_future()
+        self._pending.append(_PendingRow(row, entered))
         if self._running < CONCURRENT_BATCHES:
             self._running += 1
             task = asyncio.create_task(self._drain())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        await entered
+        return await entered
 
     async def _drain(self) -> None:
         try:
@@ -66,12 +64,7 @@ class BatchInserter:
     async def _enter(self, batch: Sequence[_PendingRow]) -> None:
         try:
             async with self._sessions() as session:
-                await enter(
-                    session,
-                    [row.recording for row in batch],
-                    origins=[row.trace for row in batch],
-                    uploads=[row.upload for row in batch],
-                )
+                originals = await enter(session, [pending.row for pending in batch])
         except BaseException as error:
             if len(batch) > 1 and _is_caused_by_a_row(error):
                 for row in batch:
@@ -83,7 +76,7 @@ class BatchInserter:
                 raise
         else:
             for row in batch:
-                row.resolve(None)
+                row.resolve(originals)
 
 
 def _is_caused_by_a_row(error: BaseException) -> bool:

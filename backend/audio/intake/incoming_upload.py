@@ -63,9 +63,9 @@ class IncomingUpload:
         return self._recogniser.finish().audio
 
     @property
-    def sha256(self) -> str:
-        """The SHA-256 of all bytes, in hexadecimal; valid after `end`."""
-        return self._digest.hexdigest()
+    def sha256(self) -> bytes:
+        """The SHA-256 of all bytes; valid after `end`."""
+        return self._digest.digest()
 
     def check_size(self, received: int) -> None:
         """Raises UploadTooLarge where `received` bytes are over the limit."""

@@ -16,17 +16,18 @@ import structlog
 
 from audio.intake import idempotency_keys
 from audio.intake.batch_inserter import BatchInserter
+from audio.intake.duplicates import check_duplicates
 from audio.intake.idempotency_keys import IdempotencyKey
 from audio.intake.incoming_upload import IncomingUpload
-from audio.intake.insert import FinishedUpload, OutcomeUnknown, enter
+from audio.intake.insert import FinishedUpload, NewRow, OutcomeUnknown, enter
 from audio.intake.quota import Quota, check_quota
 from audio.model.audio_file import AudioFile, ProcessingStatus, utc_now
 from audio.model.details import Details
+from audio.model.duplicates import DuplicatePolicy, Original
 from audio.model.formats import AudioFormat
 from audio.model.manifest import manifest_name, manifest_of
 from core.database.engine import Sessions
 from core.observability.metrics import ENTERING, PUBLISHING
-from core.observability.trace_context import TraceContext
 from core.observability.tracing import span
 from storage.contract import ChecksFreeSpace, Storage, StorageError
 from storage.threads import in_thread
@@ -103,7 +104,7 @@ class Ingest:
         recording = _recording(
             audio, identity=identity or Identity(), details=details.checked(), size_bytes=incoming.received
         )
-        manifest = manifest_of(recording, sha256=incoming.sha256)
+        manifest = manifest_of(recording, sha256=incoming.sha256.hex())
         path = recording.file_path
         with PUBLISHING.time(), span("publish"):
             incoming.staged.publish(path, beside={manifest_name(path): manifest.as_bytes()})
@@ -116,23 +117,29 @@ class Ingest:
         *,
         key: IdempotencyKey | None = None,
         upload: FinishedUpload | None = None,
-    ) -> None:
+        duplicates: str | None = None,
+    ) -> Original | None:
         """Inserts the row of a recording whose bytes are durable. They stay unless the row is known not to be inserted.
 
         With it comes its key, or the upload that it was, which is finished then.
+        Returns the recording that was there with the same bytes; a policy for `duplicates` may raise it instead.
         Log lines of this task name the recording from then on.
-        Raises QuotaPassed, IdempotencyKeyTaken or DatabaseProblem when there is no row, OutcomeUnknown if there may be.
+        Raises QuotaPassed, IdempotencyKeyTaken, DuplicateRefused, DuplicateFound or DatabaseProblem when there is no
+        row, OutcomeUnknown if there may be.
         """
+        row = NewRow(recording=recording, sha256=incoming.sha256, upload=upload)
         size_bytes = recording.file_size_bytes or 0
-        if key is None and not self.quota:
+        if key is None and not self.quota and duplicates in {None, DuplicatePolicy.KEEP}:
             with _may_have_row(incoming), ENTERING.time(), span("enter"):
-                await self.inserter.enter(recording, upload=upload)
+                original = await self.inserter.enter(row)
         else:
             async with self.sessions() as session:
                 await check_quota(session, recording.user_id, adding_bytes=size_bytes, limits=self.quota)
+                await check_duplicates(session, row, storage=self.storage, policy=duplicates)
                 with _may_have_row(incoming), ENTERING.time(), span("enter"):
-                    await enter(session, [recording], origins=[TraceContext.current()], key=key, uploads=[upload])
+                    original = (await enter(session, [row], key=key)).get(recording.id)
         structlog.contextvars.bind_contextvars(recording=str(recording.id), size_bytes=size_bytes)
+        return original
 
     async def find_by_key(self, key: IdempotencyKey | None) -> AudioFile | None:
         """The recording that was already uploaded under a key."""

@@ -1,9 +1,13 @@
-"""Inserts the rows of new recordings in one statement, with their jobs, announcements, keys and finished uploads."""
+"""Inserts the rows of new recordings in one statement, with digests, jobs, announcements, keys and finished uploads.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+The same statement tells which recordings were there before with the same bytes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy import Column, Enum, String
@@ -13,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from audio.events.announcements import announced_as
 from audio.intake.idempotency_keys import INTO_KEYS, IdempotencyKey, IdempotencyKeyTaken
 from audio.model.audio_file import AudioFile, Use, columns
+from audio.model.duplicates import INTO_DIGESTS, ORIGINALS, Original, read_originals
 from audio.processing.jobs import PARAMETERS, Job, enqueue_with, parameters
 from core.database.engine import driver_connection
 from core.database.system_tables import SCHEMA, idempotency_keys
@@ -29,11 +34,17 @@ def _array_type(column: Column[Any]) -> str:
 
 _INSERTED = {column.name: _array_type(column) for column in columns(Use.INSERTED)}
 _ARRAYS = [f"${PARAMETERS + position}::{type_}[]" for position, type_ in enumerate(_INSERTED.values(), 1)]
-_FIRST, _SECOND, _THIRD = (f"${PARAMETERS + len(_INSERTED) + position}" for position in (1, 2, 3))
+_SHA256, _FIRST, _SECOND, _THIRD = (f"${PARAMETERS + len(_INSERTED) + position}" for position in (1, 2, 3, 4))
+_SENT = (
+    "sent AS (SELECT * FROM UNNEST("  # noqa: S608 - names of ours
+    f"{', '.join(_ARRAYS[list(_INSERTED).index(column)] for column in ('id', 'user_id'))}, {_SHA256}::bytea[]"
+    ") AS sent (id, user_id, sha256))"
+)
 _ENTERED = (
     f"entered AS (INSERT INTO audio_files ({', '.join(_INSERTED)}) SELECT * FROM UNNEST({', '.join(_ARRAYS)})"  # noqa: S608 - names of ours
     " ON CONFLICT (id) DO NOTHING RETURNING *)"  # only a resumed upload is ever entered again, and it is the same then
 )
+_DIGESTED = f"digested AS ({INTO_DIGESTS} SELECT id, sha256 FROM sent WHERE id IN (SELECT id FROM entered))"  # noqa: S608
 _KEYED = f"keyed AS ({INTO_KEYS} SELECT {_FIRST}, {_SECOND}, id FROM entered)"  # noqa: S608 - as above
 _FINISHED = (
     f"finished AS (INSERT INTO {SCHEMA}.uploads (id, user_id, length_bytes, metadata, expires_at, recording_id)"  # noqa: S608 - as above
@@ -42,9 +53,10 @@ _FINISHED = (
     " LEFT JOIN entered USING (id) ON CONFLICT (id) DO UPDATE SET recording_id = excluded.recording_id)"
 )
 _ANNOUNCED = f"announced AS ({announced_as('created', source='entered')})"
-_ENTER = enqueue_with(f"{_ENTERED}, {_ANNOUNCED}")
-_ENTER_WITH_KEY = enqueue_with(f"{_ENTERED}, {_ANNOUNCED}, {_KEYED}")
-_ENTER_WITH_UPLOADS = enqueue_with(f"{_ENTERED}, {_ANNOUNCED}, {_FINISHED}")
+_QUERIES = f"{_SENT}, {_ENTERED}, {_DIGESTED}, {_ANNOUNCED}"
+_ENTER = enqueue_with(_QUERIES, result=ORIGINALS)
+_ENTER_WITH_KEY = enqueue_with(f"{_QUERIES}, {_KEYED}", result=ORIGINALS)
+_ENTER_WITH_UPLOADS = enqueue_with(f"{_QUERIES}, {_FINISHED}", result=ORIGINALS)
 
 
 class OutcomeUnknown(PegasusError):
@@ -61,36 +73,43 @@ class FinishedUpload:
     expires_at: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class NewRow:
+    """A row to insert, the SHA-256 of its bytes, the upload that it was, and the request that it came with."""
+
+    recording: AudioFile
+    sha256: bytes
+    upload: FinishedUpload | None = None
+    origin: TraceContext = field(default_factory=TraceContext.current)
+
+
 async def enter(
-    session: AsyncSession,
-    recordings: Sequence[AudioFile],
-    *,
-    origins: Sequence[TraceContext],
-    key: IdempotencyKey | None = None,
-    uploads: Sequence[FinishedUpload | None] = (),
-) -> None:
+    session: AsyncSession, rows: Sequence[NewRow], *, key: IdempotencyKey | None = None
+) -> Mapping[UUID, Original]:
     """Enters new recordings, announced, with their jobs and the key under which one of them came, and commits.
 
-    `origins` are the requests that each of them came with. `uploads`, where any of them was one, are as many as
-    recordings; none of them has a key.
+    None of those that were uploads has a key.
+
+    Returns, by their ids, what was there before with the same bytes.
 
     In a session that has not begun a transaction this is one statement, which is its own, and one round trip, unless a
     transaction pooler is there.
 
     Raises IdempotencyKeyTaken; OutcomeUnknown when the answer was lost; with any other error none of the rows is there.
     """
-    jobs = parameters([Job(one.id, origin) for one, origin in zip(recordings, origins, strict=True)])
-    values = [[getattr(recording, column) for recording in recordings] for column in _INSERTED]
+    jobs = parameters([Job(row.recording.id, row.origin) for row in rows])
+    values: list[list[Any]] = [[getattr(row.recording, column) for row in rows] for column in _INSERTED]
+    values.append([row.sha256 for row in rows])
     connection = await driver_connection(session)
     try:
         if key is not None:
-            await connection.execute(_ENTER_WITH_KEY, *jobs, *values, key.user_id, key.key)
-        elif finished := [(one.id, upload) for one, upload in zip(recordings, uploads, strict=False) if upload]:
+            enqueued = await connection.fetch(_ENTER_WITH_KEY, *jobs, *values, key.user_id, key.key)
+        elif finished := [(row.recording.id, row.upload) for row in rows if row.upload]:
             ids, metadata = [id_ for id_, _ in finished], [upload.metadata for _, upload in finished]
             expiry = [upload.expires_at for _, upload in finished]
-            await connection.execute(_ENTER_WITH_UPLOADS, *jobs, *values, ids, metadata, expiry)
+            enqueued = await connection.fetch(_ENTER_WITH_UPLOADS, *jobs, *values, ids, metadata, expiry)
         else:
-            await connection.execute(_ENTER, *jobs, *values)
+            enqueued = await connection.fetch(_ENTER, *jobs, *values)
     except asyncpg.UniqueViolationError as error:
         if error.as_dict().get("table_name") == idempotency_keys.name:
             raise IdempotencyKeyTaken from error
@@ -103,6 +122,7 @@ async def enter(
         await session.commit()
     except Exception as error:
         raise OutcomeUnknown from error
+    return read_originals(enqueued[0][0]) if enqueued else {}
 
 
 def _was_refused(error: Exception) -> bool:

@@ -18,6 +18,7 @@ from audio.model import repository
 from audio.model.artifacts import artifacts
 from audio.model.audio_file import AudioFile, ProcessingStatus, utc_now
 from audio.model.details import checked_labels, labels_among
+from audio.model.duplicates import Original, original_of
 from audio.model.manifest import has_manifest, renew_manifest
 from audio.model.titles import TITLE, checked_title, set_title
 from audio.processing import status
@@ -57,6 +58,11 @@ class Recordings:
         """The recording with that id. Raises RecordingMissing."""
         async with self.sessions() as session:
             return _existing(await repository.find(session, recording_id, owner=owner))
+
+    async def original_of(self, recording_id: UUID) -> Original | None:
+        """The recording that came in before this one with the same bytes."""
+        async with self.sessions() as session:
+            return await original_of(session, recording_id)
 
     async def page(
         self,

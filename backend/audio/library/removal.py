@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.events.announcements import announcing
 from audio.model.audio_file import AudioFile
+from audio.model.duplicates import remove_digests
 from audio.model.titles import remove_titles
 
 
@@ -20,4 +21,5 @@ async def remove(session: AsyncSession, conditions: Sequence[ColumnElement[bool]
     paths = {row.id: str(row.file_path) for row in await session.execute(statement)}
     if paths:
         await remove_titles(session, paths)
+        await remove_digests(session, paths)
     return paths

@@ -7,6 +7,7 @@ from typing import cast
 from sqlalchemy import String
 
 from audio.model.audio_file import Use, columns
+from audio.model.duplicates import checked_policy
 from audio.model.file_names import file_name
 from core.labels import label, user_label
 
@@ -16,11 +17,15 @@ LABELS = {column.name: cast("int", cast("String", column.type).length) for colum
 
 @dataclass(frozen=True, kw_only=True)
 class Details:
-    """A file's name, the user whose recording it is, and its labels, by the names of their columns."""
+    """A file's name, the user whose recording it is, its labels, by the names of their columns, and a DuplicatePolicy.
+
+    The policy is for bytes that are there already.
+    """
 
     original_filename: str | None = None
     user_id: str | None = None
     labels: Mapping[str, str | None] = field(default_factory=dict)
+    duplicates: str | None = None
 
     def or_else(self, other: "Details") -> "Details":
         """These values, and those of `other` where there are none."""
@@ -28,6 +33,7 @@ class Details:
             original_filename=self.original_filename or other.original_filename,
             user_id=self.user_id or other.user_id,
             labels={**other.labels, **self.labels},
+            duplicates=self.duplicates or other.duplicates,
         )
 
     def checked(self) -> "Details":
@@ -36,6 +42,7 @@ class Details:
             original_filename=file_name(self.original_filename),
             user_id=user_label(self.user_id),
             labels=checked_labels(self.labels),
+            duplicates=checked_policy(self.duplicates),
         )
 
 

@@ -23,20 +23,23 @@ class Lane(StrEnum):
     SLOW = "transcribe"
 
 
+_RESULT = "SELECT i.ord"
 PARAMETERS = 6  # of PgQueuer's statement: $1 to $6
 # PgQueuer's statement: at most one job of a recording is queued or running; a second one is skipped without an error.
 ENQUEUE = QueryQueueBuilder(settings=NAMES).build_enqueue_query("skip").strip()
 
 
-def enqueue_with(first: str) -> str:
+def enqueue_with(first: str, *, result: str) -> str:
     """PgQueuer's statement with the queries `first` in the same WITH: both succeed or neither, in one round trip.
 
-    `first` is one or more named queries, as `entered AS (INSERT …)`, whose parameters begin at $7.
+    `first` is one or more named queries, as `entered AS (INSERT …)`, whose parameters begin at $7. Each row, of a job
+    that is enqueued, begins with the value of the query `result`.
     """
     opening, with_, rest = ENQUEUE.partition("WITH ")
-    if opening or not with_ or rest.startswith("RECURSIVE"):
+    queries, select, row = rest.rpartition(_RESULT)
+    if opening or not with_ or rest.startswith("RECURSIVE") or not select:
         raise AssertionError("This PgQueuer enqueues in another way.")  # its version is pinned, and a test checks it
-    return f"WITH {first}, {rest}"
+    return f"WITH {first}, {queries} SELECT ({result}), i.ord{row}"
 
 
 @dataclass(frozen=True)

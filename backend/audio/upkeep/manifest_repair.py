@@ -1,6 +1,7 @@
 """Updates manifests that differ from their rows: after a crash, a full disk, or an older version."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from sqlalchemy import select
 
 from audio.model import repository
 from audio.model.audio_file import AudioFile
+from audio.model.duplicates import add_digests, without_digest
 from audio.model.manifest import follows, read_manifest, renew_manifest
 from audio.transcription.document import TranscriptDocument, read_document, write_document
 from core.database.engine import Sessions
@@ -33,6 +35,17 @@ class Manifests:
             if await self._is_behind(row):
                 renewed += await self._renew(row.id)
         return renewed
+
+    async def add_digests(self, recording_ids: Collection[UUID]) -> None:
+        """Adds the digests of recordings that came in before these had a table. Raises DatabaseProblem."""
+        async with self.sessions() as session:
+            rows = await without_digest(session, recording_ids)
+            digests: dict[UUID, bytes] = {}
+            for row in rows:
+                with suppress(StorageError, ValueError):  # `verify` reports the reason
+                    digests[row.id] = bytes.fromhex((await read_manifest(self.storage, row.file_path)).sha256)
+            await add_digests(session, digests)
+            await session.commit()
 
     async def _is_behind(self, row: AudioFile) -> bool:
         try:

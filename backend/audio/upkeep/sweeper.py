@@ -106,6 +106,8 @@ class Sweeper:
                 if self.manifests is not None and not dry_run:
                     changed = [row for row in batch if row.updated_at and row.updated_at >= changed_since]
                     sweep.manifests_renewed += await self.manifests.repair([row.recording_id for row in changed])
+                if self.manifests is not None and not dry_run:
+                    await self.manifests.add_digests([row.recording_id for row in batch])
                 if missing:
                     await self._report_missing(sweep, missing, dry_run=dry_run)
 

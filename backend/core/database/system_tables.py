@@ -62,10 +62,19 @@ titles = Table(
     Column("title", Text, nullable=False),
 )
 
+# The SHA-256 of each recording's bytes, by which the same bytes are found again.
+digests = Table(
+    "digests",
+    system_metadata,
+    Column("recording_id", Uuid, primary_key=True),
+    Column("sha256", LargeBinary, nullable=False),
+    Index("ix_digests_sha256", "sha256"),
+)
+
 # Resumable uploads; length_bytes is NULL while the client hasn't declared it. Without a token, token_id is derived from
 # the client's address. `labels` are the recording's, by their columns' names; NULL where an older server has inserted
 # the row, with `tag` and `category`. `metadata` is tus's Upload-Metadata as it was sent. `sha256` and `sha512` are the
-# digests that the whole upload must have, where its client sent them.
+# digests that the whole upload must have, where its client sent them. `duplicates` is a DuplicatePolicy.
 uploads = Table(
     "uploads",
     system_metadata,
@@ -85,6 +94,7 @@ uploads = Table(
     Column("finishes_at_length", Boolean, server_default=true(), nullable=False),
     Column("sha256", LargeBinary),
     Column("sha512", LargeBinary),
+    Column("duplicates", Text),
     Index("ix_uploads_token_id", "token_id"),
     Index("ix_uploads_user_id", "user_id"),
     Index("ix_uploads_expires_at", "expires_at"),

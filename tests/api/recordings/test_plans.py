@@ -1,11 +1,13 @@
 """How much of a large table PostgreSQL reads for an answer: as much as the answer needs, and never all of it."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -16,8 +18,9 @@ from audio.library import label_index, pagination, removal
 from audio.library.cursor import Cursor
 from audio.library.filters import NEWEST_FIRST, Filters
 from audio.model import repository
-from audio.model.audio_file import ProcessingStatus
-from core.database.engine import open_single_use_engine
+from audio.model.audio_file import AudioFile, ProcessingStatus
+from audio.model.duplicates import ORIGINALS, find_original, original_of, read_originals
+from core.database.engine import driver_connection, open_single_use_engine
 from tests.conftest import fresh_database
 
 pytestmark = pytest.mark.xdist_group("plans")
@@ -40,6 +43,7 @@ INSERT INTO pegasus_system.search SELECT id, xmin::text::bigint, '', array_to_ts
   CASE WHEN processing_status = 'failed' THEN 'seldom' ELSE 'often' END
 ]) FROM audio_files
 """
+DIGESTS = "INSERT INTO pegasus_system.digests SELECT id, sha256(filename::bytea) FROM audio_files"
 INDEXED = ("ALTER INDEX pegasus_system.ix_search_vector SET (fastupdate = off)", "VACUUM ANALYZE")
 
 
@@ -50,7 +54,7 @@ def large(server_address: str, healed: str) -> Iterator[str]:
     async def fill(address: str) -> None:
         connection = await asyncpg.connect(address)
         await connection.execute(FILL, ROWS)
-        for statement in (SEARCH, *INDEXED):
+        for statement in (SEARCH, DIGESTS, *INDEXED):
             await connection.execute(statement)
         await connection.close()
 
@@ -104,7 +108,7 @@ class Watching:
         await transaction.rollback()
         await connection.close()
         full = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
-        return Read(int(sum(map(_rows, nodes))), frozenset(full & {"audio_files", "search"}))
+        return Read(int(sum(map(_rows, nodes))), frozenset(full & {"audio_files", "search", "digests"}))
 
 
 def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -221,6 +225,32 @@ async def test_a_delete_touches_one_recording(large: str) -> None:
         assert removed == {item.id: item.file_path}
     read = await watching.read()
     assert (read.in_full, read.rows <= 3) == (frozenset(), True), read
+
+
+async def test_what_has_the_same_bytes_is_found_by_an_index(large: str) -> None:
+    """An upload reads the one recording that has its bytes, however many others there are."""
+    watching = Watching(large)
+    async with watching.session() as session:
+        page = await pagination.page(session, Filters(), sorting=NEWEST_FIRST, limit=20, offset=9, after=None)
+        watching._sent.clear()
+        digests = {item.id: hashlib.sha256(item.filename.encode()).digest() for item in page.items}
+        sent: list[list[Any]] = [
+            [uuid4() for _ in digests],
+            [item.user_id for item in page.items],
+            list(digests.values()),
+        ]
+        arrays = "SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::bytea[]) AS sent (id, user_id, sha256)"
+        statement = f"WITH sent AS ({arrays}) {ORIGINALS}"
+        watching._sent.append((statement, sent))
+        found = read_originals(await (await driver_connection(session)).fetchval(statement, *sent))
+        assert [found[new].id for new in sent[0]] == [item.id for item in page.items]
+        new = AudioFile(id=uuid4(), user_id=page.items[0].user_id)
+        recording = await find_original(session, new, sha256=digests[page.items[0].id])
+        assert recording is not None
+        assert recording.id == page.items[0].id
+        assert await original_of(session, recording.id) is None
+    read = await watching.read()
+    assert (read.in_full, read.rows <= 4 * 20 + 10) == (frozenset(), True), read
 
 
 async def test_many_recordings_are_locked_by_their_ids(large: str) -> None:

@@ -66,7 +66,7 @@ async def test_the_answer_has_every_field(upload: Upload, kept: Look) -> None:
     """The answer shows every column but the place in storage, with times in UTC, and the message."""
     body = await upload(file_name="Mémo.wav", tag="Work", category="Meeting", user_id="ada")
     [row] = (await kept()).rows
-    assert set(body) == set(row) - {"file_path"} | {"damaged", "message", "title"}
+    assert set(body) == set(row) - {"file_path"} | {"damaged", "message", "title", "duplicate_of"}
     assert body["message"] == "File uploaded successfully"
     told = {"tag": "Work", "category": "Meeting", "user_id": "ada", "original_filename": "Mémo.wav"}
     assert told.items() <= body.items()

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from audio.intake.batch_inserter import BATCH_ROWS, BatchInserter
-from audio.intake.insert import OutcomeUnknown
+from audio.intake.insert import NewRow, OutcomeUnknown
 from audio.model.audio_file import AudioFile, ProcessingStatus, utc_now
 from core.database.pgqueuer_setup import JOBS
 from core.database.system_tables import announcements, events
@@ -26,12 +26,12 @@ async def house(database: str, tmp_path: Path) -> AsyncIterator[House]:
         yield house
 
 
-def row(number: int, **more: object) -> AudioFile:
+def row(number: int, **more: object) -> NewRow:
     """A row that may be entered."""
     now, status = utc_now(), ProcessingStatus.UPLOADED
     name = f"{number}.wav"
     values = {"id": uuid.uuid4(), "filename": name, "file_path": name, "processing_status": status, "created_at": now}
-    return AudioFile(**values | more)
+    return NewRow(recording=AudioFile(**values | more), sha256=number.to_bytes(32))
 
 
 async def counts(house: House) -> tuple[int, int, int]:

@@ -80,7 +80,7 @@ def check_digests(upload: Upload, incoming: PartialUpload) -> None:
 
     Raises UploadDigestWrong or StorageError.
     """
-    if upload.sha256 is not None and upload.sha256.hex() != incoming.sha256:
+    if upload.sha256 is not None and upload.sha256 != incoming.sha256:
         raise UploadDigestWrong("sha256")
     if upload.sha512 is not None:
         digest = Digest("sha512")

@@ -9,10 +9,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, insert, literal, select, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.model.audio_file import AudioFile
 from audio.model.details import Details, labels_among
+from audio.model.duplicates import Original
 from core.database.engine import Sessions, lock_name
 from core.database.system_tables import uploads
 
@@ -41,6 +43,7 @@ class Upload:
     finishes_at_length: bool
     sha256: bytes | None
     sha512: bytes | None
+    original: Original | None = None  # told once, by the request that has made it a recording
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +103,7 @@ def new_row(
         "file_type": file_type,
         "labels": details.labels,
         "metadata": metadata,
+        "duplicates": details.duplicates,
         **{name: details.labels.get(name) for name in _OLD_LABELS},
         "finishes_at_length": finishes_at_length,
         **digests,
@@ -139,6 +143,20 @@ async def renew(session: AsyncSession, upload_id: UUID, changes: Mapping[str, An
     return None if row is None else _upload(row)
 
 
+async def finish(session: AsyncSession, upload: Upload, *, recording_id: UUID) -> None:
+    """Finishes an upload, which may have no row yet, as a recording that was there before."""
+    values = {
+        "id": upload.id,
+        "user_id": upload.details.user_id,
+        "length_bytes": upload.length_bytes,
+        "metadata": upload.metadata,
+        "expires_at": upload.expires_at,
+        "recording_id": recording_id,
+    }
+    statement = postgresql.insert(uploads).values(values)
+    await session.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"recording_id": recording_id}))
+
+
 async def remove(session: AsyncSession, upload_id: UUID) -> None:
     """Deletes an upload's row."""
     await session.execute(delete(uploads).where(uploads.c.id == upload_id))
@@ -161,7 +179,12 @@ def _upload(row: Any) -> Upload:
     labels = {name: getattr(row, name) for name in _OLD_LABELS} if row.labels is None else row.labels
     return Upload(
         id=row.id,
-        details=Details(original_filename=row.file_name, user_id=row.user_id, labels=labels_among(labels)),
+        details=Details(
+            original_filename=row.file_name,
+            user_id=row.user_id,
+            labels=labels_among(labels),
+            duplicates=row.duplicates,
+        ),
         file_type=row.file_type,
         metadata=row.metadata,
         length_bytes=row.length_bytes,

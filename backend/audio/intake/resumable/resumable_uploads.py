@@ -20,7 +20,8 @@ from uuid import UUID
 
 import structlog
 
-from audio.intake.incoming_upload import UploadEmpty
+from audio.intake.duplicates import DuplicateFound, DuplicateRefused
+from audio.intake.incoming_upload import IncomingUpload, UploadEmpty
 from audio.intake.ingest import Identity, Ingest
 from audio.intake.insert import FinishedUpload, OutcomeUnknown
 from audio.intake.resumable import repository
@@ -37,12 +38,13 @@ from audio.intake.resumable.repository import Upload, statements
 from audio.intake.resumable.upload_locks import UploadLock, UploadLocks
 from audio.intake.resumable.upload_requests import AppendRequest, NewUpload, check_length
 from audio.model.audio_file import AudioFile
+from audio.model.duplicates import Original
 from audio.model.formats import NotAudio
 from core.database.engine import Sessions
 from core.errors import DatabaseProblem, PegasusError
 from core.labels import label
 from core.observability.tracing import carried
-from storage.contract import InUse, ResumesUploads
+from storage.contract import InUse, ResumesUploads, StorageError
 from storage.threads import in_thread
 
 FILE_TYPE_CHARACTERS = 255
@@ -113,11 +115,14 @@ class Uploads:
     async def _ingest_whole(self, new: NewUpload, request: AppendRequest) -> tuple[Upload, int]:
         upload = (await self._admit(new)).whole()
         identity = Identity.of(upload.id, created_at=upload.created_at)
-        async with self._ingest.incoming(details=lambda: upload.details) as incoming:
-            publish = partial(self._ingest.publish, incoming, upload.details, identity=identity)
-            recording = await request.body.pump(incoming.write, end=publish)
-            await self._ingest.enter(incoming, recording, upload=_finished(upload))
-        return replace(upload, recording_id=recording.id), incoming.received
+        try:
+            async with self._ingest.incoming(details=lambda: upload.details) as incoming:
+                publish = partial(self._ingest.publish, incoming, upload.details, identity=identity)
+                recording = await request.body.pump(incoming.write, end=publish)
+                original = await self._enter(incoming, recording, upload)
+        except DuplicateFound as duplicate:
+            return await self._finish_as(upload, duplicate.recording), incoming.received
+        return replace(upload, recording_id=recording.id, original=original), incoming.received
 
     async def offset(self, upload_id: UUID, *, owner: str | None) -> tuple[Upload, int]:
         """An upload and how many bytes of it are durable. A request that appends to it is ended first.
@@ -250,14 +255,17 @@ class Uploads:
         if size_bytes != upload.length_bytes or not upload.finishes_at_length:
             return upload, size_bytes
         try:
-            recording_id = await self._ingest_recording(upload, upload_lock, incoming)
-        except (NotAudio, UploadEmpty, UploadDigestWrong):
+            upload = await self._ingest_recording(upload, upload_lock, incoming)
+        except (NotAudio, UploadEmpty, UploadDigestWrong, DuplicateRefused):
             await self._remove(upload.id, upload_lock)
             raise
         upload_lock.forget_at_release()
-        return replace(upload, recording_id=recording_id), size_bytes
+        return upload, size_bytes
 
-    async def _ingest_recording(self, upload: Upload, upload_lock: UploadLock, received: PartialUpload | None) -> UUID:
+    async def _ingest_recording(
+        self, upload: Upload, upload_lock: UploadLock, received: PartialUpload | None
+    ) -> Upload:
+        """The upload as a recording."""
         incoming = received or await self._load(upload, upload_lock)
         self._cache.drop(upload.id)
         identity = Identity.of(upload.id, created_at=upload.created_at)
@@ -268,17 +276,26 @@ class Uploads:
 
         recording = await in_thread(carried(publish))
         try:
-            await self._ingest.enter(incoming, recording, upload=_finished(upload))
-        except (OutcomeUnknown, DatabaseProblem):
+            original = await self._enter(incoming, recording, upload)
+        except (OutcomeUnknown, DatabaseProblem, StorageError):
             raise  # this try or an earlier one may have inserted the row, so its bytes stay
+        except DuplicateFound as duplicate:
+            await in_thread(upload_lock.staged.retract)
+            return await self._finish_as(upload, duplicate.recording)
         except PegasusError:
             await in_thread(upload_lock.staged.retract)
             raise
-        return recording.id
+        return replace(upload, recording_id=recording.id, original=original)
 
+    async def _enter(self, incoming: IncomingUpload, recording: AudioFile, upload: Upload) -> Original | None:
+        finished = FinishedUpload(metadata=upload.metadata, expires_at=upload.expires_at)
+        return await self._ingest.enter(incoming, recording, upload=finished, duplicates=upload.details.duplicates)
 
-def _finished(upload: Upload) -> FinishedUpload:
-    return FinishedUpload(metadata=upload.metadata, expires_at=upload.expires_at)
+    async def _finish_as(self, upload: Upload, recording: AudioFile) -> Upload:
+        """Finishes an upload as a recording that was there with the same bytes."""
+        async with statements(self._sessions) as session:
+            await repository.finish(session, upload, recording_id=recording.id)
+        return replace(upload, recording_id=recording.id, original=Original.of(recording))
 
 
 async def _existing(upload: Upload | None, upload_lock: UploadLock | None) -> Upload:
