@@ -46,6 +46,7 @@ from audio.intake.resumable.errors import (
     UploadMissing,
 )
 from audio.intake.resumable.upload_locks import UploadBusy, UploadTakenOver
+from audio.library.archive import ArchiveTooLarge
 from audio.library.cursor import CursorRefused
 from audio.library.recordings import RecordingMissing, RetryRefused
 from audio.model.duplicates import PolicyUnknown
@@ -165,6 +166,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     FileMissing: Problem(422, "file-missing", "The form has no file"),
     UploadEmpty: Problem(422, "upload-empty", "The file is empty"),
     PolicyUnknown: Problem(422, "duplicates-unknown", "Not a policy for duplicates", ("field",)),
+    ArchiveTooLarge: Problem(422, "archive-too-large", "Too many recordings for an archive", ("limit", "received")),
     LabelTooLong: Problem(422, "label-too-long", "A text is too long", ("field", "limit", "received")),
     LabelUnprintable: Problem(422, "label-unprintable", "A text holds a control character", ("field",)),
     TooManyGuesses: Problem(429, "too-many-guesses", "Too many wrong tokens", ("limit",), _retry_then),

@@ -30,6 +30,10 @@ CategoryFilter = Annotated[str | None, Query(description="Only recordings of thi
 SearchText = Annotated[
     str | None, Query(description="Words to look for in names, labels and transcripts.", examples=["red bicycle"])
 ]
+Ids = Annotated[
+    list[UUID] | None,
+    Query(min_length=1, max_length=LARGEST_PAGE, description="Only these recordings.", examples=[[EXAMPLE_ID]]),
+]
 Sort = Annotated[SortedBy, Query(description="What the list is sorted by.", examples=["uploaded"])]
 Order = Annotated[Literal["asc", "desc"], Query(description="Its direction.", examples=["desc"])]
 WithTranscripts = Annotated[bool, Query(description="Whether transcripts come with the list.", examples=[False])]

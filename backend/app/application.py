@@ -17,6 +17,7 @@ from api.protocols.rufh import RufhMiddleware
 from api.protocols.tus import TusMiddleware
 from api.routes import (
     api_docs,
+    archive,
     bulk,
     events,
     form_upload,
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None, *, prepared: Prepared | None = 
     )
     app.include_router(form_upload.router)
     app.include_router(events.router)
+    app.include_router(archive.router)
     app.include_router(bulk.router)
     app.include_router(recordings.router)
     app.include_router(rufh_uploads.router)
