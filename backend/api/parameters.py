@@ -27,6 +27,10 @@ StatusFilter = Annotated[
 ]
 TagFilter = Annotated[str | None, Query(description="Only recordings with this tag.", examples=["Work"])]
 CategoryFilter = Annotated[str | None, Query(description="Only recordings of this category.", examples=["Meeting"])]
+DigestFilter = Annotated[
+    str | None,
+    Query(pattern="^[0-9a-f]{64}$", description="Only recordings whose bytes have this SHA-256.", examples=["0f" * 32]),
+]
 SearchText = Annotated[
     str | None, Query(description="Words to look for in names, labels and transcripts.", examples=["red bicycle"])
 ]
@@ -73,6 +77,7 @@ def filters_of(
     status: ProcessingStatus | None = None,
     tag: str | None = None,
     category: str | None = None,
+    sha256: str | None = None,
     q: str | None = None,
 ) -> Filters:
     """The filters of a caller's recordings, normalized as the table's values are. Raises LabelRefused."""
@@ -81,6 +86,7 @@ def filters_of(
         status=status,
         tag=label("tag", tag),
         category=label("category", category),
+        sha256=None if sha256 is None else bytes.fromhex(sha256),
         text=label("q", q, limit=LONGEST_SEARCH),
     )
 
@@ -92,9 +98,10 @@ async def _query_filters(
     status: StatusFilter = None,
     tag: TagFilter = None,
     category: CategoryFilter = None,
+    sha256: DigestFilter = None,
     q: SearchText = None,
 ) -> Filters:
-    return filters_of(caller, user_id=user_id, status=status, tag=tag, category=category, q=q)
+    return filters_of(caller, user_id=user_id, status=status, tag=tag, category=category, sha256=sha256, q=q)
 
 
 QueryFilters = Annotated[Filters, Depends(_query_filters)]

@@ -54,6 +54,7 @@ NAMED = {
 }
 # What a reader replaces, too: an address, a path, an id.
 REPLACED = {
+    "~/Recordings": "../memo.m4a",
     "5f0c2c1e-…": "$(python -m access list | grep -Eo '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}' | head -n 1)",
 }
 # What a page tells in words between two of its blocks.

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, func, or_
+from sqlalchemy import ColumnElement, func, or_, select
 
 from audio.model.audio_file import AudioFile, ProcessingStatus
 from audio.search.index import has_match, matching, not_indexed
+from core.database.system_tables import digests
 
 SortedBy: TypeAlias = Literal["uploaded", "name", "duration", "size"]
 
@@ -19,6 +20,7 @@ class Filters:
     status: ProcessingStatus | None = None
     tag: str | None = None
     category: str | None = None
+    sha256: bytes | None = None
     text: str | None = None
     unindexed: bool = False  # also searches recordings that may not be in the search index yet
     probe_index: bool = False  # looks up each recording in the search index: for few recordings, or frequent words
@@ -32,6 +34,9 @@ class Filters:
             of.category: self.category,
         }
         conditions = [column == value for column, value in equal.items() if value is not None]
+        if self.sha256 is not None:
+            same_bytes = select(digests.c.recording_id).where(digests.c.sha256 == self.sha256)
+            conditions.append(of.id.expression.in_(same_bytes))
         if self.text is not None:
             match = has_match(self.text, of.id.expression) if self.probe_index else matching(self.text)
             conditions.append(or_(match, not_indexed(self.text)) if self.unindexed else match)
