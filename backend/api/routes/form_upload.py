@@ -73,7 +73,7 @@ async def upload(
     key = IdempotencyKey(caller.user_id or "", idempotency_key) if idempotency_key is not None else None
     first = await services.ingest.find_by_key(key)
     if first is not None:
-        original = await services.recordings.original_of(first.id)
+        original = await services.recordings.original_of(first)
         return _response(first, original, headers={"Idempotency-Replayed": "true"})
     return _response(*await _ingest_once(request, services, caller, key, in_query))
 
@@ -119,7 +119,7 @@ async def _ingest_once(
         first = await services.ingest.find_by_key(key)
         if first is None:  # and has already been deleted
             raise
-        return first, await services.recordings.original_of(first.id)
+        return first, await services.recordings.original_of(first)
 
 
 async def _ingest(

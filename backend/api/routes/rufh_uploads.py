@@ -196,7 +196,7 @@ async def _response(
         return Response(status_code=status, headers=fields)
     recording = await services.recordings.find(upload.recording_id, owner=None)
     sha256 = (await original(recording, services.recordings.storage)).sha256
-    first = upload.original or await services.recordings.original_of(recording.id)
+    first = upload.original or await services.recordings.original_of(recording)
     content = UploadedRecording.of(recording, first).model_dump_json()
     headers = fields | (repr_digest(sha256) if sha256 else {})
     return Response(content, media_type="application/json", headers=headers)

@@ -14,19 +14,19 @@ _DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)", re.IGNOR
 
 
 class ArchiveNames:
-    """The names that one archive has given so far."""
+    """The names in one archive so far."""
 
     def __init__(self, *, reserved: str) -> None:
-        self._given = Counter([reserved])
+        self._counts = Counter([reserved])
 
     def stem(self, recording: AudioFile) -> str:
         """A recording's title, or what its file was called, without extension; a number makes a second one another."""
-        wanted = _safe(recording.title or PurePath(recording.original_filename or recording.filename).stem)
-        stem = wanted
-        while stem.casefold() in self._given:
-            self._given[wanted.casefold()] += 1
-            stem = f"{wanted} ({self._given[wanted.casefold()]})"
-        self._given[stem.casefold()] += 1
+        name = _safe(recording.title or PurePath(recording.original_filename or recording.filename).stem)
+        stem = name
+        while stem.casefold() in self._counts:
+            self._counts[name.casefold()] += 1
+            stem = f"{name} ({self._counts[name.casefold()]})"
+        self._counts[stem.casefold()] += 1
         return stem
 
     @staticmethod

@@ -59,10 +59,10 @@ class Recordings:
         async with self.sessions() as session:
             return _existing(await repository.find(session, recording_id, owner=owner))
 
-    async def original_of(self, recording_id: UUID) -> Original | None:
+    async def original_of(self, recording: AudioFile) -> Original | None:
         """The recording that came in before this one with the same bytes."""
         async with self.sessions() as session:
-            return await original_of(session, recording_id)
+            return await original_of(session, recording)
 
     async def page(
         self,

@@ -12,10 +12,9 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from audio.model.audio_file import AudioFile
 from audio.model.repository import any_of
@@ -66,6 +65,11 @@ class Original:
             uploaded_at=None if uploaded_at is None else uploaded_at.replace(tzinfo=UTC),
         )
 
+    def is_before(self, other: "Original") -> bool:
+        """Whether it came in first."""
+        times = [one.uploaded_at or datetime.max.replace(tzinfo=UTC) for one in (self, other)]
+        return (times[0], self.id) < (times[1], other.id)
+
     def as_json(self) -> dict[str, Any]:
         """Its values as JSON has them."""
         return _ORIGINAL.dump_python(self, mode="json")  # type: ignore[no-any-return]
@@ -74,16 +78,26 @@ class Original:
 INTO_DIGESTS = f"INSERT INTO {SCHEMA}.digests (recording_id, sha256)"
 _ORIGINAL = TypeAdapter(Original)
 # The originals of the rows in `sent`, a query with the columns id, user_id and sha256, as an object by their ids.
-# LATERAL: the index is asked for each, whatever PostgreSQL takes the table's size for.
+# OFFSET 0 lets PostgreSQL look up one digest after the other, and each recording by its id, whatever it knows of the
+# tables: it would rather walk along the upload times, or through all recordings while it has no statistics yet.
 ORIGINALS = f"""
     SELECT json_object_agg(sent.id, original)::text FROM sent CROSS JOIN LATERAL (
         SELECT older.id, (SELECT title FROM {SCHEMA}.titles WHERE recording_id = older.id) AS title,
             older.original_filename, older.upload_timestamp AT TIME ZONE 'UTC' AS uploaded_at
-        FROM {SCHEMA}.digests JOIN audio_files AS older ON older.id = digests.recording_id
-        WHERE digests.sha256 = sent.sha256 AND older.id <> sent.id AND older.user_id IS NOT DISTINCT FROM sent.user_id
+        FROM (SELECT recording_id FROM {SCHEMA}.digests WHERE sha256 = sent.sha256 OFFSET 0) AS same
+        CROSS JOIN LATERAL (SELECT * FROM audio_files WHERE id = same.recording_id OFFSET 0) AS older
+        WHERE older.id <> sent.id AND older.user_id IS NOT DISTINCT FROM sent.user_id
         ORDER BY older.upload_timestamp, older.id LIMIT 1
     ) AS original
 """  # noqa: S608 - names of ours
+_OF_NEW = text(
+    f"WITH sent AS (SELECT CAST(:id AS uuid) AS id, CAST(:user_id AS text) AS user_id, CAST(:sha256 AS bytea) AS sha256"  # noqa: S608
+    f" WHERE NOT EXISTS (SELECT FROM audio_files WHERE id = :id)) {ORIGINALS}"
+)
+_OF_ENTERED = text(
+    f"WITH sent AS (SELECT id, user_id, sha256 FROM audio_files JOIN {SCHEMA}.digests ON recording_id = id"  # noqa: S608
+    f" WHERE id = :id) {ORIGINALS}"
+)
 
 
 def read_originals(content: str | None) -> dict[UUID, Original]:
@@ -92,39 +106,24 @@ def read_originals(content: str | None) -> dict[UUID, Original]:
 
 
 async def find_original(session: AsyncSession, recording: AudioFile, *, sha256: bytes) -> AudioFile | None:
-    """The first other recording with these bytes, which nobody deletes before the transaction's end.
+    """The first recording with these bytes, which nobody deletes before the transaction's end.
 
     None for a recording that is in the table already: it isn't new.
     """
-    itself = aliased(AudioFile)
-    query = (
-        select(AudioFile)
-        .join(digests, digests.c.recording_id == AudioFile.id)
-        .where(digests.c.sha256 == sha256, AudioFile.user_id.is_not_distinct_from(recording.user_id))
-        .where(~select(itself.id).where(itself.id == recording.id).exists())
-        .order_by(AudioFile.upload_timestamp, AudioFile.id)
-        .limit(1)
-        .with_for_update(read=True, key_share=True, of=AudioFile)
-    )
+    values = {"id": recording.id, "user_id": recording.user_id, "sha256": sha256}
+    original = read_originals(await session.scalar(_OF_NEW, values)).get(recording.id)
+    if original is None:
+        return None
+    query = select(AudioFile).where(AudioFile.id == original.id).with_for_update(read=True, key_share=True)
     return await session.scalar(query)
 
 
-async def original_of(session: AsyncSession, recording_id: UUID) -> Original | None:
-    """The first other recording that has the bytes of a recording, and came in before it."""
-    itself, its_digest = aliased(AudioFile), aliased(digests)
-    query = (
-        select(AudioFile)
-        .join(digests, digests.c.recording_id == AudioFile.id)
-        .join(its_digest, its_digest.c.sha256 == digests.c.sha256)
-        .join(itself, itself.id == its_digest.c.recording_id)
-        .where(its_digest.c.recording_id == recording_id, AudioFile.id != recording_id)
-        .where(AudioFile.user_id.is_not_distinct_from(itself.user_id))
-        .where(AudioFile.upload_timestamp <= itself.upload_timestamp)
-        .order_by(AudioFile.upload_timestamp, AudioFile.id)
-        .limit(1)
-    )
-    recording = await session.scalar(query)
-    return None if recording is None else Original.of(recording)
+async def original_of(session: AsyncSession, recording: AudioFile) -> Original | None:
+    """The recording with the same bytes that came in before another one."""
+    original = read_originals(await session.scalar(_OF_ENTERED, {"id": recording.id})).get(recording.id)
+    if original is None or Original.of(recording).is_before(original):
+        return None
+    return original
 
 
 async def add_digests(session: AsyncSession, by_recording: Mapping[UUID, bytes]) -> None:

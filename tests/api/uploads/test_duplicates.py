@@ -41,7 +41,7 @@ async def sent(client: httpx.AsyncClient, way: str, policy: str | None = None) -
     return await client.patch(begun.headers["location"], content=CONTENT, headers=TUS | BYTES | {"Upload-Offset": "0"})
 
 
-def told(answer: httpx.Response) -> tuple[str, str | None]:
+def ids_of(answer: httpx.Response) -> tuple[str, str | None]:
     """The ids of the recording that an answer is about, and of the one that was there before with the same bytes."""
     assert answer.status_code in {200, 201, 204}, answer.text
     if "upload-recording-id" in answer.headers and not answer.content:
@@ -56,10 +56,10 @@ WAYS = pytest.mark.parametrize("way", ["form", "raw", "draft", "tus", "tus in on
 @WAYS
 async def test_the_same_bytes_are_told(client: httpx.AsyncClient, way: str, kept: Look) -> None:
     """An upload says which recording has its bytes already: the first, with its title; other bytes say nothing."""
-    first, nothing = told(await sent(client, way))
+    first, nothing = ids_of(await sent(client, way))
     assert nothing is None
     await client.patch(f"/api/audio/{first}", json={"title": "Monday"})
-    second, original = told(await sent(client, way))
+    second, original = ids_of(await sent(client, way))
     assert (original, second != first) == (first, True)
     answer = await sent(client, "form", "keep")
     shown = (await client.get(f"/api/audio/{first}")).json()
@@ -77,21 +77,21 @@ async def test_the_same_bytes_are_told(client: httpx.AsyncClient, way: str, kept
 @WAYS
 async def test_a_duplicate_is_refused(client: httpx.AsyncClient, way: str, kept: Look) -> None:
     """Who asks for it is refused, told what is there, and nothing stays of the upload; what is new comes in."""
-    first, _ = told(await sent(client, way, "refuse"))
+    first, _ = ids_of(await sent(client, way, "refuse"))
     before = await kept()
     answer = problem(await sent(client, way, "refuse"), status=412, slug="duplicate")
     assert answer["duplicate_of"]["id"] == first
     assert await kept() == before
     await client.delete(f"/api/audio/{first}")
-    assert told(await sent(client, way, "refuse"))[1] is None
+    assert ids_of(await sent(client, way, "refuse"))[1] is None
 
 
 @WAYS
 async def test_what_is_there_is_returned(client: httpx.AsyncClient, way: str, kept: Look) -> None:
     """Who asks for it gets the recording that is there, and nothing is added."""
-    first, _ = told(await sent(client, way, "return"))
+    first, _ = ids_of(await sent(client, way, "return"))
     before = await kept()
-    assert told(await sent(client, way, "return")) == (first, first)
+    assert ids_of(await sent(client, way, "return")) == (first, first)
     assert await kept() == before
 
 
@@ -103,7 +103,7 @@ async def test_of_two_at_once_one_comes_in(client: httpx.AsyncClient, way: str, 
     everything = await kept()
     assert (len(everything.rows), len(everything.files)) == (1, 2)
     if policy == "return":
-        assert {told(answer)[0] for answer in answers} == {str(everything.rows[0]["id"])}
+        assert {ids_of(answer)[0] for answer in answers} == {str(everything.rows[0]["id"])}
     else:
         assert sorted(answer.status_code for answer in answers)[1:] == [412] * 3
 
@@ -114,10 +114,10 @@ async def test_a_recording_without_its_bytes_has_no_duplicates(
     client: httpx.AsyncClient, way: str, policy: str, settings: Settings, kept: Look
 ) -> None:
     """Bytes that storage has lost aren't there already: the upload that brings them again is kept."""
-    first, _ = told(await sent(client, way))
+    first, _ = ids_of(await sent(client, way))
     path = (await kept()).rows[0]["file_path"]
     Stored(settings).remove(path)
-    second, _ = told(await sent(client, way, policy))
+    second, _ = ids_of(await sent(client, way, policy))
     assert second != first
     assert (await client.get(f"/api/audio/{second}/download")).content == CONTENT
 
