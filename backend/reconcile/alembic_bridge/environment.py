@@ -183,12 +183,14 @@ def run_env(
     visit: Callable[..., Any],
     *,
     offers: Iterable[Mapping[str, Any]],
+    otherwise: str = "",
 ) -> None:
     """Runs env.py with the first of some attributes with which it configures its context; it calls `visit` once.
 
     What env.py expects in `config.attributes` can't be known: a connection, an engine, or nothing. Where it fails with
-    all, the error is that with nothing: the one that Alembic's own command would end with. Once it has configured its
-    context an error of it is final: another run might wait for what this one has locked.
+    all, the error is that with nothing: the one that Alembic's own command would end with; `otherwise` is the way on
+    where no better one is known. Once it has configured its context an error of it is final: another run might wait for
+    what this one has locked.
     """
     acceptance = _Acceptance()
     failures: dict[bool, Exception] = {}
@@ -213,7 +215,7 @@ def run_env(
             for name in offer:
                 config.attributes.pop(name, None)
     failure = failures[False]
-    raise raised_by_project(failure, scripts) from failure
+    raise raised_by_project(failure, scripts, otherwise=otherwise) from failure
 
 
 def _is_of_the_connection(error: Exception) -> bool:
@@ -259,7 +261,9 @@ def only_once(visit: Callable[..., Any]) -> Callable[..., Any]:
     return visit_once
 
 
-def raised_by_project(error: Exception, scripts: ScriptDirectory) -> RevisionRaised | EnvironmentRaised:
+def raised_by_project(
+    error: Exception, scripts: ScriptDirectory, *, otherwise: str = ""
+) -> RevisionRaised | EnvironmentRaised:
     """The innermost place in the project's own files that an error came from."""
     locations: list[Any] = [scripts.dir, *scripts._version_locations]  # noqa: SLF001
     folders = [Path(folder).resolve() for folder in locations]
@@ -269,7 +273,7 @@ def raised_by_project(error: Exception, scripts: ScriptDirectory) -> RevisionRai
         if not frame.filename.startswith("<")  # generated code
         and any(Path(frame.filename).resolve().is_relative_to(folder) for folder in folders)
     ]
-    remedy = way_on(error, Path(scripts.env_py_location))
+    remedy = way_on(error, Path(scripts.env_py_location)) or otherwise
     if not frames:
         return EnvironmentRaised(error, place="env.py", remedy=remedy)
     revisions = {Path(script.path).resolve(): str(script.revision) for script in scripts.walk_revisions()}

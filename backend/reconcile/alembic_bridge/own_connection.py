@@ -16,11 +16,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 
 from .environment import CONNECTABLES, EnvironmentUnfit, run_env, without_query
-from .rolled_back import rolled_back
+from .rolled_back import POSTGRESQL, rolled_back
 
 _COMMITS_ALONE = "reconcile_commits_each_statement"  # an execution option: env.py would connect in autocommit
 _PLACEHOLDER = "driver:"  # as `alembic init` writes it
-_DIALECT = "postgresql"
+_UNADDRESSED = ": if it expects a connection of its caller, give the database's address by --url"
 PLACE = "reconcile_place"  # among the attributes: the version table, its schema, and the schema of the project's names
 _SCHEMA = text("SELECT pg_catalog.current_schema()")
 Result = TypeVar("Result")
@@ -84,7 +84,7 @@ def _engine_of_env(config: Config) -> Engine:
 
     def visit(_heads: Any, context: Any) -> list[Any]:
         dialect = context.connection.dialect.name
-        schema = context.connection.scalar(_SCHEMA) if dialect == _DIALECT else None
+        schema = context.connection.scalar(_SCHEMA) if dialect == POSTGRESQL else None
         config.attributes[PLACE] = [context.version_table, context.version_table_schema, schema]
         engines.append(_with_transactions(context.connection))
         return []
@@ -96,12 +96,13 @@ def _engine_of_env(config: Config) -> Engine:
         without_query(context)
         return context
 
+    way_on = "" if _address(config) else _UNADDRESSED
     with closing(_offers(config)) as offers:
-        run_env(config, directory, environment, visit, offers=offers)
+        run_env(config, directory, environment, visit, offers=offers, otherwise=way_on)
     if not engines:
         raise EnvironmentUnfit("env.py runs no migrations, so it makes no connection that could be used")
     (engine,) = engines
-    if engine.dialect.name != _DIALECT:
+    if engine.dialect.name != POSTGRESQL:
         raise EnvironmentUnfit(f"The project's database is {engine.dialect.name}, and only PostgreSQL is known here")
     event.listen(engine, "connect", _settled)  # after the project's own listeners
     return engine
@@ -110,8 +111,8 @@ def _engine_of_env(config: Config) -> Engine:
 def _offers(config: Config) -> Generator[Mapping[str, Any]]:
     """Nothing, as Alembic's command has it; then, where an address is known, a connection or an engine."""
     yield {}
-    address = config.get_main_option("sqlalchemy.url")
-    if not address or address.startswith(_PLACEHOLDER):
+    address = _address(config)
+    if address is None:
         return
     engine = create_engine(address, poolclass=NullPool)
     if engine.dialect.is_async:
@@ -123,6 +124,12 @@ def _offers(config: Config) -> Generator[Mapping[str, Any]]:
     with connection:
         yield {"connection": connection}
     yield dict.fromkeys(CONNECTABLES, engine)
+
+
+def _address(config: Config) -> str | None:
+    """The database's address, where the configuration has it."""
+    address = config.get_main_option("sqlalchemy.url")
+    return address if address and not address.startswith(_PLACEHOLDER) else None
 
 
 def _settled(raw: Any, _record: Any) -> None:

@@ -1,4 +1,4 @@
-"""Runs env.py without committing anything that its connections send.
+"""Runs env.py, or makes an application, without committing anything that their connections to PostgreSQL send.
 
 Connections that aren't SQLAlchemy's, and what the project's own listeners do on them, are out of its reach.
 """
@@ -12,6 +12,8 @@ from sqlalchemy import Connection, Engine, event
 from ..sql.split import split
 from ..sql.statements import read_statement
 
+POSTGRESQL = "postgresql"  # the name of SQLAlchemy's dialect
+
 
 @contextmanager
 def rolled_back() -> Iterator[None]:
@@ -19,6 +21,8 @@ def rolled_back() -> Iterator[None]:
     connections: list[Connection] = []
 
     def hold(connection: Connection) -> None:
+        if connection.dialect.name != POSTGRESQL:
+            return
         connections.append(connection)
         vars(connection.engine.dialect)["do_commit"] = lambda _: None
 
@@ -42,6 +46,8 @@ def _without_hstore(dialect: Any, *_: Any) -> None:
 
 def _within_transaction(connection: Connection, cursor: Any, sql: str, parameters: Any, *_: Any) -> tuple[str, Any]:
     """The statement without the commands that would end a transaction; begins one where the driver doesn't."""
+    if connection.dialect.name != POSTGRESQL:
+        return sql, parameters
     if getattr(connection.connection.dbapi_connection, "autocommit", False):
         cursor.execute("BEGIN")
     parts = split(sql)
