@@ -78,18 +78,14 @@ def normalize(observation: Observation, tape: Tape, *, spell: Speller | None = N
     schema = dict(observation.schema)
     for key, actual in strange(schema, tape).items():
         schema[key] = next((recorded for recorded in tape.texts[key] if fits(recorded, actual)), actual)
+    notes = [*_in_recorded_order(schema, tape)]
     renamings = tuple(_renamings(schema, tape))
     moved = {renaming.expected: schema.pop(renaming.actual) for renaming in renamings}
     schema |= moved
-    notes = [*_with_recorded_sequences(schema, observation.details, tape)]
+    notes += _with_recorded_sequences(schema, observation.details, tape)
     relabellings = tuple(_relabellings(schema, tape))
     for relabelling in relabellings:
         _relabel(schema, relabelling, tape)
-    for key, actual in strange(schema, tape).items():
-        recorded = _same_key_in_other_order(key, actual, tape)
-        if recorded is not None:
-            schema[key] = recorded
-            notes.append(f"{key} has its columns in another order than the chain's {recorded}; either serves")
     spelled = {
         key: text
         for key, text in strange(schema, tape).items()
@@ -181,6 +177,15 @@ def _relabel(schema: dict[Key, str], relabelling: Relabelling, tape: Tape) -> No
         for key in [key for key, text in schema.items() if f"{old}::{relabelling.type.path}" in text]:
             if key in tape.keys:
                 schema[key] = schema[key].replace(f"{old}::{relabelling.type.path}", f"{new}::{relabelling.type.path}")
+
+
+def _in_recorded_order(schema: dict[Key, str], tape: Tape) -> Iterator[str]:
+    """Gives keys over the columns of the chain's key of that name its order of them."""
+    for key, actual in strange(schema, tape).items():
+        recorded = _same_key_in_other_order(key, actual, tape)
+        if recorded is not None:
+            schema[key] = recorded
+            yield f"{key} has its columns in another order than the chain's {recorded}; either serves"
 
 
 def _same_key_in_other_order(key: Key, actual: str, tape: Tape) -> str | None:

@@ -331,6 +331,24 @@ HARMLESS = forms(
     ),
 )
 
+EARLIER_ORDER = (
+    Case(
+        id="the order of a key's columns under an earlier name",
+        why="The models make the key by its last name, with its columns as the first revision had them.",
+        revisions=(
+            PAIRS,
+            'op.drop_constraint("pairs_key", "pairs"); op.create_primary_key("pairs_new", "pairs", ["two", "one"])',
+        ),
+        steps=(
+            upgrade("r2"),
+            sql("ALTER TABLE pairs DROP CONSTRAINT pairs_new"),
+            sql("ALTER TABLE pairs ADD CONSTRAINT pairs_new PRIMARY KEY (one, two)"),
+        ),
+        right=("current",),
+        holds="any",
+        never=("is missing", "is not ours"),
+    ),
+)
 REJECTING = forms(
     Case(
         id="surely-rejects",
@@ -372,4 +390,4 @@ DEGRADED = forms(
     form("invalid", admin("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'pairs_two'::regclass")),
 )
 
-CASES = (*PARTITIONS, *SECURITY, *TRIGGERS, *STORAGE, *HARMLESS, *REJECTING, *DEGRADED)
+CASES = (*PARTITIONS, *SECURITY, *TRIGGERS, *STORAGE, *HARMLESS, *EARLIER_ORDER, *REJECTING, *DEGRADED)
