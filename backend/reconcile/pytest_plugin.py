@@ -23,7 +23,7 @@ from .schema.errors import ChainUnreadable, ReconcileError
 from .tape.cache import cached_tape
 from .tape.configuration import SECTION
 from .tape.project import Project, chain, project_of
-from .tape.recording import recorded_by_itself
+from .tape.recording import recorded, recorded_by_itself
 
 _HELP = {
     "since": "rehearse the revisions that are new since a commit; else the last one of each branch",
@@ -31,6 +31,7 @@ _HELP = {
     "app": "the application that env.py needs, module:name",
     "url": "the database, where env.py has it of alembic.ini or a caller",
     "scratch": "the server for scratch databases; else the project's, else one of its own",
+    "base": "a file of SQL with what must be there before the first revision, as record has it",
 }
 
 
@@ -50,9 +51,9 @@ class RevisionHeals(pytest.Item):
             raise ReconcileError("\n".join(findings))
 
     def _findings(self, config: Config, connection: Connection) -> list[str]:
-        scratch = self._options.scratch
+        scratch, base = self._options.scratch, self._options.base
         project = _project(config, connection, self._options)
-        return [str(finding) for finding in rehearse(connection, project, self.name, scratch=scratch)]
+        return [str(finding) for finding in rehearse(connection, project, self.name, scratch=scratch, base=base)]
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any, **kwargs: Any) -> Any:
         """The sentences alone, where they say it."""
@@ -101,7 +102,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 def _options(config: pytest.Config) -> Namespace:
     """The options as the command line of reconcile has them."""
     options = {name: config.getoption(f"--reconcile-{name}") for name in (*_HELP, "x")}
-    path, url, scratch = options["config"], options["url"], options["scratch"]
+    path, url, scratch, base = (options[name] for name in ("config", "url", "scratch", "base"))
     return Namespace(
         config=path and Path(path),
         name=SECTION,
@@ -109,6 +110,7 @@ def _options(config: pytest.Config) -> Namespace:
         app=options["app"],
         url=url and make_url(url),
         scratch=scratch and make_url(scratch),
+        base=Path(base).read_text(encoding="utf-8") if base else "",
     )
 
 
@@ -117,6 +119,6 @@ def _project(config: Config, connection: Connection, options: Namespace) -> Proj
     try:
         return project_of(config)
     except ChainUnreadable:
-        return Project(
-            config, cached_tape(config, partial(recorded_by_itself, config, connection, scratch=options.scratch))
-        )
+        play = partial(recorded, base=options.base) if options.base else recorded_by_itself
+        record = partial(play, config, connection, scratch=options.scratch)
+        return Project(config, cached_tape(config, record, base=options.base))

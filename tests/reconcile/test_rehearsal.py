@@ -67,6 +67,21 @@ def test_a_revision_that_cannot_be_healed(address: str, tmp_path: Path) -> None:
     assert "Traceback" not in ended.stdout + ended.stderr
 
 
+def test_a_chain_that_does_not_begin_with_nothing(address: str, tmp_path: Path) -> None:
+    """What has to be there before the first revision is given as a file, as it was to record; the refusal says so."""
+    base = tmp_path / "base.sql"
+    base.write_text(f"{CREATED[0]};")
+    added = ("ALTER TABLE people ADD COLUMN age integer", "CREATE INDEX ix_age ON people (age)")
+    ini = write_chain(tmp_path, address, {"p1": added})
+    given = ("--reconcile-base", str(base))
+    ended = rehearsed(tmp_path, "--reconcile", *given)
+    assert (ended.returncode, "1 passed" in ended.stdout) == (WELL, True), ended.stdout + ended.stderr
+    command = [sys.executable, "-m", "reconcile", "record", "-c", str(ini), "--base", str(base)]
+    subprocess.run(command, env=os.environ | {"PYTHONPATH": str(BACKEND)}, check=True, capture_output=True)
+    assert "the same file that record had, --reconcile-base FILE" in rehearsed(tmp_path, "--reconcile").stdout
+    assert rehearsed(tmp_path, "--reconcile", *given).returncode == WELL
+
+
 def test_without_the_option(tmp_path: Path) -> None:
     """Without the option nothing is different, wherever pytest runs."""
     (tmp_path / "test_one.py").write_text("def test_one(): pass\n")

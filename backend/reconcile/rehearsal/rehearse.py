@@ -18,6 +18,7 @@ from ..healing.heal import heal
 from ..schema.errors import ReconcileError
 from ..schema.postgres_errors import message_of
 from ..tape.project import Project
+from ..tape.record_chain import load_base
 from ..tape.tape import Revision
 from .contents import Contents, contents
 from .databases import Databases, databases
@@ -32,11 +33,12 @@ _SAY_IT = (
 
 
 class BaseNeeded(ReconcileError):
-    """The chain needs objects before its first revision, which a scratch database doesn't have."""
+    """The chain needs objects before its first revision, and nobody said how a scratch database gets them."""
 
     def __init__(self) -> None:
         super().__init__(
-            "What has to be there before the first revision (--base) isn't on the tape: nothing to rehearse in"
+            "The tape begins with objects that have to be there before the first revision: give pytest the same file"
+            " that record had, --reconcile-base FILE"
         )
 
 
@@ -83,24 +85,30 @@ class RevisionFailsOnRows(ReconcileError):
         self.revision = revision
 
 
-def rehearse(connection: Connection, project: Project, revision: str, *, scratch: URL | None = None) -> list[Finding]:
+def rehearse(
+    connection: Connection, project: Project, revision: str, *, scratch: URL | None = None, base: str = ""
+) -> list[Finding]:
     """What is wrong with a heal of a revision that was broken off, by its statements; empty where all is well.
+
+    `base` is SQL for what the first revision needs.
 
     Raises:
         BaseNeeded: the chain doesn't begin with an empty database.
+        BaseFailed: `base` doesn't run.
         RevisionFailsOnRows: nothing has to break it off for it to fail.
     """
-    if project.tape.base:
+    if project.tape.base and not base:
         raise BaseNeeded
     with databases(connection, scratch) as places:
-        return list(Rehearsal(places, project, project.tape.by_id[revision]).findings())
+        return list(Rehearsal(places, project, project.tape.by_id[revision], base=base).findings())
 
 
 class Rehearsal:
     """One revision in scratch databases."""
 
-    def __init__(self, places: Databases, project: Project, revision: Revision) -> None:
+    def __init__(self, places: Databases, project: Project, revision: Revision, *, base: str) -> None:
         self._places = places
+        self._base = base
         self._project = project
         self._tape = project.tape
         self._revision = revision
@@ -126,6 +134,7 @@ class Rehearsal:
         """The database before the revision, with rows; without, where a later revision can't take those."""
         name = self._places.create()
         with self._places.connected(name) as connection:
+            load_base(self._base, connection)
             make_room_for_ids(connection, self._tape.versions, self._tape.by_id)
             connection.commit()
             for parent in self._revision.parents:

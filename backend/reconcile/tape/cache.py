@@ -22,9 +22,9 @@ _NAME = "alembic-reconcile"
 _log = logging.getLogger(__name__)
 
 
-def cached_tape(config: Config, record: Callable[[], Tape]) -> Tape:
-    """The tape in the cache, or the one that `record` returns, which is kept there."""
-    path = _folder() / f"{_digest(config)}.json"
+def cached_tape(config: Config, record: Callable[[], Tape], *, base: str = "") -> Tape:
+    """The tape in the cache, or the one that `record` returns, which is kept there; `base` is what it begins with."""
+    path = _folder() / f"{_digest(config, base)}.json"
     try:
         return read_tape(path)
     except TapeUnreadable:
@@ -54,7 +54,7 @@ def _folder() -> Path:
     return Path.home() / ".cache" / _NAME
 
 
-def _digest(config: Config) -> str:
+def _digest(config: Config, base: str) -> str:
     """A hash of all that a recording depends on and that can be known: the files, the options, the libraries."""
     directory = ScriptDirectory.from_config(config)
     options = config.get_section(config.config_ini_section) or {}
@@ -63,6 +63,7 @@ def _digest(config: Config) -> str:
         [FORMAT, alembic.__version__, sqlalchemy.__version__, arguments, config.attributes.get(PLACE)],
         sorted((name, value) for name, value in options.items() if name != "sqlalchemy.url"),
         [[path.name, hashlib.sha256(path.read_bytes()).hexdigest()] for path in sorted(_sources(directory))],
+        base,
     ]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:32]
 
