@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextvars import ContextVar
 
 PROGRAM = "python -m reconcile" if __package__ == "reconcile" else "reconcile"
+APPLICATION = "--app"  # the option that names the project's application
 # The options that name the project, as they were passed: a command that is advised needs the same.
 project_options: ContextVar[Sequence[str]] = ContextVar("project_options", default=())
 

@@ -31,7 +31,7 @@ def _width() -> int:
 
 @contextmanager
 def progress(*, verbose: bool, shown: bool = True) -> Iterator[None]:
-    """Shows progress on a terminal, and Alembic's own lines only where they are asked for.
+    """Shows progress on a terminal alone, and Alembic's own lines only where they are asked for.
 
     An env.py configures logging for a migration: by Alembic's templates it would print that a revision runs while the
     chain is played elsewhere.
@@ -39,10 +39,13 @@ def progress(*, verbose: bool, shown: bool = True) -> Iterator[None]:
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
     alembic = [logging.getLogger(f"alembic.runtime.{name}") for name in ("migration", "plugins")]
     ours = logging.getLogger(_PACKAGE)
+    level = ours.level
     line = _ProgressLine(sys.stderr) if shown and sys.stderr.isatty() and not verbose else None
     for logger in alembic:
         if not verbose:
             logger.addFilter(_is_warning)
+    if not verbose:
+        ours.setLevel(logging.WARNING)
     if line is not None:
         ours.setLevel(logging.INFO)
         ours.addHandler(line)
@@ -52,6 +55,7 @@ def progress(*, verbose: bool, shown: bool = True) -> Iterator[None]:
     finally:
         for logger in alembic:
             logger.removeFilter(_is_warning)
+        ours.setLevel(level)
         if line is not None:
             line.erase()
             ours.removeHandler(line)

@@ -5,7 +5,7 @@ Printing a plan is the dry run; applying it adds no decisions. A plan with a ref
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..command_line import command
 from ..differences.alter_statements import mend
@@ -44,7 +44,7 @@ def plan(location: Location, tape: Tape, *, large: frozenset[str] = frozenset(),
     """
     refusal = _refusal(location, tape)
     if refusal is not None:
-        return Plan(refusal=refusal)
+        return Plan(refusal=replace(refusal, remedies=(*refusal.remedies, *_of_models(location, tape))))
     if location.verdict is Verdict.CURRENT:
         return Plan(notes=_notes(location, tape))
     steps = tuple(steps_forward(location, tape, large))
@@ -53,6 +53,17 @@ def plan(location: Location, tape: Tape, *, large: frozenset[str] = frozenset(),
         refreshes = " ".join(f"{sql};" for item in location.unpopulated for sql in mend(item) or ())
         return Plan(refusal=_too_heavy(heavy, *([refreshes] if refreshes else [])))
     return Plan(steps=steps, notes=_notes(location, tape) + tuple(heavy))
+
+
+def _of_models(location: Location, tape: Tape) -> tuple[str, ...]:
+    """The way on where `create_all` may have made the database: it says head, and several tables differ."""
+    differing = {item.key.relation for item in (*location.missing, *location.differing)}
+    if tape.models is not None or location.claimed != tape.heads or len(differing) == 1:
+        return ()
+    if location.verdict not in (Verdict.DRIFTED, Verdict.INCOMPLETE) or not differing:
+        return ()
+    named = command("record", "--models", "MODULE:METADATA")
+    return (f"-- if the application's models made it (create_all), its metadata tells what is right: {named}",)
 
 
 def _too_heavy(heavy: tuple[str, ...], *by_hand: str) -> Refusal:
@@ -199,11 +210,14 @@ def _irreparable(location: Location, tape: Tape) -> Refusal | None:
     ]
     if lost:
         tables = ", ".join(item.key.relation for item in lost)
+        one = len(lost) == 1
+        gone = f"the table {tables} is gone" if one else f"the tables {tables} are gone"
         if any(item.key in tape.base for item in lost):
-            reason = f"the table {tables} is gone; it has to be there before the first revision"
+            reason = f"{gone}; {'it has' if one else 'they have'} to be there before the first revision"
             return Refusal(reason, (f"-- restore {tables} from a backup",))
         return Refusal(
-            f"the table {tables} is gone, with its rows, though {_evidence(claimed)} says that it was made",
+            f"{gone}, with {'its' if one else 'their'} rows, though {_evidence(claimed)} says that"
+            f" {'it was' if one else 'they were'} made",
             (f"-- restore {tables} from a backup", command("heal", "--assume", BASE)),
         )
     if not statements_making(location, tape) and creations(to_make(location)) is None:

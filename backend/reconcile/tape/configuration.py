@@ -42,11 +42,17 @@ def configuration(
         location = getattr(config, "get_alembic_option", config.get_main_option)("script_location")
     except (configparser.Error, CommandError, UnicodeDecodeError, TOMLDecodeError):
         location = None
-    if not location and (ini.parent / _ENV).is_file():  # as Flask-Migrate writes it
+    if _is_of_flask_migrate(ini, location):
         config.set_main_option("script_location", str(ini.parent.absolute()).replace("%", "%%"))
     elif not location:
         raise ChainUnreadable(f"{ini} names no script_location", "is it an alembic.ini?")
     return config
+
+
+def _is_of_flask_migrate(ini: Path, location: str | None) -> bool:
+    """Whether the scripts lie beside the file, whatever it says: Flask-Migrate takes them from there."""
+    named = location is not None and (":" in location or Path(location, _ENV).is_file())
+    return not named and (ini.parent / _ENV).is_file()
 
 
 def _config(ini: Path, toml: Path, **options: Any) -> Config:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..alembic_bridge.environment import RevisionRaised, migration_context, upgrade
 from ..alembic_bridge.version_table import make_room_for_ids
-from ..command_line import command
+from ..command_line import APPLICATION, command, project_options
 from ..observation.observe import VersionTable, observe
 from ..schema.errors import ReconcileError
 from ..schema.postgres_errors import message_of, sqlstate_of
@@ -38,7 +38,11 @@ class RevisionFailed(ReconcileError):
     def __init__(
         self, revision: str, reason: str, *, before: tuple[str, ...], for_its_transaction: bool = False
     ) -> None:
-        part = f"; what is before it can be recorded: {command('record', '--to', before[0])}" if before else ""
+        part = (
+            f"; what is before it can be recorded: {command('record', '--to', before[0])}"
+            if before
+            else f"; a file of SQL may make what it needs: {command('record', '--base', 'FILE')}"
+        )
         super().__init__(f"Revision {revision} fails on an empty database, {reason}{part}.")
         self.revision = revision
         self.reason = reason
@@ -185,7 +189,10 @@ def _reason(error: SQLAlchemyError | RevisionRaised) -> str:
     """PostgreSQL's message, or that of the revision's code, or of SQLAlchemy where it sent no statement."""
     if isinstance(error, DBAPIError):
         return f"PostgreSQL says: {message_of(error)}"
-    return str(error).splitlines()[0]
+    said = str(error).splitlines()[0]
+    if isinstance(error, RevisionRaised) and APPLICATION not in project_options.get():
+        return f"{said}; what it needs of its application is made by {APPLICATION} module:name"
+    return said
 
 
 def _version_table(config: Config, connection: Connection) -> tuple[VersionTable, str | None]:

@@ -51,6 +51,18 @@ def test_an_end_that_the_models_make(find: Callable[[str], Found]) -> None:
     assert "models makes no schema" in found.call("record", "--models", "models").stderr
 
 
+def test_models_that_nobody_named(find: Callable[[str], Found]) -> None:
+    """Where the head is on record and several tables differ, the refusal says how the models can be named, once."""
+    found = find(ENV)
+    found.revision("r3", 'op.create_table("tags", sa.Column("id", sa.Integer, primary_key=True))', before="r2")
+    server, name = found.bench.server, database_of(found)
+    server.run(*BY_MODELS, "UPDATE alembic_version SET version_num = 'r3'", database=name)
+    hint = "its metadata tells what is right: python -m reconcile record --models MODULE:METADATA"
+    assert hint in found.call("status").stdout
+    server.run("CREATE TABLE tags (id serial PRIMARY KEY)", database=name)
+    assert hint not in found.call("status").stdout
+
+
 def test_a_chain_that_goes_on_behind_them(find: Callable[[str], Found]) -> None:
     """Such a database is upgraded by the next revision, and what the models made stays as they made it."""
     found = find(ENV)

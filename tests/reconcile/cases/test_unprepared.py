@@ -278,3 +278,49 @@ def test_a_role_that_may_create_no_database(find: Callable[[str], Found]) -> Non
         assert project.call("status", "--url", url, PATH=path).returncode == 13
         assert project.call("heal", "--url", url).returncode == 0
         server.run(f"ALTER DATABASE {name} OWNER TO pegasus", f"REASSIGN OWNED BY {role} TO pegasus", database=name)
+
+
+def test_a_folder_that_says_it_is_elsewhere(find: Callable[[str], Found]) -> None:
+    """Flask-Migrate takes env.py from beside the ini, whatever that says, and so it is found."""
+    project = find(WORKING["an engine of its own"])
+    ini = project.folder / "alembic.ini"
+    ini.write_text(ini.read_text().replace("script_location = %(here)s", "script_location = ."))
+    (project.folder / "elsewhere").mkdir()
+    cache = {"XDG_CACHE_HOME": str(project.folder / ".cache")}
+    found = project.bench.bare.call(
+        "reconcile", "status", "-c", str(project.folder), folder=project.folder / "elsewhere", **cache
+    )
+    assert (found.returncode, found.stderr) == (13, "")
+
+
+UNPLAYED = {
+    "what its application gives": ("raise LookupError('no settings')", "made by --app module:name; a file of SQL may"),
+    "what isn't there": (
+        'op.add_column("users", sa.Column("age", sa.Integer))',
+        "a file of SQL may make what it needs: python -m reconcile record --base FILE.",
+    ),
+}
+
+
+@pytest.mark.parametrize("needs", UNPLAYED)
+def test_a_chain_that_does_not_begin_with_nothing(needs: str, find: Callable[[str], Found]) -> None:
+    """A first revision that fails says by which options it may get what it needs."""
+    statement, way_on = UNPLAYED[needs]
+    project = find(WORKING["an engine of its own"])
+    project.revision("r1", statement)
+    refused = project.call("status")
+    assert (refused.returncode, way_on in refused.stderr) == (1, True), refused
+
+
+def test_an_address_that_nobody_knows(find: Callable[[str], Found]) -> None:
+    """Where no address is configured and env.py gives up, in its own words, the option for it is named."""
+    project = find("raise RuntimeError('no connection in the config')")
+    ini = project.folder / "alembic.ini"
+    ini.write_text("\n".join(line for line in ini.read_text().splitlines() if not line.startswith("sqlalchemy.url")))
+    assert "expects a connection of its caller, give the database's address by --url" in project.call("status").stderr
+
+
+def test_nothing_but_the_answer(find: Callable[[str], Found]) -> None:
+    """Where nobody looks on at a terminal, an env.py that has all logged gets no line of progress to log."""
+    loud = "import logging\nlogging.getLogger().setLevel(logging.INFO)\n" + WORKING["an engine of its own"]
+    assert find(loud).call("status").stderr == ""
