@@ -44,7 +44,8 @@ class SeveralTargets(EnvironmentUnfit):
     def __init__(self) -> None:
         super().__init__(
             "env.py runs the migrations more than once, for more than one database or schema; each has to be looked at"
-            " by itself. Let env.py migrate one of them, chosen by an argument (-x) or a setting, and ask for each"
+            " by itself. Let env.py migrate one of them, chosen by an argument (-x), a setting or, with Alembic's"
+            " template multidb, a section of alembic.ini with one name under databases (-n), and ask for each"
         )
 
 

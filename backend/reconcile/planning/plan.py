@@ -281,7 +281,7 @@ def _what_it_means(item: Difference) -> str:
     if item.key.kind != "type":
         return "that keeps nobody from working"
     labels = " or ".join(labels_beside(item.expected or "", item.actual or ""))
-    return f"rows may hold {labels} one day, which this code doesn't know, and may fail to read"
+    return f"rows may hold {labels} one day, which no revision knows, and which code may fail to read"
 
 
 def _made_again(location: Location, tape: Tape) -> list[str]:

@@ -42,17 +42,22 @@ def configuration(
         location = getattr(config, "get_alembic_option", config.get_main_option)("script_location")
     except (configparser.Error, CommandError, UnicodeDecodeError, TOMLDecodeError):
         location = None
-    if _is_of_flask_migrate(ini, location):
-        config.set_main_option("script_location", str(ini.parent.absolute()).replace("%", "%%"))
+    if beside := _beside(ini, location):
+        config.set_main_option("script_location", str(beside.absolute()).replace("%", "%%"))
     elif not location:
         raise ChainUnreadable(f"{ini} names no script_location", "is it an alembic.ini?")
     return config
 
 
-def _is_of_flask_migrate(ini: Path, location: str | None) -> bool:
-    """Whether the scripts lie beside the file, whatever it says: Flask-Migrate takes them from there."""
-    named = location is not None and (":" in location or Path(location, _ENV).is_file())
-    return not named and (ini.parent / _ENV).is_file()
+def _beside(ini: Path, location: str | None) -> Path | None:
+    """The folder of the scripts beside the file, where the working directory doesn't have them.
+
+    For Alembic a relative location counts from there; Flask-Migrate takes the file's own folder, whatever it says.
+    """
+    if location is not None and (":" in location or Path(location, _ENV).is_file()):
+        return None
+    candidates = (ini.parent / (location or "."), ini.parent)
+    return next((folder for folder in candidates if (folder / _ENV).is_file()), None)
 
 
 def _config(ini: Path, toml: Path, **options: Any) -> Config:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .test_unprepared import WORKING, Found, database_of, find
+from .test_unprepared import TABLES, WORKING, Found, database_of, find
 
 __all__ = ["find"]
 APPLICATION = """
@@ -43,7 +43,6 @@ def creating_alone():
         metadata.create_all(connection)
     return Application()
 """
-TABLES = "SELECT coalesce(string_agg(tablename, ' ' ORDER BY tablename), '') FROM pg_tables WHERE schemaname = 'public'"
 
 
 def with_application(project: Found) -> Found:

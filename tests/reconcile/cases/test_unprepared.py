@@ -100,6 +100,7 @@ REFUSED = {
 NOTES = 'op.create_table("notes", sa.Column("id", sa.Integer, primary_key=True))'
 TITLE = 'op.add_column("notes", sa.Column("title", sa.String(40)))'
 TAGS = 'op.create_table("tags", sa.Column("id", sa.Integer, primary_key=True))'
+TABLES = "SELECT coalesce(string_agg(tablename, ' ' ORDER BY tablename), '') FROM pg_tables WHERE schemaname = 'public'"
 REVISION = """
 import sqlalchemy as sa
 from alembic import op
@@ -280,11 +281,16 @@ def test_a_role_that_may_create_no_database(find: Callable[[str], Found]) -> Non
         server.run(f"ALTER DATABASE {name} OWNER TO pegasus", f"REASSIGN OWNED BY {role} TO pegasus", database=name)
 
 
-def test_a_folder_that_says_it_is_elsewhere(find: Callable[[str], Found]) -> None:
-    """Flask-Migrate takes env.py from beside the ini, whatever that says, and so it is found."""
+@pytest.mark.parametrize("location", [".", "migrations", "gone"])
+def test_a_folder_that_says_it_is_elsewhere(location: str, find: Callable[[str], Found]) -> None:
+    """Scripts that the working directory doesn't have lie beside the ini: there, or where it names them from there."""
     project = find(WORKING["an engine of its own"])
     ini = project.folder / "alembic.ini"
-    ini.write_text(ini.read_text().replace("script_location = %(here)s", "script_location = ."))
+    ini.write_text(ini.read_text().replace("script_location = %(here)s", f"script_location = {location}"))
+    if location == "migrations":
+        (project.folder / location).mkdir()
+        for path in ("env.py", "versions"):
+            (project.folder / path).rename(project.folder / location / path)
     (project.folder / "elsewhere").mkdir()
     cache = {"XDG_CACHE_HOME": str(project.folder / ".cache")}
     found = project.bench.bare.call(
@@ -324,3 +330,35 @@ def test_nothing_but_the_answer(find: Callable[[str], Found]) -> None:
     """Where nobody looks on at a terminal, an env.py that has all logged gets no line of progress to log."""
     loud = "import logging\nlogging.getLogger().setLevel(logging.INFO)\n" + WORKING["an engine of its own"]
     assert find(loud).call("status").stderr == ""
+
+
+SECTION = """
+[only_{name}]
+script_location = %(here)s/both
+databases = {name}
+"""
+
+
+@pytest.mark.parametrize("name", ["engine1", "engine2"])
+def test_one_of_several_databases(name: str, bench: Bench, tmp_path: Path) -> None:
+    """Of those of Alembic's template multidb one is looked at by a section that names it alone, as the refusal says."""
+    assert bench.bare.call("alembic", "init", "-t", "multidb", "both", folder=tmp_path).returncode == 0
+    revision = f"{REVISION.format(name='r1', before=None, label=None, statement='pass')}"
+    made = f"def upgrade(engine_name):\n    {NOTES}"
+    (tmp_path / "both" / "versions" / "r1.py").write_text(revision.replace("def upgrade():\n    pass", made))
+    ini, server = tmp_path / "alembic.ini", bench.server
+    with server.database() as one, server.database() as other:
+        text = ini.read_text()
+        for database, address in ((other, "localhost/dbname2"), (one, "localhost/dbname")):
+            url = server.at(database).replace("postgresql://", "postgresql+psycopg://").replace("%", "%%")
+            text = text.replace(f"driver://user:pass@{address}", url)
+        ini.write_text(text + SECTION.format(name=name))
+
+        def call(*arguments: str) -> Ran:
+            return bench.bare.call("reconcile", *arguments, folder=tmp_path, XDG_CACHE_HOME=str(tmp_path / ".cache"))
+
+        assert "a section of alembic.ini with one name under databases (-n)" in call("status").stderr
+        healed = call("heal", "-n", f"only_{name}")
+        assert (healed.returncode, "Verified" in healed.stdout) == (0, True), healed
+        tables = {"engine1": server.value(TABLES, database=one), "engine2": server.value(TABLES, database=other)}
+        assert tables == {"engine1": "", "engine2": ""} | {name: "alembic_version notes"}
