@@ -52,6 +52,7 @@ from audio.library.recordings import RecordingMissing, RetryRefused
 from audio.model.duplicates import PolicyUnknown
 from audio.model.formats import NotAudio
 from audio.processing.results import PlaybackNotReady, TranscriptNotReady, WaveformNotReady
+from audio.transcription.document import SpeakerUnknown
 from core.descriptors import is_exhaustion
 from core.errors import DatabaseFull, DatabaseProblem, PegasusError
 from core.labels import LabelTooLong, LabelUnprintable
@@ -139,6 +140,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     WaveformNotReady: Problem(404, "waveform-not-ready", "No waveform"),
     PlaybackNotReady: Problem(404, "playback-not-ready", "No playback variant yet"),
     TranscriptNotReady: Problem(404, "transcript-not-ready", "No transcript"),
+    SpeakerUnknown: Problem(422, "speaker-unknown", "No such speaker", ("speaker",)),
     UploadTooSlow: Problem(408, "upload-too-slow", "The upload is too slow"),
     IdempotencyKeyTaken: Problem(409, "idempotency-key-taken", "The Idempotency-Key is taken"),
     RetryRefused: Problem(409, "retry-refused", "Not processed again"),

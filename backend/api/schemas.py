@@ -132,6 +132,12 @@ class Message(BaseModel):
     message: str
 
 
+class SpeakerNames(BaseModel):
+    """The names of those who speak in a transcript, by what its segments call them."""
+
+    speakers: dict[str, str] = Field(max_length=100, examples=[{"1": "Ada", "2": "Ben"}])
+
+
 class Transcript(BaseModel):
     """What was said in a recording, as far as it is known."""
 

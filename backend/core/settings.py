@@ -122,6 +122,7 @@ class Settings(BaseSettings):
     drain_grace_seconds: float = Field(default=0, ge=0, allow_inf_nan=False)
     transcription_engine: Literal["none", "whisper", "openai", "deepgram"] = "none"
     transcription_language: Language | None = None
+    transcription_speakers: bool = False
     whisper_model: str = "base"
     openai_base_url: ServiceAddress = "https://api.openai.com/v1"
     openai_api_key: SecretStr | None = None

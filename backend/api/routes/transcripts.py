@@ -8,7 +8,7 @@ from api.guards.credentials import AuthenticatedCaller
 from api.guards.query_parameters import KNOWN_PARAMETERS_ALONE
 from api.parameters import Format, Improved, RecordingId, TranscriptFormat
 from api.protocols.download import content_disposition
-from api.schemas import Transcript
+from api.schemas import SpeakerNames, Transcript
 from api.services import CurrentServices
 from audio.model.audio_file import AudioFile, ProcessingStatus
 from audio.processing.results import transcript_of
@@ -53,6 +53,18 @@ async def transcript(
         message=_progress(recording),
         error=recording.error_message,
     )
+
+
+@router.put("/{recording_id:uuid}/transcript/speakers", operation_id="name_speakers")
+async def name_speakers(
+    recording_id: RecordingId, names: SpeakerNames, services: CurrentServices, caller: AuthenticatedCaller
+) -> SpeakerNames:
+    """Names those who speak in a transcript, all of them at once; one without a name is counted ("Speaker 2").
+
+    The keys are what the transcript as `json` has as `speaker` of a segment. A new transcript has new speakers.
+    """
+    document = await services.recordings.name_speakers(recording_id, names.speakers, owner=caller.owner)
+    return SpeakerNames(speakers=dict(document.speakers))
 
 
 def _file(recording: AudioFile, document: TranscriptDocument, *, form: Format, improved: bool) -> Response:

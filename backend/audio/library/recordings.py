@@ -22,10 +22,13 @@ from audio.model.duplicates import Original, original_of
 from audio.model.manifest import has_manifest, renew_manifest
 from audio.model.titles import TITLE, checked_title, set_title
 from audio.processing import status
+from audio.processing.results import transcript_of
 from audio.search.index import SearchIndex
+from audio.transcription.document import TranscriptDocument, write_document
 from core.background import each_of
 from core.database.engine import Sessions
 from core.errors import PegasusError
+from core.labels import label
 from storage.contract import Storage, StorageError
 
 log = structlog.get_logger(__name__)
@@ -112,6 +115,25 @@ class Recordings:
             await session.commit()
         await self.renew_manifests([recording.id])
         return recording
+
+    async def name_speakers(
+        self, recording_id: UUID, names: Mapping[str, str], *, owner: str | None
+    ) -> TranscriptDocument:
+        """Names the speakers of a recording's transcript, as it is then; those that aren't in `names` have no name.
+
+        Raises RecordingMissing, TranscriptNotReady, SpeakerUnknown, LabelRefused or StorageError.
+        """
+        async with self.sessions() as session:
+            recording = _existing(await repository.find_and_lock(session, recording_id, owner=owner))
+            document = await transcript_of(recording, self.storage)
+            document = document.with_speakers(
+                {speaker: name for speaker, text in names.items() if (name := label("speaker", text))}
+            )
+            await write_document(self.storage, recording.file_path, document)
+            recording.updated_at = utc_now()
+            await announce(session, recording, change="relabelled")
+            await session.commit()
+        return document
 
     async def remove(self, recording_id: UUID, *, owner: str | None) -> None:
         """Removes a recording, its row first, since bytes without a row do no harm. Raises RecordingMissing."""

@@ -9,9 +9,9 @@ EngineProblem           an engine has failed
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 from core.errors import PegasusError
 
@@ -67,11 +67,15 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A group of words as the engine splits them, often a sentence, and its times."""
+    """A group of words as the engine splits them, often a sentence, its times, and who speaks, where that is known."""
 
     text: str
     start_seconds: float
     end_seconds: float
+    speaker: str | None = None
+
+
+_Timed = TypeVar("_Timed", Word, Segment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,8 @@ class Transcript:
         return Transcript(
             text=clean(self.text),
             language=self.language,
-            words=tuple(Word(*timed) for timed in _normalized(self.words)),
-            segments=tuple(Segment(*timed) for timed in _normalized(self.segments)),
+            words=_normalized(self.words),
+            segments=_normalized(self.segments),
         )
 
     def segment_ends(self) -> list[tuple[Segment, int]]:
@@ -138,11 +142,16 @@ def primary(language: str | None) -> str | None:
     return language.partition("-")[0] if language else None
 
 
-def _normalized(timed: Sequence[Word | Segment]) -> list[tuple[str, float, float]]:
+def _normalized(timed: Sequence[_Timed]) -> tuple[_Timed, ...]:
     """Sorted by time, without empty texts. Some engines give an end before its start, or a start before 0."""
     cleaned = [
-        (text, max(item.start_seconds, 0.0), max(item.end_seconds, item.start_seconds, 0.0))
+        replace(
+            item,
+            text=text,
+            start_seconds=max(item.start_seconds, 0.0),
+            end_seconds=max(item.end_seconds, item.start_seconds, 0.0),
+        )
         for item in timed
         if (text := clean(item.text))
     ]
-    return sorted(cleaned, key=lambda item: item[1])
+    return tuple(sorted(cleaned, key=lambda item: item.start_seconds))

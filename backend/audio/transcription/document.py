@@ -1,14 +1,23 @@
 """The transcript document that is stored beside a recording's bytes: language, and words with their times."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from audio.model.artifacts import TRANSCRIPT
 from audio.transcription.contract import Segment, Transcript, Word
+from core.errors import PegasusError
 from storage.contract import Storage
 
 LARGEST_BYTES = 64 * 1024 * 1024
+
+
+class SpeakerUnknown(PegasusError):
+    def __init__(self, speaker: str) -> None:
+        super().__init__(f"Nobody in this transcript is speaker {speaker}.")
+        self.speaker = speaker
 
 
 class TranscriptDocument(BaseModel):
@@ -22,6 +31,7 @@ class TranscriptDocument(BaseModel):
     text: str
     segments: tuple[Segment, ...]
     words: tuple[Word, ...]
+    speakers: Mapping[str, str] = {}  # the names that people gave to speakers
     improved: str | None = None  # the improved wording
 
     @classmethod
@@ -44,9 +54,21 @@ class TranscriptDocument(BaseModel):
         """A copy with an improved wording."""
         return self.model_copy(update={"improved": text})
 
+    def with_speakers(self, names: Mapping[str, str]) -> Self:
+        """A copy with other names of its speakers. Raises SpeakerUnknown."""
+        spoken_by = {segment.speaker for segment in self.segments}
+        for speaker in names:
+            if speaker not in spoken_by:
+                raise SpeakerUnknown(speaker)
+        return self.model_copy(update={"speakers": dict(names)})
+
     def transcript(self) -> Transcript:
-        """The document's transcript."""
-        return Transcript(self.text, self.language, self.words, self.segments)
+        """The document's transcript, with its speakers by their names; those without one are counted."""
+        segments = tuple(replace(segment, speaker=self._name(segment.speaker)) for segment in self.segments)
+        return Transcript(self.text, self.language, self.words, segments)
+
+    def _name(self, speaker: str | None) -> str | None:
+        return None if speaker is None else self.speakers.get(speaker, f"Speaker {speaker}")
 
 
 def document_name(name: str) -> str:

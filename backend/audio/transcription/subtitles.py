@@ -7,9 +7,9 @@ https://www.w3.org/TR/webvtt1/. Line lengths and durations follow the usual guid
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, zip_longest
+from itertools import zip_longest
 
-from audio.transcription.contract import Transcript, Word
+from audio.transcription.contract import Segment, Transcript, Word
 from audio.transcription.word_timing import timed_words, width
 
 LINE_WIDTH = 42
@@ -24,52 +24,71 @@ _SRT_MARKUP = re.compile(r"<(?=[/A-Za-z])|\{(?=\\)")
 
 @dataclass(frozen=True)
 class Cue:
-    """One or two lines and their times; the end is always after the start."""
+    """One or two lines, their times and who speaks; the end is always after the start."""
 
     start_ms: int
     end_ms: int
     lines: tuple[str, ...]
+    speaker: str | None = None
 
 
 def txt(transcript: Transcript) -> str:
-    """The text, with a paragraph after each longer pause."""
-    paragraphs, start = [], 0
+    """The text, with a paragraph after each longer pause, and one for each speaker, named where somebody else spoke."""
+    paragraphs, start, last = [], 0, None
     ends = transcript.segment_ends()
-    for (segment, end), (following, _) in pairwise(ends):
-        if following.start_seconds - segment.end_seconds >= PARAGRAPH_SECONDS:
-            paragraphs.append(transcript.text[start:end].strip())
-            start = end
-    paragraphs.append(transcript.text[start:].strip())
-    return "\n\n".join(paragraphs) + "\n" if transcript.text else ""
+    for (segment, end), following in zip_longest(ends, [segment for segment, _ in ends[1:]]):
+        if _ends_paragraph(segment, following):
+            text = transcript.text[start : end if following else None].strip()
+            paragraphs.append(_said_by(segment.speaker, text, last=last))
+            start, last = end, segment.speaker
+    return "\n\n".join(paragraphs or [transcript.text]) + "\n" if transcript.text else ""
+
+
+def _ends_paragraph(segment: Segment, following: Segment | None) -> bool:
+    return (
+        following is None
+        or following.speaker != segment.speaker
+        or following.start_seconds - segment.end_seconds >= PARAGRAPH_SECONDS
+    )
+
+
+def _said_by(speaker: str | None, text: str, *, last: str | None) -> str:
+    """The text, after the speaker's name where somebody else spoke last."""
+    return text if speaker in {None, last} else f"{speaker}: {text}"
 
 
 def srt(transcript: Transcript) -> str:
-    """SubRip. It has no escapes: a space is inserted into what players would read as markup, and `-->` becomes `→`."""
-    return "".join(
-        f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n{_plain(cue.lines)}\n\n"
-        for number, cue in enumerate(cues(transcript), start=1)
-    )
+    """SubRip. It has no escapes: a space is inserted into what players would read as markup, and `-->` becomes `→`.
+
+    A speaker's name stands before the first cue of what they say.
+    """
+    blocks, last = [], None
+    for number, cue in enumerate(cues(transcript), start=1):
+        text = _plain(_said_by(cue.speaker, _text_of(cue), last=last))
+        blocks.append(f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n{text}\n\n")
+        last = cue.speaker
+    return "".join(blocks)
 
 
 def vtt(transcript: Transcript) -> str:
-    """WebVTT."""
-    blocks = (
-        f"\n{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n{_escaped(cue.lines)}\n"
+    """WebVTT, with the speaker of each cue as its voice."""
+    blocks = [
+        f"\n{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n{_voice(cue)}{_escaped(_text_of(cue))}\n"
         for cue in cues(transcript)
-    )
+    ]
     return "WEBVTT\n" + "".join(blocks)
 
 
 def cues(transcript: Transcript) -> list[Cue]:
     """The cues in order; empty where the engine gave no times."""
-    groups = [group for words in timed_words(transcript) for group in _groups(words)]
-    starts = [round(group[0].start_seconds * 1000) for group in groups]
+    groups = [(speaker, group) for speaker, words in timed_words(transcript) for group in _groups(words)]
+    starts = [round(group[0].start_seconds * 1000) for _, group in groups]
     timed_cues = []
-    for group, start, following in zip_longest(groups, starts, starts[1:]):
+    for (speaker, group), start, following in zip_longest(groups, starts, starts[1:]):
         end = max(round(group[-1].end_seconds * 1000), start + round(SHORTEST_SECONDS * 1000))
         if following is not None:
             end = min(end, following)
-        timed_cues.append(Cue(start, max(end, start + 1), _lines(group) or (_text(group),)))
+        timed_cues.append(Cue(start, max(end, start + 1), _lines(group) or (_text(group),), speaker))
     return timed_cues
 
 
@@ -115,10 +134,18 @@ def _clock(milliseconds: int, decimal_mark: str) -> str:
     return f"{hours:02}:{minutes:02}:{seconds:02}{decimal_mark}{milliseconds:03}"
 
 
-def _plain(lines: tuple[str, ...]) -> str:
-    return _SRT_MARKUP.sub(r"\g<0> ", "\n".join(lines)).replace("-->", "→")
+def _text_of(cue: Cue) -> str:
+    return "\n".join(cue.lines)
 
 
-def _escaped(lines: tuple[str, ...]) -> str:
+def _plain(text: str) -> str:
+    return _SRT_MARKUP.sub(r"\g<0> ", text).replace("-->", "→")
+
+
+def _voice(cue: Cue) -> str:
+    return "" if cue.speaker is None else f"<v {_escaped(cue.speaker)}>"
+
+
+def _escaped(text: str) -> str:
     """Escapes markup, and `-->` with it, since every `>` is escaped."""
-    return "\n".join(lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -16,13 +16,13 @@ _MARKS = r"[\u3001-\u3003\u3009-\u3011\u30fc\uff01\uff09\uff0c\uff0e\uff1a\uff1b
 _TOKEN = re.compile(rf"\s*(?:{_WIDE}{_MARKS}*|(?:(?!{_WIDE})\S){{1,42}})")
 
 
-def timed_words(transcript: Transcript) -> Iterator[list[Word]]:
-    """The words of each segment, each with the space before it."""
+def timed_words(transcript: Transcript) -> Iterator[tuple[str | None, list[Word]]]:
+    """Who speaks in each segment, and its words, each with the space before it."""
     words = list(transcript.words)
     segments = transcript.segments or _single_segment(words)
     for segment, last in zip(segments, [*[False] * (len(segments) - 1), True], strict=False):
         within = len(words) if last else _count_until(words, segment.end_seconds)
-        yield _timed(segment, words[:within])
+        yield segment.speaker, _timed(segment, words[:within])
         words = words[within:]
 
 

@@ -18,7 +18,7 @@ from tests.api.conftest import Look, Upload, problem
 from tests.api.processing import ended, jobs, log_walks, no_jobs, walks, working
 from tests.audio.processing.damage import silent_hours
 from tests.audio.samples import SAMPLES, recording
-from tests.audio.transcription.service import OPENAI_ANSWER, SAID, Asked, Speaker, replying, speaking
+from tests.audio.transcription.service import OPENAI_ANSWER, OPENAI_CALL, SAID, Asked, Speaker, replying, speaking
 from tests.conftest import RunSql
 from tests.stored import Stored
 
@@ -122,6 +122,34 @@ async def test_speech_is_transcribed_and_improved(
         "send",
     ]
     assert (await client.get(about)).json()["is_improved"]
+
+
+async def test_speakers_are_told_and_named(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload, service: Speaker
+) -> None:
+    """Who said what is in the transcript, by number until people name them; only those who speak can be named."""
+    service.answer = replying(200, json.dumps(OPENAI_CALL))
+    uploaded = await upload("ogg opus", file_name="call.ogg")
+    about = f"/api/audio/{uploaded['id']}/transcript"
+    problem(await client.put(f"{about}/speakers", json={"speakers": {}}), status=404, slug="transcript-not-ready")
+    async with working(engined(settings, service).model_copy(update={"transcription_speakers": True})):
+        await ended(client, uploaded)
+    assert (
+        await client.get(f"{about}?format=txt")
+    ).text == "Speaker A: Did you get it?\n\nSpeaker B: I did.\n\nGood.\n"
+    named = await client.put(f"{about}/speakers", json={"speakers": {"A": " Ada ", "B": ""}})
+    assert (named.status_code, named.json()) == (200, {"speakers": {"A": "Ada"}})
+    assert "<v Ada>Did you get it?" in (await client.get(f"{about}?format=vtt")).text
+    assert "<v Speaker B>I did." in (await client.get(f"{about}?format=vtt")).text
+    document = (await client.get(f"{about}?format=json")).json()
+    assert ([segment["speaker"] for segment in document["segments"]], document["speakers"]) == (
+        ["A", "B", None],
+        {"A": "Ada"},
+    )
+    refused = await client.put(f"{about}/speakers", json={"speakers": {"C": "Carl"}})
+    assert problem(refused, status=422, slug="speaker-unknown")["speaker"] == "C"
+    long = await client.put(f"{about}/speakers", json={"speakers": {"A": "x" * 101}})
+    problem(long, status=422, slug="label-too-long")
 
 
 async def test_a_broken_model_spoils_no_transcript(

@@ -47,6 +47,21 @@ OPENAI_ANSWER: dict[str, Any] = {
     "usage": {"type": "duration", "seconds": 3},
 }
 
+# As OpenAI answers for a model that tells speakers; of the last words it isn't known who said them.
+OPENAI_CALL: dict[str, Any] = {
+    "task": "transcribe",
+    "duration": 3.0,
+    "text": "Did you get it? I did. Good.",
+    "segments": [
+        {"type": "transcript.text.segment", "id": f"seg_{start}", "start": start, "end": end, "text": text} | speaker
+        for start, end, text, speaker in (
+            (0.0, 1.5, " Did you get it?", {"speaker": "A"}),
+            (1.7, 2.5, " I did.", {"speaker": "B"}),
+            (2.6, 3.0, " Good.", dict[str, str]()),
+        )
+    ],
+}
+
 # As Deepgram answers with utterances and a detected language.
 DEEPGRAM_WORDS = [
     {

@@ -40,9 +40,9 @@ async def test_there_is_none(storage: LocalStorage) -> None:
 
 async def test_what_a_later_version_adds_stays(storage: LocalStorage) -> None:
     """Fields that this version doesn't know survive; another version isn't taken for this one."""
-    content = json.loads(TranscriptDocument.of(HEARD, engine="whisper").model_dump_json()) | {"speakers": ["a"]}
+    content = json.loads(TranscriptDocument.of(HEARD, engine="whisper").model_dump_json()) | {"chapters": ["a"]}
     await storage.replace(document_name(NAME), json.dumps(content).encode())
-    assert json.loads((await read_document(storage, NAME)).model_dump_json())["speakers"] == ["a"]
+    assert json.loads((await read_document(storage, NAME)).model_dump_json())["chapters"] == ["a"]
     await storage.replace(document_name(NAME), json.dumps(content | {"version": 2}).encode())
     with pytest.raises(ValueError, match="version"):
         await read_document(storage, NAME)

@@ -31,8 +31,10 @@ from audio.transcription.engines.openai import OpenAI
 from core.observability.logging import configure_logging
 from core.settings import load_settings
 from tests.audio.transcription.service import (
+    DEEPGRAM_ANSWER,
     KEY,
     OPENAI_ANSWER,
+    OPENAI_CALL,
     SAID,
     Asked,
     Connection,
@@ -132,6 +134,44 @@ async def test_a_model_without_times(service: Speaker, audio: Path) -> None:
         assert await engine.transcribe(audio, language=None) == Transcript(SAID)
         assert await engine.transcribe(audio, language=None) == Transcript(SAID)
     assert [asked.fields["response_format"][0] for asked in service.asked] == ["verbose_json", "json", "json"]
+
+
+async def test_openai_tells_speakers(service: Speaker, audio: Path) -> None:
+    """Where speakers are wanted a model that can tells them; one that can't is asked again for what it has."""
+
+    async def by_speaker(asked: Asked) -> Response:
+        if asked.fields["model"] == ["gpt-4o-transcribe-diarize"]:
+            return JSONResponse(OPENAI_CALL)
+        if asked.fields["response_format"] == ["diarized_json"]:
+            return JSONResponse({"error": {"message": "response_format 'diarized_json' is not compatible"}}, 400)
+        return JSONResponse(OPENAI_ANSWER)
+
+    service.answer = by_speaker
+    for model, formats in (
+        ("gpt-4o-transcribe-diarize", ["diarized_json"]),
+        ("whisper-1", ["diarized_json", "verbose_json"]),
+    ):
+        engine = OpenAI(service.address, key=KEY, model=model, speakers=True)
+        transcript = await engine.transcribe(audio, language=None)
+        await engine.close()
+        asked = [asked for asked in service.asked if asked.fields["model"] == [model]]
+        assert [one.fields["response_format"][0] for one in asked] == formats
+        assert asked[0].fields["chunking_strategy"] == ["auto"]
+        speakers = [segment.speaker for segment in transcript.segments]
+        assert speakers == (["A", "B", None] if model != "whisper-1" else [None])
+
+
+async def test_deepgram_tells_speakers(service: Speaker, audio: Path) -> None:
+    """Where speakers are wanted it is asked for them, and its numbers, from 0, are counted from 1."""
+    [utterance] = DEEPGRAM_ANSWER["results"]["utterances"]
+    spoken = [utterance | {"speaker": speaker, "start": at} for at, speaker in enumerate((0, 1))] + [utterance]
+    results = DEEPGRAM_ANSWER["results"] | {"utterances": spoken}
+    service.answer = replying(200, json.dumps(DEEPGRAM_ANSWER | {"results": results}))
+    engine = Deepgram(service.address, key=KEY, model="nova-3", speakers=True)
+    transcript = await engine.transcribe(audio, language="en")
+    await engine.close()
+    assert service.asked[0].fields["diarize"] == ["true"]
+    assert sorted(str(segment.speaker) for segment in transcript.segments) == ["1", "2", "None"]
 
 
 async def test_a_service_without_a_key(service: Speaker, audio: Path) -> None:

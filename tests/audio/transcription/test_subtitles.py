@@ -36,6 +36,34 @@ def test_text() -> None:
     assert txt(Transcript("Hello there. How are you?", segments=close)) == "Hello there. How are you?\n"
 
 
+CALL = Transcript(
+    "Did you? I did. Twice. Good.",
+    segments=(
+        Segment("Did you?", 0, 1, "Ada"),
+        Segment("I did.", 1, 2, "Ben > <b>"),
+        Segment("Twice.", 2.5, 3, "Ben > <b>"),
+        Segment("Good.", 3, 4),
+    ),
+)
+
+
+def test_speakers_are_named() -> None:
+    """Text and SubRip name who speaks where another one did before, WebVTT with each cue; nobody is made up."""
+    assert txt(CALL) == "Ada: Did you?\n\nBen > <b>: I did. Twice.\n\nGood.\n"
+    assert [block.split("\n", 2)[2] for block in srt(CALL).strip().split("\n\n")] == [
+        "Ada: Did you?",
+        "Ben > < b>: I did.",
+        "Twice.",
+        "Good.",
+    ]
+    assert [block.split("\n", 1)[1].strip() for block in vtt(CALL).split("\n\n")[1:]] == [
+        "<v Ada>Did you?",
+        "<v Ben &gt; &lt;b&gt;>I did.",
+        "<v Ben &gt; &lt;b&gt;>Twice.",
+        "Good.",
+    ]
+
+
 def test_nobody_speaks() -> None:
     """An empty transcript, and one without times, is a file without cues."""
     for transcript in (Transcript(""), Transcript("No times here.")):

@@ -31,6 +31,11 @@ class _Utterance(BaseModel):
     transcript: str
     start: FiniteFloat
     end: FiniteFloat
+    speaker: int | None = None
+
+    def segment(self) -> Segment:
+        speaker = None if self.speaker is None else str(self.speaker + 1)
+        return Segment(self.transcript, self.start, self.end, speaker)
 
 
 class _Results(BaseModel):
@@ -51,7 +56,7 @@ class _Answer(BaseModel):
             text=best.transcript,
             language=language or code_of(speech.detected_language),
             words=tuple(Word(word.punctuated_word or word.word, word.start, word.end) for word in best.words),
-            segments=tuple(Segment(item.transcript, item.start, item.end) for item in self.results.utterances),
+            segments=tuple(utterance.segment() for utterance in self.results.utterances),
         ).normalized()
 
 
@@ -60,7 +65,9 @@ class Deepgram:
 
     name = "deepgram"
 
-    def __init__(self, root: str, *, key: str, model: str, timeouts: HttpTimeouts | None = None) -> None:
+    def __init__(
+        self, root: str, *, key: str, model: str, speakers: bool = False, timeouts: HttpTimeouts | None = None
+    ) -> None:
         self._service = Service(
             self.name,
             root,
@@ -68,7 +75,9 @@ class Deepgram:
             key_setting="DEEPGRAM_API_KEY",
             timeouts=timeouts,
         )
-        self._model = model
+        self._params = {"model": model, "smart_format": "true", "utterances": "true"}
+        if speakers:
+            self._params["diarize"] = "true"
 
     async def transcribe(self, audio: Path, *, language: str | None) -> Transcript:
         """See `Engine.transcribe`."""
@@ -77,7 +86,7 @@ class Deepgram:
         answer = await self._service.post(
             "/v1/listen",
             answer=_Answer,
-            params={"model": self._model, "smart_format": "true", "utterances": "true", **language_params},
+            params=self._params | language_params,
             headers={"Content-Type": file.mime_type, "Content-Length": str(file.size_bytes)},
             content=chunks(audio),
         )

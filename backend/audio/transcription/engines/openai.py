@@ -19,6 +19,7 @@ Form = Mapping[str, str | list[str]]
 
 TIMED: Form = {"response_format": "verbose_json", "timestamp_granularities[]": ["word", "segment"]}
 UNTIMED: Form = {"response_format": "json"}
+BY_SPEAKER: Form = {"response_format": "diarized_json", "chunking_strategy": "auto"}
 
 
 class _Word(BaseModel):
@@ -31,6 +32,7 @@ class _Segment(BaseModel):
     text: str
     start: FiniteFloat
     end: FiniteFloat
+    speaker: str | None = None
     words: list[_Word] | None = None  # whisper.cpp has them here
 
 
@@ -47,7 +49,7 @@ class _Answer(BaseModel):
             text=self.text,
             language=language or code_of(self.language),
             words=tuple(Word(word.word, word.start, word.end) for word in words),
-            segments=tuple(Segment(segment.text, segment.start, segment.end) for segment in segments),
+            segments=tuple(Segment(one.text, one.start, one.end, one.speaker) for one in segments),
         ).normalized()
 
 
@@ -56,24 +58,27 @@ class OpenAI:
 
     name = "openai"
 
-    def __init__(self, root: str, *, key: str | None, model: str, timeouts: HttpTimeouts | None = None) -> None:
+    def __init__(
+        self, root: str, *, key: str | None, model: str, speakers: bool = False, timeouts: HttpTimeouts | None = None
+    ) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._service = Service(
             self.name, with_version(root), headers=headers, key_setting="OPENAI_API_KEY", timeouts=timeouts
         )
         self._model = model
-        self._timed = True
+        self._forms = [BY_SPEAKER, TIMED, UNTIMED] if speakers else [TIMED, UNTIMED]
 
     async def transcribe(self, audio: Path, *, language: str | None) -> Transcript:
         """See `Engine.transcribe`."""
-        if self._timed:
+        forms = self._forms
+        for position, form in enumerate(forms[:-1], 1):
             try:
-                return await self._post(audio, language=language, form=TIMED)
+                return await self._post(audio, language=language, form=form)
             except ServiceRefusal as refusal:
                 if not _wants_other_format(refusal):
                     raise
-                self._timed = False  # the model has no times; the next recording is sent only once
-        return await self._post(audio, language=language, form=UNTIMED)
+                self._forms = forms[position:]  # the model tells less than that; the next recording is sent only once
+        return await self._post(audio, language=language, form=forms[-1])
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -97,5 +102,7 @@ class OpenAI:
 def _wants_other_format(refusal: ServiceRefusal) -> bool:
     """Newer models of OpenAI return text alone, and refuse requests for times."""
     return refusal.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY} and (
-        "response_format" in refusal.answer or "timestamp_granularities" in refusal.answer
+        "response_format" in refusal.answer
+        or "timestamp_granularities" in refusal.answer
+        or "chunking_strategy" in refusal.answer
     )

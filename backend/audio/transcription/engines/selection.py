@@ -29,6 +29,8 @@ def engine_for(settings: Settings, *, samples: Samples) -> Engine | None:
         case "none":
             return None
         case "whisper":
+            if settings.transcription_speakers:
+                raise SettingRefused("TRANSCRIPTION_SPEAKERS", "is set, and whisper can't tell who speaks")
             from audio.transcription.engines.whisper import Whisper  # noqa: PLC0415 - see above
 
             return Whisper(_whisper_model(settings.whisper_model), samples=samples)
@@ -36,7 +38,10 @@ def engine_for(settings: Settings, *, samples: Samples) -> Engine | None:
             from audio.transcription.engines.openai import OpenAI  # noqa: PLC0415 - see above
 
             return OpenAI(
-                settings.openai_base_url, key=_openai_key(settings), model=settings.openai_transcription_model
+                settings.openai_base_url,
+                key=_openai_key(settings),
+                model=settings.openai_transcription_model,
+                speakers=settings.transcription_speakers,
             )
         case "deepgram":
             from audio.transcription.engines.deepgram import Deepgram  # noqa: PLC0415 - see above
@@ -44,7 +49,12 @@ def engine_for(settings: Settings, *, samples: Samples) -> Engine | None:
             if settings.deepgram_api_key is None:
                 raise SettingRefused("DEEPGRAM_API_KEY", "is missing, and TRANSCRIPTION_ENGINE=deepgram needs it")
             key = settings.deepgram_api_key.get_secret_value()
-            return Deepgram(settings.deepgram_base_url, key=key, model=settings.deepgram_model)
+            return Deepgram(
+                settings.deepgram_base_url,
+                key=key,
+                model=settings.deepgram_model,
+                speakers=settings.transcription_speakers,
+            )
 
 
 def improver_for(settings: Settings) -> "Improver | None":
