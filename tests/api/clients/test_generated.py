@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,23 @@ async def test_it_uploads_by_tus(client: Any, generated: Part, kept: Look) -> No
     done = await call(generated, "uploads.append_to_upload", client, body=octets, **more)
     assert done.status_code == httpx.codes.NO_CONTENT
     assert [row["file_size_bytes"] for row in (await kept()).rows] == [len(MEMO)]
+
+
+async def test_it_changes_and_takes_along_many(client: Any, generated: Part) -> None:
+    """Many recordings are labelled by one call, told of when their bytes come again, and downloaded as one archive."""
+    models, types = generated(".models"), generated(".types")
+    form = models.UploadFilesBody(types.File(io.BytesIO(MEMO), "memo.m4a", "audio/mp4"))
+    first = (await call(generated, "audio.upload", client, body=form)).parsed
+    form = models.UploadFilesBody(types.File(io.BytesIO(MEMO), "memo.m4a", "audio/mp4"))
+    second = (await call(generated, "audio.upload", client, body=form)).parsed
+    assert second.duplicate_of.id == first.id
+    ids = [first.id, second.id]
+    change = models.BulkChange(models.BulkChangeAction.CHANGE, ids=ids, changes=models.NewLabels(tag="Work"))
+    changed = await call(generated, "audio.change_recordings", client, body=change)
+    assert changed.parsed.changed == ids
+    archive = await call(generated, "audio.download_archive", client, tag="Work")
+    with zipfile.ZipFile(archive.parsed.payload) as opened:
+        assert opened.read("memo (2).m4a") == MEMO
 
 
 async def test_it_reads_why_it_is_refused(client: Any, generated: Part) -> None:
