@@ -138,7 +138,8 @@ async def remove_digests(session: AsyncSession, recording_ids: Collection[UUID])
     await session.execute(delete(digests).where(any_of(recording_ids, digests.c.recording_id)))
 
 
-async def without_digest(session: AsyncSession, recording_ids: Collection[UUID]) -> list[AudioFile]:
-    """Those of the recordings that have no digest yet."""
+async def without_digest(session: AsyncSession, recording_ids: Collection[UUID]) -> dict[UUID, str]:
+    """The names of the bytes of those recordings that have no digest yet, by their ids."""
     has_digest = select(digests.c.recording_id).where(digests.c.recording_id == AudioFile.id).exists()
-    return list((await session.scalars(select(AudioFile).where(any_of(recording_ids), ~has_digest))).all())
+    query = select(AudioFile.id, AudioFile.file_path).where(any_of(recording_ids), ~has_digest)
+    return {row.id: row.file_path for row in await session.execute(query)}

@@ -12,6 +12,7 @@ from audio.model.audio_file import AudioFile
 from audio.model.duplicates import add_digests, without_digest
 from audio.model.manifest import follows, read_manifest, renew_manifest
 from audio.transcription.document import TranscriptDocument, read_document, write_document
+from core.background import each_of
 from core.database.engine import Sessions
 from storage.contract import BytesMissing, Storage, StorageError
 
@@ -38,12 +39,17 @@ class Manifests:
 
     async def add_digests(self, recording_ids: Collection[UUID]) -> None:
         """Adds the digests of recordings that came in before these had a table. Raises DatabaseProblem."""
+        digests: dict[UUID, bytes] = {}
+
+        async def read(recording: tuple[UUID, str]) -> None:
+            recording_id, path = recording
+            with suppress(StorageError, ValueError):  # `verify` reports the reason
+                digests[recording_id] = bytes.fromhex((await read_manifest(self.storage, path)).sha256)
+
         async with self.sessions() as session:
-            rows = await without_digest(session, recording_ids)
-            digests: dict[UUID, bytes] = {}
-            for row in rows:
-                with suppress(StorageError, ValueError):  # `verify` reports the reason
-                    digests[row.id] = bytes.fromhex((await read_manifest(self.storage, row.file_path)).sha256)
+            paths = await without_digest(session, recording_ids)
+        await each_of(paths.items(), read)
+        async with self.sessions() as session:
             await add_digests(session, digests)
             await session.commit()
 

@@ -149,6 +149,24 @@ async def test_what_was_changed_meanwhile_is_left_alone(
     assert await listed(client) == {spared}
 
 
+@pytest.mark.usefixtures("small_batches")
+async def test_many_who_change_the_same_at_once_all_succeed(
+    client: httpx.AsyncClient, upload: Upload, settings: Settings
+) -> None:
+    """Requests about the same recordings, in any order, wait for each other, and manifests say what the rows say."""
+    shown = [await upload() for _ in range(4)]
+    ids = [one["id"] for one in shown]
+    bodies = [
+        {"action": "change", "ids": some, "changes": {"tag": f"{number}", "category": f"{number}"}}
+        for number, some in enumerate([ids, ids[::-1]] * 4)
+    ]
+    answers = await asyncio.gather(*(client.post("/api/audio/bulk", json=body) for body in bodies))
+    assert [answer.status_code for answer in answers] == [200] * len(bodies)
+    for one in (await client.get("/api/audio/")).json()["items"]:
+        assert one["tag"] == one["category"]
+        assert manifest(settings, one)["tag"] == manifest(settings, one)["category"] == one["tag"]
+
+
 async def test_nobody_elses_recordings_are_changed(serve: Serve, make_token: MakeToken, run_sql: RunSql) -> None:
     """Other people's recordings are missing by their ids, and no filter reaches them."""
     ada, eve = [{"Authorization": f"Bearer {(await make_token(user))[1]}"} for user in ("ada", "eve")]
