@@ -29,25 +29,24 @@ from .varying import left_open
 _OWNERSHIP = re.compile(r"(?:GRANT|REVOKE|ALTER\b.*\bOWNER\s+TO|ALTER\s+DEFAULT\s+PRIVILEGES)\b", re.IGNORECASE)
 _ROLES = text("SELECT pg_catalog.quote_ident(r.rolname::text) FROM pg_catalog.pg_roles r")
 _UNWATCHED = text((Path(__file__).parent / "unwatched.sql").read_text(encoding="utf-8"))
+_UNDEFINED_TABLE = "42P01"
 _NOT_IN_A_TRANSACTION = ("25001", "55P04")  # as for CREATE INDEX CONCURRENTLY, or an enum's uncommitted label
 
 
 class RevisionFailed(ReconcileError):
     """A revision doesn't run on an empty PostgreSQL database; the ones before it can be recorded alone."""
 
-    def __init__(
-        self, revision: str, reason: str, *, before: tuple[str, ...], for_its_transaction: bool = False
-    ) -> None:
-        part = (
-            f"; what is before it can be recorded: {command('record', '--to', before[0])}"
-            if before
-            else f"; a file of SQL may make what it needs: {command('record', '--base', 'FILE')}"
-        )
-        super().__init__(f"Revision {revision} fails on an empty database, {reason}{part}.")
+    def __init__(self, revision: str, reason: str, *, before: tuple[str, ...], sqlstate: str | None = None) -> None:
+        ways = []
+        if sqlstate == _UNDEFINED_TABLE:
+            ways.append(f"; a file of SQL may make what it needs: {command('record', '--base', 'FILE')}")
+        if before:
+            ways.append(f"; what is before it can be recorded: {command('record', '--to', before[0])}")
+        super().__init__(f"Revision {revision} fails on an empty database, {reason}{''.join(ways)}.")
         self.revision = revision
         self.reason = reason
         self.before = before
-        self.for_its_transaction = for_its_transaction
+        self.for_its_transaction = sqlstate in _NOT_IN_A_TRANSACTION
 
 
 class SchemaMissing(ReconcileError):
@@ -100,12 +99,7 @@ def record(config: Config, connection: Connection, *, base: str = "", until: str
             if script is None:
                 raise
             state = sqlstate_of(error) if isinstance(error, DBAPIError) else None
-            raise RevisionFailed(
-                script.revision,
-                _reason(error),
-                before=parents_of(script),
-                for_its_transaction=state in _NOT_IN_A_TRANSACTION,
-            ) from error
+            raise RevisionFailed(script.revision, _reason(error), before=parents_of(script), sqlstate=state) from error
     major = connection.scalar(text("SELECT pg_catalog.current_setting('server_version_num')::int / 10000"))
     tape = Tape(
         tuple(recorder.revisions),
@@ -191,7 +185,7 @@ def _reason(error: SQLAlchemyError | RevisionRaised) -> str:
         return f"PostgreSQL says: {message_of(error)}"
     said = str(error).splitlines()[0]
     if isinstance(error, RevisionRaised) and APPLICATION not in project_options.get():
-        return f"{said}; what it needs of its application is made by {APPLICATION} module:name"
+        return f"{said}; if it needs its application, name what makes that: {APPLICATION} module:name"
     return said
 
 

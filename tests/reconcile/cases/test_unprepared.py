@@ -300,7 +300,7 @@ def test_a_folder_that_says_it_is_elsewhere(location: str, find: Callable[[str],
 
 
 UNPLAYED = {
-    "what its application gives": ("raise LookupError('no settings')", "made by --app module:name; a file of SQL may"),
+    "what its application gives": ("raise LookupError('no settings')", "name what makes that: --app module:name."),
     "what isn't there": (
         'op.add_column("users", sa.Column("age", sa.Integer))',
         "a file of SQL may make what it needs: python -m reconcile record --base FILE.",
@@ -316,6 +316,14 @@ def test_a_chain_that_does_not_begin_with_nothing(needs: str, find: Callable[[st
     project.revision("r1", statement)
     refused = project.call("status")
     assert (refused.returncode, way_on in refused.stderr) == (1, True), refused
+
+
+def test_a_first_revision_of_nothing(find: Callable[[str], Found]) -> None:
+    """Where `create_all` has made what the first revision stands for, the second one fails, and both ways are named."""
+    project = find(WORKING["an engine of its own"])
+    project.revision("r1", "pass")
+    ways = "record --base FILE; what is before it can be recorded: python -m reconcile record --to r1."
+    assert ways in project.call("status").stderr
 
 
 def test_an_address_that_nobody_knows(find: Callable[[str], Found]) -> None:
