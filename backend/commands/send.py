@@ -5,7 +5,6 @@ isn't, 2 for wrong arguments.
 """
 
 import argparse
-import mimetypes
 import os
 import sys
 import time
@@ -20,24 +19,21 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from audio.model import formats
-from audio.model.formats import AudioFormat
+from commands.recording_files import missing_paths, recording_files
 from commands.upload_client import LocalFile, ServerUnreachable, UnfinishedUploads, UploadClient
 from core.errors import PegasusError
 
 ADDRESS = "http://127.0.0.1:8000"
 WATCH_SECONDS = 2.0
 TIMEOUT = httpx.Timeout(30, read=300)  # a large upload's last answer comes once all of it is durable
-OTHER_ENDINGS = {"oga", "aif", "aifc", "wave", "3gpp", "mpga", "m4b", "snd", "ec3", "rf64"}
-ENDINGS = OTHER_ENDINGS | {one.extension for one in vars(formats).values() if isinstance(one, AudioFormat)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if missing := [str(path) for path in options.path if not path.exists()]:
-        parser.error(f"there is no {', no '.join(missing)}")
+    if (problem := missing_paths(options.path)) is not None:
+        parser.error(problem)
     token = os.environ.get("TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     labels = {name: text for name in ("tag", "category") if (text := getattr(options, name))}
@@ -45,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with httpx.Client(base_url=options.to.rstrip("/"), headers=headers, timeout=TIMEOUT) as http:
         sending = _Sending(UploadClient(http=http, unfinished=unfinished, labels=labels), dry_run=options.dry_run)
         try:
-            code = _watch(sending, options.path) if options.watch else sending.send(_files(options.path))
+            code = _watch(sending, options.path) if options.watch else sending.send(recording_files(options.path))
         except KeyboardInterrupt:
             code = 130
         except PegasusError as error:
@@ -61,7 +57,7 @@ def _watch(sending: "_Sending", paths: Sequence[Path]) -> int:
     with suppress(KeyboardInterrupt):
         while True:
             try:
-                sending.send(_files(paths), settled=True)
+                sending.send(recording_files(paths), settled=True)
                 is_away = False
             except ServerUnreachable as error:
                 if not is_away:
@@ -136,23 +132,6 @@ class _Sending:
         outcomes = ", ".join(f"{number} {outcome}" for outcome, number in sorted(self.counts.items()))
         total = self.counts.total()
         return f"{total} recording{'s' if total > 1 else ''}: {outcomes}." if total else "No recordings."
-
-
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
-    """The files that were named, and those with an audio format's ending in the folders; none whose name is hidden."""
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        for folder, names, files in os.walk(path):
-            names[:] = [name for name in names if not name.startswith(".")]
-            yield from (Path(folder, name) for name in files if _is_audio(name))
-
-
-def _is_audio(name: str) -> bool:
-    kind = mimetypes.guess_type(name)[0] or ""
-    ending = name.rpartition(".")[2].lower()
-    return not name.startswith(".") and (ending in ENDINGS or kind.startswith("audio/"))
 
 
 def _version(path: Path) -> tuple[Path, int, int] | None:

@@ -1,4 +1,4 @@
-"""The command line `python -m storage {verify,sweep,adopt,rebuild,copy}`, on what the settings name.
+"""The command line `python -m storage {verify,sweep,adopt,rebuild,copy,import}`, on what the settings name.
 
 The exit code is 0 on success, 1 when something is wrong or failed, 2 for wrong arguments.
 """
@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager, contextmanager
 from dataclasses import asdict
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import (
@@ -28,7 +29,9 @@ from audio.upkeep.manifest_repair import Manifests
 from audio.upkeep.rebuild import Rebuild, RebuildTally
 from audio.upkeep.sweeper import Sweeper
 from audio.upkeep.verification import Tally, Verification, Wrong
+from commands.recording_files import missing_paths
 from commands.storage_copy import copy
+from commands.storage_import import import_files
 from core.database.engine import Sessions, database_address, is_pooled, open_engine, sessions_on
 from core.errors import PegasusError
 from core.settings import Settings, load_settings
@@ -36,7 +39,10 @@ from core.settings import Settings, load_settings
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.run is import_files and (problem := missing_paths(options.path)) is not None:
+        parser.error(problem)
     try:
         code: int = asyncio.run(_run(options))
     except PegasusError as error:
@@ -56,7 +62,10 @@ async def _run(options: argparse.Namespace) -> int:
     storage = open_storage(settings)
     await storage.check()
     async with _sessions(settings) as sessions:
-        code = await options.run(options, storage, sessions)
+        if options.run is import_files:
+            code = await import_files(options, settings, storage, sessions, bar=_progress)
+        else:
+            code = await options.run(options, storage, sessions)
     return code
 
 
@@ -170,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m storage", description="Proves and tidies what is stored.")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print the answer as JSON")
-    names = parser.add_subparsers(required=True, metavar="{verify,sweep,adopt,rebuild,copy}")
+    names = parser.add_subparsers(required=True, metavar="{verify,sweep,adopt,rebuild,copy,import}")
     verifying = names.add_parser("verify", parents=[common], help="read every recording and compare its digest")
     verifying.set_defaults(run=verify)
     sweeping = names.add_parser("sweep", parents=[common], help="put aside what has been left over for half a minute")
@@ -188,4 +197,10 @@ def _parser() -> argparse.ArgumentParser:
     copying.add_argument("--from", dest="source", required=True, metavar="STORAGE", help=where)
     copying.add_argument("--to", dest="target", required=True, metavar="STORAGE", help=where)
     copying.set_defaults(run=copy)
+    importing = names.add_parser("import", parents=[common], help="take in recordings from files of this machine")
+    importing.add_argument("path", nargs="+", type=Path, help="a file, or a folder with recordings in it")
+    importing.add_argument("--tag", help="the tag of all of them")
+    importing.add_argument("--category", help="the category of all of them")
+    importing.add_argument("--user", help="the user whose recordings they are")
+    importing.set_defaults(run=import_files)
     return parser

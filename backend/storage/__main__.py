@@ -1,4 +1,4 @@
-"""The command line `python -m storage {verify,sweep,adopt,rebuild,copy}`, on what the settings name."""
+"""The command line `python -m storage {verify,sweep,adopt,rebuild,copy,import}`, on what the settings name."""
 
 import sys
 
