@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from audio.events.announcements import announced_as
 from audio.intake.idempotency_keys import INTO_KEYS, IdempotencyKey, IdempotencyKeyTaken
 from audio.model.audio_file import AudioFile, Use, columns
-from audio.model.duplicates import INTO_DIGESTS, ORIGINALS, Original, read_originals
+from audio.model.duplicates import ENTER_DIGESTS, ORIGINALS, Original, read_originals
 from audio.processing.jobs import PARAMETERS, Job, enqueue_with, parameters
 from core.database.engine import driver_connection
 from core.database.system_tables import SCHEMA, idempotency_keys
@@ -44,7 +44,7 @@ _ENTERED = (
     f"entered AS (INSERT INTO audio_files ({', '.join(_INSERTED)}) SELECT * FROM UNNEST({', '.join(_ARRAYS)})"  # noqa: S608 - names of ours
     " ON CONFLICT (id) DO NOTHING RETURNING *)"  # only a resumed upload is ever entered again, and it is the same then
 )
-_DIGESTED = f"digested AS ({INTO_DIGESTS} SELECT id, sha256 FROM sent WHERE id IN (SELECT id FROM entered))"  # noqa: S608
+_DIGESTED = f"digested AS ({ENTER_DIGESTS.format(recordings='entered', sent='sent')})"
 _KEYED = f"keyed AS ({INTO_KEYS} SELECT {_FIRST}, {_SECOND}, id FROM entered)"  # noqa: S608 - as above
 _FINISHED = (
     f"finished AS (INSERT INTO {SCHEMA}.uploads (id, user_id, length_bytes, metadata, expires_at, recording_id)"  # noqa: S608 - as above

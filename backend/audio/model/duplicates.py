@@ -13,7 +13,6 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 from sqlalchemy import delete, select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.model.audio_file import AudioFile
@@ -75,19 +74,28 @@ class Original:
         return _ORIGINAL.dump_python(self, mode="json")  # type: ignore[no-any-return]
 
 
-INTO_DIGESTS = f"INSERT INTO {SCHEMA}.digests (recording_id, sha256)"
+# Enters the digests of recordings: `{recordings}` has the columns of their table, `{sent}` id and sha256.
+ENTER_DIGESTS = f"""
+    INSERT INTO {SCHEMA}.digests (recording_id, sha256, user_id, uploaded_at)
+    SELECT id, sent.sha256, coalesce(entered.user_id, ''), entered.upload_timestamp
+    FROM {{recordings}} AS entered JOIN {{sent}} AS sent USING (id) ON CONFLICT (recording_id) DO NOTHING
+"""  # noqa: S608 - names of ours
 _ORIGINAL = TypeAdapter(Original)
 # The originals of the rows in `sent`, a query with the columns id, user_id and sha256, as an object by their ids.
-# OFFSET 0 lets PostgreSQL look up one digest after the other, and each recording by its id, whatever it knows of the
-# tables: it would rather walk along the upload times, or through all recordings while it has no statistics yet.
+# Some digests may be of recordings that an older server has deleted. LIMIT and OFFSET 0 let PostgreSQL read along the
+# index of digests and look up each recording by its id, however many have the same bytes, and whatever it knows of the
+# tables: it would walk along the upload times, or through all recordings while it has no statistics yet.
 ORIGINALS = f"""
     SELECT json_object_agg(sent.id, original)::text FROM sent CROSS JOIN LATERAL (
         SELECT older.id, (SELECT title FROM {SCHEMA}.titles WHERE recording_id = older.id) AS title,
             older.original_filename, older.upload_timestamp AT TIME ZONE 'UTC' AS uploaded_at
-        FROM (SELECT recording_id FROM {SCHEMA}.digests WHERE sha256 = sent.sha256 OFFSET 0) AS same
+        FROM (
+            SELECT recording_id FROM {SCHEMA}.digests
+            WHERE sha256 = sent.sha256 AND user_id = coalesce(sent.user_id, '') AND recording_id <> sent.id
+            ORDER BY uploaded_at LIMIT 100
+        ) AS same
         CROSS JOIN LATERAL (SELECT * FROM audio_files WHERE id = same.recording_id OFFSET 0) AS older
-        WHERE older.id <> sent.id AND older.user_id IS NOT DISTINCT FROM sent.user_id
-        ORDER BY older.upload_timestamp, older.id LIMIT 1
+        LIMIT 1
     ) AS original
 """  # noqa: S608 - names of ours
 _OF_NEW = text(
@@ -95,8 +103,8 @@ _OF_NEW = text(
     f" WHERE NOT EXISTS (SELECT FROM audio_files WHERE id = :id)) {ORIGINALS}"
 )
 _OF_ENTERED = text(
-    f"WITH sent AS (SELECT id, user_id, sha256 FROM audio_files JOIN {SCHEMA}.digests ON recording_id = id"  # noqa: S608
-    f" WHERE id = :id) {ORIGINALS}"
+    f"WITH sent AS (SELECT recording_id AS id, user_id, sha256 FROM {SCHEMA}.digests WHERE recording_id = :id)"  # noqa: S608
+    f" {ORIGINALS}"
 )
 
 
@@ -128,9 +136,9 @@ async def original_of(session: AsyncSession, recording: AudioFile) -> Original |
 
 async def add_digests(session: AsyncSession, by_recording: Mapping[UUID, bytes]) -> None:
     """Adds recordings' digests, where there are none; the caller commits."""
-    rows = [{"recording_id": recording_id, "sha256": sha256} for recording_id, sha256 in by_recording.items()]
-    if rows:
-        await session.execute(insert(digests).values(rows).on_conflict_do_nothing())
+    sent = "(SELECT * FROM UNNEST(CAST(:ids AS uuid[]), CAST(:digests AS bytea[])) AS t (id, sha256))"
+    statement = text(ENTER_DIGESTS.format(recordings="audio_files", sent=sent))
+    await session.execute(statement, {"ids": list(by_recording), "digests": list(by_recording.values())})
 
 
 async def remove_digests(session: AsyncSession, recording_ids: Collection[UUID]) -> None:

@@ -62,13 +62,16 @@ titles = Table(
     Column("title", Text, nullable=False),
 )
 
-# The SHA-256 of each recording's bytes, by which the same bytes are found again.
+# The SHA-256 of each recording's bytes, by which a user's first one with the same bytes is found; user_id is '' without
+# a user, and uploaded_at the recording's own, so that the index has them in order.
 digests = Table(
     "digests",
     system_metadata,
     Column("recording_id", Uuid, primary_key=True),
     Column("sha256", LargeBinary, nullable=False),
-    Index("ix_digests_sha256", "sha256"),
+    Column("user_id", Text, nullable=False),
+    Column("uploaded_at", DateTime),
+    Index("ix_digests_sha256", "sha256", "user_id", "uploaded_at"),
 )
 
 # Resumable uploads; length_bytes is NULL while the client hasn't declared it. Without a token, token_id is derived from

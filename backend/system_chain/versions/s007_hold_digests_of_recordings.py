@@ -17,8 +17,10 @@ def upgrade() -> None:
         "digests",
         sa.Column("recording_id", sa.Uuid(), primary_key=True),
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("uploaded_at", sa.DateTime(), nullable=True),
     )
-    op.create_index("ix_digests_sha256", "digests", ["sha256"])
+    op.create_index("ix_digests_sha256", "digests", ["sha256", "user_id", "uploaded_at"])
     op.add_column("uploads", sa.Column("duplicates", sa.Text()))
 
 

@@ -43,7 +43,9 @@ INSERT INTO pegasus_system.search SELECT id, xmin::text::bigint, '', array_to_ts
   CASE WHEN processing_status = 'failed' THEN 'seldom' ELSE 'often' END
 ]) FROM audio_files
 """
-DIGESTS = "INSERT INTO pegasus_system.digests SELECT id, sha256(filename::bytea) FROM audio_files"
+DIGESTS = """
+INSERT INTO pegasus_system.digests SELECT id, sha256(filename::bytea), user_id, upload_timestamp FROM audio_files
+"""
 INDEXED = ("ALTER INDEX pegasus_system.ix_search_vector SET (fastupdate = off)", "VACUUM ANALYZE")
 
 
@@ -248,6 +250,23 @@ async def test_what_has_the_same_bytes_is_found_by_an_index(large: str) -> None:
 async def test_what_has_the_same_bytes_is_found_by_an_index_from_the_start(without_statistics: str) -> None:
     """It does so as long as PostgreSQL knows nothing of the tables, too."""
     await finds_originals_by_an_index(without_statistics)
+
+
+async def test_the_first_of_very_many_with_the_same_bytes_is_found_at_once(without_statistics: str) -> None:
+    """However often the same bytes have come, an upload reads the first recording with them alone."""
+    connection = await asyncpg.connect(without_statistics)
+    await connection.execute("UPDATE pegasus_system.digests SET sha256 = sha256('the same')")
+    first = "SELECT id FROM audio_files WHERE user_id = 'early' ORDER BY upload_timestamp LIMIT 1"
+    first_id = await connection.fetchval(first)
+    await connection.close()
+    watching = Watching(without_statistics)
+    async with watching.session() as session:
+        new = AudioFile(id=uuid4(), user_id="early")
+        recording = await find_original(session, new, sha256=hashlib.sha256(b"the same").digest())
+        assert recording is not None
+        assert recording.id == first_id
+    read = await watching.read()
+    assert (read.in_full, read.rows <= 10) == (frozenset(), True), read
 
 
 async def finds_originals_by_an_index(address: str) -> None:
