@@ -218,7 +218,10 @@ def _irreparable(location: Location, tape: Tape) -> Refusal | None:
         return Refusal(
             f"{gone}, with {'its' if one else 'their'} rows, though {_evidence(claimed)} says that"
             f" {'it was' if one else 'they were'} made",
-            (f"-- restore {tables} from a backup", command("heal", "--assume", BASE)),
+            (
+                f"-- restore {tables} from a backup",
+                *([] if location.claimed and not location.believed else [command("heal", "--assume", BASE)]),
+            ),
         )
     if not statements_making(location, tape) and creations(to_make(location)) is None:
         return Refusal(

@@ -59,6 +59,8 @@ def test_models_that_nobody_named(find: Callable[[str], Found]) -> None:
     server.run(*BY_MODELS, "UPDATE alembic_version SET version_num = 'r3'", database=name)
     hint = "its metadata tells what is right: python -m reconcile record --models MODULE:METADATA"
     assert hint in found.call("status").stdout
+    assert "heal --assume base" in found.call("status").stdout
+    assert "heal --assume base" not in found.call("plan", "--assume", "base").stdout
     server.run("CREATE TABLE tags (id serial PRIMARY KEY)", database=name)
     assert hint not in found.call("status").stdout
 
