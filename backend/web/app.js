@@ -2,30 +2,92 @@
 import { call, sentence } from "./api.js"
 import { offerComposer } from "./composer.js"
 import { onReturn } from "./connection.js"
-import { $ } from "./dom.js"
+import { $, on } from "./dom.js"
 import { follow } from "./events.js"
+import { nameOf } from "./format.js"
 import { showHealth } from "./health.js"
+import { offerKeys } from "./keys.js"
 import { loadLabels } from "./labels.js"
 import { List } from "./list.js"
-import { Player } from "./player.js"
+import { offerMediaKeys, showMedia } from "./media_session.js"
+import { MiniPlayer } from "./mini.js"
+import { narrow, Player } from "./player.js"
+import { goTo, leaveRecording, shownId } from "./route.js"
 import { enter } from "./session.js"
+import { Sound } from "./sound.js"
 import { toast } from "./toast.js"
 import { onOpen, takeUp } from "./uploads.js"
 
-const list = new List({
-	open: (recording, how) => player.open(recording, how),
-	removed: (id) => player.tell("deleted", { id }),
-	changed: (recording) => player.tell("relabelled", recording),
-})
-const player = new Player({
-	changed: (current) => list.mark(current),
-	closed: (id) => (list.rows.get(id) ?? { focus: () => $("q").focus() }).focus(),
-})
+const list = new List({ open, play, removed: dropped, changed: (recording) => tellPlayer("relabelled", recording) })
+const sound = new Sound({ turned, moved, failed: (sentence) => player.fail(sentence) })
+const player = new Player(sound, { turned, left: leaveRecording, retry: (recording) => list.retry(recording) })
+const mini = new MiniPlayer(sound, { open })
 let events = null
+
+function open(recording, { play = false } = {}) {
+	goTo(recording.id)
+	player.show(recording, { play, query: list.wanted.q })
+}
+
+/** Plays a recording, or pauses it; on a phone the list stays in sight, unless it is to begin at a word. */
+function play(recording) {
+	const stays = narrow.matches && !list.wanted.q
+	if (sound.has(recording) && (sound.playing || stays)) sound.toggle()
+	else if (stays) sound.take(recording, { play: true })
+	else open(recording, { play: true })
+}
+
+function turned() {
+	const { recording } = player
+	list.mark({ shown: recording?.id ?? null, playing: sound.playing ? sound.recording.id : null })
+	mini.show(!player.isHeard)
+	player.draw()
+	showMedia(sound)
+	document.title = recording ? `${nameOf(recording)} – Pegasus` : "Pegasus"
+}
+
+function moved() {
+	player.draw()
+	mini.draw()
+}
+
+/** Shows what the address names; Back and Forward change it, too. */
+async function showAddress() {
+	const id = shownId()
+	if (id === null) return showList()
+	try {
+		const recording = list.rows.get(id)?.recording ?? (await call(`/api/audio/${id}`))
+		if (shownId() === id) player.show(recording, { query: list.wanted.q })
+	} catch (error) {
+		if (error.status === 401) return
+		toast(error.status === 404 ? "This recording isn't here any more." : sentence(error))
+		dropped(id)
+	}
+}
+
+function showList() {
+	const id = player.recording?.id
+	const hadFocus = $("player").contains(document.activeElement)
+	player.clear()
+	if (hadFocus) (list.rows.get(id) ?? $("library")).focus()
+}
+
+function dropped(id) {
+	sound.tell("deleted", { id })
+	if (shownId() !== id) return
+	goTo(null, { instead: true })
+	showList()
+}
+
+function tellPlayer(change, recording) {
+	player.tell(change, recording)
+	sound.tell(change, recording)
+}
 
 function tell(change, recording) {
 	list.tell(change, recording)
-	player.tell(change, recording)
+	if (change === "deleted") dropped(recording.id)
+	else tellPlayer(change, recording)
 }
 
 function loadAll() {
@@ -37,10 +99,11 @@ function start() {
 	if (events) events.reopen()
 	else events = follow(tell, loadAll) // first, so that nothing happens between the list and the first event
 	loadAll()
+	showAddress()
 	takeUp()
 }
 
-async function open() {
+async function begin() {
 	try {
 		await enter(start)
 	} catch (error) {
@@ -51,12 +114,26 @@ async function open() {
 
 onOpen(async (id) => {
 	try {
-		player.open(await call(`/api/audio/${id}`), { play: true })
+		open(await call(`/api/audio/${id}`), { play: true })
 	} catch (error) {
 		toast(sentence(error))
 	}
 })
+on("record", "click", () => sound.playing && sound.toggle()) // a microphone would hear it, too
 onReturn(() => events && loadAll())
 offerComposer()
+on("home", "click", (event) => {
+	if (event.ctrlKey || event.metaKey || event.shiftKey) return
+	event.preventDefault() // what plays goes on
+	goTo(null)
+	showList()
+	list.clear()
+})
+offerKeys(player, sound)
+offerMediaKeys(sound)
+addEventListener("popstate", () => {
+	list.followAddress()
+	showAddress()
+})
 showHealth()
-open()
+begin()

@@ -1,4 +1,5 @@
 // Adds recordings: chosen, dropped or recorded, with the tag and category of the next ones.
+import { offerApp } from "./app_install.js"
 import { $, on } from "./dom.js"
 import { toast } from "./toast.js"
 import { offerRecording } from "./recorder.js"
@@ -16,6 +17,7 @@ export function offerComposer() {
 		target.value = ""
 	})
 	offerRecording(labels)
+	offerApp({ take: addAll })
 	offerDropping()
 }
 

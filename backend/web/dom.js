@@ -33,6 +33,12 @@ export function iconButton(name, label, onClick, kind = "icon") {
 	return make("button", { class: kind, title: label, "aria-label": label, onclick: onClick }, icon(name))
 }
 
+/** Makes a button one that plays, or one that pauses what plays. */
+export function showPlaying(button, playing, what = "") {
+	button.replaceChildren(icon(playing ? "pause" : "play"))
+	button.setAttribute("aria-label", `${playing ? "Pause" : "Play"} ${what}`.trim())
+}
+
 /** Gives a list these children in this order, moving few: what has the focus keeps it. */
 export function arrange(list, children) {
 	const wanted = new Set(children)

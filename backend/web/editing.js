@@ -2,7 +2,7 @@
 import { call, sentence } from "./api.js"
 import { make } from "./dom.js"
 import { learn } from "./labels.js"
-import { nameOf } from "./format.js"
+import { fileNameOf, nameOf } from "./format.js"
 
 /** Shows the form in `place`; then the focus goes back to `from`. */
 export function edit(recording, { place, from, saved }) {
@@ -10,7 +10,7 @@ export function edit(recording, { place, from, saved }) {
 	if (open) return open.querySelector("input").focus()
 	const problem = make("p", { class: "problem", role: "alert", hidden: true })
 	const fields = {
-		title: field("Title", { value: recording.title, maxLength: 200, placeholder: recording.original_filename || recording.filename }),
+		title: field("Title", { value: recording.title, maxLength: 200, placeholder: fileNameOf(recording) }),
 		tag: field("Tag", { value: recording.tag, list: "tags" }),
 		category: field("Category", { value: recording.category, list: "categories" }),
 	}

@@ -1,6 +1,7 @@
 // Numbers and times as people read them.
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" })
 const dayOfYear = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" })
+const weekday = new Intl.DateTimeFormat("en-GB", { weekday: "long" })
 const hour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" })
 const count = new Intl.NumberFormat("en-GB")
 
@@ -32,16 +33,32 @@ export function left(seconds) {
 	return `${(seconds / 3600).toFixed(1)}\u00a0h\u00a0left`
 }
 
-export function when(text) {
+/** The day of a time, as near ones are called. */
+export function dayOf(text) {
 	if (!text) return "Date unknown"
 	const time = new Date(text)
 	const now = new Date()
-	const midnight = new Date(now.getFullYear(), now.getMonth(), now.getDate())
-	const days = (midnight - new Date(time.getFullYear(), time.getMonth(), time.getDate())) / 864e5
-	if (Math.round(days) === 0) return `Today ${hour.format(time)}`
-	if (Math.round(days) === 1) return `Yesterday ${hour.format(time)}`
-	return time.getFullYear() === now.getFullYear() ? `${day.format(time)}, ${hour.format(time)}` : dayOfYear.format(time)
+	const midnight = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate())
+	const ago = Math.round((midnight(now) - midnight(time)) / 864e5)
+	if (ago === 0) return "Today"
+	if (ago === 1) return "Yesterday"
+	if (ago > 1 && ago < 7) return weekday.format(time)
+	return (time.getFullYear() === now.getFullYear() ? day : dayOfYear).format(time)
 }
 
+export const timeOf = (text) => (text ? hour.format(new Date(text)) : "")
 export const fullDate = (text) => `${dayOfYear.format(new Date(text))}, ${hour.format(new Date(text))}`
-export const nameOf = (recording) => recording.title || recording.original_filename || recording.filename
+/** What a recording that begins now is called: the day and hour, as the reader writes them. */
+export function nameOfNow() {
+	const [weekday, time] = [{ weekday: "long" }, { hour: "numeric", minute: "2-digit" }].map((style) =>
+		new Intl.DateTimeFormat(navigator.languages, style).format(new Date()),
+	)
+	return `${weekday} ${time}`
+}
+
+/** A file's name; that of a recording that was made here without what only says how it is encoded. */
+export function fileNameOf({ original_filename: original, filename }) {
+	return (original || filename).replace(/^(Recording \d{4}-\d\d-\d\d [\d.]+)\.\w+$/, "$1")
+}
+
+export const nameOf = (recording) => recording.title || fileNameOf(recording)

@@ -5,6 +5,8 @@ import { fullDate } from "./format.js"
 
 const ASK_EVERY = 60_000
 
+const STATES = { well: ["Ready", "well"], "not well": ["Not available", "ill"] }
+
 const capital = (word) => word[0].toUpperCase() + word.slice(1)
 
 export async function showHealth() {
@@ -12,13 +14,13 @@ export async function showHealth() {
 	try {
 		told = await call("/health")
 	} catch (error) {
-		if (!(error instanceof Refusal) || !error.problem.parts) return show("Not well", false, {}, sentence(error))
+		if (!(error instanceof Refusal) || !error.problem.parts) return show("Problem", false, {}, sentence(error))
 		told = error.problem
 	}
 	const well = told.status === "ready"
 	const heal = told.last_heal
-	const sentenceOfHeal = heal ? `Last heal: ${fullDate(heal.at)}. ${heal.sentence}` : "Nothing has had to be healed."
-	show(well ? "All well" : "Not well", well, told.parts, sentenceOfHeal)
+	const sentenceOfHeal = heal ? `Last repair of the database: ${fullDate(heal.at)}. ${heal.sentence}` : "The database has never needed repair."
+	show(well ? "Ready" : "Problem", well, told.parts, sentenceOfHeal)
 }
 
 function show(word, well, parts, more) {
@@ -28,7 +30,7 @@ function show(word, well, parts, more) {
 	$("health-parts").replaceChildren(
 		...Object.entries(parts).flatMap(([part, state]) => [
 			make("dt", { text: capital(part) }),
-			make("dd", {}, make("span", { class: `dot ${{ well: "well", "not well": "ill" }[state] ?? ""}` }), capital(state)),
+			make("dd", {}, make("span", { class: `dot ${STATES[state]?.[1] ?? ""}` }), STATES[state]?.[0] ?? capital(state)),
 		]),
 	)
 }

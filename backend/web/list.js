@@ -1,5 +1,6 @@
 // The list of recordings: filtered, sorted, by pages, kept up to date.
 import { call, sentence } from "./api.js"
+import { byDays } from "./days.js"
 import { $, arrange, on, say, settled } from "./dom.js"
 import { edit } from "./editing.js"
 import { number } from "./format.js"
@@ -13,15 +14,21 @@ const FILTERS = ["q", "tag", "category", "status"]
 const NEWEST = "uploaded desc"
 
 export class List {
-	constructor({ open, removed, changed }) {
-		this.acts = { open, edit: this.edit.bind(this), remove: this.remove.bind(this), retry: this.retry.bind(this) }
+	constructor({ open, play, removed, changed }) {
+		this.acts = {
+			open,
+			play,
+			edit: this.edit.bind(this),
+			remove: this.remove.bind(this),
+			retry: this.retry.bind(this),
+		}
 		this.removed = removed
 		this.changed = changed
 		this.rows = new Map()
 		this.total = 0
 		this.about = ""
 		this.unseen = 0
-		this.current = { id: null, playing: false }
+		this.current = { shown: null, playing: null }
 		this.loadSoon = settled(() => this.load(), 400)
 		this.readAddress()
 		this.listen()
@@ -44,7 +51,14 @@ export class List {
 		const told = new URLSearchParams(Object.entries(this.wanted).filter(([, value]) => value))
 		if (this.sort !== NEWEST) told.set("sort", this.sort)
 		if (this.page) told.set("page", this.page + 1)
-		history.replaceState(null, "", told.size ? `?${told}` : location.pathname)
+		history.replaceState(history.state, "", told.size ? `?${told}` : location.pathname)
+	}
+
+	/** Asks for what the address says now, if that is something else. */
+	followAddress() {
+		const before = JSON.stringify([this.wanted, this.sort, this.page])
+		this.readAddress()
+		if (JSON.stringify([this.wanted, this.sort, this.page]) !== before) this.load()
 	}
 
 	listen() {
@@ -58,8 +72,15 @@ export class List {
 			on(name, "change", () => ask({ wanted: { ...this.wanted, [name]: $(name).value } }))
 		}
 		on("sort", "change", () => ask({ sort: $("sort").value }))
+		on("filters-fold", "click", () => {
+			const open = $("picks").classList.toggle("open")
+			$("filters-fold").setAttribute("aria-expanded", String(open))
+		})
 		on("filters", "submit", (event) => event.preventDefault())
-		on("clear", "click", () => this.clear())
+		on("clear", "click", () => {
+			this.clear()
+			$("q").focus()
+		})
 		on("news", "click", () => this.turn(0))
 		on("newer", "click", () => this.turn(this.page - 1))
 		on("older", "click", () => this.turn(this.page + 1))
@@ -69,7 +90,6 @@ export class List {
 		for (const name of FILTERS) $(name).value = ""
 		this.wanted = Object.fromEntries(FILTERS.map((name) => [name, ""]))
 		this.page = 0
-		$("q").focus()
 		this.load()
 	}
 
@@ -124,12 +144,17 @@ export class List {
 	}
 
 	draw() {
-		arrange($("list"), [...this.rows.values()].map((row) => row.element))
+		const rows = [...this.rows.values()]
+		const grouped = this.sort.startsWith("uploaded")
+		$("list").classList.toggle("by-day", grouped)
+		arrange($("list"), grouped ? byDays(rows) : rows.map((row) => row.element))
 		this.mark(this.current)
 		const [from, to] = [this.page * PAGE + 1, this.page * PAGE + this.rows.size]
 		const things = this.total === 1 ? "recording" : "recordings"
 		say("count", this.total ? `${this.about}${number(this.total)} ${things}${this.filtered ? " found" : ""}` : "")
 		$("clear").hidden = !this.filtered
+		const picked = FILTERS.filter((name) => name !== "q" && this.wanted[name]).length
+		$("filters-fold").querySelector("span").textContent = picked ? `Filters (${picked})` : "Filters"
 		$("news").hidden = this.unseen === 0
 		say("news", this.unseen === 1 ? "1 new recording" : `${number(this.unseen)} new recordings`)
 		$("pager").hidden = this.total <= PAGE
@@ -141,10 +166,11 @@ export class List {
 
 	drawEmpty(empty, { title, text, act } = {}) {
 		$("empty").hidden = !empty
+		$("empty").classList.toggle("first", !title && !this.filtered)
 		if (!empty) return
 		const [head, words, button] = ["h3", "p", "button"].map((name) => $("empty").querySelector(name))
-		head.textContent = title ?? (this.filtered ? "Nothing found" : "No recordings yet")
-		words.textContent = text ?? (this.filtered ? "No recording matches all of this." : "Record something, or choose files. They appear here at once.")
+		head.textContent = title ?? (this.filtered ? "No results" : "No recordings yet")
+		words.textContent = text ?? (this.filtered ? "Try other words, or fewer filters." : "Record something, or choose files. They appear here at once.")
 		button.hidden = !act
 		if (act) [button.textContent, button.onclick] = act
 	}
@@ -215,9 +241,9 @@ export class List {
 		}
 	}
 
-	/** Marks the recording that is in the player. */
+	/** Marks the recordings that are shown in the player, and heard, by their ids. */
 	mark(current) {
 		this.current = current
-		for (const [id, row] of this.rows) row.choose({ chosen: id === current.id, playing: id === current.id && current.playing })
+		for (const [id, row] of this.rows) row.choose({ chosen: id === current.shown, playing: id === current.playing })
 	}
 }

@@ -1,14 +1,15 @@
-// The player: one recording, with its waveform and transcript.
+// The player: one recording that is looked at, with its waveform and transcript. What is heard may be another.
 import { address, call, Refusal, sentence } from "./api.js"
-import { $, icon, make, on, say } from "./dom.js"
+import { $, icon, make, on, say, showPlaying } from "./dom.js"
 import { fullDate, nameOf, size } from "./format.js"
+import { positionOf } from "./positions.js"
 import { chips } from "./row.js"
+import { canShare, share } from "./sharing.js"
 import { TranscriptView } from "./transcript.js"
 import { Waveform } from "./waveform.js"
 
 const SKIP = 10
-const UNDER_WAY = new Set(["uploaded", "transcribing", "improving"])
-const narrow = matchMedia("(max-width: 60rem)")
+export const narrow = matchMedia("(max-width: 60rem)")
 const WAITING = {
 	uploaded: "The transcript will be here once the recording has been processed.",
 	transcribing: "The recording is being transcribed…",
@@ -17,59 +18,81 @@ const WAITING = {
 }
 
 export class Player {
-	/** `changed({id, playing})`: what plays; `closed`: the player is left on a phone. */
-	constructor({ changed, closed }) {
-		this.audio = $("audio")
-		this.changed = changed
-		this.closed = closed
+	/** `turned` is called when it shows another recording, `left` when somebody goes back to the list. */
+	constructor(sound, { turned, left, retry }) {
+		this.sound = sound
+		this.turned = turned
 		this.recording = null
+		this.start = 0
+		this.problem = ""
 		this.waveform = new Waveform({ seek: (seconds, how) => this.seek(seconds, how), toggle: () => this.toggle() })
-		this.transcript = new TranscriptView({ seek: (seconds) => this.seek(seconds, { done: true, play: true }) })
-		this.listen()
-	}
-
-	listen() {
-		const { audio } = this
+		this.transcript = new TranscriptView({ seek: (seconds) => this.seek(seconds, { play: true }) })
 		on("play", "click", () => this.toggle())
-		on("skip-back", "click", () => this.seek(audio.currentTime - SKIP, { done: true }))
-		on("skip-on", "click", () => this.seek(audio.currentTime + SKIP, { done: true }))
-		on("speed", "change", () => (audio.playbackRate = audio.defaultPlaybackRate = Number($("speed").value)))
-		on("player-close", "click", () => this.leave())
-		on("player", "keydown", (event) => event.key === "Escape" && $("player").classList.contains("open") && this.leave())
-		for (const event of ["play", "pause", "ended"]) audio.addEventListener(event, () => this.turned())
-		for (const event of ["timeupdate", "seeked", "loadedmetadata", "durationchange"]) audio.addEventListener(event, () => this.draw())
-		audio.addEventListener("loadedmetadata", () => this.note(this.damage))
-		audio.addEventListener("error", () => this.failed())
-		narrow.addEventListener("change", () => this.cover($("player").classList.contains("open")))
+		on("skip-back", "click", () => this.seek(this.position - SKIP))
+		on("skip-on", "click", () => this.seek(this.position + SKIP))
+		on("speed", "change", () => sound.setSpeed(Number($("speed").value)))
+		on("retry", "click", () => retry(this.recording))
+		on("player-close", "click", left)
+		on("player", "keydown", (event) => event.key === "Escape" && this.covers && left())
+		narrow.addEventListener("change", () => this.cover())
 	}
 
-	/** Plays a recording; the one that is in it goes on or stops. */
-	async open(recording, { play = false } = {}) {
-		this.cover(true)
-		if (this.recording?.id === recording.id) {
-			if (play) this.toggle()
-			return
-		}
+	/** Whether it lies over the page, as on a phone. */
+	get covers() {
+		return narrow.matches && this.recording !== null
+	}
+
+	/** Whether what it shows is what is heard. */
+	get isHeard() {
+		return this.sound.has(this.recording)
+	}
+
+	get position() {
+		return this.isHeard ? this.sound.position : this.start
+	}
+
+	get duration() {
+		return this.isHeard ? this.sound.duration : (this.recording.duration_seconds ?? 0)
+	}
+
+	/** Shows a recording, at what was searched for; `play` it, or let go on what plays. */
+	async show(recording, { play = false, query = "" } = {}) {
+		const same = this.recording?.id === recording.id
+		if (!same) this.begin(recording)
+		const goesOn = (this.isHeard && this.sound.playing) || (same && play)
+		if (play && !this.isHeard) this.sound.take(recording, { play })
+		else if (play && !this.sound.playing) this.sound.toggle()
+		else if (!this.isHeard && !this.sound.playing) this.sound.take(recording)
+		this.draw()
+		if (!same) await Promise.all([this.loadWaveform(), this.loadTranscript()])
+		if (this.recording?.id !== recording.id) return
+		const seconds = this.transcript.mark(query)
+		if (seconds !== null && !goesOn) this.seek(seconds)
+	}
+
+	begin(recording) {
 		this.recording = recording
-		this.note(this.damage)
+		this.start = positionOf(recording.id)
+		this.problem = ""
 		this.transcript.clear()
+		this.transcript.mark("")
+		this.waveform.show(null)
 		this.describe()
 		$("player-none").hidden = true
 		$("player-some").hidden = false
-		this.waveform.show(null)
-		this.load({ play })
-		this.changed({ id: recording.id, playing: false })
+		this.cover()
 		if (narrow.matches) $("play").focus({ preventScroll: true })
-		await Promise.all([this.loadWaveform(), this.loadTranscript()])
+		this.turned()
 	}
 
-	load({ play = false, variant = "playback" } = {}) {
-		this.variant = variant
-		this.wish = play
-		this.audio.src = address(`/api/audio/${this.recording.id}/download?variant=${variant}`)
-		this.audio.defaultPlaybackRate = Number($("speed").value)
-		if (play) this.audio.play().catch(() => {})
-		this.draw()
+	/** Shows no recording any more. */
+	clear() {
+		if (!this.recording) return
+		this.recording = null
+		$("player-none").hidden = false
+		$("player-some").hidden = true
+		this.cover()
+		this.turned()
 	}
 
 	describe() {
@@ -78,13 +101,16 @@ export class Player {
 		const { upload_timestamp: came, file_size_bytes: bytes } = recording
 		say("player-about", [came && fullDate(came), bytes && size(bytes)].filter(Boolean).join(" · "))
 		$("player-labels").replaceChildren(...chips(recording).children)
+		$("failure").hidden = recording.processing_status !== "failed"
+		say("failure-why", recording.error_message ?? "The reason isn't known.")
 		const place = address(`/api/audio/${recording.id}`)
 		const spoken = recording.transcription_engine ? ["txt", "srt", "vtt"] : []
 		const links = [
 			["Original", `${place}/download`],
 			...spoken.map((form) => [form.toUpperCase(), `${place}/transcript?format=${form}`]),
 		]
-		$("saves").replaceChildren(...links.map(([text, href]) => make("a", { href, download: "" }, icon("down"), text)))
+		const shares = canShare() ? [make("button", { onclick: () => share(this.recording) }, icon("share"), "Share")] : []
+		$("saves").replaceChildren(...shares, ...links.map(([text, href]) => make("a", { href, download: "" }, icon("down"), text)))
 	}
 
 	async loadWaveform() {
@@ -94,8 +120,7 @@ export class Player {
 	}
 
 	async loadTranscript() {
-		const { id, processing_status: status, error_message: problem } = this.recording
-		const about = status === "failed" ? `Processing failed: ${problem ?? "the reason isn't known."}` : WAITING[status]
+		const { id, processing_status: status } = this.recording
 		try {
 			const [document, told] = await Promise.all([
 				call(`/api/audio/${id}/transcript?format=json`),
@@ -103,120 +128,65 @@ export class Player {
 			])
 			if (this.recording?.id !== id) return
 			this.transcript.show(document, told.is_improved ? told.transcript : null)
-			this.transcript.at(this.audio.currentTime)
+			this.transcript.at(this.position)
 		} catch (error) {
 			if (this.recording?.id !== id) return
 			const missing = error instanceof Refusal && error.status === 404
-			this.transcript.clear(missing ? about : sentence(error))
+			this.transcript.clear(missing ? WAITING[status] : sentence(error))
 		}
 	}
 
 	/** Takes in a change of the recording that is in it. */
 	tell(change, changed) {
-		if (this.recording?.id !== changed.id) return
-		if (change === "deleted") return this.eject()
+		if (this.recording?.id !== changed.id || change === "deleted") return
 		const before = this.recording
 		this.recording = { ...before, ...changed }
 		this.describe()
 		this.draw()
-		if (before.processing_status !== this.recording.processing_status) {
-			this.loadTranscript()
-			if (this.damage) this.note(this.damage)
-		}
-		if (change === "examined" || change === "progressed") {
-			if (!this.waveform.peaks) this.loadWaveform()
-			if (this.audio.error || this.variant === "original") this.reload()
-		}
-	}
-
-	/** What browsers play may be there now. */
-	reload() {
-		const { currentTime, paused } = this.audio
-		this.load({ play: !paused || this.wish })
-		if (currentTime) this.audio.addEventListener("loadedmetadata", () => (this.audio.currentTime = currentTime), { once: true })
-	}
-
-	eject() {
-		this.recording = null
-		this.audio.pause()
-		this.audio.removeAttribute("src")
-		$("player-none").hidden = false
-		$("player-some").hidden = true
-		this.cover(false)
-		this.changed({ id: null, playing: false })
-	}
-
-	leave() {
-		this.audio.pause()
-		this.cover(false)
-		this.closed(this.recording?.id)
+		this.turned()
+		if (before.processing_status !== this.recording.processing_status) this.loadTranscript()
+		if ((change === "examined" || change === "progressed") && !this.waveform.peaks) this.loadWaveform()
 	}
 
 	/** On a phone it lies over the page. */
-	cover(open) {
-		$("player").classList.toggle("open", open)
-		for (const part of document.querySelectorAll(".bar, .column, .skip")) part.inert = open && narrow.matches
-	}
-
-	/** Says that not all of it could be read. */
-	get damage() {
-		const { processing_status: status, error_message: message } = this.recording ?? {}
-		return status === "completed" ? (message ?? "") : ""
-	}
-
-	get duration() {
-		return Number.isFinite(this.audio.duration) ? this.audio.duration : (this.recording?.duration_seconds ?? 0)
+	cover() {
+		$("player").classList.toggle("open", this.recording !== null)
+		for (const part of document.querySelectorAll(".bar, .column, .skip")) part.inert = this.covers
 	}
 
 	toggle() {
-		this.wish = this.audio.paused
-		if (this.audio.paused) this.audio.play().catch(() => {})
-		else this.audio.pause()
+		if (this.isHeard) this.sound.toggle()
+		else this.sound.take(this.recording, { play: true, at: this.start })
 	}
 
-	seek(seconds, { done, play = false } = {}) {
-		const to = Math.min(Math.max(0, seconds), this.duration || 0)
-		if (this.audio.readyState) this.audio.currentTime = to
-		if (done && play && this.audio.paused) this.audio.play().catch(() => {})
-		this.waveform.at(to, this.duration)
-		this.transcript.at(to)
-	}
-
-	turned() {
-		const playing = !this.audio.paused
-		$("play").replaceChildren(icon(playing ? "pause" : "play"))
-		$("play").setAttribute("aria-label", playing ? "Pause" : "Play")
-		this.changed({ id: this.recording?.id ?? null, playing })
-		if (playing) requestAnimationFrame(() => this.follow())
-	}
-
-	/** Follows the sound by words: the browser's events come four times a second. */
-	follow() {
-		if (this.audio.paused) return
+	/** Where it is taken to; `play`: it is heard from there. */
+	seek(seconds, { play = false } = {}) {
+		this.start = Math.min(Math.max(0, seconds), this.duration || seconds)
+		if (this.isHeard) this.sound.seek(this.start, { play })
+		else if (play) this.toggle()
 		this.draw()
-		requestAnimationFrame(() => this.follow())
 	}
 
 	draw() {
 		if (!this.recording) return
-		this.waveform.at(this.audio.currentTime, this.duration)
-		this.transcript.at(this.audio.currentTime)
+		const playing = this.isHeard && this.sound.playing
+		if ($("play").getAttribute("aria-label") !== (playing ? "Pause" : "Play")) showPlaying($("play"), playing)
+		this.waveform.at(this.position, this.duration)
+		this.transcript.at(this.position)
+		const note = (this.isHeard && this.problem) || this.damage
+		if ($("player-note").textContent !== note) say("player-note", note)
+		$("player-note").hidden = !note
 	}
 
-	async failed() {
-		if (!this.recording || !this.audio.hasAttribute("src")) return
-		if (this.variant === "playback" && UNDER_WAY.has(this.recording.processing_status)) {
-			return this.load({ play: this.wish, variant: "original" })
-		}
-		const { id } = this.recording
-		const about = UNDER_WAY.has(this.recording.processing_status)
-			? "This browser can't play it yet: it is being made ready."
-			: await call(`/api/audio/${id}`).then(() => "This browser can't play this recording. You can download it.", sentence)
-		if (this.recording?.id === id) this.note(about)
+	/** Says why what is heard isn't; an empty sentence takes that back. */
+	fail(problem) {
+		this.problem = problem
+		this.draw()
 	}
 
-	note(text) {
-		say("player-note", text)
-		$("player-note").hidden = !text
+	/** Says that not all of it could be read. */
+	get damage() {
+		const { processing_status: status, error_message: message } = this.recording
+		return status === "completed" ? (message ?? "") : ""
 	}
 }

@@ -1,9 +1,10 @@
 // Recording from the microphone; what is heard is sent every second.
 import { $, on, say } from "./dom.js"
-import { clock } from "./format.js"
+import { clock, nameOfNow } from "./format.js"
 import { drawLevel } from "./level.js"
 import { toast } from "./toast.js"
 import { addRecording } from "./uploads.js"
+import { stayAwake } from "./wake_lock.js"
 
 const PIECE_EVERY = 1000
 const TYPES = { "audio/webm;codecs=opus": "webm", "audio/mp4": "m4a", "audio/ogg;codecs=opus": "ogg" }
@@ -39,13 +40,15 @@ export function offerRecording(labels) {
 		const type = Object.keys(TYPES).find((name) => MediaRecorder.isTypeSupported(name))
 		const media = new MediaRecorder(stream, type ? { mimeType: type } : {})
 		const name = `Recording ${stamp(new Date())}.${TYPES[type] ?? "webm"}`
-		const upload = addRecording({ name, type: media.mimeType.split(";")[0], tag, category })
+		const upload = addRecording({ name, title: nameOfNow(), type: media.mimeType.split(";")[0], tag, category })
 		const stopDrawing = drawLevel(stream, $("level"))
+		stayAwake(true)
 		const since = performance.now()
 		const timer = setInterval(() => say("clock", clock((performance.now() - since) / 1000)), 250)
 		media.ondataavailable = ({ data }) => upload.source.add(data)
 		media.onstop = () => {
 			stopDrawing()
+			stayAwake(false)
 			clearInterval(timer)
 			for (const track of stream.getTracks()) track.stop()
 			session = null
@@ -62,14 +65,14 @@ export function offerRecording(labels) {
 		const { media, upload } = session
 		upload.discard()
 		media.stop()
-		toast("The recording was discarded.", { label: "Undo", act: upload.takeBack, over: upload.cancel })
+		toast("The recording was discarded.", { label: "Undo", act: upload.takeBack, over: upload.cancel, many: (count) => `${count} recordings were discarded.` })
 	}
 
 	function show(recording) {
 		const hadFocus = $("composer").contains(document.activeElement)
 		$("ways").hidden = recording
 		$("live").hidden = !recording
-		say("hint", recording ? "Given to this recording." : "Given to what you add next.")
+		say("hint", recording ? "Added to this recording." : "Added to new recordings.")
 		say("clock", clock(0))
 		if (hadFocus || document.activeElement === document.body) $(recording ? "stop" : "record").focus({ preventScroll: true })
 	}

@@ -1,6 +1,6 @@
 // Deleting with a way back: hidden at once, deleted a little later.
 import { call, Refusal, sentence } from "./api.js"
-import { nameOf } from "./format.js"
+import { nameOf, number } from "./format.js"
 import { toast } from "./toast.js"
 
 const due = new Map()
@@ -12,6 +12,7 @@ export function removeWithUndo(recording, { back }) {
 	if (due.has(id)) return
 	const finish = toast(`Deleted “${nameOf(recording)}”.`, {
 		label: "Undo",
+		many: (count) => `Deleted ${number(count)} recordings.`,
 		act() {
 			due.delete(id)
 			back()

@@ -1,14 +1,17 @@
 // A recording in the list.
-import { arrange, icon, iconButton, make } from "./dom.js"
-import { clock, nameOf, size, when } from "./format.js"
+import { arrange, iconButton, make, showPlaying } from "./dom.js"
+import { clock, dayOf, nameOf, size, timeOf } from "./format.js"
+import { stopAt } from "./keys.js"
+import { linkTo } from "./route.js"
 
+const BEFORE_A_MATCH = 24 // characters
 const STATES = { uploaded: "Waiting", transcribing: "Transcribing…", improving: "Improving…", failed: "Failed" }
 
 /** A recording's row; `acts` are called with the recording. */
 export function recordingRow(first, acts) {
 	let recording = first
-	const go = iconButton("play", "", () => acts.open(recording, { play: true }), "go")
-	const name = make("button", { class: "open", dir: "auto", onclick: () => acts.open(recording) })
+	const go = iconButton("play", "", () => acts.play(recording), "go")
+	const name = make("a", { class: "open", dir: "auto", href: linkTo(first.id), onclick: follow })
 	const about = make("div", { class: "about" })
 	const found = make("p", { class: "found", dir: "auto", hidden: true })
 	const middle = make("div", {}, name, about, found)
@@ -16,6 +19,12 @@ export function recordingRow(first, acts) {
 	const element = make("li", { class: "row" }, go, middle, side)
 	const edit = iconButton("edit", "", () => acts.edit(recording, middle, edit))
 	const remove = iconButton("trash", "", () => acts.remove(recording), "icon danger")
+
+	function follow(event) {
+		if (event.ctrlKey || event.metaKey || event.shiftKey) return // another tab's
+		event.preventDefault()
+		acts.open(recording)
+	}
 
 	function renew(changed) {
 		recording = { ...recording, ...changed }
@@ -29,30 +38,38 @@ export function recordingRow(first, acts) {
 		}
 		about.replaceChildren(...facts(recording), chips(recording))
 		const said = found_in.find(({ field }) => field.endsWith("transcript"))
-		found.replaceChildren(...(said ? marked(said) : []))
+		found.replaceChildren(...(said ? marked(excerpt(said)) : []))
 		found.hidden = !said
 		const state = stateOf(recording, acts)
 		arrange(side, [...(state ? [state] : []), edit, remove])
+		stopAt(element.querySelector('[tabindex="0"]') ?? name)
 	}
 
 	function choose({ chosen, playing }) {
 		element.classList.toggle("chosen", chosen)
 		if (chosen) name.setAttribute("aria-current", "true")
 		else name.removeAttribute("aria-current")
-		const shown = playing ? "pause" : "play"
-		if (go.firstChild.firstChild.getAttribute("href") !== `#i-${shown}`) go.replaceChildren(icon(shown))
-		go.setAttribute("aria-label", (go.title = `${playing ? "Pause" : "Play"} ${nameOf(recording)}`))
+		showPlaying(go, playing, nameOf(recording))
+		go.title = go.getAttribute("aria-label")
 	}
 
+	element.addEventListener("keydown", (event) => {
+		if (event.key === "Delete" && !event.target.closest("form")) acts.remove(recording)
+		if (event.key !== " " || event.target !== name) return
+		event.preventDefault()
+		acts.play(recording)
+	})
 	renew({})
 	return { element, renew, choose, focus: () => name.focus(), get recording() { return recording } }
 }
 
 function facts({ upload_timestamp, duration_seconds, file_size_bytes }) {
-	const told = [when(upload_timestamp)]
+	const time = timeOf(upload_timestamp)
+	const told = time ? [time] : []
 	if (duration_seconds !== null && duration_seconds !== undefined) told.push(clock(duration_seconds))
 	if (file_size_bytes !== null) told.push(size(file_size_bytes))
-	return [make("span", { text: told.join(" · ") })]
+	const day = make("span", { class: "on", text: `${dayOf(upload_timestamp)}${time ? " " : " · "}` })
+	return [make("span", {}, day, told.join(" · "))]
 }
 
 /** Tag and category, as they stand in a row and in the player. */
@@ -75,6 +92,15 @@ function stateOf(recording, acts) {
 	if (status !== "failed") return make("span", { class: `state ${status === "uploaded" ? "" : "busy"}`, text: STATES[status] })
 	const again = iconButton("retry", `Process ${nameOf(recording)} again`, () => acts.retry(recording))
 	return make("span", { class: "acts" }, make("span", { class: "state failed", text: STATES.failed, title: recording.error_message ?? "" }), again)
+}
+
+/** What was said, from a word shortly before the first match on, so that a phone shows that, too. */
+function excerpt({ text, ranges }) {
+	const points = [...text]
+	let start = Math.max(0, ranges[0][0] - BEFORE_A_MATCH)
+	while (start > 0 && start < ranges[0][0] && /\S/.test(points[start - 1])) start += 1
+	const rest = points.slice(start).join("")
+	return { text: `…${rest}`, ranges: ranges.map(([from, to]) => [from - start + 1, to - start + 1]) }
 }
 
 /** A text with what matches marked; its ranges count code points. */

@@ -1,6 +1,7 @@
 // Signing in. The token lives in a cookie that no script can read.
 import { call, sentence, watch } from "./api.js"
 import { $, on, say } from "./dom.js"
+import { forgetPositions } from "./positions.js"
 
 let begin = () => {}
 
@@ -49,5 +50,6 @@ $("sign-in").querySelector("form").addEventListener("submit", async (event) => {
 
 on("sign-out", "click", async () => {
 	await call("/api/session", { method: "DELETE" }).catch(() => {})
+	forgetPositions()
 	location.reload() // so that nothing of what was seen stays
 })

@@ -1,27 +1,52 @@
-// Short messages at the foot of the page; they stay while pointed at or focused.
+// Messages at the foot of the page, gathered in one box; they stay while pointed at or focused.
 import { $, make } from "./dom.js"
 
 const STAYS = 7000
+const MOST = 3
+const shown = new Map() // by what they are about
 
-/** Shows a message, with a button `label`; `over` is called when its time is up. Returns how to end it. */
-export function toast(text, { label, act, over } = {}) {
-	const element = make("div", { class: "toast" }, make("span", { text }))
-	let timer
-	const end = (then) => {
-		clearTimeout(timer)
-		if (!element.isConnected) return
-		element.remove()
-		then?.()
+/**
+ * Shows a message, with a button `label`; `over` is called when its time is up. Returns how to end it.
+ * Where `many` words a number of them, those that come while one is shown become one, with one button for all.
+ */
+export function toast(text, { label, act, over, many } = {}) {
+	const kind = many ? many(2) : text
+	const message = shown.get(kind) ?? new Message(kind, label)
+	return message.add(text, { act, over, many })
+}
+
+class Message {
+	constructor(kind, label) {
+		this.kind = kind
+		this.entries = []
+		this.text = make("span")
+		this.element = make("div", { class: "toast" }, this.text)
+		if (label) this.element.append(make("button", { text: label, onclick: () => this.end("act") }))
+		this.element.append(make("button", { text: "Close", onclick: () => this.end("over") }))
+		for (const event of ["pointerenter", "focusin"]) this.element.addEventListener(event, () => clearTimeout(this.timer))
+		for (const event of ["pointerleave", "focusout"]) this.element.addEventListener(event, () => this.wait())
+		if (shown.size === MOST) shown.values().next().value.end("over")
+		shown.set(kind, this)
+		$("toasts").append(this.element)
 	}
-	const wait = () => {
-		clearTimeout(timer)
-		timer = setTimeout(end, STAYS, over)
+
+	add(text, { many, ...entry }) {
+		this.entries.push(entry)
+		this.text.textContent = many && this.entries.length > 1 ? many(this.entries.length) : text
+		this.wait()
+		return () => this.end("over")
 	}
-	if (label) element.append(make("button", { text: label, onclick: () => end(act) }))
-	element.append(make("button", { text: "Close", onclick: () => end(over) }))
-	for (const event of ["pointerenter", "focusin"]) element.addEventListener(event, () => clearTimeout(timer))
-	for (const event of ["pointerleave", "focusout"]) element.addEventListener(event, wait)
-	$("toasts").append(element)
-	wait()
-	return () => end(over)
+
+	wait() {
+		clearTimeout(this.timer)
+		this.timer = setTimeout(() => this.end("over"), STAYS)
+	}
+
+	/** Takes the message away, and does for each of its causes what was chosen: "act" or "over". */
+	end(choice) {
+		clearTimeout(this.timer)
+		if (!shown.delete(this.kind)) return
+		this.element.remove()
+		for (const entry of this.entries) entry[choice]?.()
+	}
 }

@@ -118,11 +118,12 @@ export class Upload {
 		this.changed(this)
 	}
 
-	/** Gives the recording the labels that were changed after the upload began. */
+	/** Gives the recording its title, and the labels that were changed after the upload began. */
 	async label(id, signal) {
-		const { tag, category, labelled } = this.kept
-		if (!labelled || (tag === labelled.tag && category === labelled.category)) return
-		await call(`/api/audio/${id}`, { method: "PATCH", json: { tag: tag || null, category: category || null }, signal })
+		const { title, tag, category, labelled } = this.kept
+		const json = title ? { title } : {}
+		if (labelled && (tag !== labelled.tag || category !== labelled.category)) Object.assign(json, { tag: tag || null, category: category || null })
+		if (Object.keys(json).length) await call(`/api/audio/${id}`, { method: "PATCH", json, signal })
 	}
 
 	relabel(labels) {

@@ -4,7 +4,7 @@ import { left, size } from "./format.js"
 
 /** The row of an upload, and how to renew it. */
 export function uploadRow(upload, acts) {
-	const { name } = upload.kept
+	const name = upload.kept.title ?? upload.kept.name
 	const told = make("span", { class: "told" })
 	const bar = make("progress", { max: 1, "aria-label": `Upload of ${name}` })
 	const buttons = make("span", { class: "acts" })

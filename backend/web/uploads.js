@@ -5,10 +5,12 @@ import { claim, keep, kept } from "./keeping.js"
 import { fileSource, RecordingSource } from "./sources.js"
 import { Upload } from "./upload.js"
 import { uploadRow } from "./upload_row.js"
+import { UploadsPanel } from "./uploads_panel.js"
 
 const AT_ONCE = 2 // a browser has six connections, and one is kept for events and one for listening
 const DONE_STAYS = 6000
 const uploads = new Map()
+const panel = new UploadsPanel({ cancelAll })
 let open = () => {}
 
 export const onOpen = (act) => (open = act)
@@ -22,8 +24,8 @@ export function addFile(file, { tag, category }) {
 }
 
 /** Uploads a recording while it goes on; returns where its pieces go, and how to drop it. */
-export function addRecording({ name, type, tag, category }) {
-	const about = { id: newId(), kind: "recording", name, size: null, type, tag, category }
+export function addRecording(recording) {
+	const about = { id: newId(), kind: "recording", size: null, ...recording }
 	const source = new RecordingSource(about.id)
 	keep(about).catch(() => {})
 	const upload = add(about, source)
@@ -61,27 +63,38 @@ function add(about, source, { claimed = false } = {}) {
 	const row = uploadRow(upload, acts)
 	function changed() {
 		if (upload.state === "done") setTimeout(() => remove(upload), DONE_STAYS)
-		if (upload.state !== "sending") return void (row.renew(), next())
+		if (upload.state !== "sending") return void (row.renew(), draw(), next())
 		if (due) return
 		due = true // a bar that moves ten times a second is smooth
-		setTimeout(() => ((due = false), row.renew()), 100)
+		setTimeout(() => ((due = false), row.renew(), draw()), 100)
 	}
 	uploads.set(about.id, { upload, row })
 	$("uploads").append(row.element)
-	$("uploads").hidden = false
+	draw()
 	next()
 	return upload
 }
 
 function show(upload, shown) {
 	uploads.get(upload.kept.id).row.element.hidden = !shown
-	$("uploads").hidden = [...uploads.values()].every(({ row }) => row.element.hidden)
+	draw()
+}
+
+function draw() {
+	panel.draw([...uploads.values()].filter(({ row }) => !row.element.hidden).map(({ upload }) => upload))
 }
 
 function resume(upload, source = null) {
 	if (source) upload.source = source
 	upload.anew = 0
 	upload.turn("waiting")
+}
+
+/** Cancels what isn't there yet; a recording that goes on is stopped where it was begun. */
+function cancelAll() {
+	for (const { upload } of [...uploads.values()]) {
+		if (upload.state !== "done" && upload.source?.ended !== false) cancel(upload)
+	}
 }
 
 async function cancel(upload) {
@@ -95,7 +108,8 @@ function remove(upload) {
 	if (entry.row.element.contains(document.activeElement)) $("files").focus()
 	uploads.delete(upload.kept.id)
 	entry.row.element.remove()
-	$("uploads").hidden = uploads.size === 0
+	panel.leave(upload)
+	draw()
 	next()
 }
 

@@ -1,5 +1,6 @@
 """The page as the server sends it: what it may do in a browser, and that nothing but the page is sent."""
 
+import json
 import re
 
 import httpx
@@ -19,16 +20,49 @@ async def test_the_page_is_told_what_it_may_do(client: httpx.AsyncClient) -> Non
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
     assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
     assert "unsafe" not in answer.headers["content-security-policy"]
-    assert answer.headers["link"].count("rel=modulepreload") == sum(name.endswith(".js") for name in ASSETS)
+    assert answer.headers["link"].count("rel=modulepreload") == sum(
+        name.endswith(".js") and name != "service_worker.js" for name in ASSETS
+    )
     assert answer.headers["permissions-policy"].startswith("microphone=(self)")
     assert (answer.headers["referrer-policy"], answer.headers["x-content-type-options"]) == ("no-referrer", "nosniff")
+
+
+async def test_each_recording_has_a_page(client: httpx.AsyncClient) -> None:
+    """A recording's address answers with the page, whose files are named from there; no other address does."""
+    answer = await client.get("/r/0198f1c4-0000-7000-8000-000000000000")
+    page = await client.get("/")
+    assert answer.headers["content-security-policy"] == page.headers["content-security-policy"]
+    assert answer.headers["etag"] != page.headers["etag"]
+    assert 'src="../web/app.js"' in answer.text
+    assert '"./' not in answer.text
+    assert "<../web/app.js>; rel=modulepreload" in answer.headers["link"]
+    assert (await client.get("/r/memo")).status_code == 404
+
+
+async def test_the_service_worker_keeps_the_page_alone(client: httpx.AsyncClient) -> None:
+    """It names each file of the page and no other, all of which are there, and a version of all of them."""
+    answer = await client.get("/service_worker.js")
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert answer.headers["cache-control"] == "no-cache"
+    version, files, *_ = answer.text.splitlines()
+    assert re.fullmatch(r'const VERSION = "[0-9a-f]{16}"', version)
+    names = json.loads(files.removeprefix("const FILES = "))
+    assert {name.removeprefix("web/") for name in names[2:]} == {*ASSETS} - {"index.html", "service_worker.js"}
+    assert {(await client.get(f"/{name.removeprefix('./')}")).status_code for name in names} == {200}
 
 
 @pytest.mark.parametrize("name", ASSETS)
 async def test_each_file_has_its_type_and_is_sent_once(client: httpx.AsyncClient, name: str) -> None:
     """A file of the page is what it says, and a browser that has it is told that it may keep it."""
     answer = await client.get(f"/web/{name}")
-    kinds = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
+    kinds = {
+        ".css": "text/css",
+        ".html": "text/html",
+        ".js": "text/javascript",
+        ".svg": "image/svg+xml",
+        ".png": "image/png",
+        ".webmanifest": "application/manifest+json",
+    }
     assert answer.headers["content-type"].partition(";")[0] == kinds[(WEB / name).suffix]
     assert answer.content == (WEB / name).read_bytes()
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -49,7 +83,7 @@ def test_the_page_is_light_and_asks_nobody_else() -> None:
     """All of its files together weigh less than 150 kB, and none names another site or holds what runs inline."""
     assert sum((WEB / name).stat().st_size for name in ASSETS) < 150_000
     for name in ASSETS:
-        text = (WEB / name).read_text()
+        text = (WEB / name).read_bytes().decode(errors="replace")
         assert set(re.findall(r"https?://[^\s\"'`)]+", text)) <= {"http://www.w3.org/2000/svg"}, name
         assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|\bon\w+=\"|style=\"|<script>", text), name
 

@@ -102,14 +102,14 @@ def test_a_server_that_is_down_is_told(start_pegasus: StartPegasus, open_page: O
     assert server.run is not None
     server.run.end(9)
     expect(page.locator("#connection")).to_have_text("The server can't be reached. Trying again…")
-    expect(page.locator("#health-word")).to_have_text("Not well")
+    expect(page.locator("#health-word")).to_have_text("Problem")
     page.select_option("#sort", "name asc")
     expect(page.locator(".toast")).to_contain_text("The list couldn't be loaded. The server can't be reached.")
     expect(row(page, "memo.wav")).to_be_visible()
     with ExitStack() as stack:
         server.start(stack)
         expect(page.locator("#connection")).to_be_hidden()
-        expect(page.locator("#health-word")).to_have_text("All well")
+        expect(page.locator("#health-word")).to_have_text("Ready")
         put(server, "later.wav")
         expect(row(page, "later.wav")).to_be_visible()
 
@@ -123,14 +123,14 @@ def test_the_corner_tells_how_the_server_is(start_pegasus: StartPegasus, open_pa
     with ExitStack() as stack:
         server.start(stack)
         page = open_page(server)
-        page.get_by_text("All well").click()
+        page.locator("#health summary").click()
         expect(page.locator("#health-heal")).to_contain_text("Parts of the schema were missing and were added.")
-        expect(page.locator("#health-parts")).to_contain_text("DatabaseWell")
+        expect(page.locator("#health-parts")).to_contain_text("DatabaseReady")
         page.keyboard.press("Escape")
         server.folder.joinpath("recordings").rename(server.folder / "away")
         page.locator("#health summary").click()
-        expect(page.locator("#health-word")).to_have_text("Not well")
-        expect(page.locator("#health-parts")).to_contain_text("StorageNot well")
+        expect(page.locator("#health-word")).to_have_text("Problem")
+        expect(page.locator("#health-parts")).to_contain_text("StorageNot available")
 
 
 def test_the_microphone_may_be_refused(pegasus: Pegasus, open_page: OpenPage) -> None:

@@ -49,7 +49,7 @@ def test_the_list_is_filtered_and_sorted(pegasus: Pegasus, open_page: OpenPage) 
     page.select_option("#sort", "name asc")
     expect(page.locator("#list .open")).to_have_text(["harbour.wav", "hills.wav", "shore.wav"])
     page.fill("#q", "nowhere")
-    expect(page.locator("#empty h3")).to_have_text("Nothing found")
+    expect(page.locator("#empty h3")).to_have_text("No results")
 
 
 def test_the_list_has_pages_that_do_not_jump(pegasus: Pegasus, open_page: OpenPage) -> None:
@@ -71,6 +71,31 @@ def test_the_list_has_pages_that_do_not_jump(pegasus: Pegasus, open_page: OpenPa
     page.locator("#news").click()
     expect(page.locator("#list .open").first).to_have_text("newer.wav")
     expect(page.get_by_role("button", name="Previous")).to_be_disabled()
+
+
+def test_the_list_has_days(pegasus: Pegasus, open_page: OpenPage) -> None:
+    """What came in on one day stands below its name, newest or oldest first, and in no other order."""
+    for name, ago in {"a.wav": "0 days", "b.wav": "1 day", "c.wav": "3 days", "d.wav": "400 days"}.items():
+        put(pegasus, name)
+        pegasus.sql(
+            "UPDATE audio_files SET upload_timestamp = upload_timestamp - %s::interval WHERE original_filename = %s",
+            *(ago, name),
+        )
+    page = open_page(pegasus, timezone_id="UTC")
+    lines = page.locator("#list h3, #list .open")
+    weekday, date = (
+        page.evaluate(
+            "([days, style]) => new Date(Date.now() - days * 864e5).toLocaleDateString('en-GB', style)", [days, style]
+        )
+        for days, style in ((3, {"weekday": "long"}), (400, {"day": "numeric", "month": "short", "year": "numeric"}))
+    )
+    days = ["Today", "a.wav", "Yesterday", "b.wav", weekday, "c.wav", date, "d.wav"]
+    expect(lines).to_have_text(days)
+    page.select_option("#sort", "uploaded asc")
+    expect(lines).to_have_text([date, "d.wav", weekday, "c.wav", "Yesterday", "b.wav", "Today", "a.wav"])
+    page.select_option("#sort", "name asc")
+    expect(lines).to_have_text(["a.wav", "b.wav", "c.wav", "d.wav"])
+    expect(row(page, "b.wav").locator(".about")).to_contain_text("Yesterday ")
 
 
 def test_what_is_read_stays_where_it_is(pegasus: Pegasus, open_page: OpenPage) -> None:
@@ -132,6 +157,22 @@ def test_deleting_can_be_undone(pegasus: Pegasus, open_page: OpenPage) -> None:
     page.close(run_before_unload=True)
     until(lambda: httpx.get(f"{pegasus.url}/api/audio/{gone['id']}").status_code == 404)
     assert httpx.get(f"{pegasus.url}/api/audio/{kept['id']}").status_code == 200
+
+
+def test_several_that_were_deleted_come_back_at_once(pegasus: Pegasus, open_page: OpenPage) -> None:
+    """What is deleted one after the other is told in one message, and one Undo brings all of it back."""
+    for name in ("one.wav", "two.wav", "three.wav"):
+        put(pegasus, name)
+    page = open_page(pegasus)
+    for name in ("one.wav", "two.wav", "three.wav"):
+        page.get_by_role("button", name=f"Delete {name}").click()
+    expect(page.locator(".toast")).to_have_count(1)
+    expect(page.locator(".toast")).to_contain_text("Deleted 3 recordings.")
+    expect(page.locator("#empty")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    count_is(page, 3)
+    expect(page.locator(".toast")).to_have_count(0)
+    assert httpx.get(f"{pegasus.url}/api/audio/").json()["total"] == 3
 
 
 def test_two_pages_see_the_same(pegasus: Pegasus, open_page: OpenPage) -> None:

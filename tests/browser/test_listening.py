@@ -93,6 +93,19 @@ def test_the_transcript_follows_the_sound(pegasus: Pegasus, open_page: OpenPage)
     until(lambda: abs(sounding(page) - float(str(WORDS[at + 1]["start"]))) < 1)
 
 
+def test_a_transcript_is_copied(pegasus: Pegasus, open_page: OpenPage) -> None:
+    """One button copies what is read: the transcript as it was heard, or as it was improved."""
+    recording_id = processed(pegasus, "talk.wav", LONG)
+    pegasus.sql("UPDATE audio_files SET improved_transcript = 'Good morning, all.' WHERE id = %s", recording_id)
+    page = open_page(pegasus, f"/r/{recording_id}", permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.locator(".toast")).to_contain_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == TEXT
+    page.get_by_role("button", name="Improved").click()
+    page.get_by_role("button", name="Copy").click()
+    until(lambda: page.evaluate("navigator.clipboard.readText()") == "Good morning, all.")
+
+
 def test_everything_can_be_downloaded(pegasus: Pegasus, open_page: OpenPage) -> None:
     """The original and the transcript as text and subtitles are saved under the recording's name."""
     processed(pegasus, "talk.wav", LONG)
@@ -144,7 +157,7 @@ def test_a_recording_may_be_opened_before_it_is_processed(pegasus: Pegasus, open
 
 
 def test_a_failed_recording_says_why(pegasus: Pegasus, open_page: OpenPage) -> None:
-    """A recording that couldn't be processed says so, and can be tried again."""
+    """A recording that couldn't be processed says why and what a person can do, and is tried again."""
     recording_id = processed(pegasus, "broken.wav", LONG)
     pegasus.sql(
         "UPDATE audio_files SET processing_status = 'failed', error_message = 'The engine refuses the recording.',"
@@ -155,6 +168,9 @@ def test_a_failed_recording_says_why(pegasus: Pegasus, open_page: OpenPage) -> N
     page = open_page(pegasus)
     expect(row(page, "broken.wav").locator(".state")).to_have_text("Failed")
     row(page, "broken.wav").locator(".open").click()
-    expect(page.locator("#transcript")).to_have_text("Processing failed: The engine refuses the recording.")
-    page.get_by_role("button", name="Process broken.wav again").click()
+    failure = page.locator("#failure")
+    expect(failure).to_contain_text("The engine refuses the recording.")
+    expect(failure).to_contain_text("The original is safe")
+    failure.get_by_role("button", name="Retry").click()
+    expect(failure).to_be_hidden()
     expect(page.locator("#transcript .word")).to_have_count(len(WORDS))

@@ -16,11 +16,16 @@ PREFIX = "/audio-archive"
 
 
 @contextmanager
-def proxy(server: Pegasus) -> Iterator[Pegasus]:
-    """A reverse proxy, and what it serves below PREFIX as if it were the server's own address."""
+def proxy(server: Pegasus, *, newer: threading.Event | None = None) -> Iterator[Pegasus]:
+    """A reverse proxy, and what it serves below PREFIX as if it were the server's own address.
+
+    Once `newer` is set, the page is one that has another title.
+    """
 
     async def forward(request: web.Request) -> web.StreamResponse:
         url, content = server.url + request.raw_path.removeprefix(PREFIX), await request.read()
+        if newer and newer.is_set() and request.path == f"{PREFIX}/":
+            return await renewed(url)
         async with session[0].request(request.method, url, headers=request.headers, data=content or None) as got:
             answer = web.StreamResponse(status=got.status, headers=got.headers)
             await answer.prepare(request)
@@ -28,6 +33,12 @@ def proxy(server: Pegasus) -> Iterator[Pegasus]:
                 async for piece in got.content.iter_any():
                     await answer.write(piece)
             return answer
+
+    async def renewed(url: str) -> web.Response:
+        async with session[0].get(url) as got:
+            html = (await got.text()).replace("<title>Pegasus", "<title>Newer")
+            policy = {"Content-Security-Policy": got.headers["Content-Security-Policy"]}
+            return web.Response(text=html, content_type="text/html", headers=policy)
 
     async def serve() -> None:
         application = web.Application(client_max_size=1024**3)
@@ -64,6 +75,11 @@ def test_the_page_works_below_a_prefix(pegasus: Pegasus, open_page: OpenPage) ->
         expect(page.locator("#saves a").first).to_have_attribute(
             "href", f"{proxied.url}{PREFIX}/api/audio/{only(pegasus)}/download"
         )
+        expect(page).to_have_url(f"{proxied.url}{PREFIX}/r/{only(pegasus)}")
+        page.reload()
+        expect(page.locator("#player-name")).to_have_text("first.wav")
+        page.go_back()
+        expect(page).to_have_url(f"{proxied.url}{PREFIX}/")
         page.set_input_files("input[type=file]", [chosen("second.wav")])
         expect(page.locator("#list .row")).to_have_count(2)
         expect(upload(page, "second.wav")).to_have_count(0)

@@ -24,12 +24,28 @@ def test_a_recording_is_made(pegasus: Pegasus, open_page: OpenPage) -> None:
     expect(page.locator("#uploads .told")).to_contain_text("sent while you record")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#list .row")).to_have_count(1)
-    expect(page.locator("#list .row .open")).to_have_text(re.compile(r"^Recording 2\d{3}-"))
+    expect(page.locator("#list .row .open")).to_have_text(re.compile(r"^\w+day \d\d?:\d\d [AP]M$"))
     expect(page.locator("#list .chip")).to_have_text("Tag: Ideas")
     [found] = httpx.get(f"{pegasus.url}/api/audio/").json()["items"]
     assert pegasus.path_of(found["id"]).read_bytes()[:4] == b"\x1a\x45\xdf\xa3"  # WebM
     until(lambda: httpx.get(f"{pegasus.url}/api/audio/{found['id']}").json()["duration_seconds"])
     assert httpx.get(f"{pegasus.url}/api/audio/{found['id']}").json()["duration_seconds"] > 1.5
+
+
+def test_a_recording_is_called_by_when_it_was_made(pegasus: Pegasus, open_page: OpenPage) -> None:
+    """Its title is the day and hour as the reader writes them; without it, its file's name shows no ending."""
+    page = open_page(pegasus, locale="de-DE")
+    page.get_by_role("button", name="Record").click()
+    title = re.compile(r"^(Mittwoch|(Mon|Diens|Donners|Frei|Sams|Sonn)tag) \d\d:\d\d$")
+    expect(page.locator("#uploads .name")).to_have_text(title)
+    expect(page.locator("#uploads .told")).to_contain_text("kB sent")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#list .open")).to_have_text(title)
+    [found] = httpx.get(f"{pegasus.url}/api/audio/").json()["items"]
+    assert title.fullmatch(found["title"])
+    assert re.fullmatch(r"Recording 2\d{3}-\d\d-\d\d \d\d\.\d\d\.\d\d\.webm", found["original_filename"])
+    httpx.patch(f"{pegasus.url}/api/audio/{found['id']}", json={"title": None})
+    expect(page.locator("#list .open")).to_have_text(found["original_filename"].removesuffix(".webm"))
 
 
 def test_a_discarded_recording_leaves_nothing(pegasus: Pegasus, open_page: OpenPage) -> None:
@@ -50,13 +66,13 @@ def test_what_is_typed_while_it_records_is_its_own(pegasus: Pegasus, open_page: 
     page = open_page(pegasus)
     page.get_by_role("button", name="Record").click()
     expect(page.locator("#uploads .told")).to_contain_text("kB sent")
-    expect(page.locator("#hint")).to_have_text("Given to this recording.")
+    expect(page.locator("#hint")).to_have_text("Added to this recording.")
     page.fill("#new-tag", "Ideas")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#list .chip")).to_have_text("Tag: Ideas")
     [found] = httpx.get(f"{pegasus.url}/api/audio/").json()["items"]
     assert (found["tag"], found["category"]) == ("Ideas", None)
-    expect(page.locator("#hint")).to_have_text("Given to what you add next.")
+    expect(page.locator("#hint")).to_have_text("Added to new recordings.")
 
 
 def test_discarding_can_be_undone(pegasus: Pegasus, open_page: OpenPage) -> None:
@@ -155,6 +171,26 @@ def test_an_upload_is_cancelled(pegasus: Pegasus, open_page: OpenPage) -> None:
     page.get_by_role("button", name="Cancel long.wav").click()
     expect(page.locator("#uploads .upload")).to_have_count(0)
     until(lambda: pegasus.sql("SELECT count(*) FROM pegasus_system.uploads")[0][0] == 0)
+
+
+def test_many_uploads_are_one(pegasus: Pegasus, open_page: OpenPage) -> None:
+    """Several uploads have one bar, which stays when they are folded away, and are cancelled at once."""
+    page = open_page(pegasus)
+    slow_down(page, 2_000_000)
+    sizes = {"a": 1_000_000, "b": 4_000_000, "c": 4_000_000}
+    page.set_input_files("#files", [chosen(f"{name}.wav", LARGE[:size]) for name, size in sizes.items()])
+    together = page.get_by_role("button", name="of 3 uploaded")
+    expect(together).to_have_text(re.compile(r"^0 of 3 uploaded · [\d.]+ .B of 9\.0 MB · .+\sleft$"))
+    expect(page.get_by_text("No recordings yet")).to_be_hidden()
+    together.click()
+    expect(upload(page, "a.wav")).to_be_hidden()
+    expect(together).to_have_text(re.compile(r"^1 of 3 uploaded"))
+    expect(row(page, "a.wav")).to_be_visible()
+    assert 0.1 < float(page.locator("#uploads-bar").get_attribute("value") or 0) < 1
+    page.get_by_role("button", name="Cancel all").click()
+    expect(upload(page, "b.wav")).to_have_count(0)
+    until(lambda: pegasus.sql("SELECT count(*) FROM pegasus_system.uploads WHERE recording_id IS NULL")[0][0] == 0)
+    assert pegasus.sql("SELECT count(*) FROM audio_files") == [(1,)]
 
 
 def test_an_upload_outlives_the_server(start_pegasus: StartPegasus, open_page: OpenPage) -> None:

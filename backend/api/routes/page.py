@@ -1,19 +1,24 @@
 """/: the web page from web/. It loads nothing from other servers and runs no inline scripts."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
 from api.routes.assets import NOTHING_ELSE, TYPES, Asset, find_asset, page_headers
 
+WORKER = "service_worker.js"
 WEB = Path(__file__).resolve().parents[2] / "web"
 POLICY = NOTHING_ELSE | {
     "media-src": "'self'",
     "form-action": "'self'",
-    "require-trusted-types-for": "'script'",  # without any policy, no text ever becomes markup
-    "trusted-types": "'none'",
+    "manifest-src": "'self'",
+    "require-trusted-types-for": "'script'",  # no text ever becomes markup: the one policy names the service worker
+    "trusted-types": "service-worker",
 }
 HEADERS = {**page_headers(POLICY), "Permissions-Policy": "microphone=(self), camera=(), geolocation=()"}
 
@@ -23,16 +28,48 @@ router = APIRouter(include_in_schema=False)
 @router.api_route("/", methods=["GET", "HEAD"])
 async def page(request: Request) -> Response:
     """The page, with a preload link for each module, so that a browser loads them in parallel."""
-    response = _assets()["index.html"].response(request, HEADERS)
-    modules = (name for name in _assets() if name.endswith(".js"))
-    response.headers["Link"] = ", ".join(f"<web/{name}>; rel=modulepreload" for name in modules)
-    return response
+    return _page(request, _assets()["index.html"], root="./")
+
+
+@router.api_route("/r/{recording_id:uuid}", methods=["GET", "HEAD"])
+async def page_of_recording(request: Request) -> Response:
+    """The same page a level below: it reads from its own address which recording it shows."""
+    return _page(request, _page_below(), root="../")
+
+
+@router.api_route("/service_worker.js", methods=["GET", "HEAD"])
+async def service_worker(request: Request) -> Response:
+    """The worker, at the top since it may serve only what is below it, with the names of what it keeps."""
+    return _service_worker().response(request, HEADERS)
 
 
 @router.api_route("/web/{name}", methods=["GET", "HEAD"])
 async def asset(name: str, request: Request) -> Response:
     """A file that the page loads."""
     return find_asset(_assets(), name).response(request, HEADERS)
+
+
+def _page(request: Request, asset: Asset, *, root: str) -> Response:
+    response = asset.response(request, HEADERS)
+    modules = (name for name in _assets() if name.endswith(".js") and name != WORKER)
+    response.headers["Link"] = ", ".join(f"<{root}web/{name}>; rel=modulepreload" for name in modules)
+    return response
+
+
+@cache
+def _page_below() -> Asset:
+    """The page with relative addresses that hold below /r/, whatever path a proxy serves it under."""
+    return Asset.of(_assets()["index.html"].content.replace(b'"./', b'"../'), suffix=".html")
+
+
+@cache
+def _service_worker() -> Asset:
+    """The worker for these files: it differs whenever one of them does, and then a browser takes the new one."""
+    assets = _assets()
+    files = ["./", f"r/{UUID(int=0)}", *(f"web/{name}" for name in assets if name not in {"index.html", WORKER})]
+    version = hashlib.sha256("".join(asset.etag for asset in assets.values()).encode()).hexdigest()[:16]
+    constants = f"const VERSION = {json.dumps(version)}\nconst FILES = {json.dumps(files)}\n"
+    return Asset.of(constants.encode() + assets[WORKER].content, suffix=".js")
 
 
 @cache

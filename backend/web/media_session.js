@@ -1,0 +1,43 @@
+// What plays, in the system's own controls: the lock screen, a headset's buttons, a keyboard's keys.
+import { address } from "./api.js"
+import { nameOf } from "./format.js"
+
+const SKIP = 10
+const session = navigator.mediaSession
+
+export function offerMediaKeys(sound) {
+	if (!session) return
+	const acts = {
+		play: () => sound.playing || sound.toggle(),
+		pause: () => sound.playing && sound.toggle(),
+		stop: () => sound.drop(),
+		seekbackward: ({ seekOffset }) => sound.seek(sound.position - (seekOffset || SKIP)),
+		seekforward: ({ seekOffset }) => sound.seek(sound.position + (seekOffset || SKIP)),
+		seekto: ({ seekTime }) => sound.seek(seekTime),
+	}
+	for (const [name, act] of Object.entries(acts)) {
+		try {
+			session.setActionHandler(name, (details) => sound.recording && act(details))
+		} catch {
+			// this browser has no such key
+		}
+	}
+}
+
+export function showMedia(sound) {
+	if (!session) return
+	const { recording } = sound
+	session.playbackState = !recording ? "none" : sound.playing ? "playing" : "paused"
+	session.metadata =
+		recording &&
+		new MediaMetadata({
+			title: nameOf(recording),
+			artist: recording.tag ?? "",
+			album: recording.category ?? "Pegasus",
+			artwork: [{ src: address("/web/icon.svg"), type: "image/svg+xml", sizes: "any" }],
+		})
+	const known = recording && sound.duration > 0
+	session.setPositionState?.(
+		known ? { duration: sound.duration, position: Math.min(sound.position, sound.duration), playbackRate: sound.speed } : undefined,
+	)
+}
