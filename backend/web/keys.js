@@ -3,7 +3,7 @@ import { $, on } from "./dom.js"
 
 const OFF = "shortcuts off"
 const SKIP = 10 // seconds
-const STOPS = ":scope > .go, .open, :scope > .acts button"
+const STOPS = ":scope > .select input, :scope > .go, .open, :scope > .acts button"
 
 export function offerKeys(player, sound) {
 	$("shortcuts").checked = localStorage.getItem(OFF) === null
@@ -43,7 +43,7 @@ function moveInList(event) {
 	if (event.target.closest("form.edit")) return
 	const rows = [...document.querySelectorAll("#list .row")]
 	const row = event.target.closest(".row")
-	const stops = row ? [...row.querySelectorAll(STOPS)] : []
+	const stops = row ? [...row.querySelectorAll(STOPS)].filter((stop) => stop.checkVisibility()) : []
 	const [at, across] = [rows.indexOf(row), stops.indexOf(event.target)]
 	const nameIn = (other) => other?.querySelector(".open")
 	const byKey = {

@@ -7,6 +7,7 @@ import { number } from "./format.js"
 import { choose, learn } from "./labels.js"
 import { isBeingRemoved, removeWithUndo } from "./removal.js"
 import { recordingRow } from "./row.js"
+import { Selection } from "./selection.js"
 import { toast } from "./toast.js"
 
 const PAGE = 50
@@ -16,11 +17,12 @@ const NEWEST = "uploaded desc"
 export class List {
 	constructor({ open, play, removed, changed }) {
 		this.acts = {
-			open,
+			open: (recording) => (this.selection.active ? this.selection.toggle(recording.id) : open(recording)),
 			play,
 			edit: this.edit.bind(this),
-			remove: this.remove.bind(this),
+			remove: (recording) => this.remove([recording]),
 			retry: this.retry.bind(this),
+			select: (recording, how) => this.selection.toggle(recording.id, how),
 		}
 		this.removed = removed
 		this.changed = changed
@@ -30,6 +32,7 @@ export class List {
 		this.unseen = 0
 		this.current = { shown: null, playing: null }
 		this.loadSoon = settled(() => this.load(), 400)
+		this.selection = new Selection(this)
 		this.readAddress()
 		this.listen()
 	}
@@ -149,6 +152,7 @@ export class List {
 		$("list").classList.toggle("by-day", grouped)
 		arrange($("list"), grouped ? byDays(rows) : rows.map((row) => row.element))
 		this.mark(this.current)
+		this.selection.draw()
 		const [from, to] = [this.page * PAGE + 1, this.page * PAGE + this.rows.size]
 		const things = this.total === 1 ? "recording" : "recordings"
 		say("count", this.total ? `${this.about}${number(this.total)} ${things}${this.filtered ? " found" : ""}` : "")
@@ -228,9 +232,9 @@ export class List {
 		this.changed(changed)
 	}
 
-	remove(recording) {
-		removeWithUndo(recording, { back: () => this.load() })
-		this.drop(recording.id)
+	remove(recordings) {
+		removeWithUndo(recordings, { back: () => this.load() })
+		for (const { id } of recordings) this.drop(id)
 	}
 
 	async retry(recording) {

@@ -7,33 +7,40 @@ const due = new Map()
 
 export const isBeingRemoved = (id) => due.has(id)
 
-export function removeWithUndo(recording, { back }) {
-	const { id } = recording
-	if (due.has(id)) return
-	const finish = toast(`Deleted “${nameOf(recording)}”.`, {
+export function removeWithUndo(recordings, { back }) {
+	const ids = recordings.map(({ id }) => id).filter((id) => !due.has(id))
+	if (ids.length === 0) return
+	const settle = () => ids.forEach((id) => due.delete(id))
+	const finish = toast(`Deleted “${nameOf(recordings[0])}”.`, {
 		label: "Undo",
 		many: (count) => `Deleted ${number(count)} recordings.`,
+		count: ids.length,
 		act() {
-			due.delete(id)
+			settle()
 			back()
 		},
 		async over() {
 			try {
-				await send(id)
+				await send(ids)
 			} catch (error) {
 				if (error instanceof Refusal && error.status === 404) return
-				toast(`“${nameOf(recording)}” wasn't deleted. ${sentence(error)}`)
+				toast(`${ids.length === 1 ? `“${nameOf(recordings[0])}” wasn't` : "Not all were"} deleted. ${sentence(error)}`)
 				back()
 			} finally {
-				due.delete(id)
+				settle()
 			}
 		},
 	})
-	due.set(id, finish)
+	for (const id of ids) due.set(id, finish)
 }
 
-const send = (id) => call(`/api/audio/${id}`, { method: "DELETE", keepalive: true })
+async function send(ids) {
+	const kept = { keepalive: true } // the request outlives the page
+	if (ids.length === 1) return call(`/api/audio/${ids[0]}`, { method: "DELETE", ...kept })
+	const { refused } = await call("/api/audio/bulk", { method: "POST", json: { action: "delete", ids }, ...kept })
+	if (refused.length) throw new Refusal(refused[0].problem.status, refused[0].problem)
+}
 
 addEventListener("pagehide", () => {
-	for (const finish of due.values()) finish() // the requests outlive the page
+	for (const finish of due.values()) finish()
 })

@@ -16,7 +16,8 @@ export function recordingRow(first, acts) {
 	const found = make("p", { class: "found", dir: "auto", hidden: true })
 	const middle = make("div", {}, name, about, found)
 	const side = make("div", { class: "acts" })
-	const element = make("li", { class: "row" }, go, middle, side)
+	const box = make("input", { type: "checkbox", onclick: (event) => acts.select(recording, { range: event.shiftKey }) })
+	const element = make("li", { class: "row" }, make("label", { class: "select" }, box), go, middle, side)
 	const edit = iconButton("edit", "", () => acts.edit(recording, middle, edit))
 	const remove = iconButton("trash", "", () => acts.remove(recording), "icon danger")
 
@@ -33,6 +34,7 @@ export function recordingRow(first, acts) {
 		const inName = found_in.find(({ text }) => text === title)
 		name.replaceChildren(...(inName ? marked(inName) : [title]))
 		name.title = title
+		box.setAttribute("aria-label", `Select ${title}`)
 		for (const [button, word] of [[go, "Play"], [edit, "Edit"], [remove, "Delete"]]) {
 			button.setAttribute("aria-label", (button.title = `${word} ${title}`))
 		}
@@ -53,14 +55,22 @@ export function recordingRow(first, acts) {
 		go.title = go.getAttribute("aria-label")
 	}
 
+	/** Whether it is selected; null where nothing is being selected. */
+	function select(selected) {
+		if ((selected === null) === element.classList.contains("selectable")) stopAt(selected === null ? name : box)
+		element.classList.toggle("selectable", selected !== null)
+		box.checked = Boolean(selected)
+	}
+
 	element.addEventListener("keydown", (event) => {
 		if (event.key === "Delete" && !event.target.closest("form")) acts.remove(recording)
 		if (event.key !== " " || event.target !== name) return
 		event.preventDefault()
-		acts.play(recording)
+		if (element.classList.contains("selectable")) acts.select(recording)
+		else acts.play(recording)
 	})
 	renew({})
-	return { element, renew, choose, focus: () => name.focus(), get recording() { return recording } }
+	return { element, renew, choose, select, focus: () => name.focus(), get recording() { return recording } }
 }
 
 function facts({ upload_timestamp, duration_seconds, file_size_bytes }) {

@@ -7,18 +7,19 @@ const shown = new Map() // by what they are about
 
 /**
  * Shows a message, with a button `label`; `over` is called when its time is up. Returns how to end it.
- * Where `many` words a number of them, those that come while one is shown become one, with one button for all.
+ * Where `many` words a number of them, of which this is `count`, those that come while one is shown become one, with one button for all.
  */
-export function toast(text, { label, act, over, many } = {}) {
+export function toast(text, { label, act, over, many, count } = {}) {
 	const kind = many ? many(2) : text
 	const message = shown.get(kind) ?? new Message(kind, label)
-	return message.add(text, { act, over, many })
+	return message.add(text, { act, over, many, count })
 }
 
 class Message {
 	constructor(kind, label) {
 		this.kind = kind
 		this.entries = []
+		this.count = 0
 		this.text = make("span")
 		this.element = make("div", { class: "toast" }, this.text)
 		if (label) this.element.append(make("button", { text: label, onclick: () => this.end("act") }))
@@ -30,9 +31,10 @@ class Message {
 		$("toasts").append(this.element)
 	}
 
-	add(text, { many, ...entry }) {
+	add(text, { many, count = 1, ...entry }) {
 		this.entries.push(entry)
-		this.text.textContent = many && this.entries.length > 1 ? many(this.entries.length) : text
+		this.count += count
+		this.text.textContent = many && this.count > 1 ? many(this.count) : text
 		this.wait()
 		return () => this.end("over")
 	}
