@@ -55,13 +55,14 @@ function moved() {
 async function showAddress() {
 	const id = shownId()
 	if (id === null) return showList()
+	if (id === player.recording?.id) return
 	try {
 		const recording = list.rows.get(id)?.recording ?? (await call(`/api/audio/${id}`))
 		if (shownId() === id) player.show(recording, { query: list.wanted.q })
 	} catch (error) {
 		if (error.status === 401) return
 		toast(error.status === 404 ? "This recording isn't here any more." : sentence(error))
-		dropped(id)
+		if (error.status === 404) dropped(id)
 	}
 }
 
@@ -120,7 +121,7 @@ onOpen(async (id) => {
 	}
 })
 on("record", "click", () => sound.playing && sound.toggle()) // a microphone would hear it, too
-onReturn(() => events && loadAll())
+onReturn(() => events && (loadAll(), showAddress()))
 offerComposer()
 on("home", "click", (event) => {
 	if (event.ctrlKey || event.metaKey || event.shiftKey) return

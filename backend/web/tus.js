@@ -54,6 +54,7 @@ function state(header) {
 		offset: Number(header("Upload-Offset")),
 		length: length === null ? null : Number(length),
 		recording: header("Upload-Recording-Id"),
+		original: header("Upload-Duplicate-Of"),
 	}
 }
 

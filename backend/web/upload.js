@@ -106,6 +106,7 @@ export class Upload {
 		}
 		await this.label(told.recording, signal)
 		this.recording = told.recording
+		this.original = told.original
 		await forget(kept.id).catch(() => {})
 		this.turn("done")
 	}

@@ -1,6 +1,7 @@
 // All uploads: two files at a time, recordings at once, and those of a closed tab.
 import { onReturn } from "./connection.js"
 import { $ } from "./dom.js"
+import { offerToDrop } from "./duplicates.js"
 import { claim, keep, kept } from "./keeping.js"
 import { fileSource, RecordingSource } from "./sources.js"
 import { Upload } from "./upload.js"
@@ -63,6 +64,7 @@ function add(about, source, { claimed = false } = {}) {
 	const row = uploadRow(upload, acts)
 	function changed() {
 		if (upload.state === "done") setTimeout(() => remove(upload), DONE_STAYS)
+		if (upload.state === "done" && upload.original) offerToDrop(upload.recording, upload)
 		if (upload.state !== "sending") return void (row.renew(), draw(), next())
 		if (due) return
 		due = true // a bar that moves ten times a second is smooth

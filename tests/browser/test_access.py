@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.audio.samples import recording
 from tests.browser.conftest import OpenPage, Pegasus, StartPegasus
 from tests.browser.steps import WAV, chosen, count_is, open_recording, put, put_many, row, until
 
@@ -182,6 +183,40 @@ def test_axe_finds_nothing(pegasus: Pegasus, open_page: OpenPage, scheme: str, s
     expect(page.locator("#list .found").first).to_be_visible()
     open_recording(page, "talk.wav")
     expect(page.locator("#transcript .word").first).to_be_visible()
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("light", (1280, 900)), ("dark", (390, 780))])
+def test_axe_finds_nothing_in_what_comes_up(
+    pegasus: Pegasus, open_page: OpenPage, scheme: str, size: tuple[int, int]
+) -> None:
+    """A recording that failed while another plays, several uploads, a selection, its labels, the keys: no violation."""
+    put(pegasus, "failed.wav", tag="Work")
+    put(pegasus, "heard.wav", recording("wav", seconds=16))
+    done = "SELECT count(*) FROM audio_files WHERE processing_status = 'completed'"
+    until(lambda: pegasus.sql(done) == [(2,)])
+    pegasus.sql("UPDATE audio_files SET processing_status = 'failed' WHERE original_filename = 'failed.wav'")
+    page = open_page(
+        pegasus, color_scheme=scheme, viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce"
+    )
+    row(page, "heard.wav").get_by_role("button", name="Play heard.wav").click()
+    row(page, "failed.wav").locator(".open").click()
+    expect(page.locator("#failure")).to_be_visible()
+    expect(page.locator("#mini")).to_be_visible()
+    assert violations(page) == []
+    page.go_back()
+    page.set_input_files("#files", [chosen(f"{name}.txt", b"x" * 99, "text/plain") for name in "ab"])
+    expect(page.locator("#uploads-sum")).to_contain_text("2 failed")
+    page.get_by_role("button", name="Select", exact=True).click()
+    page.get_by_role("button", name="Select all").click()
+    expect(page.locator("#selection")).to_contain_text("2 selected")
+    assert violations(page) == []
+    page.get_by_role("button", name="Labels").click()
+    expect(page.locator("#selection-labels")).to_be_visible()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
     assert violations(page) == []
 
 

@@ -2,7 +2,6 @@
 
 import re
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -19,9 +18,8 @@ MARIA = float(str(WORDS[TEXT.split().index("Maria")]["start"]))
 def put_long(server: Pegasus, *names: str) -> list[str]:
     """The ids of new recordings, once they have been processed."""
     ids = [str(put(server, name, LONG)["id"]) for name in names]
-    for recording_id in ids:
-        url = f"{server.url}/api/audio/{recording_id}"
-        until(lambda url=url: httpx.get(url).json()["processing_status"] == "completed")
+    done = "SELECT count(*) FROM audio_files WHERE processing_status = 'completed'"
+    until(lambda: server.sql(done) == [(len(names),)])
     return ids
 
 

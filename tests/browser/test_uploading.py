@@ -9,7 +9,7 @@ import httpx
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage, Pegasus, StartPegasus
-from tests.browser.steps import WAV, chosen, count_is, row, slow_down, until, upload
+from tests.browser.steps import WAV, chosen, count_is, put, row, slow_down, until, upload
 
 LARGE = WAV + bytes(range(256)) * 4096 * 12  # about 12.6 MB, more than the page sends in one request
 
@@ -128,6 +128,19 @@ def test_several_files_are_uploaded_with_their_labels(pegasus: Pegasus, open_pag
     page.reload()
     assert page.input_value("#new-tag") == "Work"
     expect(page.locator("#tags option")).to_have_attribute("value", "Work")
+
+
+def test_what_is_there_already_is_told(pegasus: Pegasus, open_page: OpenPage) -> None:
+    """Who uploads the same bytes again is told which recording has them, and may keep that one alone."""
+    put(pegasus, "memo.wav")
+    page = open_page(pegasus)
+    page.set_input_files("#files", chosen("copy.wav"))
+    expect(page.locator(".toast")).to_contain_text("You have this already: “memo.wav”, from ")
+    expect(row(page, "copy.wav")).to_be_visible()
+    page.get_by_role("button", name="Don't keep it twice").click()
+    expect(row(page, "copy.wav")).to_have_count(0)
+    expect(row(page, "memo.wav")).to_be_visible()
+    assert httpx.get(f"{pegasus.url}/api/audio/").json()["total"] == 1
 
 
 def test_a_file_may_be_dropped(pegasus: Pegasus, open_page: OpenPage) -> None:
