@@ -1,5 +1,6 @@
 // tus 1.0: an upload is begun, asked about, appended to, ended.
-import { address, refusal, request, unreachable, watch } from "./api.js"
+import { request } from "./api.js"
+import { transfer } from "./transfer.js"
 
 const VERSION = { "Tus-Resumable": "1.0.0" }
 const BYTES = { "Content-Type": "application/offset+octet-stream" }
@@ -26,26 +27,13 @@ export async function end(url) {
 	await request(url, { method: "DELETE", headers: VERSION, keepalive: true })
 }
 
-/** Appends bytes, with the `length` once it is known. XMLHttpRequest: fetch tells no progress. */
-export function append(url, bytes, { offset, length, signal, onProgress }) {
-	return new Promise((resolve, reject) => {
-		const sending = new XMLHttpRequest()
-		sending.open("PATCH", address(url))
-		const headers = { ...VERSION, ...BYTES, "Upload-Offset": String(offset) }
-		if (length !== undefined) headers["Upload-Length"] = String(length)
-		for (const [name, value] of Object.entries(headers)) sending.setRequestHeader(name, value)
-		sending.upload.onprogress = ({ loaded }) => onProgress(offset + Math.min(loaded, bytes.size))
-		sending.onload = () => {
-			watch.found()
-			if (sending.status === 204) resolve(state((name) => sending.getResponseHeader(name)))
-			else reject(refusal(sending.status, sending.responseText, sending.getResponseHeader("Retry-After")))
-		}
-		sending.onerror = () => reject(unreachable())
-		sending.onabort = () => reject(new DOMException("", "AbortError"))
-		signal.addEventListener("abort", () => sending.abort(), { once: true })
-		if (signal.aborted) reject(new DOMException("", "AbortError"))
-		else sending.send(bytes)
-	})
+/** Appends bytes, with the `length` once it is known. */
+export async function append(url, bytes, { offset, length, signal, onProgress }) {
+	const headers = { ...VERSION, ...BYTES, "Upload-Offset": String(offset) }
+	if (length !== undefined) headers["Upload-Length"] = String(length)
+	const sent = (count) => onProgress(offset + Math.min(count, bytes.size))
+	const answered = await transfer("PATCH", url, bytes, { headers, signal, onProgress: sent })
+	return state((name) => answered.getResponseHeader(name))
 }
 
 function state(header) {

@@ -1,8 +1,10 @@
 // One upload: it goes on by itself after whatever passes by itself.
 import { call, Refusal, sentence, Unreachable } from "./api.js"
 import { forget, keep } from "./keeping.js"
+import { uploadForm } from "./transfer.js"
 import * as tus from "./tus.js"
 
+const FORM_BYTES = 1024 * 1024 // up to so many go in one request
 const PIECE_BYTES = 8 * 1024 * 1024
 const RATE_SECONDS = 4 // over which the speed is taken
 const FIRST_WAIT = 1000
@@ -74,6 +76,26 @@ export class Upload {
 
 	async send(signal) {
 		const { kept, source } = this
+		const small = !kept.url && source.ended && source.size <= FORM_BYTES
+		const told = await (small ? this.sendForm(signal) : this.sendPieces(signal))
+		if (!told) return
+		await this.label(told.recording, signal)
+		this.recording = told.recording
+		this.original = told.original
+		await forget(kept.id).catch(() => {})
+		this.turn("done")
+	}
+
+	async sendForm(signal) {
+		const { id, name, tag, category } = this.kept
+		const bytes = await readable(this.source.slice(0, this.source.size))
+		this.kept.labelled = { tag, category }
+		return uploadForm(bytes, { key: id, name, labels: { tag, category }, signal, onProgress: (sent) => this.progress(sent) })
+	}
+
+	/** Sends what the server doesn't have yet; nothing is returned where that was ended. */
+	async sendPieces(signal) {
+		const { kept, source } = this
 		let told = { offset: 0, length: source.ended ? source.size : null, recording: null }
 		if (kept.url) {
 			told = await tus.ask(kept.url, { signal })
@@ -89,13 +111,10 @@ export class Upload {
 		while (!told.recording) {
 			if (!source.ended && told.offset === source.size) {
 				await source.more()
-				if (signal.aborted) return
+				if (signal.aborted) return null
 				continue
 			}
-			const bytes = source.slice(told.offset, Math.min(told.offset + PIECE_BYTES, source.size))
-			await bytes.slice(0, 1).arrayBuffer().catch(() => {
-				throw new Error("The file can't be read any more.")
-			})
+			const bytes = await readable(source.slice(told.offset, Math.min(told.offset + PIECE_BYTES, source.size)))
 			// The server may have a last piece that the closed tab didn't keep.
 			const length = source.ended && !lengthSaid ? Math.max(source.size, told.offset) : undefined
 			told = await tus.append(kept.url, bytes, { offset: told.offset, length, signal, onProgress: (sent) => this.progress(sent) })
@@ -104,11 +123,7 @@ export class Upload {
 			kept.offset = told.offset
 			if (!told.recording) await keep(kept).catch(() => {})
 		}
-		await this.label(told.recording, signal)
-		this.recording = told.recording
-		this.original = told.original
-		await forget(kept.id).catch(() => {})
-		this.turn("done")
+		return told
 	}
 
 	progress(sent) {
@@ -167,4 +182,12 @@ export class Upload {
 function passes(error) {
 	if (error instanceof Unreachable) return true
 	return error instanceof Refusal && (PASSING.has(error.status) || error.status === 401 || AGAIN.has(error.type))
+}
+
+/** The bytes, where they can still be read: a file may have been moved or changed. */
+async function readable(bytes) {
+	await bytes.slice(0, 1).arrayBuffer().catch(() => {
+		throw new Error("The file can't be read any more.")
+	})
+	return bytes
 }
