@@ -1,12 +1,13 @@
 """Each recording's own address, and listening that goes on while somebody looks around."""
 
 import re
+from contextlib import ExitStack
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.audio.samples import recording
-from tests.browser.conftest import OpenPage, Pegasus
+from tests.browser.conftest import OpenPage, Pegasus, StartPegasus
 from tests.browser.said import TEXT, WORDS
 from tests.browser.steps import open_recording, put, row, sounding, until
 
@@ -55,6 +56,26 @@ def test_an_address_without_a_recording_is_told(pegasus: Pegasus, open_page: Ope
     expect(page.locator(".toast")).to_contain_text("This recording isn't here any more.")
     expect(page).to_have_url(f"{pegasus.url}/")
     expect(page.locator("#empty")).to_be_visible()
+
+
+def test_an_address_waits_for_its_server(start_pegasus: StartPegasus, open_page: OpenPage) -> None:
+    """A recording that can't be shown while the server is away is shown once it is back, without another click."""
+    server = start_pegasus(PROCESSING="off")
+    address = f"{server.url}/r/{put(server)['id']}?q=nowhere"
+    page = open_page(server, address.removeprefix(server.url))
+    expect(page.locator("#player-name")).to_have_text("memo.wav")
+    page.get_by_role("link", name="Pegasus", exact=True).click()
+    page.fill("#q", "nowhere")
+    expect(page.locator("#empty h3")).to_have_text("No results")
+    assert server.run is not None
+    server.run.end(15)
+    expect(page.locator("#connection")).to_be_visible()
+    page.go_back()
+    expect(page.locator(".toast")).to_contain_text("The server can't be reached.")
+    expect(page).to_have_url(address)
+    with ExitStack() as stack:
+        server.start(stack)
+        expect(page.locator("#player-name")).to_have_text("memo.wav")
 
 
 def test_back_leads_to_the_list_as_it_was(pegasus: Pegasus, open_page: OpenPage) -> None:
