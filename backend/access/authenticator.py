@@ -43,7 +43,7 @@ class Authenticator:
     def __init__(self, *, auth: Auth, static: StaticTokens, sessions: Sessions) -> None:
         self._auth = auth
         self._static = static
-        self._sessions = sessions
+        self.sessions = sessions
         self._guesses = FailedAttempts()
         self._none_until = 0.0
         self._has_told = False
@@ -82,7 +82,7 @@ class Authenticator:
         now = time.monotonic()
         if now < self._none_until:
             return False
-        async with self._sessions() as session:
+        async with self.sessions() as session:
             await session.connection(execution_options=OUTSIDE_TRANSACTIONS)
             exist = await tokens.any_exist(session)
         if not exist:
@@ -98,7 +98,7 @@ class Authenticator:
         caller = self._static.find(secret)
         if caller is not None:
             return caller
-        async with self._sessions() as session:
+        async with self.sessions() as session:
             await session.connection(execution_options=OUTSIDE_TRANSACTIONS)
             token = await tokens.find(session, secret)
         if token is None or token.revoked_at is not None:

@@ -15,6 +15,7 @@ from starlette.routing import Match
 
 from access.authenticator import TokenInvalid, TokenMissing
 from access.guess_limit import TooManyGuesses
+from access.tokens import TokenUnknown, TokenWithoutUser
 from access.upload_rate import TooManyUploads
 from api.guards.body_limits import BodyTooLarge
 from api.guards.content_coding import ContentEncoded
@@ -132,6 +133,8 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     OriginUnknown: Problem(403, "origin-unknown", "Not known to be sent by the page"),
     ProxiedRequest: Problem(403, "proxied-request", "Sent through a proxy"),
     AccessUndecided: Problem(403, "access-undecided", "Only this machine may ask"),
+    TokenUnknown: Problem(404, "token-unknown", "No such token"),
+    TokenWithoutUser: Problem(422, "token-without-user", "A token needs a user"),
     AdminNeeded: Problem(403, "admin-needed", "An admin's token is needed"),
     QuotaPassed: Problem(403, "quota-passed", "The quota is used up", ("limit", "used", "unit")),
     RecordingMissing: Problem(404, "recording-missing", "No such recording"),

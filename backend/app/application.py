@@ -28,6 +28,7 @@ from api.routes import (
     resumable_uploads,
     rufh_uploads,
     session,
+    tokens,
     transcripts,
 )
 from api.schemas import PROBLEM_RESPONSES
@@ -66,6 +67,7 @@ def create_app(settings: Settings | None = None, *, prepared: Prepared | None = 
     app.include_router(rufh_uploads.router)
     app.include_router(resumable_uploads.router)
     app.include_router(transcripts.router)
+    app.include_router(tokens.router)
     app.include_router(session.router)
     app.include_router(health.router)
     app.include_router(metrics.router)

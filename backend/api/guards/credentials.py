@@ -20,7 +20,7 @@ _bearer = HTTPBearer(auto_error=False, description="A token, as `python -m acces
 
 
 class AdminNeeded(PegasusError):
-    message = "This is about everybody's recordings, and needs an admin's token."
+    message = "This is about everybody, and needs an admin's token."
 
 
 def needs_caller(path: str) -> bool:
@@ -75,3 +75,12 @@ async def _caller(  # a plain function would be called in a thread
 
 
 AuthenticatedCaller = Annotated[Caller, Depends(_caller)]
+
+
+async def _admin(caller: AuthenticatedCaller) -> Caller:
+    if not caller.admin:
+        raise AdminNeeded
+    return caller
+
+
+Admin = Annotated[Caller, Depends(_admin)]
