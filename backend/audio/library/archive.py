@@ -44,7 +44,7 @@ async def check(recordings: Recordings, selection: Selection) -> None:
         total, expected = page.total, 1
     else:
         expected = len(set(selection.ids))
-        total = sum([len(batch) async for batch in _batches(recordings, selection)])
+        total = len([recording.id async for recording in _selected(recordings, selection)])
     if total > LARGEST:
         raise ArchiveTooLarge(received=total)
     if total < expected:
@@ -53,28 +53,21 @@ async def check(recordings: Recordings, selection: Selection) -> None:
 
 async def archive(recordings: Recordings, selection: Selection) -> AsyncGenerator[bytes]:
     """The bytes of a ZIP file with the recordings. Raises StorageError or DatabaseProblem, wherever it is then."""
-    names, lost, output = ArchiveNames(reserved=LOST), list[str](), _Output()
+    output = _Output()
     with ZipFile(output, "w") as zip_file:
-        async with aclosing(_batches(recordings, selection)) as batches:
-            async for batch in batches:
-                for recording in batch:
-                    stem = names.stem(recording)
-                    try:
-                        size = await recordings.storage.size(recording.file_path)
-                    except BytesMissing:
-                        lost.append(f"{recording.id} {stem}\n")
-                    else:
-                        entry = _entry(f"{stem}{names.extension(recording)}", recording, size=size)
-                        async with aclosing(_store(zip_file, entry, recording, recordings.storage)) as steps:
-                            async for _ in steps:
-                                for piece in output.take():
-                                    yield piece
-                    async for extension, content in _beside(recording, recordings.storage):
-                        zip_file.writestr(_entry(f"{stem}{extension}", recording, size=len(content)), content)
-        if lost:
-            zip_file.writestr(f"{LOST}.txt", "".join(lost))
-    for piece in output.take():
-        yield piece
+        async with aclosing(_entries(recordings, selection)) as entries:
+            async for entry, pieces in entries:
+                expected_bytes = entry.file_size
+                with zip_file.open(entry, "w") as file:
+                    async with aclosing(pieces):
+                        async for piece in pieces:
+                            await in_thread(partial(file.write, piece))  # a checksum takes a while
+                            for written in output.take():
+                                yield written
+                if entry.file_size != expected_bytes:
+                    raise StorageError(f"Storage has sent {entry.file_size} of {expected_bytes} bytes.")
+    for written in output.take():
+        yield written
 
 
 class _Output:
@@ -99,34 +92,49 @@ class _Output:
         return pieces
 
 
-async def _batches(recordings: Recordings, selection: Selection) -> AsyncGenerator[list[AudioFile]]:
+async def _entries(
+    recordings: Recordings, selection: Selection
+) -> AsyncGenerator[tuple[ZipInfo, AsyncGenerator[bytes]]]:
+    """The entries of an archive, each with its bytes in pieces. Raises StorageError or DatabaseProblem."""
+    names, lost, storage = ArchiveNames(reserved=LOST), list[str](), recordings.storage
+    async with aclosing(_selected(recordings, selection)) as selected:
+        async for recording in selected:
+            stem, path = names.stem(recording), recording.file_path
+            moment = recording.upload_timestamp or utc_now()
+            try:
+                size = await storage.size(path)
+            except BytesMissing:
+                lost.append(f"{recording.id} {stem}\n")
+            else:
+                yield _entry(f"{stem}{names.extension(recording)}", moment, size=size), storage.read(path)
+            async for extension, content in _beside(recording, storage):
+                yield _entry(f"{stem}{extension}", moment, size=len(content)), _whole(content)
+    if lost:
+        content = "".join(lost).encode()
+        yield _entry(f"{LOST}.txt", utc_now(), size=len(content)), _whole(content)
+
+
+async def _selected(recordings: Recordings, selection: Selection) -> AsyncGenerator[AudioFile]:
+    """The recordings of a selection, in its order; a batch of them is in memory."""
     async with aclosing(selection.batches(recordings, after=None)) as batches:
         async for ids, _ in batches:
             async with recordings.sessions() as session:
                 rows = await session.scalars(select(AudioFile).where(*selection.conditions(ids)))
                 by_id = {recording.id: recording for recording in rows}
-            yield [by_id[recording_id] for recording_id in ids if recording_id in by_id]
+            for recording_id in ids:
+                if recording_id in by_id:
+                    yield by_id[recording_id]
 
 
-def _entry(name: str, recording: AudioFile, *, size: int) -> ZipInfo:
+def _entry(name: str, moment: datetime, *, size: int) -> ZipInfo:
     """An entry; from 2 GiB on it is one of ZIP64."""
-    moment = max(recording.upload_timestamp or utc_now(), EARLIEST)
-    entry = ZipInfo(name, moment.timetuple()[:6])
+    entry = ZipInfo(name, max(moment, EARLIEST).timetuple()[:6])
     entry.file_size, entry.external_attr = size, _FILE_MODE
     return entry
 
 
-async def _store(zip_file: ZipFile, entry: ZipInfo, recording: AudioFile, storage: Storage) -> AsyncGenerator[None]:
-    """Writes a recording's bytes piece by piece. Raises StorageError."""
-    size, written = entry.file_size, 0
-    with zip_file.open(entry, "w") as file:
-        async with aclosing(storage.read(recording.file_path)) as pieces:
-            async for piece in pieces:
-                await in_thread(partial(file.write, piece))  # its checksum takes as long as a piece is large
-                written += len(piece)
-                yield
-    if written != size:
-        raise StorageError(f"Storage has sent {written} of {size} bytes.")
+async def _whole(content: bytes) -> AsyncGenerator[bytes]:
+    yield content
 
 
 async def _beside(recording: AudioFile, storage: Storage) -> AsyncIterator[tuple[str, bytes]]:
