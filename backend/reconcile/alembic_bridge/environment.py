@@ -184,14 +184,14 @@ def run_env(
     visit: Callable[..., Any],
     *,
     offers: Iterable[Mapping[str, Any]],
-    otherwise: str = "",
+    addressed: bool = True,
 ) -> None:
     """Runs env.py with the first of some attributes with which it configures its context; it calls `visit` once.
 
     What env.py expects in `config.attributes` can't be known: a connection, an engine, or nothing. Where it fails with
-    all, the error is that with nothing: the one that Alembic's own command would end with; `otherwise` is the way on
-    where no better one is known. Once it has configured its context an error of it is final: another run might wait for
-    what this one has locked.
+    all, the error is that with nothing: the one that Alembic's own command would end with. Not `addressed` is a project
+    that names no database: then nothing could be offered. Once env.py has configured its context an error of it is
+    final: another run might wait for what this one has locked.
     """
     acceptance = _Acceptance()
     failures: dict[bool, Exception] = {}
@@ -216,7 +216,7 @@ def run_env(
             for name in offer:
                 config.attributes.pop(name, None)
     failure = failures[False]
-    raise raised_by_project(failure, scripts, otherwise=otherwise) from failure
+    raise raised_by_project(failure, scripts, addressed=addressed) from failure
 
 
 def _is_of_the_connection(error: Exception) -> bool:
@@ -263,7 +263,7 @@ def only_once(visit: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def raised_by_project(
-    error: Exception, scripts: ScriptDirectory, *, otherwise: str = ""
+    error: Exception, scripts: ScriptDirectory, *, addressed: bool = True
 ) -> RevisionRaised | EnvironmentRaised:
     """The innermost place in the project's own files that an error came from."""
     locations: list[Any] = [scripts.dir, *scripts._version_locations]  # noqa: SLF001
@@ -274,7 +274,7 @@ def raised_by_project(
         if not frame.filename.startswith("<")  # generated code
         and any(Path(frame.filename).resolve().is_relative_to(folder) for folder in folders)
     ]
-    remedy = way_on(error, Path(scripts.env_py_location)) or otherwise
+    remedy = way_on(error, Path(scripts.env_py_location), addressed=addressed)
     if not frames:
         return EnvironmentRaised(error, place="env.py", remedy=remedy)
     revisions = {Path(script.path).resolve(): str(script.revision) for script in scripts.walk_revisions()}

@@ -20,7 +20,6 @@ from .rolled_back import POSTGRESQL, rolled_back
 
 _COMMITS_ALONE = "reconcile_commits_each_statement"  # an execution option: env.py would connect in autocommit
 _PLACEHOLDER = "driver:"  # as `alembic init` writes it
-_UNADDRESSED = ": if it expects a connection of its caller, give the database's address by --url"
 PLACE = "reconcile_place"  # among the attributes: the version table, its schema, and the schema of the project's names
 _SCHEMA = text("SELECT pg_catalog.current_schema()")
 Result = TypeVar("Result")
@@ -96,9 +95,8 @@ def _engine_of_env(config: Config) -> Engine:
         without_query(context)
         return context
 
-    way_on = "" if _address(config) else _UNADDRESSED
     with closing(_offers(config)) as offers:
-        run_env(config, directory, environment, visit, offers=offers, otherwise=way_on)
+        run_env(config, directory, environment, visit, offers=offers, addressed=_address(config) is not None)
     if not engines:
         raise EnvironmentUnfit("env.py runs no migrations, so it makes no connection that could be used")
     (engine,) = engines
