@@ -5,7 +5,7 @@ choice.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ..alembic_bridge.version_table import widening
@@ -18,7 +18,7 @@ from ..schema.compatibility import is_divided, sets_path
 from ..schema.schema import INVALID, Difference, Key, Schema, table_key, tables_in
 from ..tape.tape import BASE, Point, Statement, Tape
 from .name_collisions import NameCollision, name_collisions, others_of
-from .position import Claims, Doubt, Pending, Proof, find_position, label, with_presumed
+from .position import Claims, Doubt, Pending, Proof, find_position, is_schema_of, label, with_presumed
 from .substitutes import substitute
 
 UNENFORCED_BY_TRIGGERS = "disabled"
@@ -120,6 +120,9 @@ def locate(
         believed = () if assume == BASE else tuple(assume.split(", "))
     claims = Claims.of(believed, tape, vouched=assume is not None)
     ignoring = _ignored(words.ours, claims, tape)
+    ahead = _types_ahead(words.ours, claims, tape, ignoring=ignoring)
+    ignoring |= ahead
+    words = replace(words, notes=(*words.notes, *(f"{key} is there before a revision makes it" for key in ahead)))
     words, stand_ins = substitute(words, observation.schema, claims, tape, ignoring=ignoring)
     position = find_position(words.ours, claims, tape, ignoring=ignoring, proof=proof, reached=reached)
     position = with_presumed(position, claims, tape, missed=missed, unproved=unproved)
@@ -223,6 +226,21 @@ def _ignored(ours: Schema, claims: Claims, tape: Tape) -> frozenset[Key]:
     attached = {key.relation for key, text in ours.items() if key.kind == "table" and text.endswith(" partition")}
     dropped = {key.relation for key in made if key.kind == "table"} & tape.partitions - attached
     return frozenset(there | {key for key in tape.keys if key.relation in dropped})
+
+
+def _types_ahead(ours: Schema, claims: Claims, tape: Tape, *, ignoring: frozenset[Key]) -> frozenset[Key]:
+    """Types of later revisions, where all else is as recorded: a `create_all` of newer code makes them at its start.
+
+    They say nothing of the revisions between, whose rows may not be moved. A type that the next statements make is
+    taken for their beginning instead.
+    """
+    made = tape.after(claims.applied)
+    ahead = frozenset(key for key in ours if key.kind == "type" and key not in made and ours[key] in tape.texts[key])
+    if not ahead or not claims.known or claims.unknown or claims.vouched:
+        return frozenset()
+    if not is_schema_of(ours, claims.applied, tape, ignoring | ahead) or tape.points_at(ours, ignoring=ignoring):
+        return frozenset()
+    return ahead
 
 
 def _apart(

@@ -111,7 +111,7 @@ def find_position(
     if proof is not None:
         points = (proof.point,)
     exact = [_through(point, tape) for point in points if point.done == 0]
-    if claims.known and (claims.applied in exact or _fits(ours, claims.applied, tape, ignoring)):
+    if claims.known and (claims.applied in exact or is_schema_of(ours, claims.applied, tape, ignoring)):
         return Position(claims.applied)
     if claims.vouched and points and (vouched := _vouched(points, claims, tape)):
         return vouched
@@ -178,7 +178,7 @@ def _through(point: Point, tape: Tape) -> frozenset[str]:
     return frozenset(tape.ids[1 : point.index + 1])
 
 
-def _fits(ours: Schema, applied: frozenset[str], tape: Tape, ignoring: Collection[Key]) -> bool:
+def is_schema_of(ours: Schema, applied: frozenset[str], tape: Tape, ignoring: Collection[Key]) -> bool:
     expected = tape.after(applied)
     return all(expected.get(key) == ours.get(key) or key in ignoring for key in {**expected, **ours})
 

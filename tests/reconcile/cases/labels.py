@@ -22,7 +22,37 @@ STATES = {
     "SELECT string_agg(enumlabel, ',' ORDER BY enumsortorder) FROM pg_enum": "draft,sent,read",
 }
 
-CASES = forms(
+KIND = 'sa.Enum("note", "letter", name="letterskind")'
+MADE_ONCE = f"{KIND}.create(op.get_bind(), checkfirst=True)"
+ADDED = f'op.add_column("letters", sa.Column("kind", {KIND}))'
+TEXT = 'op.add_column("letters", sa.Column("text", sa.Text)); op.execute("UPDATE letters SET text = id")'
+AHEAD = forms(
+    Case(
+        id="types-ahead",
+        why="Newer code that begins with create_all makes the types of its columns alone, before an upgrade.",
+        revisions=(LETTERS, TEXT, f"{MADE_ONCE}; {ADDED}"),
+        steps=(
+            upgrade("r1"),
+            sql("INSERT INTO letters (state) VALUES ('sent')"),
+            sql("CREATE TYPE letterskind AS ENUM ('note', 'letter')"),
+        ),
+        right=("healed",),
+        after={"SELECT text FROM letters": "1", "SELECT count(kind) FROM letters": "0"},
+        says=("is there before a revision makes it",),
+    ),
+    form("by two revisions", revisions=(LETTERS, TEXT, TEXT.replace("text", "more"), f"{MADE_ONCE}; {ADDED}")),
+    form(
+        "with other labels",
+        steps=(
+            upgrade("r1"),
+            sql("INSERT INTO letters (state) VALUES ('sent')"),
+            sql("CREATE TYPE letterskind AS ENUM ('note')"),
+        ),
+        right=("healed", "refused"),
+        says=(),
+    ),
+)
+CASES = AHEAD + forms(
     Case(
         id="labels-in-capitals",
         why="Labels that differ in case alone, all in order, are the same: they are renamed, and the rows with them.",
