@@ -40,6 +40,11 @@ AHEAD = forms(
         after={"SELECT text FROM letters": "1", "SELECT count(kind) FROM letters": "0"},
         says=("is there before a revision makes it",),
     ),
+    form(
+        "made by the revision whatever there is",
+        revisions=(LETTERS, TEXT, f"op.create_table('parcels', sa.Column('id', sa.Integer), sa.Column('kind', {KIND}))"),
+        after={"SELECT text FROM letters": "1", "SELECT count(kind) FROM parcels": "0"},
+    ),
     form("by two revisions", revisions=(LETTERS, TEXT, TEXT.replace("text", "more"), f"{MADE_ONCE}; {ADDED}")),
     form(
         "with other labels",
