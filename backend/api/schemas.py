@@ -132,6 +132,12 @@ class Message(BaseModel):
     message: str
 
 
+class Wording(BaseModel):
+    """Another wording of a transcript; null: none."""
+
+    text: str | None = Field(examples=["Please send the report before Friday."])
+
+
 class SpeakerNames(BaseModel):
     """The names of those who speak in a transcript, by what its segments call them."""
 

@@ -8,7 +8,7 @@ from api.guards.credentials import AuthenticatedCaller
 from api.guards.query_parameters import KNOWN_PARAMETERS_ALONE
 from api.parameters import Format, Improved, RecordingId, TranscriptFormat
 from api.protocols.download import content_disposition
-from api.schemas import SpeakerNames, Transcript
+from api.schemas import SpeakerNames, Transcript, Wording
 from api.services import CurrentServices
 from audio.model.audio_file import AudioFile, ProcessingStatus
 from audio.processing.results import transcript_of
@@ -21,6 +21,8 @@ FORMATS: dict[Format, tuple[str, Callable[[TranscriptDocument], str]]] = {
     "vtt": ("text/vtt; charset=utf-8", lambda document: subtitles.vtt(document.transcript())),
     "json": ("application/json", lambda document: document.model_dump_json(exclude={"improved"})),
 }
+
+LONGEST_WORDING_BYTES = 4 * 1024 * 1024  # a day of speech has some three
 
 router = APIRouter(prefix="/api/audio", tags=["audio"], dependencies=[KNOWN_PARAMETERS_ALONE])
 
@@ -44,15 +46,19 @@ async def transcript(
     if format is not None:
         document = await transcript_of(recording, recordings.storage)
         return _file(recording, document, form=format, improved=improved)
-    text = recording.improved_transcript if improved else None
-    return Transcript(
-        status=recording.processing_status,
-        transcript=text if text is not None else recording.original_transcript,
-        is_improved=text is not None,
-        transcription_engine=recording.transcription_engine,
-        message=_progress(recording),
-        error=recording.error_message,
-    )
+    return _shown(recording, improved=improved)
+
+
+@router.put("/{recording_id:uuid}/transcript", operation_id="edit_transcript", max_body_size=LONGEST_WORDING_BYTES)
+async def edit_transcript(
+    recording_id: RecordingId, wording: Wording, services: CurrentServices, caller: AuthenticatedCaller
+) -> Transcript:
+    """Sets a wording that is better than what was heard, as an improving model does; null takes it away.
+
+    What was heard stays beside it, with its times. Processing the recording again replaces both.
+    """
+    recording = await services.recordings.edit_transcript(recording_id, wording.text, owner=caller.owner)
+    return _shown(recording, improved=True)
 
 
 @router.put("/{recording_id:uuid}/transcript/speakers", operation_id="name_speakers")
@@ -65,6 +71,18 @@ async def name_speakers(
     """
     document = await services.recordings.name_speakers(recording_id, names.speakers, owner=caller.owner)
     return SpeakerNames(speakers=dict(document.speakers))
+
+
+def _shown(recording: AudioFile, *, improved: bool) -> Transcript:
+    text = recording.improved_transcript if improved else None
+    return Transcript(
+        status=recording.processing_status,
+        transcript=text if text is not None else recording.original_transcript,
+        is_improved=text is not None,
+        transcription_engine=recording.transcription_engine,
+        message=_progress(recording),
+        error=recording.error_message,
+    )
 
 
 def _file(recording: AudioFile, document: TranscriptDocument, *, form: Format, improved: bool) -> Response:

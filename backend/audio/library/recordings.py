@@ -22,8 +22,9 @@ from audio.model.duplicates import Original, original_of
 from audio.model.manifest import has_manifest, renew_manifest
 from audio.model.titles import TITLE, checked_title, set_title
 from audio.processing import status
-from audio.processing.results import transcript_of
+from audio.processing.results import TranscriptNotReady, transcript_of
 from audio.search.index import SearchIndex
+from audio.transcription.contract import clean
 from audio.transcription.document import TranscriptDocument, write_document
 from core.background import each_of
 from core.database.engine import Sessions
@@ -114,6 +115,24 @@ class Recordings:
             await announce(session, recording, change="relabelled")
             await session.commit()
         await self.renew_manifests([recording.id])
+        return recording
+
+    async def edit_transcript(self, recording_id: UUID, text: str | None, *, owner: str | None) -> AudioFile:
+        """Sets another wording of a recording's transcript, beside the words that were heard; None takes it away.
+
+        Raises RecordingMissing, TranscriptNotReady or StorageError.
+        """
+        async with self.sessions() as session:
+            recording = _existing(await repository.find_and_lock(session, recording_id, owner=owner))
+            if recording.processing_status in status.IN_PROGRESS:
+                raise TranscriptNotReady(recording)
+            document = await transcript_of(recording, self.storage)
+            wording = clean(text or "") or None
+            await write_document(self.storage, recording.file_path, document.with_improved(wording))
+            recording.improved_transcript = wording
+            recording.updated_at = utc_now()
+            await announce(session, recording, change="relabelled")
+            await session.commit()
         return recording
 
     async def name_speakers(

@@ -50,8 +50,8 @@ class TranscriptDocument(BaseModel):
         """The document of a transcript that only the row has: without times."""
         return cls(engine=engine or "", language=None, text=text, segments=(), words=(), improved=improved)
 
-    def with_improved(self, text: str) -> Self:
-        """A copy with an improved wording."""
+    def with_improved(self, text: str | None) -> Self:
+        """A copy with another improved wording, or none."""
         return self.model_copy(update={"improved": text})
 
     def with_speakers(self, names: Mapping[str, str]) -> Self:

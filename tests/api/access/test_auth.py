@@ -98,7 +98,8 @@ def protected(settings: Settings) -> set[tuple[str, str]]:
 
 
 async def call(client: httpx.AsyncClient, method: str, path: str, secret: str, **ids: Any) -> httpx.Response:
-    body = {"speakers": {}} if path.endswith("/speakers") else {"tag": "New"} if method in {"PUT", "PATCH"} else None
+    bodies = {"speakers": {"speakers": {}}, "transcript": {"text": "New"}}
+    body = bodies.get(path.rpartition("/")[2], {"tag": "New"}) if method in {"PUT", "PATCH"} else None
     return await client.request(method, path.format(**ids), json=body, headers=bearing(secret))
 
 

@@ -152,6 +152,27 @@ async def test_speakers_are_told_and_named(
     problem(long, status=422, slug="label-too-long")
 
 
+async def test_a_transcript_is_edited_beside_what_was_heard(
+    client: httpx.AsyncClient, settings: Settings, upload: Upload, service: Speaker
+) -> None:
+    """A better wording is shown, found and kept with the document, the heard words stay, and it can be taken away."""
+    service.answer = replying(200, json.dumps(OPENAI_ANSWER))
+    uploaded = await upload("ogg opus", file_name="memo.ogg")
+    about = f"/api/audio/{uploaded['id']}/transcript"
+    problem(await client.put(about, json={"text": "Too early."}), status=404, slug="transcript-not-ready")
+    async with working(engined(settings, service)):
+        await ended(client, uploaded)
+    edited = await client.put(about, json={"text": " Send it by Thursday.\u0000 "})
+    assert (edited.json()["transcript"], edited.json()["is_improved"]) == ("Send it by Thursday.", True)
+    assert (await client.get(f"{about}?improved=false")).json()["transcript"] == SAID
+    assert (await client.get(f"{about}?format=txt")).text == "Send it by Thursday.\n"
+    assert (await client.get(f"{about}?format=srt")).text.count("report") == 1
+    assert (await client.get("/api/audio", params={"q": "Thursday"})).json()["total"] == 1
+    taken_away = await client.put(about, json={"text": None})
+    assert (taken_away.json()["transcript"], taken_away.json()["is_improved"]) == (SAID, False)
+    problem(await client.put(about, json={}), status=422)
+
+
 async def test_a_broken_model_spoils_no_transcript(
     client: httpx.AsyncClient, settings: Settings, upload: Upload, service: Speaker
 ) -> None:

@@ -23,7 +23,9 @@ async def test_nothing_that_is_somebodys_is_kept(serve: Serve, upload: Upload, m
                 for headers in ({}, bearing(secret), bearing(secret) | TUS):
                     if headers and path == STREAM:
                         continue
-                    answer = await client.request(method, path.format(recording_id=one, upload_id=one, token_id=one), headers=headers)
+                    answer = await client.request(
+                        method, path.format(recording_id=one, upload_id=one, token_id=one), headers=headers
+                    )
                     assert answer.headers.get("cache-control") in UNKEPT, (method, path, answer.status_code)
                     asked += answer.status_code < 300
         assert asked > 20

@@ -42,7 +42,11 @@ AHEAD = forms(
     ),
     form(
         "made by the revision whatever there is",
-        revisions=(LETTERS, TEXT, f"op.create_table('parcels', sa.Column('id', sa.Integer), sa.Column('kind', {KIND}))"),
+        revisions=(
+            LETTERS,
+            TEXT,
+            f"op.create_table('parcels', sa.Column('id', sa.Integer), sa.Column('kind', {KIND}))",
+        ),
         after={"SELECT text FROM letters": "1", "SELECT count(kind) FROM parcels": "0"},
     ),
     form("by two revisions", revisions=(LETTERS, TEXT, TEXT.replace("text", "more"), f"{MADE_ONCE}; {ADDED}")),
