@@ -136,4 +136,6 @@ async def test_a_watched_folder_is_sent_as_it_fills(server: str, folder: Path, k
         await asyncio.sleep(0.1)
     process.send_signal(signal.SIGINT)
     out, err = await process.communicate()
-    assert (process.returncode, out.decode(), err.decode()) == (0, "3 recordings: 3 sent.\n", "")
+    assert (process.returncode, err.decode()) == (0, "")
+    # The row is there before its answer is: what Ctrl-C meets on its way isn't counted.
+    assert out.decode() in {"2 recordings: 2 sent.\n", "3 recordings: 3 sent.\n"}
