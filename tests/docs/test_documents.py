@@ -121,7 +121,8 @@ async def test_api(place: Path, database: str) -> None:
     assert "File deleted successfully" in said
     page = (ROOT / "docs/api.md").read_text()
     for path in paths:
-        assert path.replace("{recording_id}", "$id").partition("/{upload_id}")[0] in page, path
+        named = path.replace("{recording_id}", "$id").replace("{token_id}", "$id")
+        assert named.partition("/{upload_id}")[0] in page, path
 
 
 async def test_lists(place: Path, database: str) -> None:
