@@ -96,6 +96,7 @@ async def described(client: httpx.AsyncClient, token: Headers) -> list[Operation
     kept = await client.post("/api/audio/upload", files={"file": ("memo.amr", SMALL)})
     begun = await client.post("/api/uploads", headers=TUS | {"Upload-Length": "100"})
     ids = {"recording_id": kept.json()["id"], "upload_id": begun.headers["location"].rpartition("/")[2]}
+    ids["token_id"] = ids["recording_id"]  # of no token
     return operations((await client.get("/openapi.json")).json(), token=token, **ids)
 
 
