@@ -189,7 +189,7 @@ def test_an_upload_is_cancelled(pegasus: Pegasus, open_page: OpenPage) -> None:
 def test_many_uploads_are_one(pegasus: Pegasus, open_page: OpenPage) -> None:
     """Several uploads have one bar, which stays when they are folded away, and are cancelled at once."""
     page = open_page(pegasus)
-    slow_down(page, 2_000_000)
+    slow_down(page, 500_000)
     sizes = {"a": 1_000_000, "b": 4_000_000, "c": 4_000_000}
     page.set_input_files("#files", [chosen(f"{name}.wav", LARGE[:size]) for name, size in sizes.items()])
     together = page.get_by_role("button", name="of 3 uploaded")
