@@ -8,7 +8,7 @@ bytes.
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -28,6 +28,7 @@ from audio.model.formats import AudioFormat
 from audio.model.manifest import manifest_name, manifest_of
 from core.database.engine import Sessions
 from core.observability.metrics import ENTERING, PUBLISHING
+from core.observability.trace_context import TraceContext
 from core.observability.tracing import span
 from storage.contract import ChecksFreeSpace, Storage, StorageError
 from storage.threads import in_thread
@@ -131,12 +132,13 @@ class Ingest:
         size_bytes = recording.file_size_bytes or 0
         if key is None and not self.quota and duplicates in {None, DuplicatePolicy.KEEP}:
             with _may_have_row(incoming), ENTERING.time(), span("enter"):
-                original = await self.inserter.enter(row)
+                original = await self.inserter.enter(replace(row, origin=TraceContext.current()))
         else:
             async with self.sessions() as session:
                 await check_quota(session, recording.user_id, adding_bytes=size_bytes, limits=self.quota)
                 await check_duplicates(session, row, storage=self.storage, policy=duplicates)
                 with _may_have_row(incoming), ENTERING.time(), span("enter"):
+                    row = replace(row, origin=TraceContext.current())
                     original = (await enter(session, [row], key=key)).get(recording.id)
         structlog.contextvars.bind_contextvars(recording=str(recording.id), size_bytes=size_bytes)
         return original
