@@ -62,7 +62,8 @@ if MOUNTS:
     @pytest.fixture
     async def client(server: Run) -> AsyncIterator[httpx.AsyncClient]:
         """A client of it."""
-        async with httpx.AsyncClient(base_url=server.url(), timeout=60) as client:
+        limits = httpx.Limits(keepalive_expiry=1)  # long before the server ends an idle connection: they mustn't meet
+        async with httpx.AsyncClient(base_url=server.url(), timeout=60, limits=limits) as client:
             yield client
 
     def fill(disk: Path) -> Path:
