@@ -98,7 +98,7 @@ async def each(
 
 EXAMPLES = [
     pytest.param(40),
-    pytest.param(600, marks=[pytest.mark.soak, pytest.mark.timeout(300)]),
+    pytest.param(600, marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
 ]
 
 
@@ -128,7 +128,7 @@ async def test_boundaries_of_any_kind(send: Send, sound: Sound, examples: int) -
 
 
 @pytest.mark.parametrize(
-    "step", [pytest.param(17), pytest.param(1, marks=[pytest.mark.soak, pytest.mark.timeout(300)])]
+    "step", [pytest.param(17), pytest.param(1, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])]
 )
 async def test_a_body_may_be_cut_at_any_byte(send: Send, kept: Look, settings: Settings, step: int) -> None:
     """Sent in two at any byte, a form makes the same recording."""

@@ -19,6 +19,7 @@ import asyncpg
 import httpx
 import pytest
 
+from audio.processing.job_runner import KILLED
 from core.database.pgqueuer_setup import JOBS
 from core.postgres.embedded import join
 from core.settings import ROOT
@@ -117,7 +118,8 @@ async def serving(folder: Path, database: str, port: int, **settings: str) -> An
         yield
         run.process.kill()
         await asyncio.to_thread(run.ended)
-    assert run.said == []
+    given_up = KILLED.format(times=3)  # so often may a recording have been on its way when the server was killed
+    assert [line for line in run.said if given_up not in line] == []
 
 
 def storage(command: str, folder: Path, database: str) -> dict[str, Any]:
