@@ -6,6 +6,7 @@ isn't, 2 for wrong arguments.
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -52,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _watch(sending: "_Sending", paths: Sequence[Path]) -> int:
-    """Sends what comes, until Ctrl-C; a server that is away is waited for."""
+    """Sends what comes, until Ctrl-C or SIGTERM; a server that is away is waited for."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     is_away = False
     with suppress(KeyboardInterrupt):
         while True:
