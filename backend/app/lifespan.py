@@ -12,14 +12,12 @@ from api.health_checks import Health
 from api.protocols.event_stream import Streams
 from api.scrape_gauges import ScrapeGauges
 from api.services import Services
+from app.ingest import ingest_for
 from app.last_heal import last_heal
 from app.notifications import notifications
 from app.startup import Prepared, prepare
 from app.storage_factory import open_storage
 from app.worker_process import inline_worker
-from audio.intake.batch_inserter import BatchInserter
-from audio.intake.ingest import Ingest
-from audio.intake.quota import Quota
 from audio.intake.resumable.resumable_uploads import Uploads
 from audio.library.recordings import Recordings
 from audio.processing.decoder_process import inspect_sandbox
@@ -47,13 +45,7 @@ async def lifespan(settings: Settings, *, prepared: Prepared | None) -> AsyncIte
     sessions = sessions_on(engine, prepared.address)
     storage = open_storage(settings)
     upkeep = storage.upkeep()
-    ingest = Ingest(
-        sessions=sessions,
-        inserter=BatchInserter(sessions),
-        storage=storage,
-        limit_bytes=settings.max_file_size_bytes,
-        quota=Quota(limit_bytes=settings.user_quota_bytes, limit_recordings=settings.user_quota_recordings),
-    )
+    ingest = ingest_for(settings, sessions=sessions, storage=storage)
     uploads = Uploads(sessions=sessions, storage=storage, ingest=ingest, open_limit=settings.open_uploads)
     sweeper = Sweeper(
         sessions=sessions,

@@ -2,6 +2,7 @@
 
 import mimetypes
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -27,6 +28,13 @@ def missing_paths(paths: Sequence[Path]) -> str | None:
     """What a person is told of paths that aren't there; None where all are."""
     missing = [str(path) for path in paths if not path.exists()]
     return f"there is no {', no '.join(missing)}" if missing else None
+
+
+def summary(counts: Counter[str]) -> str:
+    """What became of how many of them, as a sentence."""
+    outcomes = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
+    total = counts.total()
+    return f"{total} recording{'s' if total > 1 else ''}: {outcomes}." if total else "No recordings."
 
 
 def _is_audio(name: str) -> bool:

@@ -20,7 +20,7 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from commands.recording_files import missing_paths, recording_files
+from commands.recording_files import missing_paths, recording_files, summary
 from commands.upload_client import LocalFile, ServerUnreachable, UnfinishedUploads, UploadClient
 from core.errors import PegasusError
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except PegasusError as error:
             print(error, file=sys.stderr)
             code = 1
-    print(sending)
+    print(summary(sending.counts))
     return code
 
 
@@ -128,12 +128,6 @@ class _Sending:
             return "to be sent"
         self.client.upload(file, progress=progress)
         return "sent"
-
-    def __str__(self) -> str:
-        """The summary."""
-        outcomes = ", ".join(f"{number} {outcome}" for outcome, number in sorted(self.counts.items()))
-        total = self.counts.total()
-        return f"{total} recording{'s' if total > 1 else ''}: {outcomes}." if total else "No recordings."
 
 
 def _version(path: Path) -> tuple[Path, int, int] | None:

@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from app.ingest import ingest_for
 from app.storage_factory import OpenedStorage
-from audio.intake.batch_inserter import BatchInserter
 from audio.intake.duplicates import DuplicateFound
 from audio.intake.incoming_upload import IncomingUpload
 from audio.intake.ingest import Ingest
-from audio.intake.quota import Quota
 from audio.model.audio_file import AudioFile
 from audio.model.details import Details
 from audio.model.duplicates import DuplicatePolicy
 from audio.upkeep import pairing
-from commands.recording_files import recording_files
+from commands.recording_files import recording_files, summary
 from core.database.engine import Sessions
 from core.errors import DatabaseProblem, PegasusError
 from core.settings import Settings
@@ -42,13 +41,7 @@ async def import_files(
 ) -> int:
     """Takes in each file that isn't there yet, by its SHA-256, and returns the exit code. Raises PegasusError."""
     await pairing.ensure_paired(sessions, storage.upkeep())
-    ingest = Ingest(
-        sessions=sessions,
-        inserter=BatchInserter(sessions),
-        storage=storage,
-        limit_bytes=settings.max_file_size_bytes,
-        quota=Quota(limit_bytes=settings.user_quota_bytes, limit_recordings=settings.user_quota_recordings),
-    )
+    ingest = ingest_for(settings, sessions=sessions, storage=storage)
     labels = {name: getattr(options, name) for name in ("tag", "category") if getattr(options, name) is not None}
     sizes = await in_thread(partial(_sizes, options.path))
     counts: Counter[str] = Counter()
@@ -57,7 +50,7 @@ async def import_files(
             details = Details(original_filename=path.name, user_id=options.user, labels=labels)
             work = _take_in(ingest, path, details, size_bytes=size_bytes, progress=progress)
             counts[await _outcome(work, path, as_json=options.json)] += 1
-    print(json.dumps(counts) if options.json else _summary(counts))
+    print(json.dumps(counts) if options.json else summary(counts))
     return 1 if counts["failed"] else 0
 
 
@@ -97,9 +90,3 @@ def _publish(
 
 def _sizes(paths: Sequence[Path]) -> dict[Path, int]:
     return {path: path.stat().st_size for path in sorted(recording_files(paths))}
-
-
-def _summary(counts: Counter[str]) -> str:
-    outcomes = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
-    total = counts.total()
-    return f"{total} recording{'s' if total > 1 else ''}: {outcomes}." if total else "No recordings."

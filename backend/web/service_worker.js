@@ -5,7 +5,7 @@ const PAGE = FILES[0]
 const RECORDING = FILES[1]
 const CACHE = `page ${VERSION}`
 const inScope = (path) => new URL(path, registration.scope).href
-const kept = new Set(FILES.map(inScope))
+const addresses = new Set(FILES.map(inScope))
 let shared = []
 
 addEventListener("install", (event) => {
@@ -45,7 +45,7 @@ function nameOf(request, url) {
 		if (url === inScope("")) return PAGE
 		return url.startsWith(inScope("r/")) ? RECORDING : null
 	}
-	return kept.has(url) ? url : null
+	return addresses.has(url) ? url : null
 }
 
 /** The server's answer, so that an update shows at once; what is kept only where there is none. */

@@ -119,9 +119,8 @@ def _candidates(row: Any, seed: int, table: str, values: Mapping[str, str]) -> I
         case "T":
             yield f"'{seed} hours'"
         case "S":
-            words = f"{seed} of {table}".replace(
-                "'", ""
-            )  # no two tables' ids are the same: some chains make one table of two
+            # No two tables' ids are the same: some chains make one table of two.
+            words = f"{seed} of {table}".replace("'", "")
             yield f"'{words[: row.length]}'"
         case "A":
             yield "'{}'"

@@ -16,21 +16,26 @@ async def test_an_admin_makes_lists_and_revokes_tokens(serve: Serve, make_token:
     admin_id, admin = await make_token("root", admin=True)
     async with serve() as client:
         client.headers.update(bearing(admin))
-        made = await client.post("/api/tokens", json={"user_id": " ada ", "label": "phone"})
-        assert made.status_code == 201, made.text
-        told = made.json()
-        assert (told["user_id"], told["admin"], told["label"], told["revoked_at"]) == ("ada", False, "phone", None)
-        secret = told.pop("secret")
+        response = await client.post("/api/tokens", json={"user_id": " ada ", "label": "phone"})
+        assert response.status_code == 201, response.text
+        created = response.json()
+        assert (created["user_id"], created["admin"], created["label"], created["revoked_at"]) == (
+            "ada",
+            False,
+            "phone",
+            None,
+        )
+        secret = created.pop("secret")
         listed = await client.get("/api/tokens")
         assert secret not in listed.text
         assert [(token["id"], token["user_id"]) for token in listed.json()["items"]] == [
             (str(admin_id), "root"),
-            (told["id"], "ada"),
+            (created["id"], "ada"),
         ]
         assert (await client.get("/api/session", headers=bearing(secret))).json()["user_id"] == "ada"
-        revoked = await client.delete(f"/api/tokens/{told['id']}")
+        revoked = await client.delete(f"/api/tokens/{created['id']}")
         assert revoked.json()["revoked_at"] is not None
-        assert (await client.delete(f"/api/tokens/{told['id']}")).json() == revoked.json()
+        assert (await client.delete(f"/api/tokens/{created['id']}")).json() == revoked.json()
         assert (await client.get("/api/audio", headers=bearing(secret))).status_code == 401
 
 
