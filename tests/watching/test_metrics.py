@@ -27,7 +27,15 @@ from tests.audio.samples import recording
 from tests.conftest import RunSql
 
 HOSTILE = 'x"} 1\nevil{a="b'
-PAGES = {"", "/web/{name}", "/docs", "/docs/{name}", "/redoc"}  # there, and not described by /openapi.json
+PAGES = {
+    "",
+    "/r/{recording_id}",
+    "/service_worker.js",
+    "/web/{name}",
+    "/docs",
+    "/docs/{name}",
+    "/redoc",
+}  # not described by /openapi.json
 FINDINGS = {
     "rows",
     "rows_without_bytes",
