@@ -26,7 +26,7 @@ MYPY_ALONE := ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir .
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --python-version 3.11 pyproject.toml
 
-.PHONY: help install install-dev run test test-s3 test-browser chromium firefox test-scale nginx pgbouncer test-compose engine-tools test-whisper lint format soak record \
+.PHONY: help install install-dev run test test-s3 test-browser chromium firefox test-scale nginx pgbouncer test-compose engine-tools test-power-cut test-whisper lint format soak record \
 	bench bench-uploads bench-page bench-scale chains package lock clean
 
 help: ## print this list
@@ -100,6 +100,10 @@ pgbouncer: ## see that there is a PgBouncer for test; as root it is installed
 	fi; \
 	echo "Installing PgBouncer from the distribution (once)"; \
 	apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends pgbouncer >/dev/null
+
+test-power-cut: install-dev ## as root: cut the power of a disk a hundred times amid uploads
+	@if [ "$$(id -u)" != 0 ]; then echo "A disk is mounted by root alone: sudo make test-power-cut." >&2; exit 1; fi
+	$(BIN)/python -m pytest -m power_cut tests/power_cut
 
 test-whisper: $(WHISPER_VENV)/whisper.stamp ## let a real Whisper model hear a spoken sentence
 	HF_HUB_OFFLINE=1 $(WHISPER_VENV)/bin/python -m pytest tests/whisper

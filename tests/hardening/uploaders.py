@@ -23,9 +23,10 @@ MENDED_BY_A_RETRY = {423, 502, 503, 504}  # of a proxy, or of a server that is a
 
 @dataclass
 class Promises:
-    """What the server has said is there: the digest of each recording, and how often it may be there by file name."""
+    """What the server has said is there: the digest of each recording by its id, and how often a file name may be."""
 
     digests: dict[str, str] = field(default_factory=dict)
+    offsets: dict[str, int] = field(default_factory=dict)  # by address, of uploads that aren't complete
     once: set[str] = field(default_factory=set)
     at_most_once: set[str] = field(default_factory=set)
     resumed: int = 0
@@ -100,8 +101,9 @@ class Uploader:
             assert answer.status_code in {200, 204}, answer.text
             offset = int(answer.headers["upload-offset"])
             assert offset >= promised, f"{name}: {promised} bytes were promised, {offset} are there"
-            promised = offset
+            promised = self._promises.offsets[begun] = offset
             if "upload-recording-id" in answer.headers:
+                del self._promises.offsets[begun]
                 self._promises.once.add(name)
                 self._promises.note(answer.headers["upload-recording-id"], content)
                 return
@@ -121,11 +123,12 @@ class Uploader:
             assert state.status_code == 204, state.text
             offset = int(state.headers["upload-offset"])
             assert offset >= promised, f"{name}: {promised} bytes were promised, {offset} are there"
-            promised = offset
+            promised = self._promises.offsets[address] = offset
             if state.headers["upload-complete"] == "?1":
                 answer = state
                 break
             answer = await self._append(address, offset, content)
+        self._promises.offsets.pop(address, None)
         self._promises.once.add(name)
         self._promises.note(answer.headers["upload-recording-id"], content)
 
