@@ -179,14 +179,15 @@ async def test_stale_pid_file(folder: Path, use: Use) -> None:
     assert user.address
     left = (folder / "postgres" / "postmaster.pid").read_text().splitlines()
     user.finish()
-    stale = [str(os.getpid()), *left[1:]]
-    (folder / "postgres" / "postmaster.pid").write_text("\n".join(stale) + "\n")
+    stale = "\n".join([str(os.getpid()), *left[1:]]) + "\n"
+    (folder / "postgres" / "postmaster.pid").write_text(stale)
+    Path(left[4], ".s.PGSQL.5432.lock").write_text(stale)
     assert await ask(use().address, "SELECT 1") == 1
 
 
 def copied(folder: Path) -> Path:
     copy = folder.with_name("copy")
-    shutil.copytree(folder, copy, ignore=lambda _, names: [name for name in names if name.startswith(".s.PGSQL.5432")])
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".s.PGSQL.5432"))
     owner = (folder / "postgres").stat()
     for path in [copy / "postgres", *(copy / "postgres").rglob("*")]:
         os.chown(path, owner.st_uid, owner.st_gid)

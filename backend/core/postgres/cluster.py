@@ -154,6 +154,11 @@ def remove_stale_pid_file(cluster: Path) -> None:
     (cluster / "postmaster.pid").unlink(missing_ok=True)
 
 
+def remove_stale_socket_lock(cluster: Path, *, account: Account) -> None:
+    """Removes the file beside a killed server's socket that holds its pid, too; the caller holds the server's lock."""
+    (_socket_folder(cluster, account=account) / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
+
+
 def interrupt_server(cluster: Path) -> bool:
     """Sends a fast shutdown; the caller knows that the server's lock is held, so the process is Pegasus's own."""
     pid = _server_pid(cluster)

@@ -29,6 +29,7 @@ from core.postgres.cluster import (
     make_cluster,
     ready_socket_folder,
     remove_stale_pid_file,
+    remove_stale_socket_lock,
     serving_command,
 )
 from core.postgres.ownership import settled_account
@@ -136,6 +137,7 @@ class EmbeddedPostgres:
         self._log.touch(mode=0o600)
         log_size = self._log.stat().st_size
         account = settled_account(self._cluster, program=binaries / "postgres")
+        remove_stale_socket_lock(self._cluster, account=account)
         protected = is_protected(self._cluster)
         if not protected:
             prepare_protection(self._cluster, user=USER, account=account)
