@@ -13,12 +13,16 @@ from fastapi.routing import APIRoute
 _names: dict[Callable[..., Any], frozenset[str]] = {}
 
 
-async def _refuse_unknown(request: Request) -> None:
-    """Raises RequestValidationError."""
-    names = _query_parameters(request.scope["route"])
+def check_query_parameters(request: Request, names: frozenset[str]) -> None:
+    """Raises RequestValidationError where the request has parameters besides those names."""
     errors = [_error(name, names) for name in request.query_params if name not in names]
     if errors:
         raise RequestValidationError(errors)
+
+
+async def _check_against_route(request: Request) -> None:
+    """Raises RequestValidationError."""
+    check_query_parameters(request, _query_parameters(request.scope["route"]))
 
 
 def _query_parameters(route: APIRoute) -> frozenset[str]:
@@ -37,4 +41,4 @@ def _error(name: str, names: frozenset[str]) -> dict[str, Any]:
     return {"type": "extra_forbidden", "loc": ("query", shown), "msg": f"There is no such parameter{hint}"}
 
 
-KNOWN_PARAMETERS_ALONE = Depends(_refuse_unknown)
+KNOWN_PARAMETERS_ALONE = Depends(_check_against_route)

@@ -7,10 +7,11 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from api.protocols.form_parts import extended_parameters
-from audio.model.details import Details, labels_among
+from audio.model.details import LABELS, Details, labels_among
 from audio.model.duplicates import DUPLICATES
 from storage.contract import Piece
 
+PARAMETERS = frozenset({"filename", "user_id", DUPLICATES, *LABELS})
 MEDIA_TYPES = ("audio/", "video/")  # many programs say video/ of what an audio format shares with it: mp4, webm
 
 

@@ -9,12 +9,13 @@ from starlette.types import Receive, Scope, Send
 
 from access.caller import Caller
 from api.guards.credentials import AuthenticatedCaller, address_of
+from api.guards.query_parameters import check_query_parameters
 from api.http1.request_body import Body
 from api.parameters import RetryKey
 from api.protocols.digests import DigestCheck, parse_digests
 from api.protocols.multipart import LIMITS, is_form
 from api.protocols.protocol_choice import speaks_rufh
-from api.protocols.raw_upload import RawUpload, details_of, is_raw
+from api.protocols.raw_upload import PARAMETERS, RawUpload, details_of, is_raw
 from api.protocols.rufh import Draft, FormNotResumable, offered_limits
 from api.protocols.upload_form import UploadForm
 from api.routes.resumable_upload_docs import FORM_OR_BYTES, UPLOAD_OPTIONS
@@ -67,6 +68,7 @@ async def upload(
     A body of audio/… is the recording itself, and its labels are in the query. Where its client speaks the IETF's draft
     of resumable uploads, and sends no Idempotency-Key, it can be resumed at /api/uploads.
     """
+    check_query_parameters(request, PARAMETERS)
     if _is_resumable(request.headers, has_key=idempotency_key is not None):
         return await create(request, services, caller)
     in_query = details_of(request).checked()
