@@ -24,6 +24,7 @@ WAYS_IN = (
     ("Pegasus, tus in one request", "Pegasus", "tus in one", "/api/uploads"),
     ("textbook", "textbook", "multipart", "/upload"),
     ("textbook, fsync", "textbook, fsync", "multipart", "/upload"),
+    ("bare", "bare", "multipart", "/upload"),
     ("tuspyserver", "tuspyserver", "tus", "/files"),
     ("nginx", "nginx", "put", "/%t-%d.wav"),
 )

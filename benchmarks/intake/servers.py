@@ -87,6 +87,11 @@ def textbook(folder: Path, database: str, *, fsync: bool) -> AbstractContextMana
     return _uvicorn(sys.executable, "benchmarks.intake.textbook:app", folder, more)
 
 
+def bare(folder: Path, database: str) -> AbstractContextManager[Server]:
+    """The least that a Python server can do, on the same uvicorn."""
+    return _uvicorn(sys.executable, "benchmarks.intake.bare:app", folder, {"DATABASE_URL": database})
+
+
 def tuspyserver(folder: Path, _database: str) -> AbstractContextManager[Server]:
     """The tus server for FastAPI. Raises ServerMissing."""
     if not RIVALS.exists():
@@ -113,6 +118,7 @@ SERVERS: Mapping[str, Callable[[Path, str], AbstractContextManager[Server]]] = {
     "Pegasus": pegasus,
     "textbook": lambda folder, database: textbook(folder, database, fsync=False),
     "textbook, fsync": lambda folder, database: textbook(folder, database, fsync=True),
+    "bare": bare,
     "tuspyserver": tuspyserver,
     "nginx": nginx,
 }

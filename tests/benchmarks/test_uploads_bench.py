@@ -40,11 +40,11 @@ def test_every_server_that_is_there_is_measured(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "found.json").read_text())
     for place, textbooks in (("disk", {"textbook", "textbook, fsync"}), ("memory", {"textbook"})):
         assert set(found[place]) == CASES
-        measured = {"Pegasus", *textbooks, *here()}
+        measured = {"Pegasus", "bare", *textbooks, *here()}
         for case in ("large", "medium", "small"):
             assert set(found[place][case]) - {"Pegasus, tus", "Pegasus, tus in one request"} == measured
         assert set(found[place]["download"]) == {"Pegasus", "textbook", "nginx"} & measured
-        assert set(found[place]["slow"]) == {"Pegasus", *textbooks}
+        assert set(found[place]["slow"]) == {"Pegasus", "bare", *textbooks}
     for name in {"nginx", "tuspyserver"} - here():
         assert re.search(rf"^{name} is not installed", ran.stdout, flags=re.MULTILINE)
     assert "didn't take all" not in ran.stdout
