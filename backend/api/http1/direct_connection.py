@@ -148,6 +148,7 @@ class Connection:
 
     async def _flush(self) -> None:
         """Waits until the transport's write buffer is empty. Raises ConnectionGone."""
+        self._protocol.flush_response()
         transport = self._protocol.transport
         deadline, pause = asyncio.get_running_loop().time() + SILENCE_SECONDS, 0.0
         while transport.get_write_buffer_size():

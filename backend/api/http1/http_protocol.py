@@ -53,7 +53,7 @@ class HeadProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Starts to wait for a head, or refuses the connection above a limit."""
         super().connection_made(transport)
-        self._answers_transport = _AnswersTransport(transport, close=self.end)
+        self._response_transport = _ResponseTransport(transport, self.loop, close=self.end)
         try:
             self._release = self._open_connections.acquire(self.client)
         except TooManyConnections as refusal:
@@ -74,7 +74,7 @@ class HeadProtocol(HttpToolsProtocol):
         if self._current is not None and not self._current.response_complete:
             _disconnect(self._current)
         super().connection_lost(exc)
-        self._answers_transport.close = self.transport.close  # breaks the reference cycle
+        self._response_transport.release()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's always closes
         """Returns whether the connection stays open: a client that closes its sending side still waits for responses.
@@ -99,6 +99,7 @@ class HeadProtocol(HttpToolsProtocol):
         A proxy that has just connected may have sent it already, and could not send it again if this were closed.
         """
         self._is_last_request = True
+        self.flush_response()
         if self._current is None:
             self.loop.call_later(LAST_HEAD_SECONDS, self._close_unused)
         else:
@@ -139,7 +140,7 @@ class HeadProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self.cycle.scope is self.scope:
             self.scope.setdefault("extensions", {})[EXTENSION] = {"responses": InterimResponses(self.cycle)}
-        self.cycle.transport = self._answers_transport  # type: ignore[assignment]  # the part of it that a response needs
+        self.cycle.transport = self._response_transport  # type: ignore[assignment]  # the part of it that a response needs
         if self._is_last_request:
             self.cycle.keep_alive = False
         self._cancel_timer()
@@ -170,6 +171,7 @@ class HeadProtocol(HttpToolsProtocol):
         self._is_ending = True
         self._unset_keepalive_if_required()
         self.connections.discard(self)
+        self.flush_response()
         self.transport.write(self._final_response or b"")
         if self._eof:
             self.transport.close()
@@ -178,6 +180,10 @@ class HeadProtocol(HttpToolsProtocol):
             self.transport.write_eof()
         self.flow.resume_reading()
         self._timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def flush_response(self) -> None:
+        """Passes all that was written of the response on to the transport."""
+        self._response_transport.flush()
 
     @property
     def offers_upgrade(self) -> bool:
@@ -214,6 +220,7 @@ class HeadProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._current = cycle
+        self._response_transport.begin()
         super()._start_asgi_task(cycle, app)
 
     def _parse(self, data: bytes) -> None:
@@ -288,13 +295,53 @@ class HeadProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-class _AnswersTransport:
-    """The transport for responses, whose `close` doesn't lose a response while the client still sends."""
+class _ResponseTransport:
+    """The transport for responses, whose `close` doesn't lose a response while the client still sends.
 
-    def __init__(self, transport: asyncio.Transport, *, close: Callable[[], None]) -> None:
-        self.write = transport.write
+    The first bytes of a response, its head, wait until the event loop's next turn: where the body follows at once, both
+    go in one system call and arrive together.
+    """
+
+    def __init__(
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, *, close: Callable[[], None]
+    ) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._close = close
+        self._head: bytes | None = None
+        self._is_first = True
         self.is_closing = transport.is_closing
-        self.close = close
+
+    def begin(self) -> None:
+        """The next bytes are the first of a response."""
+        self.flush()
+        self._is_first = True
+
+    def write(self, data: bytes) -> None:
+        """Sends bytes, or keeps them as a head."""
+        if self._is_first:
+            self._is_first, self._head = False, data
+            self._loop.call_soon(self.flush)
+        elif self._head is None:
+            self._transport.write(data)
+        else:
+            head, self._head = self._head, None
+            self._transport.writelines((head, data))
+
+    def flush(self) -> None:
+        """Sends a head that waits."""
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._transport.write(head)
+
+    def close(self) -> None:
+        """Closes the connection as its protocol does."""
+        self.flush()
+        self._close()
+
+    def release(self) -> None:
+        """Breaks the reference cycle with the protocol."""
+        self._close = self._transport.close
 
 
 def _disconnect(request: RequestResponseCycle) -> None:
