@@ -45,7 +45,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start; Python {platform.python_version()}.")
     with folder_in(given.folder) as folder:
         noise = os.urandom(NOISE_BYTES)
-        sizes = {case.size for case in (*scale.uploads, scale.download, scale.fast)}
+        sizes = {case.size for case in (*scale.uploads, *scale.downloads, scale.fast)}
         files = {size: write_recording(folder / f"{size}.wav", size=size, noise=noise) for size in sizes}
         for place in given.place:
             print(f"\n## {PLACES[place]}\n", flush=True)
@@ -95,11 +95,11 @@ def measured(
 def run_cases(rounds: Rounds, scale: Scale, wanted: Sequence[str]) -> dict[str, Any]:
     """The cases that are wanted, one after the other."""
     found: dict[str, Any] = {}
-    for case in (*scale.uploads, scale.download):
+    for case in (*scale.uploads, *scale.downloads):
         if case.name in wanted:
-            way = rounds.download if case is scale.download else rounds.upload
+            way = rounds.download if case in scale.downloads else rounds.upload
             found[case.name] = trials = way(case)
-            name = f"{case} down" if case is scale.download else str(case)
+            name = f"{case} down" if case in scale.downloads else str(case)
             print(f"{speed_table(name, trials)}\n", flush=True)
     if scale.fast.name in wanted:
         found[scale.fast.name] = pairs = rounds.slow()

@@ -30,7 +30,7 @@ class Scale:
 
     repeats: int
     uploads: Sequence[Case]
-    download: Case
+    downloads: Sequence[Case]
     fast: Case
     slow_clients: int
     slow_rate: int
@@ -39,19 +39,19 @@ class Scale:
     @property
     def names(self) -> list[str]:
         """The cases by name."""
-        return [case.name for case in (*self.uploads, self.download, self.fast)]
+        return [case.name for case in (*self.uploads, *self.downloads, self.fast)]
 
     def needed_bytes(self, *, contestants: int, repeats: int) -> int:
         """The most that lies on the disk at a time, where only the large files are removed after each round."""
         large, *others = self.uploads
         small = sum(case.size * case.requests for case in (*others, self.fast, self.fast))
-        return contestants * (large.size + self.download.size + repeats * small)
+        return contestants * (large.size + sum(case.size for case in self.downloads) + repeats * small)
 
 
 FULL = Scale(
     repeats=5,
     uploads=(Case("large", GIB, 1, 1), Case("medium", MIB, 16, 256), Case("small", 64 * KIB, 32, 1024)),
-    download=Case("download", GIB, 1, 1),
+    downloads=(Case("download", GIB, 1, 1), Case("small download", 64 * KIB, 32, 4096)),
     fast=Case("slow", 64 * KIB, 1, 400),
     slow_clients=1000,
     slow_rate=10 * KIB,
@@ -60,7 +60,7 @@ FULL = Scale(
 QUICK = Scale(
     repeats=1,
     uploads=(Case("large", 8 * MIB, 1, 1), Case("medium", MIB, 4, 8), Case("small", 64 * KIB, 8, 16)),
-    download=Case("download", 8 * MIB, 1, 1),
+    downloads=(Case("download", 8 * MIB, 1, 1), Case("small download", 64 * KIB, 8, 16)),
     fast=Case("slow", 64 * KIB, 1, 10),
     slow_clients=20,
     slow_rate=10 * KIB,

@@ -15,7 +15,7 @@ from benchmarks.intake.table import speed_table
 from benchmarks.intake.trial import GIB, Trial
 
 ROOT = Path(__file__).resolve().parents[2]
-CASES = {"large", "medium", "small", "download", "slow"}
+CASES = {"large", "medium", "small", "download", "small download", "slow"}
 
 
 def here() -> set[str]:
@@ -43,7 +43,8 @@ def test_every_server_that_is_there_is_measured(tmp_path: Path) -> None:
         measured = {"Pegasus", "bare", *textbooks, *here()}
         for case in ("large", "medium", "small"):
             assert set(found[place][case]) - {"Pegasus, tus", "Pegasus, tus in one request"} == measured
-        assert set(found[place]["download"]) == {"Pegasus", "textbook", "nginx"} & measured
+        for case in ("download", "small download"):
+            assert set(found[place][case]) == {"Pegasus", "textbook", "nginx"} & measured
         assert set(found[place]["slow"]) == {"Pegasus", "bare", *textbooks}
     for name in {"nginx", "tuspyserver"} - here():
         assert re.search(rf"^{name} is not installed", ran.stdout, flags=re.MULTILINE)

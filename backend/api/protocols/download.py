@@ -1,9 +1,13 @@
 """A recording's bytes over HTTP. As user content they are only ever sent as an attachment, without rights."""
 
+import os
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from io import FileIO
 from urllib.parse import quote
 
 from fastapi import Response
@@ -17,8 +21,10 @@ from api.protocols.ranges import Span, is_current, requested_span
 from audio.model.audio_file import AudioFile
 from audio.model.manifest import read_manifest
 from audio.processing.results import playback_of
-from storage.contract import OpensLocally, SignsDownloads, Storage, StorageError
+from storage.contract import PIECE_BYTES, BytesMissing, OpensLocally, SignsDownloads, Storage, StorageError
+from storage.threads import in_thread
 
+ONE_PIECE_BYTES = 128 * 1024  # less is sent together with the head
 _OWN_TYPE = re.compile(r"(?:audio|video)/[a-z0-9.+-]{1,80}")
 _UNQUOTABLE = re.compile(r"[^ !#-\[\]-~]")  # characters that a quoted-string (RFC 9110) must escape or can't contain
 
@@ -34,12 +40,17 @@ class Downloadable:
     sha256: str | None = None
 
 
-async def original(recording: AudioFile, storage: Storage) -> Downloadable:
-    """A recording's bytes as they were uploaded."""
+async def sha256_of(recording: AudioFile, storage: Storage) -> str | None:
+    """The SHA-256 of a recording's bytes, in hexadecimal, where its manifest has one."""
     try:
-        sha256 = (await read_manifest(storage, recording.file_path)).sha256
+        return (await read_manifest(storage, recording.file_path)).sha256
     except (StorageError, ValueError):
-        sha256 = None
+        return None
+
+
+async def original(recording: AudioFile, storage: Storage) -> Downloadable:
+    """A stored recording's bytes as they were uploaded."""
+    sha256 = recording.sha256.hex() if recording.sha256 else await sha256_of(recording, storage)
     return Downloadable(
         name=recording.file_path,
         content_type=_content_type(recording),
@@ -50,7 +61,7 @@ async def original(recording: AudioFile, storage: Storage) -> Downloadable:
 
 
 async def playable(recording: AudioFile, storage: Storage) -> Downloadable:
-    """A variant that browsers can play and seek in: often the original. Raises PlaybackNotReady."""
+    """What browsers can play and seek in of a stored recording: often the original. Raises PlaybackNotReady."""
     variant = await playback_of(recording, storage)
     if variant is None:
         return await original(recording, storage)
@@ -68,20 +79,27 @@ async def download(file: Downloadable, storage: Storage, *, request: Headers, wi
 
     Raises BytesMissing or RangeNotSatisfiable.
     """
-    size = await storage.size(file.name)
-    etag = file.etag
-    headers = _headers(file) | (repr_digest(file.sha256) if file.sha256 else {})
-    if is_current(request, etag=etag):
-        return Response(status_code=304, headers=headers)
-    span = requested_span(request, etag=etag, size_bytes=size) if with_body else None
-    if span is not None:
-        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
-    part = span or Span(0, size)
-    headers |= {"Content-Length": str(part.stop - part.start), "Content-Type": file.content_type}
-    status = 200 if span is None else 206
-    if not with_body:
-        return Response(status_code=status, headers=headers)
-    return StoredBytes(storage, file.name, part, status, headers)
+    with ExitStack() as stack:
+        content: FileIO | None = None
+        if with_body and isinstance(storage, OpensLocally):
+            content = stack.enter_context(await storage.open_locally(file.name))
+        size = os.fstat(content.fileno()).st_size if content else await storage.size(file.name)
+        headers = _headers(file) | (repr_digest(file.sha256) if file.sha256 else {})
+        if is_current(request, etag=file.etag):
+            return Response(status_code=304, headers=headers)
+        span = requested_span(request, etag=file.etag, size_bytes=size) if with_body else None
+        if span is not None:
+            headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
+        part = span or Span(0, size)
+        headers |= {"Content-Length": str(part.stop - part.start), "Content-Type": file.content_type}
+        status = 200 if span is None else 206
+        if not with_body:
+            return Response(status_code=status, headers=headers)
+        stack.pop_all()
+    if content is None:
+        pieces = storage.read(file.name, start=part.start, stop=part.stop)
+        return StreamingResponse(pieces, status, headers)
+    return FileBytes(content, part, status, headers)
 
 
 async def redirection(file: Downloadable, storage: Storage) -> Response | None:
@@ -94,29 +112,41 @@ async def redirection(file: Downloadable, storage: Storage) -> Response | None:
     return Response(status_code=307, headers={"Location": link, "Cache-Control": "no-store"})
 
 
-class StoredBytes(Response):
-    """A response whose body is a span of stored bytes, sent by sendfile(2) if possible, else in pieces."""
+class FileBytes(Response):
+    """A response whose body is a span of a file, which it closes: in one piece, or sent by sendfile(2)."""
 
-    def __init__(self, storage: Storage, name: str, span: Span, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(self, file: FileIO, span: Span, status: int, headers: Mapping[str, str]) -> None:
         super().__init__(status_code=status, headers=headers)
-        self._storage = storage
-        self._name = name
+        self._file = file
         self._span = span
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises BytesMissing before anything is sent."""
-        connection = direct_connection(scope)
-        if connection is None or not isinstance(self._storage, OpensLocally):
-            pieces = self._storage.read(self._name, start=self._span.start, stop=self._span.stop)
-            await StreamingResponse(pieces, self.status_code, self.headers)(scope, receive, send)
-            return
-        with await self._storage.open_locally(self._name) as file, connection.duplicate_socket() as sock:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            span = self._span
-            if await connection.send_file(sock, file.fileno(), start=span.start, count=span.stop - span.start):
-                await send({"type": "http.response.body", "body": b""})
+        with self._file:
+            start, count = self._span.start, self._span.stop - self._span.start
+            head = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+            if count <= ONE_PIECE_BYTES:
+                body = await in_thread(partial(os.pread, self._file.fileno(), count, start))
+                if len(body) < count:
+                    raise BytesMissing
+                await send(head)
+                await send({"type": "http.response.body", "body": body})
+            elif (connection := direct_connection(scope)) is None:
+                pieces = _pieces(self._file.fileno(), start=start, count=count)
+                await StreamingResponse(pieces, self.status_code, self.headers)(scope, receive, send)
             else:
-                await receive()  # http.disconnect
+                with connection.duplicate_socket() as sock:
+                    await send(head)
+                    if await connection.send_file(sock, self._file.fileno(), start=start, count=count):
+                        await send({"type": "http.response.body", "body": b""})
+                    else:
+                        await receive()  # http.disconnect
+
+
+async def _pieces(descriptor: int, *, start: int, count: int) -> AsyncGenerator[bytes]:
+    while piece := await in_thread(partial(os.pread, descriptor, min(count, PIECE_BYTES), start)):
+        start, count = start + len(piece), count - len(piece)
+        yield piece
 
 
 def _headers(file: Downloadable) -> dict[str, str]:

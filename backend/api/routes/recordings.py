@@ -191,7 +191,7 @@ async def head_bytes(
 
 async def _downloadable(recording_id: UUID, variant: Variant, services: Services, caller: Caller) -> Downloadable:
     recordings = services.recordings
-    recording = await recordings.find(recording_id, owner=caller.owner)
+    recording = await recordings.find_stored(recording_id, owner=caller.owner)
     find_file = playable if variant == "playback" else original
     return await find_file(recording, recordings.storage)
 

@@ -22,7 +22,7 @@ from api.guards.credentials import AuthenticatedCaller, address_of
 from api.http1.interim_responses import InterimResponses, interim_responses
 from api.http1.request_body import Body
 from api.protocols.digests import DigestMismatch, repr_digest
-from api.protocols.download import original
+from api.protocols.download import sha256_of
 from api.protocols.protocol_choice import UPLOADS_PATH, VERSION_FIELD, speaks_rufh
 from api.protocols.public_address import public_address
 from api.protocols.raw_upload import details_of
@@ -195,7 +195,7 @@ async def _response(
     if upload.recording_id is None:
         return Response(status_code=status, headers=fields)
     recording = await services.recordings.find(upload.recording_id, owner=None)
-    sha256 = (await original(recording, services.recordings.storage)).sha256
+    sha256 = await sha256_of(recording, services.recordings.storage)
     first = upload.original or await services.recordings.original_of(recording)
     content = UploadedRecording.of(recording, first).model_dump_json()
     headers = fields | (repr_digest(sha256) if sha256 else {})

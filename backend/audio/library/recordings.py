@@ -6,7 +6,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.orm import defer
+from sqlalchemy.orm import defer, undefer
 
 from audio.events.announcements import announce
 from audio.events.event_log import EventLog
@@ -27,12 +27,13 @@ from audio.search.index import SearchIndex
 from audio.transcription.contract import clean
 from audio.transcription.document import TranscriptDocument, write_document
 from core.background import each_of
-from core.database.engine import Sessions
+from core.database.engine import Sessions, statements
 from core.errors import PegasusError
 from core.labels import label
 from storage.contract import Storage, StorageError
 
 log = structlog.get_logger(__name__)
+WITHOUT_TRANSCRIPTS = defer(AudioFile.original_transcript), defer(AudioFile.improved_transcript)
 
 
 class RecordingMissing(PegasusError):
@@ -60,12 +61,18 @@ class Recordings:
 
     async def find(self, recording_id: UUID, *, owner: str | None) -> AudioFile:
         """The recording with that id. Raises RecordingMissing."""
-        async with self.sessions() as session:
+        async with statements(self.sessions) as session:
             return _existing(await repository.find(session, recording_id, owner=owner))
+
+    async def find_stored(self, recording_id: UUID, *, owner: str | None) -> AudioFile:
+        """The same without its transcripts, and with the digest of its bytes. Raises RecordingMissing."""
+        options = *WITHOUT_TRANSCRIPTS, undefer(AudioFile.sha256)
+        async with statements(self.sessions) as session:
+            return _existing(await repository.find(session, recording_id, owner=owner, options=options))
 
     async def original_of(self, recording: AudioFile) -> Original | None:
         """The recording that came in before this one with the same bytes."""
-        async with self.sessions() as session:
+        async with statements(self.sessions) as session:
             return await original_of(session, recording)
 
     async def page(
@@ -194,9 +201,8 @@ class Recordings:
     async def renew_manifests(self, recording_ids: Collection[UUID]) -> None:
         """Updates manifests from their rows, which are locked meanwhile, so that the later of two changes wins."""
         query = select(AudioFile).where(repository.any_of(recording_ids)).order_by(AudioFile.id).with_for_update()
-        transcripts = defer(AudioFile.original_transcript), defer(AudioFile.improved_transcript)  # not in a manifest
         async with self.sessions() as session:
-            newest = (await session.scalars(query.options(*transcripts))).all()
+            newest = (await session.scalars(query.options(*WITHOUT_TRANSCRIPTS))).all()
             await each_of(newest, lambda recording: renew_manifest(self.storage, recording))
 
 

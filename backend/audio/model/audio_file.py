@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Enum, Float, String, Table,
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 
 from audio.model.damage import Damage
-from core.database.system_tables import titles
+from core.database.system_tables import digests, titles
 
 
 class ProcessingStatus(StrEnum):
@@ -90,6 +90,12 @@ class AudioFile(Base):
     # What a person calls it; the table has no column for that.
     title: Mapped[str | None] = column_property(
         select(titles.c.title).where(titles.c.recording_id == id).scalar_subquery()  # noqa: A003 - the column
+    )
+    # The digest of its bytes, where that table has it; loaded where it is asked for.
+    sha256: Mapped[bytes | None] = column_property(
+        select(digests.c.sha256).where(digests.c.recording_id == id).scalar_subquery(),  # noqa: A003 - the column
+        deferred=True,
+        raiseload=True,
     )
 
     @property

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Uuid, false, func, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.interfaces import ORMOption
 
 from audio.model.audio_file import AudioFile
 
@@ -23,9 +24,11 @@ async def check_writable(session: AsyncSession) -> None:
     await session.execute(_SOME_ROOM)
 
 
-async def find(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> AudioFile | None:
+async def find(
+    session: AsyncSession, recording_id: UUID, *, owner: str | None, options: Sequence[ORMOption] = ()
+) -> AudioFile | None:
     """The recording of that id, if it is the owner's (None: anybody's)."""
-    return await session.scalar(select(AudioFile).where(*one(recording_id, owner)))
+    return await session.scalar(select(AudioFile).where(*one(recording_id, owner)).options(*options))
 
 
 async def find_and_lock(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> AudioFile | None:

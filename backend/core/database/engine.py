@@ -25,6 +25,7 @@ from core.settings import Settings, load_settings
 POOL_SIZE = 20
 DriverConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 _EMPTY_STATEMENT = text("SELECT")
+_OUTSIDE_TRANSACTIONS = {"isolation_level": "AUTOCOMMIT"}
 POOLED = "pegasus_pooled"  # an execution option: whether connections go through a transaction pooler
 Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 _SCHEME = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
@@ -168,6 +169,14 @@ def sessions_on(engine: AsyncEngine, address: str) -> Sessions:
                 yield session
 
     return session
+
+
+@asynccontextmanager
+async def statements(sessions: Sessions) -> AsyncIterator[AsyncSession]:
+    """A session on which each statement is a transaction of its own, in one round trip."""
+    async with sessions() as session:
+        await session.connection(execution_options=_OUTSIDE_TRANSACTIONS)
+        yield session
 
 
 @asynccontextmanager

@@ -1,8 +1,7 @@
 """Every query on resumable uploads. They use the database's clock, which all server processes share."""
 
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,12 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from audio.model.audio_file import AudioFile
 from audio.model.details import Details, labels_among
 from audio.model.duplicates import Original
-from core.database.engine import Sessions, lock_name
+from core.database.engine import lock_name
 from core.database.system_tables import uploads
 
 LIFETIME = timedelta(hours=24)
 _ADDRESSES = uuid.UUID("5b0c6a5e-6d5e-4f0e-9d1c-3a6f0b1f2c47")  # a namespace for UUIDs of version 5, see RFC 9562
-_OUTSIDE_TRANSACTIONS = {"isolation_level": "AUTOCOMMIT"}  # each statement is one, in one round trip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,14 +71,6 @@ _RECORDING_ID = func.coalesce(
 ).label("recording_id")
 _COLUMNS = (*(column for column in uploads.c if column.name != "recording_id"), _RECORDING_ID)
 _IS_LIVE = uploads.c.expires_at > func.now()
-
-
-@asynccontextmanager
-async def statements(sessions: Sessions) -> AsyncIterator[AsyncSession]:
-    """A session on which each statement is a transaction of its own."""
-    async with sessions() as session:
-        await session.connection(execution_options=_OUTSIDE_TRANSACTIONS)
-        yield session
 
 
 def new_row(

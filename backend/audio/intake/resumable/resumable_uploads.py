@@ -34,13 +34,13 @@ from audio.intake.resumable.errors import (
     UploadMissing,
 )
 from audio.intake.resumable.partial_upload import PartialUpload, PartialUploadCache, check_digests
-from audio.intake.resumable.repository import Upload, statements
+from audio.intake.resumable.repository import Upload
 from audio.intake.resumable.upload_locks import UploadLock, UploadLocks
 from audio.intake.resumable.upload_requests import AppendRequest, NewUpload, check_length
 from audio.model.audio_file import AudioFile
 from audio.model.duplicates import Original
 from audio.model.formats import NotAudio
-from core.database.engine import Sessions
+from core.database.engine import Sessions, statements
 from core.errors import DatabaseProblem, PegasusError
 from core.labels import label
 from core.observability.tracing import carried
