@@ -22,6 +22,7 @@ RecordingId = Annotated[UUID, Path(description="The recording's id.", examples=[
 UploadId = Annotated[UUID, Path(description="The upload's id.", examples=[EXAMPLE_ID])]
 UploadPath = Annotated[str, Path(description="The upload's id.", examples=[EXAMPLE_ID])]
 UserFilter = Annotated[str | None, Query(description="Only this user's recordings.", examples=["ada"])]
+UsageOwner = Annotated[str | None, Query(description="Whose: another user's for an admin alone.", examples=["ada"])]
 StatusFilter = Annotated[
     ProcessingStatus | None, Query(description="Only recordings that are so far.", examples=["completed"])
 ]

@@ -11,6 +11,7 @@ from access.upload_rate import UploadRate
 from api.health_checks import Health
 from api.protocols.event_stream import Streams
 from api.scrape_gauges import ScrapeGauges
+from api.server_info import ServerConfiguration
 from audio.events.feed import Feed
 from audio.intake.ingest import Ingest
 from audio.intake.resumable.resumable_uploads import Uploads
@@ -33,6 +34,7 @@ class Services:
     feed: Feed
     streams: Streams
     gauges: ScrapeGauges
+    configuration: ServerConfiguration
     stopping: asyncio.Event
     public_url: str | None
 

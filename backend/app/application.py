@@ -27,6 +27,7 @@ from api.routes import (
     recordings,
     resumable_uploads,
     rufh_uploads,
+    server,
     session,
     tokens,
     transcripts,
@@ -68,6 +69,7 @@ def create_app(settings: Settings | None = None, *, prepared: Prepared | None = 
     app.include_router(resumable_uploads.router)
     app.include_router(transcripts.router)
     app.include_router(tokens.router)
+    app.include_router(server.router)
     app.include_router(session.router)
     app.include_router(health.router)
     app.include_router(metrics.router)

@@ -15,7 +15,7 @@ from reconcile.location.locate import Verdict
 from reconcile.tape.project import Project
 
 log = structlog.get_logger(__name__)
-LOOKED_THROUGH = 50
+EXAMINED = 50
 SENTENCES = {
     Verdict.EMPTY: "The tables were made.",
     Verdict.BEHIND: "The schema was brought up to date.",
@@ -32,21 +32,24 @@ async def last_heal(settings: Settings) -> LastHeal | None:
     except (PegasusError, SQLAlchemyError) as error:
         log.warning("the journal of heals can't be read", reason=str(error))
         return None
-    return _told(rows)
+    return _newest(rows)
 
 
 def _read(connection: Connection, project: Project) -> list[dict[str, Any]]:
-    return Journal(project).history(connection, limit=LOOKED_THROUGH)
+    return Journal(project).history(connection, limit=EXAMINED)
 
 
-def _told(rows: list[dict[str, Any]]) -> LastHeal | None:
-    """The newest is told; but what made tables in an empty database only where nothing was ever healed."""
-    healed = [row for row in rows if row["verdict"] != Verdict.EMPTY]
-    row = next(iter(healed or rows), None)
-    if row is None:
-        return None
-    told = {name: row[name] for name in ("verdict", "outcome", "seconds")}
-    return LastHeal(at=row["started_at"], sentence=_sentence(row), **told)
+def _newest(rows: list[dict[str, Any]]) -> LastHeal | None:
+    """The newest heal; that of an empty database only where there is no other."""
+    heals = [row for row in rows if row["verdict"] != Verdict.EMPTY]
+    row = next(iter(heals or rows), None)
+    return None if row is None else LastHeal(**summary(row))
+
+
+def summary(row: dict[str, Any]) -> dict[str, Any]:
+    """The fields of LastHeal, from a row of the journal."""
+    same = {name: row[name] for name in ("verdict", "outcome", "seconds")}
+    return same | {"at": row["started_at"], "sentence": _sentence(row)}
 
 
 def _sentence(row: dict[str, Any]) -> str:

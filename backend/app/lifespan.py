@@ -15,6 +15,7 @@ from api.services import Services
 from app.ingest import ingest_for
 from app.last_heal import last_heal
 from app.notifications import notifications
+from app.server_info import server_configuration
 from app.startup import Prepared, prepare
 from app.storage_factory import open_storage
 from app.worker_process import inline_worker
@@ -77,6 +78,9 @@ async def lifespan(settings: Settings, *, prepared: Prepared | None) -> AsyncIte
                 feed=notified.feed,
                 streams=Streams(),
                 gauges=ScrapeGauges(sessions=sessions, upkeep=upkeep, last_heal=healed),
+                configuration=server_configuration(
+                    settings, quota=ingest.quota, webhooks=len(prepared.webhooks.endpoints)
+                ),
                 stopping=asyncio.Event(),
                 public_url=settings.public_url,
             )

@@ -84,7 +84,7 @@ async def bring_up_to_date(settings: Settings) -> tuple[Report, ...]:
     if settings.migrations != "off":
         reports = await _chains_up_to_date(settings)
     elif settings.database_url is not None:  # jobs and listening need a session of their own, too
-        await _on_connection(settings, refuse_pooler)
+        await on_connection(settings, refuse_pooler)
     address = await asyncio.to_thread(migration_address, settings)
     await prepare_queue(address, may_change=settings.migrations == "heal")
     return reports
@@ -159,7 +159,7 @@ async def on_both_chains(settings: Settings, work: Callable[[Connection, Project
                 reports.append(work(connection, project))
         return tuple(reports)
 
-    return await _on_connection(settings, for_each, ALEMBIC_INI, SYSTEM_INI)
+    return await on_connection(settings, for_each, ALEMBIC_INI, SYSTEM_INI)
 
 
 def _check_encoding(connection: Connection) -> None:
@@ -172,10 +172,11 @@ def _check_encoding(connection: Connection) -> None:
 
 async def on_database(settings: Settings, work: Callable[[Connection, Project], Result]) -> Result:
     """Calls `work` with a connection for migrations and the project of the chain of `audio_files`."""
-    return await _on_connection(settings, work, ALEMBIC_INI)
+    return await on_connection(settings, work, ALEMBIC_INI)
 
 
-async def _on_connection(settings: Settings, work: Callable[..., Result], *chains: Path) -> Result:
+async def on_connection(settings: Settings, work: Callable[..., Result], *chains: Path) -> Result:
+    """Calls `work` with a connection for migrations and the project of each chain, by its alembic.ini."""
     address = await asyncio.to_thread(migration_address, settings)
     engine = open_single_use_engine(address)
     try:

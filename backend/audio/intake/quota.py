@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from audio.model.audio_file import AudioFile
+from audio.library.usage import usage_of
 from core.database.engine import lock_name
 from core.errors import PegasusError
 
@@ -40,12 +39,8 @@ async def check_quota(session: AsyncSession, user_id: str | None, *, adding_byte
     if not limits:
         return
     await lock_name(session, "quota of nobody" if user_id is None else f"quota of user {user_id}")
-    query = select(func.sum(AudioFile.file_size_bytes), func.count()).where(
-        AudioFile.user_id.is_not_distinct_from(user_id)
-    )
-    used, used_recordings = (await session.execute(query)).one()
-    used_bytes = int(used or 0)  # PostgreSQL sums bigint to numeric
-    if limits.limit_bytes and used_bytes + adding_bytes > limits.limit_bytes:
-        raise QuotaPassed(limit=limits.limit_bytes, used=used_bytes)
-    if limits.limit_recordings and used_recordings >= limits.limit_recordings:
-        raise QuotaPassed(limit=limits.limit_recordings, used=used_recordings, unit="recordings")
+    usage = await usage_of(session, user_id)
+    if limits.limit_bytes and usage.size_bytes + adding_bytes > limits.limit_bytes:
+        raise QuotaPassed(limit=limits.limit_bytes, used=usage.size_bytes)
+    if limits.limit_recordings and usage.recordings >= limits.limit_recordings:
+        raise QuotaPassed(limit=limits.limit_recordings, used=usage.recordings, unit="recordings")

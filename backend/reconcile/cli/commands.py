@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from ..alembic_bridge.own_connection import on_own_connection
 from ..healing import heal as healing
 from ..inspection.inspect import inspect
+from ..journal.description import describe
 from ..journal.journal import Journal
 from ..planning.report import Report
 from ..schema.errors import ReconcileError
@@ -124,15 +125,11 @@ def history(options: Namespace) -> int:
     elif not rows:
         print("No heal is on record.")
     else:
-        print("\n".join(line for row in rows for line in _told(row)))
+        print("\n".join(line for row in rows for line in _entry_lines(row)))
     return 0
 
 
-def _told(row: dict[str, Any]) -> list[str]:
-    took = "" if row["seconds"] is None else f" in {row['seconds']:.2f} s"
-    when, what = f"{row['started_at']:%Y-%m-%d %H:%M:%S}", f"{row['verdict']} at {row['located']}: {row['outcome']}"
-    lines = [f"{row['id']}  {when}  {what}, to {row['head']}{took}, on {row['host']}"]
-    lines += [f"     {step['do']:13} {step.get('sql') or step.get('revision')}" for step in row["plan"]]
-    lines += [f"     not finished: {row['unfinished']}"] * bool(row["unfinished"])
-    lines += [f"     {row['reason']}"] * bool(row["reason"])
-    return lines
+def _entry_lines(row: dict[str, Any]) -> list[str]:
+    summary, *details = describe(row)
+    lines = [f"{row['id']}  {row['started_at']:%Y-%m-%d %H:%M:%S}  {summary}, on {row['host']}"]
+    return lines + [f"     {line}" for line in details]
