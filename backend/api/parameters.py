@@ -10,6 +10,7 @@ from api.guards.credentials import AuthenticatedCaller
 from audio.library.cursor import LONGEST as LONGEST_CURSOR
 from audio.library.filters import Filters, SortedBy
 from audio.model.audio_file import ProcessingStatus
+from audio.search.query import SearchQuery
 from core.labels import label, user_label
 
 JSON_BODY_BYTES = 64 * 1024
@@ -33,7 +34,11 @@ DigestFilter = Annotated[
     Query(pattern="^[0-9a-f]{64}$", description="Only recordings whose bytes have this SHA-256.", examples=["0f" * 32]),
 ]
 SearchText = Annotated[
-    str | None, Query(description="Words to look for in names, labels and transcripts.", examples=["red bicycle"])
+    str | None,
+    Query(
+        description="Words to look for in names, labels and transcripts; `speaker:NAME` narrows to who speaks.",
+        examples=["red bicycle"],
+    ),
 ]
 Ids = Annotated[
     list[UUID] | None,
@@ -82,13 +87,15 @@ def filters_of(
     q: str | None = None,
 ) -> Filters:
     """The filters of a caller's recordings, normalized as the table's values are. Raises LabelRefused."""
+    query = SearchQuery.parse(label("q", q, limit=LONGEST_SEARCH))
     return Filters(
         user_id=caller.owner_filter(user_label(user_id)),
         status=status,
         tag=label("tag", tag),
         category=label("category", category),
         sha256=None if sha256 is None else bytes.fromhex(sha256),
-        text=label("q", q, limit=LONGEST_SEARCH),
+        text=query.words,
+        speakers=query.speakers,
     )
 
 

@@ -12,7 +12,7 @@ from tests.api.test_health import database_away
 from tests.audio.samples import recording
 from tests.conftest import RunSql
 
-SYSTEM_HEAD = "s007"
+SYSTEM_HEAD = "s008"
 WAV_BYTES = len(recording("wav"))
 MIB = 1024 * 1024
 KEY, HOOKS = "sk-of-nobody-else", "https://93.184.215.14/of-nobody-else,https://93.184.215.14/another"

@@ -52,7 +52,7 @@ async def test_the_tables_are_what_the_chain_makes(
     await healer.run_sync(system_metadata.create_all)
     await healer.commit()
     report = await healer.run_sync(inspect, system)
-    assert (report.location.at, report.location.missing, report.location.differing) == ("s007", (), ())
+    assert (report.location.at, report.location.missing, report.location.differing) == ("s008", (), ())
     assert not report.location.extra
 
 
@@ -61,7 +61,7 @@ async def test_a_start_heals_both(settings: Settings, run_sql: RunSql) -> None:
     assert [report.outcome for report in await bring_up_to_date(settings)] == ["healed", "healed"]
     assert [report.outcome for report in await bring_up_to_date(settings)] == ["current", "current"]
     heads = [row["head"] for row in await run_sql(f"SELECT head FROM {SCHEMA}.heals ORDER BY id")]
-    assert heads == ["002", "s007"]
+    assert heads == ["002", "s008"]
     tables = await run_sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
     assert [row["tablename"] for row in tables] == ["alembic_version", "audio_files"]
 

@@ -1,7 +1,7 @@
 """/api/audio: lists, labels, downloads and deletes recordings. Uploads are in form_upload.py."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -42,6 +42,7 @@ from audio.library.filters import Sorting
 from audio.model.audio_file import AudioFile
 from audio.processing.results import waveform_of
 from audio.search.highlights import highlights
+from audio.search.speakers import Range
 from core.labels import user_label
 
 RECORDING_BYTES: dict[str, Any] = {
@@ -80,14 +81,15 @@ async def page(
     `total` is exact up to ten thousand recordings; of more it may be an estimate, which `total_is_exact` says.
 
     `q` finds all of its words, each also as the beginning of a longer one, in names, tags, categories and transcripts,
-    or itself as any part of a name, a tag or a category. `transcripts=false` leaves the transcripts out, which are most
-    of a long list.
+    or itself as any part of a name, a tag or a category; `speaker:ada` or `speaker:"Ada Lee"` in it narrows to those in
+    which somebody of this name speaks. `transcripts=false` leaves the transcripts out, which are most of a long list.
     """
     after = None if cursor is None else Cursor.of(cursor, sorting=sorting)
     result = await services.recordings.page(filters, sorting=sorting, limit=limit, offset=offset, after=after)
     items = [Recording.model_validate(item) for item in result.items]
-    if filters.text is not None:
-        items = await asyncio.to_thread(_with_highlights, result.items, filters.text)
+    if filters.text is not None or filters.speakers:
+        spoken = await services.recordings.spoken_ranges(result.items, filters.speakers) if filters.speakers else {}
+        items = await asyncio.to_thread(_with_highlights, result.items, filters.text, spoken)
     if not transcripts:
         items = [recording.model_copy(update=WITHOUT_TRANSCRIPTS) for recording in items]
     return RecordingPage(
@@ -100,12 +102,16 @@ async def page(
     )
 
 
-def _with_highlights(items: Sequence[AudioFile], query: str) -> list[Recording]:
+def _with_highlights(
+    items: Sequence[AudioFile], query: str | None, spoken: Mapping[UUID, Sequence[Range]]
+) -> list[Recording]:
     """The recordings with their matches. It may search long transcripts, so it runs outside of the event loop."""
     return [
         FoundRecording(
             **Recording.model_validate(item).model_dump(),
-            highlights=[FoundIn.model_validate(match) for match in highlights(item, query)],
+            highlights=[
+                FoundIn.model_validate(match) for match in highlights(item, query, spoken=spoken.get(item.id, ()))
+            ],
         )
         for item in items
     ]

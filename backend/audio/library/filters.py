@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 
 from audio.model.audio_file import AudioFile, ProcessingStatus
 from audio.search.index import has_match, matching, not_indexed
+from audio.search.speakers import has_speaker, speaks
 from core.database.system_tables import digests
 
 SortedBy: TypeAlias = Literal["uploaded", "name", "duration", "size"]
@@ -22,8 +23,10 @@ class Filters:
     category: str | None = None
     sha256: bytes | None = None
     text: str | None = None
+    speakers: tuple[str, ...] = ()  # all of whom speak in it
     unindexed: bool = False  # also searches recordings that may not be in the search index yet
     probe_index: bool = False  # looks up each recording in the search index: for few recordings, or frequent words
+    probe_speakers: bool = False  # the same for speakers
 
     def conditions(self, of: type[AudioFile] = AudioFile) -> list[ColumnElement[bool]]:
         """The filters as conditions on the table, or on an alias of it."""
@@ -40,6 +43,9 @@ class Filters:
         if self.text is not None:
             match = has_match(self.text, of.id.expression) if self.probe_index else matching(self.text)
             conditions.append(or_(match, not_indexed(self.text)) if self.unindexed else match)
+        conditions += [
+            has_speaker(name, of.id.expression) if self.probe_speakers else speaks(name) for name in self.speakers
+        ]
         return conditions
 
 

@@ -40,7 +40,7 @@ async def page(
     session: AsyncSession, filters: Filters, *, sorting: Sorting, limit: int, offset: int, after: Cursor | None
 ) -> Page:
     """The page that begins `offset` recordings after a cursor or the start."""
-    if filters.text is not None:
+    if filters.text is not None or filters.speakers:
         await session.execute(_CHEAP_RANDOM_READS)
     filters = await _plan(session, filters)
     estimate = await estimate_rows(session, select(AudioFile.id).where(*filters.conditions()))
@@ -74,14 +74,15 @@ def _page(rows: Sequence[SortedRow], *, sorting: Sorting, limit: int, total: int
 
 
 async def _plan(session: AsyncSession, filters: Filters) -> Filters:
-    """Lets a search begin with the other filters, where these match fewer recordings than its words."""
-    others, words = replace(filters, text=None, unindexed=False), Filters(text=filters.text)
-    if filters.text is None or filters.unindexed or others == EVERYTHING:
+    """Lets a search begin with what matches the fewest recordings: its words, its speakers, or the other filters."""
+    words, speakers = Filters(text=filters.text), Filters(speakers=filters.speakers)
+    others = replace(filters, text=None, speakers=(), unindexed=False)
+    parts = [part for part in (words, speakers, others) if part != EVERYTHING]
+    if len(parts) <= 1 or filters.unindexed:
         return filters
-    by_others, by_words = [
-        await estimate_rows(session, select(AudioFile.id).where(*part.conditions())) for part in (others, words)
-    ]
-    return replace(filters, probe_index=by_others < by_words)
+    estimates = [await estimate_rows(session, select(AudioFile.id).where(*part.conditions())) for part in parts]
+    first = parts[estimates.index(min(estimates))]
+    return replace(filters, probe_index=first is not words, probe_speakers=first is not speakers)
 
 
 async def _gather_few(
@@ -170,7 +171,7 @@ class _Section:
         """Reads along the index, over at most `rows` rows."""
         walked = self._ordered(AudioFile, self._after_cursor(AudioFile)).limit(rows).subquery()
         of = aliased(AudioFile, walked)
-        return self._ordered(of, replace(self.filters, probe_index=True).conditions(of))
+        return self._ordered(of, replace(self.filters, probe_index=True, probe_speakers=True).conditions(of))
 
     def _gather(self) -> Select[AudioFile, Any]:
         """Reads all matches and sorts them; OFFSET 0 keeps PostgreSQL from walking an index instead."""

@@ -24,6 +24,7 @@ from audio.model.titles import TITLE, checked_title, set_title
 from audio.processing import status
 from audio.processing.results import TranscriptNotReady, transcript_of
 from audio.search.index import SearchIndex
+from audio.search.speakers import Range, set_speakers, spoken_ranges
 from audio.transcription.contract import clean
 from audio.transcription.document import TranscriptDocument, write_document
 from core.background import each_of
@@ -91,6 +92,11 @@ class Recordings:
         async with self.sessions() as session:
             return await pagination.page(session, filters, sorting=sorting, limit=limit, offset=offset, after=after)
 
+    async def spoken_ranges(self, recordings: Sequence[AudioFile], names: Sequence[str]) -> Mapping[UUID, list[Range]]:
+        """What the speakers of these names say in each recording: ranges of its original transcript, in order."""
+        async with self.sessions() as session:
+            return await spoken_ranges(session, [recording.id for recording in recordings], names)
+
     async def pages(self, filters: Filters, *, limit: int, after: Cursor | None = None) -> AsyncGenerator[Page]:
         """All pages behind a cursor or the start; one is in memory at a time."""
         while True:
@@ -156,6 +162,7 @@ class Recordings:
                 {speaker: name for speaker, text in names.items() if (name := label("speaker", text))}
             )
             await write_document(self.storage, recording.file_path, document)
+            await set_speakers(session, recording.id, document.spoken())
             recording.updated_at = utc_now()
             await announce(session, recording, change="relabelled")
             await session.commit()

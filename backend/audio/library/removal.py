@@ -10,6 +10,7 @@ from audio.events.announcements import announcing
 from audio.model.audio_file import AudioFile
 from audio.model.duplicates import remove_digests
 from audio.model.titles import remove_titles
+from audio.search.speakers import remove_speakers
 
 
 async def remove(session: AsyncSession, conditions: Sequence[ColumnElement[bool]]) -> dict[UUID, str]:
@@ -22,4 +23,5 @@ async def remove(session: AsyncSession, conditions: Sequence[ColumnElement[bool]
     if paths:
         await remove_titles(session, paths)
         await remove_digests(session, paths)
+        await remove_speakers(session, paths)
     return paths

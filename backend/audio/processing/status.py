@@ -3,7 +3,7 @@
 uploaded → transcribing → improving → completed, or from any of them → failed; without an engine uploaded → completed.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import text, update
@@ -14,6 +14,7 @@ from audio.model import repository
 from audio.model.audio_file import AudioFile, ProcessingStatus
 from audio.model.manifest import renew_manifest
 from audio.processing.jobs import ENQUEUE, Job, parameters
+from audio.search.speakers import Speaker, set_speakers
 from core.database.engine import Sessions, driver_connection
 from core.errors import PegasusError
 from core.observability.trace_context import TraceContext
@@ -33,17 +34,21 @@ async def advance(
     storage: Storage,
     since: Collection[ProcessingStatus],
     to: ProcessingStatus,
+    speakers: Sequence[Speaker] | None = None,
     **changes: object,
 ) -> bool:
     """Sets a recording's status from one of `since` to `to`, with other columns' values, and commits.
 
-    Its manifest is written before the commit. False when it has another status, or was deleted.
+    With `speakers` these are the speakers of its transcript. Its manifest is written before the commit. False when it
+    has another status, or was deleted.
     """
     await commit_asynchronously(session)
     step = update(AudioFile).where(AudioFile.id == recording_id, AudioFile.processing_status.in_(since))
     advanced_id = await session.scalar(announcing(step.values(processing_status=to, **changes), change="progressed"))
     recording = await repository.find_and_lock(session, recording_id, owner=None) if advanced_id is not None else None
     if recording is not None:
+        if speakers is not None:
+            await set_speakers(session, recording_id, speakers)
         await renew_manifest(storage, recording)
     await session.commit()
     return advanced_id is not None
@@ -65,11 +70,15 @@ async def advance_or_raise(
     storage: Storage,
     since: Collection[ProcessingStatus] = IN_PROGRESS,
     to: ProcessingStatus,
+    speakers: Sequence[Speaker] | None = None,
     **changes: object,
 ) -> None:
     """As `advance`, but raises StaleRecording where that returns False."""
     async with sessions() as session:
-        if not await advance(session, recording_id, storage=storage, since=since, to=to, **changes):
+        advanced = await advance(
+            session, recording_id, storage=storage, since=since, to=to, speakers=speakers, **changes
+        )
+        if not advanced:
             raise StaleRecording
 
 

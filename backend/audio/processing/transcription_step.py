@@ -69,7 +69,7 @@ class TranscriptionStep:
             raise EngineRefused(self.engine.name, f"it sounds for {hours:,.0f} hours, and {most:.0f} can be heard")
 
     async def _advance(
-        self, recording_id: UUID, *, since: Collection[ProcessingStatus], to: ProcessingStatus, **changes: object
+        self, recording_id: UUID, *, since: Collection[ProcessingStatus], to: ProcessingStatus, **changes: Any
     ) -> None:
         await advance_or_raise(self.sessions, recording_id, storage=self.storage, since=since, to=to, **changes)
 
@@ -108,9 +108,10 @@ class TranscriptionStep:
 
 
 def _row_values(document: TranscriptDocument) -> dict[str, Any]:
-    """The columns of a transcript."""
+    """The columns of a transcript, and its speakers."""
     return {
         "original_transcript": document.text,
         "transcription_engine": document.engine[:LONGEST_ENGINE_NAME],
         "transcription_completed_at": utc_now(),
+        "speakers": document.spoken(),
     }

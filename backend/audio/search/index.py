@@ -91,10 +91,16 @@ def not_indexed(query: str) -> ColumnElement[bool]:
 
 
 def _has(lexemes: Collection[tuple[str, bool]]) -> ColumnElement[bool]:
-    return search.c.vector.bool_op("@@")(cast(cast(" & ".join(starmap(_quoted, lexemes)), Text), TSQUERY))
+    return matches(search.c.vector, " & ".join(starmap(quoted, lexemes)))
 
 
-def _quoted(lexeme: str, begins: bool) -> str:  # noqa: FBT001 - as `query_terms` pairs them
+def matches(vector: ColumnElement[Any], query: str) -> ColumnElement[bool]:
+    """The condition that a tsvector matches a tsquery, which is written as text."""
+    return vector.bool_op("@@")(cast(cast(query, Text), TSQUERY))
+
+
+def quoted(lexeme: str, begins: bool) -> str:  # noqa: FBT001 - as `query_terms` pairs them
+    """The tsquery of one lexeme, or of all that begin with it."""
     escaped = lexeme.replace("\\", "\\\\").replace("'", "''")
     return f"'{escaped}'" + (":*" if begins else "")
 

@@ -7,6 +7,8 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from audio.model.artifacts import TRANSCRIPT
+from audio.search.highlights import SEARCHED_CHARACTERS
+from audio.search.speakers import Range, Speaker
 from audio.transcription.contract import Segment, Transcript, Word
 from core.errors import PegasusError
 from storage.contract import Storage
@@ -66,6 +68,15 @@ class TranscriptDocument(BaseModel):
         """The document's transcript, with its speakers by their names; those without one are counted."""
         segments = tuple(replace(segment, speaker=self._name(segment.speaker)) for segment in self.segments)
         return Transcript(self.text, self.language, self.words, segments)
+
+    def spoken(self) -> list[Speaker]:
+        """Who speaks, and in which ranges of the text's searched beginning."""
+        ranges: dict[str, list[Range]] = {}
+        for segment, end in Transcript(self.text, segments=self.segments).segment_ends():
+            if segment.speaker and end <= SEARCHED_CHARACTERS:
+                ranges.setdefault(segment.speaker, []).append((end - len(segment.text), end))
+        labels = sorted({segment.speaker for segment in self.segments if segment.speaker})
+        return [Speaker(name=self._name(label) or "", spoken=ranges.get(label, ())) for label in labels]
 
     def _name(self, speaker: str | None) -> str | None:
         return None if speaker is None else self.speakers.get(speaker, f"Speaker {speaker}")

@@ -11,6 +11,7 @@ from audio.model import repository
 from audio.model.audio_file import AudioFile
 from audio.model.duplicates import add_digests, without_digest
 from audio.model.manifest import follows, read_manifest, renew_manifest
+from audio.search.speakers import Speaker, add_speakers, without_speakers
 from audio.transcription.document import TranscriptDocument, read_document, write_document
 from core.background import each_of
 from core.database.engine import Sessions
@@ -51,6 +52,25 @@ class Manifests:
         await each_of(paths.items(), read)
         async with self.sessions() as session:
             await add_digests(session, digests)
+            await session.commit()
+
+    async def add_speakers(self, recording_ids: Collection[UUID]) -> None:
+        """Adds the speakers of transcripts that were made before these had a table. Raises DatabaseProblem."""
+        by_recording: dict[UUID, list[Speaker]] = {}
+
+        async def read(recording: tuple[UUID, str]) -> None:
+            recording_id, path = recording
+            with suppress(StorageError):
+                try:
+                    by_recording[recording_id] = (await read_document(self.storage, path)).spoken()
+                except (BytesMissing, ValueError):  # only the row has a transcript
+                    by_recording[recording_id] = []
+
+        async with self.sessions() as session:
+            paths = await without_speakers(session, recording_ids)
+        await each_of(paths.items(), read)
+        async with self.sessions() as session:
+            await add_speakers(session, by_recording)
             await session.commit()
 
     async def _is_behind(self, row: AudioFile) -> bool:

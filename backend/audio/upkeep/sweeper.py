@@ -108,6 +108,7 @@ class Sweeper:
                     sweep.manifests_renewed += await self.manifests.repair([row.recording_id for row in changed])
                 if self.manifests is not None and not dry_run:
                     await self.manifests.add_digests([row.recording_id for row in batch])
+                    await self.manifests.add_speakers([row.recording_id for row in batch])
                 if missing:
                     await self._report_missing(sweep, missing, dry_run=dry_run)
 

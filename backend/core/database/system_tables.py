@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 
 SCHEMA = "pegasus_system"  # docs/decisions/0004 says why it isn't called `pegasus`
 system_metadata = MetaData(schema=SCHEMA)
@@ -139,6 +139,18 @@ search = Table(
     Column("names", Text, nullable=False),
     Column("vector", TSVECTOR, nullable=False),
     Index("ix_search_vector", "vector", postgresql_using="gin"),
+)
+
+# Who speaks in a recording: of each speaker the words of their name, and what they say, as ranges of the original
+# transcript in characters. `vector` has the words of all names.
+speakers = Table(
+    "speakers",
+    system_metadata,
+    Column("recording_id", Uuid, primary_key=True),
+    Column("vector", TSVECTOR, nullable=False),
+    Column("names", ARRAY(Text), nullable=False),
+    Column("spoken", JSONB, nullable=False),
+    Index("ix_speakers_vector", "vector", postgresql_using="gin"),
 )
 
 # Pending webhook deliveries; `endpoint` is a fingerprint of the address, which may hold secrets.

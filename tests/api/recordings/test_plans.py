@@ -46,7 +46,18 @@ INSERT INTO pegasus_system.search SELECT id, xmin::text::bigint, '', array_to_ts
 DIGESTS = """
 INSERT INTO pegasus_system.digests SELECT id, sha256(filename::bytea), user_id, upload_timestamp FROM audio_files
 """
-INDEXED = ("ALTER INDEX pegasus_system.ix_search_vector SET (fastupdate = off)", "VACUUM ANALYZE")
+SPEAKERS = """
+INSERT INTO pegasus_system.speakers
+SELECT id, array_to_tsvector(string_to_array('speaker 1 ' || other, ' ')), ARRAY['speaker 1', other], '[[[0, 9]], []]'
+FROM audio_files CROSS JOIN LATERAL (
+  SELECT CASE WHEN processing_status = 'failed' THEN 'anna lee' ELSE 'speaker 2' END AS other
+) AS names
+"""
+INDEXED = (
+    "ALTER INDEX pegasus_system.ix_search_vector SET (fastupdate = off)",
+    "ALTER INDEX pegasus_system.ix_speakers_vector SET (fastupdate = off)",
+    "VACUUM ANALYZE",
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +67,7 @@ def large(server_address: str, healed: str) -> Iterator[str]:
     async def fill(address: str) -> None:
         connection = await asyncpg.connect(address)
         await connection.execute(FILL, ROWS)
-        for statement in (SEARCH, DIGESTS, *INDEXED):
+        for statement in (SEARCH, DIGESTS, SPEAKERS, *INDEXED):
             await connection.execute(statement)
         await connection.close()
 
@@ -110,7 +121,7 @@ class Watching:
         await transaction.rollback()
         await connection.close()
         full = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
-        return Read(int(sum(map(_rows, nodes))), frozenset(full & {"audio_files", "search", "digests"}))
+        return Read(int(sum(map(_rows, nodes))), frozenset(full & {"audio_files", "search", "digests", "speakers"}))
 
 
 def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -143,6 +154,14 @@ LISTS = {
     "a word that one has": (Filters(text="77777"), 20),
     "a word that none has": (Filters(text="nothing"), 0),
     "a word of a user": (Filters(text="memo", user_id="user 5"), 8 * 2000),
+    "a speaker of few": (Filters(speakers=("anna",)), 6 * 600),
+    "a speaker of none": (Filters(speakers=("carl",)), 0),
+    "a speaker of all": (Filters(speakers=("speaker 1",)), 10 * PAGE),
+    "two speakers": (Filters(speakers=("anna", "speaker 1")), 12 * 600),
+    "what a speaker of few says": (Filters(text="seldom", speakers=("anna",)), 8 * 600),
+    "a word of all and a speaker of few": (Filters(text="memo", speakers=("anna",)), 8 * 600),
+    "a word of few and a speaker of all": (Filters(text="seldom", speakers=("speaker 1",)), 12 * 600),
+    "a word of one and a speaker of all": (Filters(text="77777", speakers=("speaker 1",)), 40),
 }
 
 
