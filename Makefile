@@ -159,9 +159,11 @@ lock: install-dev ## choose the newest dependencies that pyproject.toml allows, 
 	$(COMPILE) --upgrade --output-file requirements.lock
 	$(COMPILE) --upgrade --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) --upgrade --extra whisper --constraint requirements-dev.lock --output-file requirements-whisper.lock
+	$(COMPILE) --upgrade --extra speakers --constraint requirements-dev.lock --constraint requirements-whisper.lock \
+		--output-file requirements-speakers.lock
 	$(COMPILE) --upgrade --extra telemetry --constraint requirements-dev.lock --output-file requirements-telemetry.lock
-	$(COMPILE) tests/whisper/requirements.in --upgrade --extra dev --extra whisper --constraint requirements-dev.lock \
-		--constraint requirements-whisper.lock --output-file tests/whisper/requirements.lock
+	$(COMPILE) tests/whisper/requirements.in --upgrade --extra dev --extra speakers --constraint requirements-dev.lock \
+		--constraint requirements-speakers.lock --output-file tests/whisper/requirements.lock
 	$(COMPILE) tests/browser/requirements.in --upgrade --extra dev --constraint requirements-dev.lock \
 		--output-file tests/browser/requirements.lock
 	$(COMPILE:pyproject.toml=tests/reconcile/cases/requirements.in) --upgrade --constraint requirements-dev.lock \

@@ -124,6 +124,8 @@ class Settings(BaseSettings):
     transcription_language: Language | None = None
     transcription_speakers: bool = False
     whisper_model: str = "base"
+    speaker_segmentation_model: RootedPath | None = None
+    speaker_embedding_model: RootedPath | None = None
     openai_base_url: ServiceAddress = "https://api.openai.com/v1"
     openai_api_key: SecretStr | None = None
     openai_transcription_model: str = "whisper-1"

@@ -51,6 +51,10 @@ NAMED = {
         "docs/transcription.md",
         ".venv/bin/python -m pip install --require-hashes -r requirements-whisper.lock",
     ): "installs much from the network; `make test-whisper` does",
+    (
+        "docs/transcription.md",
+        ".venv/bin/python -m pip install --require-hashes -r requirements-speakers.lock",
+    ): "the same, and the models aren't on this machine",
 }
 # What a reader replaces, too: an address, a path, an id.
 REPLACED = {

@@ -14,8 +14,9 @@ EXTRAS = {
     "requirements.lock": [],
     "requirements-dev.lock": ["dev"],
     "requirements-whisper.lock": ["whisper"],
+    "requirements-speakers.lock": ["speakers"],
     "requirements-telemetry.lock": ["telemetry"],
-    "tests/whisper/requirements.lock": ["dev", "whisper"],
+    "tests/whisper/requirements.lock": ["dev", "speakers"],
     "tests/browser/requirements.lock": ["dev"],
 }
 BARE = "tests/reconcile/cases/requirements.lock"  # what another project has that uses reconcile
@@ -89,6 +90,7 @@ TESTED = {
     "requirements.lock": "requirements-dev.lock",
     "requirements-telemetry.lock": "requirements-dev.lock",
     "requirements-whisper.lock": "tests/whisper/requirements.lock",
+    "requirements-speakers.lock": "tests/whisper/requirements.lock",
     BARE: "requirements-dev.lock",
 }
 
@@ -100,7 +102,7 @@ def test_tests_run_on_what_is_served(served: str, tested: str) -> None:
     assert {name: versions.get(name) for name in pins(served)} == pins(served)
 
 
-@pytest.mark.parametrize("extra", ["telemetry", "whisper"])
+@pytest.mark.parametrize("extra", ["speakers", "telemetry", "whisper"])
 def test_an_extra_is_added_to_what_is_served(extra: str) -> None:
     """Installing an extra changes none of the versions that are there."""
     versions = pins(f"requirements-{extra}.lock")

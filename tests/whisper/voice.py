@@ -21,17 +21,19 @@ SAMPLE_BYTES = 2
 TakeSamples = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
 
-def speak(text: str, path: Path, *, words_a_minute: int = 150, silence_seconds: float = 0) -> Path:
-    """Writes a WAVE file in which an American voice says the text after so much silence, and returns its path.
+def speak(
+    text: str, path: Path, *, words_a_minute: int = 150, silence_seconds: float = 0, voice: str = "en-us"
+) -> Path:
+    """Writes a WAVE file in which a voice, American unless another one is named, says the text after so much silence.
 
-    The same text makes the same file.
+    Returns its path. The same text makes the same file.
     """
-    command = [sys.executable, __file__, text, str(path), str(words_a_minute), str(silence_seconds)]
+    command = [sys.executable, __file__, text, str(path), str(words_a_minute), str(silence_seconds), voice]
     subprocess.run(command, check=True)
     return path
 
 
-def _spoken(text: str, *, words_a_minute: int) -> tuple[bytes, int]:
+def _spoken(text: str, *, words_a_minute: int, voice: str) -> tuple[bytes, int]:
     """The samples, and how many there are in a second."""
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     samples = bytearray()
@@ -45,7 +47,7 @@ def _spoken(text: str, *, words_a_minute: int) -> tuple[bytes, int]:
     hertz: int = library.espeak_Initialize(SYNCHRONOUS, 0, espeakng_loader.get_data_path().encode(), 0)
     assert hertz > 0
     library.espeak_SetSynthCallback(take)
-    assert library.espeak_SetVoiceByName(b"en-us") == 0
+    assert library.espeak_SetVoiceByName(voice.encode()) == 0
     library.espeak_SetParameter(RATE, words_a_minute, 0)
     said = text.encode()
     assert library.espeak_Synth(said, len(said) + 1, 0, AT_CHARACTER, 0, UTF8, None, None) == 0
@@ -53,8 +55,8 @@ def _spoken(text: str, *, words_a_minute: int) -> tuple[bytes, int]:
     return bytes(samples), hertz
 
 
-def _main(text: str, path: str, words_a_minute: str, silence_seconds: str) -> None:
-    samples, hertz = _spoken(text, words_a_minute=int(words_a_minute))
+def _main(text: str, path: str, words_a_minute: str, silence_seconds: str, voice: str) -> None:
+    samples, hertz = _spoken(text, words_a_minute=int(words_a_minute), voice=voice)
     with wave.open(path, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(SAMPLE_BYTES)

@@ -9,9 +9,9 @@ from audio.transcription.engines.deepgram import Deepgram
 from audio.transcription.engines.http_service import with_version
 from audio.transcription.engines.languages import code_of
 from audio.transcription.engines.openai import OpenAI
-from audio.transcription.engines.selection import engine_for, improver_for
+from audio.transcription.engines.selection import INSTALL_SPEAKERS, INSTALL_WHISPER, engine_for, improver_for
 from core.errors import SettingRefused
-from core.settings import load_settings
+from core.settings import ROOT, load_settings
 
 
 def samples(_recording: Path) -> NoReturn:
@@ -86,8 +86,9 @@ def test_refused(chosen: dict[str, Any], sentence: str) -> None:
 
 
 def test_requirements_are_there() -> None:
-    """The command that a refusal tells can be run."""
-    assert (Path(__file__).resolve().parents[3] / "requirements-whisper.lock").is_file()
+    """The commands that refusals tell can be run."""
+    for command in (INSTALL_WHISPER, INSTALL_SPEAKERS):
+        assert (ROOT / command.rpartition(" ")[2]).is_file()
 
 
 ROOTS = {

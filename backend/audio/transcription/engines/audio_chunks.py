@@ -18,11 +18,20 @@ def split(samples: Path) -> Iterator[tuple[float, Any]]:
     """Each chunk's start in seconds, and its samples as floats from -1 to 1. Raises OSError."""
     whole, begin = np.memmap(samples, np.int16, mode="r"), 0
     while begin < len(whole):
-        chunk = whole[begin : begin + CHUNK_SECONDS * SAMPLES_HERTZ].astype(np.float32) / _FULL_SCALE
+        chunk = _as_floats(whole[begin : begin + CHUNK_SECONDS * SAMPLES_HERTZ])
         if begin + len(chunk) < len(whole):
             chunk = chunk[: _quietest(chunk)]
         yield begin / SAMPLES_HERTZ, chunk
         begin += len(chunk)
+
+
+def beginning(samples: Path, *, longest_seconds: int) -> Any:
+    """The samples of the first `longest_seconds`, as floats from -1 to 1. Raises OSError."""
+    return _as_floats(np.memmap(samples, np.int16, mode="r")[: longest_seconds * SAMPLES_HERTZ])
+
+
+def _as_floats(samples: Any) -> Any:
+    return samples.astype(np.float32) / np.float32(_FULL_SCALE)
 
 
 def _quietest(samples: Any) -> int:

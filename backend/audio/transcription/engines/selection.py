@@ -5,6 +5,7 @@ An engine's module is imported where it is chosen: most servers have none, and a
 
 import re
 from importlib.util import find_spec
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from audio.transcription.improvement.improver import Improver
 
 INSTALL_WHISPER = "pip install --require-hashes -r requirements-whisper.lock"
+INSTALL_SPEAKERS = "pip install --require-hashes -r requirements-speakers.lock"
 
 
 def engine_for(settings: Settings, *, samples: Samples) -> Engine | None:
@@ -29,11 +31,10 @@ def engine_for(settings: Settings, *, samples: Samples) -> Engine | None:
         case "none":
             return None
         case "whisper":
-            if settings.transcription_speakers:
-                raise SettingRefused("TRANSCRIPTION_SPEAKERS", "is set, and whisper can't tell who speaks")
             from audio.transcription.engines.whisper import Whisper  # noqa: PLC0415 - see above
 
-            return Whisper(_whisper_model(settings.whisper_model), samples=samples)
+            model = _whisper_model(settings.whisper_model)
+            return Whisper(model, samples=samples, speaker_models=_speaker_models(settings))
         case "openai":
             from audio.transcription.engines.openai import OpenAI  # noqa: PLC0415 - see above
 
@@ -92,3 +93,32 @@ def _whisper_model(model: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", model):
         raise SettingRefused("WHISPER_MODEL", "is neither a model's name nor a folder that there is")
     return model
+
+
+def _speaker_models(settings: Settings) -> tuple[Path, Path] | None:
+    """The files that Whisper tells speakers apart by, where TRANSCRIPTION_SPEAKERS is set."""
+    if not settings.transcription_speakers:
+        return None
+    if find_spec("sherpa_onnx") is None:
+        raise SettingRefused(
+            "TRANSCRIPTION_SPEAKERS",
+            f"is set, and sherpa-onnx, which tells speakers apart for whisper, isn't installed: {INSTALL_SPEAKERS}",
+        )
+    return (
+        _model_file("SPEAKER_SEGMENTATION_MODEL", settings.speaker_segmentation_model, metadata=b"window_size"),
+        _model_file("SPEAKER_EMBEDDING_MODEL", settings.speaker_embedding_model, metadata=b"output_dim"),
+    )
+
+
+def _model_file(setting: str, path: Path | None, *, metadata: bytes) -> Path:
+    """A model's file, which has to have an entry of that name: without it sherpa-onnx would end its process."""
+    if path is None:
+        raise SettingRefused(setting, "is missing, and TRANSCRIPTION_SPEAKERS with whisper needs it")
+    try:
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            is_model = content.find(metadata) >= 0
+    except (OSError, ValueError):  # an empty file can't be mapped
+        raise SettingRefused(setting, "names no file that can be read") from None
+    if not is_model:
+        raise SettingRefused(setting, "names a file that is no model of its kind for sherpa-onnx")
+    return path

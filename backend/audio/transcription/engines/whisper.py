@@ -41,15 +41,22 @@ LINE_BYTES = 4 * 1024 * 1024
 class Whisper:
     """The engine on this machine. `model` is a folder with a model, or the name of one to download at first use.
 
-    `samples` decodes recordings.
+    `samples` decodes recordings. With the files of two `speaker_models`, for segmentation and for embeddings, it tells
+    speakers apart.
     """
 
     name = "whisper"
 
     def __init__(
-        self, model: str, *, samples: Samples, stall_seconds: float = STALL_SECONDS, time_factor: float = TIME_FACTOR
+        self,
+        model: str,
+        *,
+        samples: Samples,
+        speaker_models: tuple[Path, Path] | None = None,
+        stall_seconds: float = STALL_SECONDS,
+        time_factor: float = TIME_FACTOR,
     ) -> None:
-        self._model = model
+        self._models = [model, *map(str, speaker_models or ())]
         self._samples = samples
         self._stall_seconds = stall_seconds
         self._time_factor = time_factor
@@ -85,7 +92,7 @@ class Whisper:
     async def _start(self) -> Process:
         self._child = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "audio.transcription.engines.whisper_child", self._model),
+            *("-m", "audio.transcription.engines.whisper_child", *self._models),
             stdin=PIPE,
             stdout=PIPE,
             stderr=DEVNULL,  # from libraries; errors come as messages

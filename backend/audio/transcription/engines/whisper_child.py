@@ -1,6 +1,7 @@
 """Whisper's child process: loads a model, then reads a request per line and writes messages, until its input ends.
 
-Run as `python -m audio.transcription.engines.whisper_child MODEL`, with the extra `[whisper]` installed.
+Run as `python -m audio.transcription.engines.whisper_child MODEL`, with the extra `[whisper]` installed; with the extra
+`[speakers]` the paths of two more models may follow, by which speakers are told apart.
 """
 
 import json
@@ -8,8 +9,10 @@ import os
 import queue
 import sys
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import huggingface_hub.errors
 from faster_whisper import WhisperModel
@@ -17,16 +20,21 @@ from faster_whisper.transcribe import Segment as WhisperSegment
 
 from audio.transcription.contract import Segment, Word
 from audio.transcription.engines.audio_chunks import split
+from audio.transcription.engines.speaker_turns import Turn, speaker_of
 from audio.transcription.engines.whisper_message import WhisperMessage
+
+if TYPE_CHECKING:
+    from audio.transcription.engines.diarization import Diarization
 
 NICENESS = 10  # uploads come first
 
 
 class Child:
-    """The loaded model, which answers requests with messages to `output`."""
+    """The loaded models, which answer requests with messages to `output`."""
 
-    def __init__(self, model: WhisperModel, output: TextIO) -> None:
+    def __init__(self, model: WhisperModel, diarization: "Diarization | None", output: TextIO) -> None:
         self._model = model
+        self._diarization = diarization
         self._output = output
 
     def answer(self, request: dict[str, str | None]) -> None:
@@ -37,7 +45,7 @@ class Child:
             write_message(self._output, WhisperMessage(kind="refused", text="its file isn't there any more"))
 
     def _transcribe(self, samples: Path, *, language: str | None) -> None:
-        text = ""
+        text, turns = "", self._turns(samples)
         for start_seconds, chunk in split(samples):
             try:
                 segments, info = self._model.transcribe(
@@ -55,18 +63,27 @@ class Child:
             for segment in segments:
                 text += segment.text
                 language = info.language  # detected in the first chunk with speech, and used for the rest
-                write_message(self._output, _segment_message(segment, offset_seconds=start_seconds))
+                write_message(self._output, _segment_message(segment, offset_seconds=start_seconds, turns=turns))
             write_message(self._output, WhisperMessage(kind="heard"))
         write_message(self._output, WhisperMessage(kind="done", text=text, language=language if text.strip() else None))
 
+    def _turns(self, samples: Path) -> Sequence[Turn]:
+        if self._diarization is None:
+            return ()
+        return self._diarization.turns(
+            samples, progress=lambda: write_message(self._output, WhisperMessage(kind="heard"))
+        )
 
-def _segment_message(segment: WhisperSegment, *, offset_seconds: float) -> WhisperMessage:
+
+def _segment_message(segment: WhisperSegment, *, offset_seconds: float, turns: Sequence[Turn]) -> WhisperMessage:
     def timed(kind: Any, text: str, start: float, end: float) -> Any:
         return kind(text, round(offset_seconds + start, 3), round(offset_seconds + end, 3))
 
+    timed_segment: Segment = timed(Segment, segment.text, segment.start, segment.end)
+    speaker = speaker_of(timed_segment.start_seconds, timed_segment.end_seconds, turns)
     return WhisperMessage(
         kind="heard",
-        segments=(timed(Segment, segment.text, segment.start, segment.end),),
+        segments=(replace(timed_segment, speaker=speaker),),
         words=tuple(timed(Word, word.word, word.start, word.end) for word in segment.words or ()),
     )
 
@@ -92,6 +109,19 @@ def load(model: str, output: TextIO) -> WhisperModel | None:
     return None
 
 
+def load_diarization(models: Sequence[str], output: TextIO) -> "Diarization | None":
+    """Loads the models that tell speakers apart; writes a message and returns None when that fails."""
+    from audio.transcription.engines.diarization import Diarization, DiarizationModelsUnfit  # noqa: PLC0415 - an extra
+
+    segmentation, embedding = models
+    try:
+        return Diarization(segmentation_model=segmentation, embedding_model=embedding)
+    except DiarizationModelsUnfit:
+        reason = "SPEAKER_SEGMENTATION_MODEL or SPEAKER_EMBEDDING_MODEL names no model that sherpa-onnx knows"
+        write_message(output, WhisperMessage(kind="refused", text=reason))
+    return None
+
+
 def main() -> None:
     """Serves requests. Messages go to a copy of stdout, which is then redirected: libraries may write to it."""
     output = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
@@ -100,10 +130,12 @@ def main() -> None:
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests,), daemon=True).start()
     model = load(sys.argv[1], output)
-    if model is None:
+    speaker_models = sys.argv[2:]
+    diarization = load_diarization(speaker_models, output) if model is not None and speaker_models else None
+    if model is None or (speaker_models and diarization is None):
         return
     write_message(output, WhisperMessage(kind="ready"))
-    child = Child(model, output)
+    child = Child(model, diarization, output)
     while True:
         child.answer(json.loads(requests.get()))
 
