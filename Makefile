@@ -27,7 +27,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 	--custom-compile-command "make lock" --python-version 3.11 pyproject.toml
 
 .PHONY: help install install-dev run test test-s3 test-browser chromium firefox test-scale nginx pgbouncer test-compose engine-tools test-power-cut test-whisper lint format soak record \
-	bench bench-uploads bench-page bench-scale chains package lock clean
+	bench bench-uploads bench-growth bench-page bench-scale chains package lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -137,10 +137,15 @@ bench: install-dev ## measure beside plain Alembic, other uploads and ffmpeg; RO
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/live_table.py --rows $(ROWS)
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/decoding.py
 	@$(MAKE) bench-uploads
+	@$(MAKE) bench-growth
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/processing.py
 
 bench-uploads: install-dev $(RIVALS_VENV)/rivals.stamp ## uploads and downloads alone; BENCH="--quick", or --help for more
 	PYTHONPATH=backend:. $(BIN)/python benchmarks/uploads.py $(BENCH)
+
+bench-growth: install-dev $(RIVALS_VENV)/rivals.stamp ## what grows with processes, rows and hours, and its pictures in docs/; BENCH="--help" for how far
+	PYTHONPATH=backend:. $(BIN)/python benchmarks/growth.py --json data/growth.json $(BENCH)
+	$(RIVALS_VENV)/bin/python benchmarks/growth_plots.py data/growth.json docs
 
 bench-page: $(BROWSER_VENV)/browser.stamp chromium ## how quickly the page opens and filters 100,000 recordings
 	PYTHONPATH=backend:. $(BROWSER_VENV)/bin/python benchmarks/page.py
