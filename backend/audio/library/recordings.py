@@ -6,7 +6,6 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.orm import defer, undefer
 
 from audio.events.announcements import announce
 from audio.events.event_log import EventLog
@@ -34,7 +33,6 @@ from core.labels import label
 from storage.contract import Storage, StorageError
 
 log = structlog.get_logger(__name__)
-WITHOUT_TRANSCRIPTS = defer(AudioFile.original_transcript), defer(AudioFile.improved_transcript)
 
 
 class RecordingMissing(PegasusError):
@@ -67,9 +65,8 @@ class Recordings:
 
     async def find_stored(self, recording_id: UUID, *, owner: str | None) -> AudioFile:
         """The same without its transcripts, and with the digest of its bytes. Raises RecordingMissing."""
-        options = *WITHOUT_TRANSCRIPTS, undefer(AudioFile.sha256)
         async with statements(self.sessions) as session:
-            return _existing(await repository.find(session, recording_id, owner=owner, options=options))
+            return _existing(await repository.find_stored(session, recording_id, owner=owner))
 
     async def original_of(self, recording: AudioFile) -> Original | None:
         """The recording that came in before this one with the same bytes."""
@@ -209,7 +206,7 @@ class Recordings:
         """Updates manifests from their rows, which are locked meanwhile, so that the later of two changes wins."""
         query = select(AudioFile).where(repository.any_of(recording_ids)).order_by(AudioFile.id).with_for_update()
         async with self.sessions() as session:
-            newest = (await session.scalars(query.options(*WITHOUT_TRANSCRIPTS))).all()
+            newest = (await session.scalars(query.options(*repository.WITHOUT_TRANSCRIPTS))).all()
             await each_of(newest, lambda recording: renew_manifest(self.storage, recording))
 
 

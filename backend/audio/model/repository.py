@@ -3,12 +3,19 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, false, func, literal, select, text
+from sqlalchemy import ARRAY, ColumnElement, Uuid, bindparam, false, func, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.interfaces import ORMOption
+from sqlalchemy.orm import defer, undefer
 
 from audio.model.audio_file import AudioFile
 
+WITHOUT_TRANSCRIPTS = defer(AudioFile.original_transcript), defer(AudioFile.improved_transcript)
+# Built once: to build a statement takes longer than to send it.
+_FIND = select(AudioFile).where(AudioFile.id == bindparam("recording_id"))
+_FIND_OWN = _FIND.where(AudioFile.user_id == bindparam("owner"))
+_FIND_STORED, _FIND_OWN_STORED = (
+    query.options(*WITHOUT_TRANSCRIPTS, undefer(AudioFile.sha256)) for query in (_FIND, _FIND_OWN)
+)
 _INTO_A_FILE = text("SET LOCAL work_mem = '64kB'")
 _SOME_ROOM = text("SELECT count(*) FROM unnest(array_fill(repeat('x', 8192), ARRAY[128]))")
 
@@ -24,11 +31,18 @@ async def check_writable(session: AsyncSession) -> None:
     await session.execute(_SOME_ROOM)
 
 
-async def find(
-    session: AsyncSession, recording_id: UUID, *, owner: str | None, options: Sequence[ORMOption] = ()
-) -> AudioFile | None:
+async def find(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> AudioFile | None:
     """The recording of that id, if it is the owner's (None: anybody's)."""
-    return await session.scalar(select(AudioFile).where(*one(recording_id, owner)).options(*options))
+    return await session.scalar(_FIND if owner is None else _FIND_OWN, _parameters(recording_id, owner))
+
+
+async def find_stored(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> AudioFile | None:
+    """The same without its transcripts, and with the digest of its bytes."""
+    return await session.scalar(_FIND_STORED if owner is None else _FIND_OWN_STORED, _parameters(recording_id, owner))
+
+
+def _parameters(recording_id: UUID, owner: str | None) -> dict[str, object]:
+    return {"recording_id": recording_id, "owner": owner}
 
 
 async def find_and_lock(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> AudioFile | None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import asyncpg
 from asyncpg import exceptions
-from sqlalchemy import AdaptedConnection, NullPool, event, func, select, text
+from sqlalchemy import AdaptedConnection, BigInteger, NullPool, bindparam, event, func, select, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -25,6 +25,7 @@ from core.settings import Settings, load_settings
 POOL_SIZE = 20
 DriverConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 _EMPTY_STATEMENT = text("SELECT")
+_LOCK = select(func.pg_advisory_xact_lock(bindparam("key", type_=BigInteger)))
 _OUTSIDE_TRANSACTIONS = {"isolation_level": "AUTOCOMMIT"}
 POOLED = "pegasus_pooled"  # an execution option: whether connections go through a transaction pooler
 Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
@@ -217,7 +218,7 @@ async def lock_name(session: AsyncSession, name: str) -> None:
     The key has 64 bits: two names that share one by chance only wait for each other.
     """
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-    await session.execute(select(func.pg_advisory_xact_lock(key)))
+    await session.execute(_LOCK, {"key": key})
 
 
 async def driver_connection(session: AsyncSession) -> DriverConnection:

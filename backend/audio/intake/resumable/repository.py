@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Insert, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -63,6 +63,7 @@ class UploadCreator:
         return self.token_id if self.is_authenticated else uuid.uuid5(_ADDRESSES, self.address)
 
 
+_GIVEN_BY_THE_DATABASE = {"created_at", "expires_at", "recording_id"}
 _OLD_LABELS = ("tag", "category")  # in columns of their own; older servers, beside this one, write and read no others
 # The recording has the upload's id. After a crash between the two only the table of recordings has it.
 _RECORDING_ID = func.coalesce(
@@ -71,6 +72,26 @@ _RECORDING_ID = func.coalesce(
 ).label("recording_id")
 _COLUMNS = (*(column for column in uploads.c if column.name != "recording_id"), _RECORDING_ID)
 _IS_LIVE = uploads.c.expires_at > func.now()
+_THIS = (uploads.c.id == bindparam("upload_id"), _IS_LIVE)
+# Statements are built once: to build one takes longer than to send it.
+_FIND = select(*_COLUMNS).where(*_THIS)
+_FIND_OWN = _FIND.where(uploads.c.user_id == bindparam("owner"))
+_RENEW = update(uploads).where(*_THIS).values(expires_at=func.now() + LIFETIME).returning(*_COLUMNS)
+
+
+def _adding(creators: ColumnElement[bool]) -> Insert:
+    """Inserts a new upload, unless as many unfinished ones as `limit` meet the condition."""
+    columns = [column for column in uploads.c if column.name not in _GIVEN_BY_THE_DATABASE]
+    open_ones = select(func.count()).select_from(uploads).where(creators, _IS_LIVE, uploads.c.recording_id.is_(None))
+    values = [bindparam(f"new_{column.name}", type_=column.type) for column in columns]
+    new = select(*values, func.now() + LIFETIME).where(open_ones.scalar_subquery() < bindparam("limit"))
+    return insert(uploads).from_select([*(column.name for column in columns), "expires_at"], new)
+
+
+_ADD_OF_TOKEN, _ADD_OF_USER = (
+    _adding(column == bindparam("creator", type_=column.type)).returning(*uploads.c)
+    for column in (uploads.c.token_id, uploads.c.user_id)
+)
 
 
 def new_row(
@@ -96,7 +117,8 @@ def new_row(
         "duplicates": details.duplicates,
         **{name: details.labels.get(name) for name in _OLD_LABELS},
         "finishes_at_length": finishes_at_length,
-        **digests,
+        "sha256": digests.get("sha256"),
+        "sha512": digests.get("sha512"),
     }
 
 
@@ -107,29 +129,24 @@ async def add(session: AsyncSession, row: Mapping[str, Any], *, creator: UploadC
     """
     token_id = creator.stored_token_id
     await lock_name(session, f"uploads of {token_id or f'user {creator.user_id}'}")
-    is_theirs = uploads.c.user_id == creator.user_id if token_id is None else uploads.c.token_id == token_id
-    open_ones = select(func.count()).select_from(uploads).where(is_theirs, _IS_LIVE, uploads.c.recording_id.is_(None))
-    values = [literal(value, uploads.c[name].type) for name, value in row.items()]
-    new = select(*values, func.now() + LIFETIME).where(open_ones.scalar_subquery() < limit)
-    inserted = insert(uploads).from_select([*row, "expires_at"], new).returning(*uploads.c)
-    upload = (await session.execute(inserted)).one_or_none()
+    statement = _ADD_OF_USER if token_id is None else _ADD_OF_TOKEN
+    values = {f"new_{name}": value for name, value in row.items()}
+    limits = {"limit": limit, "creator": token_id or creator.user_id}
+    upload = (await session.execute(statement, values | limits)).one_or_none()
     return None if upload is None else _upload(upload)
 
 
 async def find(session: AsyncSession, upload_id: UUID, *, owner: str | None) -> Upload | None:
     """The upload of that id, if it belongs to the user `owner` (None: to any) and hasn't expired."""
-    query = select(*_COLUMNS).where(uploads.c.id == upload_id, _IS_LIVE)
-    if owner is not None:
-        query = query.where(uploads.c.user_id == owner)
-    row = (await session.execute(query)).one_or_none()
+    statement = _FIND if owner is None else _FIND_OWN
+    row = (await session.execute(statement, {"upload_id": upload_id, "owner": owner})).one_or_none()
     return None if row is None else _upload(row)
 
 
 async def renew(session: AsyncSession, upload_id: UUID, changes: Mapping[str, Any]) -> Upload | None:
     """Extends an upload's lifetime, and changes values of its row. Returns None when it is gone."""
-    change = update(uploads).where(uploads.c.id == upload_id, _IS_LIVE)
-    values = {**changes, "expires_at": func.now() + LIFETIME}
-    row = (await session.execute(change.values(values).returning(*_COLUMNS))).one_or_none()
+    statement = _RENEW.values(changes) if changes else _RENEW
+    row = (await session.execute(statement, {"upload_id": upload_id})).one_or_none()
     return None if row is None else _upload(row)
 
 
