@@ -4,15 +4,18 @@ import asyncio
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
+import httpx
 import pytest
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -67,6 +70,18 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
             del os.environ[name]
     os.environ["ENV_FILE"] = os.devnull
     os.environ["DATA_PATH"] = str(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_clients() -> Iterator[None]:
+    """Spares httpx what it does anew for each client and request: loading certificates, and looking for trio on disk.
+
+    The context of TLS is as good for all of them, and trio isn't installed.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        patch.setitem(sys.modules, "trio", None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from access import tokens
@@ -66,10 +68,26 @@ async def prepared_by_copy(settings: Settings) -> Prepared:
     )
 
 
+async def app_with(settings: Settings) -> FastAPI:
+    """The application on what a start would prepare, not yet started.
+
+    All have the same routes. FastAPI analyses them at an application's first request, which takes longer than most
+    tests: the first one's are the others', too.
+    """
+    application = create_app(settings, prepared=await prepared_by_copy(settings))
+    application.router.routes[:] = _analysed_routes()
+    return application
+
+
+@cache
+def _analysed_routes() -> list[BaseRoute]:
+    return create_app(load_settings()).router.routes
+
+
 @pytest.fixture
 async def app(settings: Settings) -> AsyncIterator["Started"]:
     """The application, started."""
-    application = create_app(settings, prepared=await prepared_by_copy(settings))
+    application = await app_with(settings)
     async with application.router.lifespan_context(application) as state:
         yield Started(application, dict(state or {}))
 
@@ -107,7 +125,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 async def server(settings: Settings, way: str) -> AsyncIterator[str]:
     """The base URL of the application as uvicorn serves it on a real socket, over each way."""
     listener = claim_address(settings)
-    application = create_app(settings, prepared=await prepared_by_copy(settings))
+    application = await app_with(settings)
     async with served(server_for(application, direct=way == "direct"), listener) as url:
         yield url
 
@@ -171,7 +189,7 @@ def serve(settings: Settings) -> Serve:
     @asynccontextmanager
     async def serving(*, heals: bool = False, **changed: Any) -> AsyncIterator[httpx.AsyncClient]:
         other = Settings(**settings.model_dump() | changed)
-        application = create_app(other, prepared=None if heals else await prepared_by_copy(other))
+        application = create_app(other) if heals else await app_with(other)
         async with application.router.lifespan_context(application) as state:
             started = Started(application, dict(state or {}))
             transport = httpx.ASGITransport(app=started, raise_app_exceptions=False)

@@ -3,7 +3,6 @@
 What must happen in each case is decided by `rule`, which was written from the decisions and not from the engine.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -130,10 +129,8 @@ async def bench(
     project: Project,
     head: frozenset[str],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Bench:
     """A database to build the cases on."""
-    monkeypatch.setitem(sys.modules, "trio", None)  # httpx looks for it on disk twice a request
     await make_the_rest(database)
     return Bench(
         raw=raw,
