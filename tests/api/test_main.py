@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ import pytest
 from core.settings import ROOT
 from tests.audio.samples import recording
 from tests.conftest import RunSql
+from tests.forks import Fork
 
 START_SECONDS = 100
 
@@ -26,16 +28,15 @@ START_SECONDS = 100
 class Run:
     """One run of the server, and what it has said so far."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str] | Fork, log: IO[str]) -> None:
         self.process = process
         self.said: list[str] = []
         self._heard = threading.Condition()
-        self._listener = threading.Thread(target=self._listen)
+        self._listener = threading.Thread(target=self._listen, args=[log])
         self._listener.start()
 
-    def _listen(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
+    def _listen(self, log: IO[str]) -> None:
+        for line in log:
             with self._heard:
                 self.said.append(line)
                 self._heard.notify_all()
@@ -77,19 +78,44 @@ def running(tmp_path: Path, *command: str, **environment: str) -> Iterator[Run]:
     process = subprocess.Popen(
         command or [sys.executable, "main.py"],
         cwd=ROOT / "backend",
-        env=os.environ | {"DATA_PATH": str(tmp_path), "PORT": "0", "LOG_FORMAT": "json"} | environment,
+        env=_variables(tmp_path, environment),
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
     )
-    run = Run(process)
+    assert process.stderr is not None
+    with process.stderr as log:
+        yield from _ended(process, log)
+
+
+@contextmanager
+def forked(tmp_path: Path, *arguments: str, **environment: str) -> Iterator[Run]:
+    """The same `main.py`, for tests that aren't about its start: a fork, which needn't import everything again."""
+    read, write = os.pipe()
+    with Path(os.devnull).open("wb") as nowhere:
+        process = Fork(
+            "main.py",
+            *arguments,
+            environment=_variables(tmp_path, environment),
+            stdout=nowhere.fileno(),
+            stderr=write,
+        )
+    os.close(write)
+    with os.fdopen(read, encoding="utf-8") as log:
+        yield from _ended(process, log)
+
+
+def _variables(data: Path, more: dict[str, str]) -> dict[str, str]:
+    return os.environ | {"DATA_PATH": str(data), "PORT": "0", "LOG_FORMAT": "json"} | more
+
+
+def _ended(process: subprocess.Popen[str] | Fork, log: IO[str]) -> Iterator[Run]:
+    run = Run(process, log)
     try:
         yield run
     finally:
         process.kill()
         run.ended()
-        assert process.stderr is not None
-        process.stderr.close()
 
 
 def refusal(tmp_path: Path, **environment: str) -> tuple[int, str]:

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 import signal
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,7 @@ from core.settings import Settings
 from main import WORKER
 from tests.api.access.test_auth import bearing
 from tests.api.events.test_events import Told, listening, serving
-from tests.api.test_main import Run, running
+from tests.api.test_main import Run, forked
 from tests.audio.samples import recording
 from tests.conftest import RunSql
 from tests.programs import ran
@@ -117,7 +116,7 @@ async def test_pegasus_serves_through_a_pooler(tmp_path: Path, database: str, pe
     """
     with pooled(database, size=SESSIONS) as address, crowd(address):
         behind = {"DATABASE_URL": address, "MIGRATION_DATABASE_URL": database}
-        with running(tmp_path, AUTH="tokens", OPEN_UPLOADS="1000", WORKERS=workers, **behind) as run:
+        with forked(tmp_path, AUTH="tokens", OPEN_UPLOADS="1000", WORKERS=workers, **behind) as run:
             url = run.url()
             secret = token(**behind)
             async with (
@@ -173,7 +172,7 @@ async def test_worker_and_commands_go_through_a_pooler(settings: Settings, datab
         async with serving(settings, database_url=address, migration_database_url=database) as served:
             ids = sorted(await asyncio.gather(*(served.upload(f"{number}.wav") for number in range(10))))
         await run_sql("TRUNCATE audio_files, pgqueuer.pgqueuer")
-        with running(settings.data_path, sys.executable, "main.py", WORKER, **behind) as worker:
+        with forked(settings.data_path, WORKER, **behind) as worker:
             commands = [ran(storage, command, "--json", **behind) for command in ("rebuild", "sweep", "verify")]
             while len(done := await run_sql("SELECT id FROM audio_files WHERE processing_status = 'completed'")) < 10:
                 await asyncio.sleep(0.1)

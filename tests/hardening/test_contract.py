@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.settings import ROOT
-from tests.api.test_main import running
+from tests.api.test_main import forked
 
 HERE = Path(__file__).parent
 BACKEND = ROOT / "backend"
@@ -19,7 +19,7 @@ SOAKED = pytest.param(60, marks=[pytest.mark.soak, pytest.mark.timeout(3000)])
 @pytest.mark.parametrize("examples", [pytest.param(3, marks=pytest.mark.timeout(300)), SOAKED])
 def test_the_api_is_what_it_says(tmp_path: Path, database: str, examples: int) -> None:
     """Good requests and bad ones, in any order, are answered as described, and refused where they have to be."""
-    with running(tmp_path, DATABASE_URL=database, AUTH_TOKENS=f"{SECRET}=ada", MAX_FILE_SIZE_MB="1") as run:
+    with forked(tmp_path, DATABASE_URL=database, AUTH_TOKENS=f"{SECRET}=ada", MAX_FILE_SIZE_MB="1") as run:
         config = ["--config-file", str(HERE / "schemathesis.toml")]
         command = [str(Path(sys.executable).with_name("schemathesis")), *config, "run"]
         options = ["--checks", "all", "--max-examples", str(examples), "--seed", "1", "--no-color"]

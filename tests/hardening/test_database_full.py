@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from core.postgres.embedded import EmbeddedPostgres, join
-from tests.api.test_main import Run, running
+from tests.api.test_main import Run, forked
 from tests.api.uploads.test_tus import BYTES, TUS, b64
 from tests.audio.samples import recording
 from tests.conftest import RunSql, fresh_database
@@ -55,7 +55,7 @@ if MOUNTS:
     @pytest.fixture
     def server(database: str, tmp_path: Path) -> Iterator[Run]:
         """A server that uses it, in a process of its own."""
-        with running(tmp_path, DATABASE_URL=database, OPEN_UPLOADS="1000") as run:
+        with forked(tmp_path, DATABASE_URL=database, OPEN_UPLOADS="1000") as run:
             run.url()
             yield run
 

@@ -23,7 +23,7 @@ from audio.processing.job_runner import KILLED
 from core.database.pgqueuer_setup import JOBS
 from core.postgres.embedded import join
 from core.settings import ROOT
-from tests.api.test_main import running
+from tests.api.test_main import forked
 from tests.conftest import fresh_database
 from tests.hardening.uploaders import Promises, Uploader
 
@@ -114,7 +114,7 @@ def raise_failures(work: list[asyncio.Task[None]]) -> None:
 @asynccontextmanager
 async def serving(folder: Path, database: str, port: int, **settings: str) -> Any:
     """A server that serves, and is killed at the end."""
-    with running(folder, DATABASE_URL=database, PORT=str(port), LOG_LEVEL="WARNING", **settings) as run:
+    with forked(folder, DATABASE_URL=database, PORT=str(port), LOG_LEVEL="WARNING", **settings) as run:
         yield
         run.process.kill()
         await asyncio.to_thread(run.ended)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.api.conftest import Look
-from tests.api.test_main import running
+from tests.api.test_main import forked
 from tests.api.uploads.test_serving import END, FILE_HEAD, WAV, Wire, head, wire
 
 GET = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -166,7 +166,7 @@ async def test_a_transfer_coding_that_is_not_known_is_refused(server: str, kept:
 async def test_the_event_loop_of_production_keeps_answers_as_well(tmp_path: Path, database: str) -> None:
     """The real program, on the event loop that it has, answers what is owed and loses nothing to what is behind it."""
     upload, garbage = head(length=len(UPLOAD)) + UPLOAD, GARBAGE["much"]
-    with running(tmp_path, DATABASE_URL=database, PROCESSING="off") as run:
+    with forked(tmp_path, DATABASE_URL=database, PROCESSING="off") as run:
         for sent, expected in (
             (GET + b"\r\n" + garbage, [200, 400]),
             (GET + b"Connection: close\r\n\r\n" + garbage, [200]),

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.api.conftest import Look, problem
-from tests.api.test_main import Run, running
+from tests.api.test_main import Run, forked
 from tests.api.uploads.test_serving import END, FILE_HEAD, WAV, Wire, head, until_kept, wire
 from tests.watching.test_metrics import parsed
 
@@ -51,7 +51,7 @@ REFUSED = {name: attack for name, attack in ENDLESS.items() if attack[3] is not 
 @pytest.fixture
 def run(tmp_path: Path, database: str) -> Iterator[Run]:
     """A server in a process of its own, which asks for tokens."""
-    with running(tmp_path, DATABASE_URL=database, AUTH="tokens", PROCESSING="off") as run:
+    with forked(tmp_path, DATABASE_URL=database, AUTH="tokens", PROCESSING="off") as run:
         yield run
 
 

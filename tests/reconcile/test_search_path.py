@@ -8,7 +8,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.api.test_main import running
+from tests.api.test_main import forked
 from tests.audio.samples import recording
 
 from .cases.databases import Server
@@ -45,7 +45,7 @@ def test_it_serves_where_its_names_resolve(server_address: str, tmp_path: Path, 
     server = Server(server_address)
     with prepared(server, path) as (address, schema):
         for start in (1, 2):
-            with running(tmp_path, DATABASE_URL=address) as run, httpx.Client(base_url=run.url()) as client:
+            with forked(tmp_path, DATABASE_URL=address) as run, httpx.Client(base_url=run.url()) as client:
                 files = {"file": ("memo.wav", recording("wav"))}
                 uploaded = client.post("/api/audio/upload", files=files, data={"tag": "Пример"})
                 assert uploaded.status_code == 200, uploaded.text

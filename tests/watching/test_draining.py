@@ -17,7 +17,7 @@ from starlette.routing import Route
 from api.http1.listener import claim_address
 from api.http1.server import server_for
 from core.settings import load_settings
-from tests.api.test_main import running
+from tests.api.test_main import forked
 from tests.audio.samples import recording
 
 GRACE = {"DRAIN_GRACE_SECONDS": "4", "PROCESSING": "off"}
@@ -49,7 +49,7 @@ def until_draining(url: str) -> dict[str, Any]:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_an_upload_under_way_ends_well(tmp_path: Path, database: str, workers: str) -> None:
     """After SIGTERM `/health/ready` is 503, a slow upload ends with 200, others are served, and the exit code is 0."""
-    with running(tmp_path, DATABASE_URL=database, WORKERS=workers, **GRACE) as run:
+    with forked(tmp_path, DATABASE_URL=database, WORKERS=workers, **GRACE) as run:
         url = run.url()
         with connected(url) as client:
             client.sendall(f"{HEAD}Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY[:500_000])
@@ -72,7 +72,7 @@ def test_an_upload_under_way_ends_well(tmp_path: Path, database: str, workers: s
 
 def test_streams_of_events_end_at_once(tmp_path: Path, database: str) -> None:
     """A stream of events ends when the grace begins, so that its client goes elsewhere."""
-    with running(tmp_path, DATABASE_URL=database, **GRACE) as run:
+    with forked(tmp_path, DATABASE_URL=database, **GRACE) as run:
         url = run.url()
         with httpx.stream("GET", f"{url}/api/audio/events", timeout=60) as stream:
             pieces = stream.iter_raw()
@@ -88,7 +88,7 @@ def test_what_takes_too_long_can_be_resumed(tmp_path: Path, database: str) -> No
     content = recording("wav") + bytes(900_000)
     tus = {"Tus-Resumable": "1.0.0"}
     settings = {"DATABASE_URL": database, "PROCESSING": "off"}
-    with running(tmp_path, DRAIN_SECONDS="1", **settings) as run:
+    with forked(tmp_path, DRAIN_SECONDS="1", **settings) as run:
         url = run.url()
         begun = httpx.post(f"{url}/api/uploads", headers=tus | {"Upload-Length": str(len(content))})
         where = httpx.URL(begun.headers["location"]).path
@@ -99,7 +99,7 @@ def test_what_takes_too_long_can_be_resumed(tmp_path: Path, database: str) -> No
             while not any(file.stat().st_size for file in (tmp_path / "recordings").rglob("*") if file.is_file()):
                 pass
             assert run.end(signal.SIGTERM) == 0
-    with running(tmp_path, **settings) as run:
+    with forked(tmp_path, **settings) as run:
         url = run.url()
         offset = int(httpx.head(f"{url}{where}", headers=tus).headers["upload-offset"])
         assert 0 < offset <= 600_000
@@ -112,7 +112,7 @@ def test_what_takes_too_long_can_be_resumed(tmp_path: Path, database: str) -> No
 
 def test_ctrl_c_waits_for_nobody(tmp_path: Path, database: str) -> None:
     """On a terminal there is nobody who shares requests out: Ctrl-C leaves the grace out."""
-    with running(tmp_path, DATABASE_URL=database, DRAIN_GRACE_SECONDS="600", PROCESSING="off") as run:
+    with forked(tmp_path, DATABASE_URL=database, DRAIN_GRACE_SECONDS="600", PROCESSING="off") as run:
         run.url()
         assert run.end(signal.SIGINT) == 0
         assert [event["grace_seconds"] for event in run.events() if "grace_seconds" in event] == [0]

@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import socket
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
@@ -18,11 +17,12 @@ from audio.processing.jobs import Lane
 from audio.upkeep.gauges import STATES
 from core.observability.metrics import METHODS, STATUSES, UNMATCHED
 from core.settings import Settings
+from main import WORKER
 from reconcile.location.locate import Verdict
 from tests.api.conftest import MakeToken, Serve, Started, Upload, problem
 from tests.api.processing import ended, no_jobs, working
 from tests.api.test_health import database_away
-from tests.api.test_main import running
+from tests.api.test_main import forked
 from tests.audio.samples import recording
 from tests.conftest import RunSql
 
@@ -229,7 +229,7 @@ async def test_who_may_read_the_metrics(serve: Serve, make_token: MakeToken) -> 
 
 def test_several_processes_tell_their_sum(tmp_path: Path, database: str) -> None:
     """With two server processes each scrape tells what both have counted, also once one of them was killed."""
-    with running(tmp_path, DATABASE_URL=database, WORKERS="2", PROCESSING="off", TMPDIR=str(tmp_path)) as run:
+    with forked(tmp_path, DATABASE_URL=database, WORKERS="2", PROCESSING="off", TMPDIR=str(tmp_path)) as run:
         url = run.url()
         for _ in range(20):  # each on a connection of its own: either process may take it
             httpx.post(f"{url}/api/audio/upload", files={"file": ("memo.wav", recording("wav"))}).raise_for_status()
@@ -270,8 +270,7 @@ def test_a_worker_tells_what_it_does(tmp_path: Path, database: str) -> None:
     """A worker on its own has metrics at METRICS_PORT, and nothing else there; without one it listens nowhere."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "main.py", "worker"]
-    with running(tmp_path, *command, DATABASE_URL=database, METRICS_PORT=str(port)) as run:
+    with forked(tmp_path, WORKER, DATABASE_URL=database, METRICS_PORT=str(port)) as run:
         while True:
             assert run.process.poll() is None, run.said
             try:
@@ -280,7 +279,7 @@ def test_a_worker_tells_what_it_does(tmp_path: Path, database: str) -> None:
             except httpx.ConnectError:
                 continue
         assert "pegasus_recordings_processed" in told
-        with running(tmp_path / "other", *command, DATABASE_URL=database, METRICS_PORT=str(port)) as second:
+        with forked(tmp_path / "other", WORKER, DATABASE_URL=database, METRICS_PORT=str(port)) as second:
             assert second.ended() == 2
             assert second.said[-1].startswith("The setting METRICS_PORT can't be used")
         assert run.end(15) == 0

@@ -2,20 +2,18 @@
 
 import asyncio
 import json
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
+from main import WORKER
 from tests.api.conftest import Upload
 from tests.api.processing import jobs
-from tests.api.test_main import Run, running
+from tests.api.test_main import Run, forked
 from tests.audio.samples import recording
 from tests.audio.transcription.service import speaking
 from tests.conftest import RunSql
-
-WORKER = [sys.executable, "main.py", "worker"]
 
 
 async def heard(run: Run, *words: str) -> dict[str, object]:
@@ -34,8 +32,8 @@ async def test_a_recording_s_id_reaches_the_worker(tmp_path: Path, database: str
         settings = {"DATABASE_URL": database, "TRANSCRIPTION_ENGINE": "openai"}
         settings["OPENAI_BASE_URL"] = f"{service.address}/v1"
         with (
-            running(tmp_path, PROCESSING="off", **settings) as run,
-            running(tmp_path, *WORKER, **settings) as worker,
+            forked(tmp_path, PROCESSING="off", **settings) as run,
+            forked(tmp_path, WORKER, **settings) as worker,
         ):
             url = await asyncio.to_thread(run.url)
             async with httpx.AsyncClient(base_url=url) as client:
@@ -83,7 +81,7 @@ async def test_an_id_that_could_harm_a_log_is_replaced(client: httpx.AsyncClient
 
 async def test_a_failure_s_traceback_bears_the_id(tmp_path: Path, database: str, run_sql: RunSql) -> None:
     """What the server itself logs when nobody has foreseen an error is found by the request's id, too."""
-    with running(tmp_path, DATABASE_URL=database, PROCESSING="off") as run:
+    with forked(tmp_path, DATABASE_URL=database, PROCESSING="off") as run:
         url = await asyncio.to_thread(run.url)
         await run_sql("ALTER TABLE audio_files DROP COLUMN tag CASCADE")
         async with httpx.AsyncClient(base_url=url) as client:

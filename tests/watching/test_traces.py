@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +12,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from core.observability.tracing import job_span, span, traceparent
-from tests.api.test_main import Run, running
+from main import WORKER
+from tests.api.test_main import Run, forked
 from tests.audio.samples import recording
 from tests.watching.test_request_ids import heard
 
@@ -87,8 +87,8 @@ async def test_a_trace_goes_from_the_request_to_the_worker(tmp_path: Path, datab
     """Request, stages, job and steps are one trace, over two processes, which continues the client's own."""
     settings = {"DATABASE_URL": database, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address}
     with (
-        running(tmp_path, PROCESSING="off", **settings) as run,
-        running(tmp_path, sys.executable, "main.py", "worker", **settings) as worker,
+        forked(tmp_path, PROCESSING="off", **settings) as run,
+        forked(tmp_path, WORKER, **settings) as worker,
     ):
         identity = await post(run)
         await heard(worker, "recording completed", identity)
@@ -109,7 +109,7 @@ async def test_a_trace_goes_from_the_request_to_the_worker(tmp_path: Path, datab
 async def test_several_processes_send_their_spans(tmp_path: Path, database: str, collector: Collector) -> None:
     """Each server process sends its own, and the last of them when it ends."""
     settings = {"DATABASE_URL": database, "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address}
-    with running(tmp_path, PROCESSING="off", WORKERS="2", **settings) as run:
+    with forked(tmp_path, PROCESSING="off", WORKERS="2", **settings) as run:
         await post(run)
         assert await asyncio.to_thread(run.end, 15) == 0
     assert "POST /api/audio/upload" in {one["name"] for one in collector.spans()}
@@ -118,7 +118,7 @@ async def test_several_processes_send_their_spans(tmp_path: Path, database: str,
 async def test_a_collector_that_is_away_holds_nobody_up(tmp_path: Path, database: str) -> None:
     """Without a collector uploads are taken as ever, and the server ends in order."""
     settings = {"DATABASE_URL": database, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
-    with running(tmp_path, PROCESSING="off", **settings) as run:
+    with forked(tmp_path, PROCESSING="off", **settings) as run:
         await post(run)
         assert await asyncio.to_thread(run.end, 15) == 0
 

@@ -24,7 +24,7 @@ from app.application import create_app
 from audio.intake.resumable.resumable_uploads import ADDRESS_LIMIT_FACTOR
 from core.settings import ROOT, Settings
 from tests.api.conftest import MakeToken, Revoke, Serve, problem
-from tests.api.test_main import refusal, running
+from tests.api.test_main import forked, refusal
 from tests.audio.samples import recording
 from tests.conftest import RunSql
 
@@ -369,7 +369,7 @@ async def test_lists_show_ones_own(serve: Serve, make_token: MakeToken, run_sql:
 
 def test_a_refused_upload_is_never_sent(tmp_path: Path, database: str) -> None:
     """A client that waits for `100 Continue` gets its 401 instead, and sends nothing."""
-    with running(tmp_path, DATABASE_URL=database, AUTH="tokens") as run:
+    with forked(tmp_path, DATABASE_URL=database, AUTH="tokens") as run:
         address = httpx.URL(run.url())
         head = "POST /api/audio/upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
         with socket.create_connection((address.host, address.port or 0)) as client:
@@ -381,7 +381,7 @@ def test_a_refused_upload_is_never_sent(tmp_path: Path, database: str) -> None:
 def test_the_upload_check_takes_a_token(tmp_path: Path, database: str) -> None:
     """`test_upload_endpoint.py` checks a server that asks for tokens with the one in TOKEN, and its own by itself."""
     program, folder = [sys.executable, "test_upload_endpoint.py"], ROOT / "backend"
-    with running(tmp_path, DATABASE_URL=database, AUTH_TOKENS=STATIC) as run:
+    with forked(tmp_path, DATABASE_URL=database, AUTH_TOKENS=STATIC) as run:
         for token, code in ((ADMIN_SECRET, 0), ("", 1)):
             checked = subprocess.run(
                 [*program, run.url()], cwd=folder, env=os.environ | {"TOKEN": token}, capture_output=True, check=False
@@ -396,8 +396,8 @@ def test_a_revoked_token_stops_at_once_everywhere(
 ) -> None:
     """Two server processes on one database take a token as soon as it is made, and neither once it is revoked."""
     with (
-        running(tmp_path, DATABASE_URL=database, AUTH="tokens") as first,
-        running(tmp_path, DATABASE_URL=database, AUTH="tokens") as second,
+        forked(tmp_path, DATABASE_URL=database, AUTH="tokens") as first,
+        forked(tmp_path, DATABASE_URL=database, AUTH="tokens") as second,
     ):
         urls = [f"{run.url()}/api/audio/" for run in (first, second)]
         token_id, secret = asyncio.run(make_token("ada"))
@@ -410,7 +410,7 @@ def test_a_revoked_token_stops_at_once_everywhere(
 def test_no_secret_in_the_log(tmp_path: Path, database: str, make_token: MakeToken, revoke: Revoke) -> None:
     """At DEBUG, whatever is done with tokens valid, wrong and revoked, no line holds a token, a user or a place."""
     logged = {"LOG_LEVEL": "DEBUG", "AUTH": "tokens", "AUTH_TOKENS": "hush-static-secret=hush-user"}
-    with running(tmp_path, DATABASE_URL=database, **logged) as run:
+    with forked(tmp_path, DATABASE_URL=database, **logged) as run:
         url = run.url()
         token_id, secret = asyncio.run(make_token("hush-user"))
         for sent in (secret, "hush-static-secret", "hush-wrong-secret", f"hush-scheme {secret}"):

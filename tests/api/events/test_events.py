@@ -27,7 +27,7 @@ from audio.model.audio_file import AudioFile, ProcessingStatus
 from core.settings import Settings
 from tests.api.access.test_auth import ADMIN_SECRET, SECRET, STATIC, bearing
 from tests.api.conftest import problem
-from tests.api.test_main import running
+from tests.api.test_main import forked
 from tests.audio.samples import recording
 from tests.conftest import RunSql
 
@@ -297,7 +297,7 @@ def test_two_processes_tell_alike_and_end_in_order(tmp_path: Path, database: str
         await asyncio.gather(*tasks)
         return [told.ids for told in heard]
 
-    with running(tmp_path, DATABASE_URL=database) as first, running(tmp_path, DATABASE_URL=database) as second:
+    with forked(tmp_path, DATABASE_URL=database) as first, forked(tmp_path, DATABASE_URL=database) as second:
         one, other = asyncio.run(hear([first.url(), second.url()]))
         assert one == other
         assert len(set(one)) == 2

@@ -1,15 +1,15 @@
 """A worker's steps reach whoever listens at a server: they are two processes that share a database and nothing else."""
 
 import asyncio
-import sys
 from pathlib import Path
 from signal import SIGTERM
 
 import httpx
 from starlette.responses import JSONResponse, Response
 
+from main import WORKER
 from tests.api.events.test_events import Told, listening
-from tests.api.test_main import Run, running
+from tests.api.test_main import Run, forked
 from tests.audio.samples import recording
 from tests.audio.transcription.service import OPENAI_ANSWER, Asked, Speaker, speaking
 
@@ -52,10 +52,9 @@ async def test_a_workers_steps_are_told_by_a_server(tmp_path: Path, database: st
             "TRANSCRIPTION_ENGINE": "openai",
             "OPENAI_BASE_URL": f"{service.address}/v1",
         }
-        worker = (sys.executable, "main.py", "worker")
         with (
-            running(tmp_path / "server", PROCESSING="off", **shared) as server,
-            running(tmp_path / "worker", *worker, **shared) as working,
+            forked(tmp_path / "server", PROCESSING="off", **shared) as server,
+            forked(tmp_path / "worker", WORKER, **shared) as working,
         ):
             ids, told = await heard(server, service, recordings=3)
             assert (server.end(SIGTERM), working.end(SIGTERM)) == (0, 0)

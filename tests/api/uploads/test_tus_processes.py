@@ -12,7 +12,7 @@ import pytest
 
 from core.settings import Settings, load_settings
 from tests.api.conftest import Look
-from tests.api.test_main import running
+from tests.api.test_main import forked
 from tests.api.uploads.test_serving import wire
 from tests.api.uploads.test_tus_breaks import (
     BYTES,
@@ -49,7 +49,7 @@ async def test_two_servers_take_over_from_each_other(
     """An upload whose request stalls in one process goes on in another, which never writes beside the first."""
     content = large(12 * MIB)
     apart = {"DATABASE_URL": database, "PROCESSING": "off"}
-    with running(tmp_path, **apart) as one, running(tmp_path, **apart) as two:
+    with forked(tmp_path, **apart) as one, forked(tmp_path, **apart) as two:
         urls = [one.url(), two.url()]
         async with speaking(urls[0]) as first, speaking(urls[1]) as second, wire(urls[0]) as a, wire(urls[1]) as b:
             where = await begin(first, len(content))
@@ -74,9 +74,7 @@ async def test_two_servers_take_over_from_each_other(
 async def test_any_worker_takes_the_next_piece(tmp_path: Path, database: str, settings: Settings, kept: Look) -> None:
     """With several server processes each piece may come to another one, and some clients stall on the way."""
     content = large(10 * MIB)
-    with running(
-        tmp_path, DATABASE_URL=database, WORKERS="2", PROCESSING="off", **storage_environment(settings)
-    ) as run:
+    with forked(tmp_path, DATABASE_URL=database, WORKERS="2", PROCESSING="off", **storage_environment(settings)) as run:
         try:
             answer = await in_pieces_with_stalls(run.url(), content)
         finally:
@@ -122,7 +120,7 @@ async def test_a_killed_server_loses_nothing(
                     return
 
     for number in range(rounds + 1):
-        with running(tmp_path, DATABASE_URL=database, PROCESSING="off", **storage_environment(settings)) as run:
+        with forked(tmp_path, DATABASE_URL=database, PROCESSING="off", **storage_environment(settings)) as run:
             url = run.url()
             async with speaking(url) as client:
                 where = where or await begin(client, len(content))
