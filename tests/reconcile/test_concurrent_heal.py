@@ -25,6 +25,7 @@ from core.database.engine import open_single_use_engine
 from reconcile.execution.apply import LOCK_TIMEOUT
 from reconcile.healing.heal import heal
 from reconcile.tape.project import Project
+from tests.forks import Fork
 from tests.programs import BACKEND
 
 from .chains import asked, reconcile
@@ -52,7 +53,7 @@ def whole(database: str) -> frozenset[str]:
 
 
 @contextmanager
-def running(count: int, program: str, database: str, tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]:
+def running(count: int, program: str, database: str, tmp_path: Path) -> Iterator[list[Fork]]:
     """Starts a program of backend/ several times at once, and leaves none of them behind."""
     environment = os.environ | {
         "DATABASE_URL": database,
@@ -63,8 +64,8 @@ def running(count: int, program: str, database: str, tmp_path: Path) -> Iterator
     processes = []
     for number in range(count):
         with (tmp_path / f"out {number}").open("w") as out, (tmp_path / f"err {number}").open("w") as err:
-            command = [sys.executable, program]
-            processes.append(subprocess.Popen(command, cwd=BACKEND, env=environment, stdout=out, stderr=err, text=True))
+            fork = Fork(program, environment=environment, stdout=out.fileno(), stderr=err.fileno())
+            processes.append(fork)
     try:
         yield processes
     finally:
@@ -79,7 +80,7 @@ def said(tmp_path: Path, number: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines() if line.startswith("{") and line.endswith("}")]
 
 
-def address_of(tmp_path: Path, number: int, process: subprocess.Popen[str]) -> str:
+def address_of(tmp_path: Path, number: int, process: Fork) -> str:
     """Where a server serves, once it does; the test's own timeout says when it never does."""
     while True:
         for line in said(tmp_path, number):
