@@ -13,7 +13,7 @@ from app.schema_healing import bring_up_to_date
 from core.postgres.embedded import EmbeddedPostgres, join
 from core.settings import Settings, load_settings
 from tests.api.conftest import Look
-from tests.api.uploads.test_serving import END, FILE_HEAD, WAV, head, wire
+from tests.api.uploads.test_serving import END, FILE_HEAD, WAV, head, until_kept, wire
 from tests.conftest import fresh_database
 
 BODY = FILE_HEAD + WAV + bytes(300_000) + END
@@ -58,7 +58,7 @@ async def test_an_upload_outlives_its_database(
     """An upload under way is answered that the database is gone, and when to come again; then it is taken."""
     async with wire(server) as client, wire(server) as other:
         await client.send(head(length=len(BODY)), BODY[:200_000])
-        await asyncio.sleep(0.3)
+        await until_kept(kept, files=1)
         await stop(own_server, how)
         await client.send(BODY[200_000:])
         await other.send(head(length=len(BODY)), BODY)

@@ -8,8 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -161,13 +164,26 @@ async def test_a_token_is_sent_bare_or_as_bearer(serve: Serve, make_token: MakeT
             assert answer.status_code == 200, answer.text
 
 
-async def test_the_first_token_closes_the_door(serve: Serve, make_token: MakeToken, revoke: Revoke) -> None:
+@pytest.fixture
+def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """A function that puts the authenticator's clock forward."""
+
+    def forward(seconds: float) -> None:
+        clock = SimpleNamespace(monotonic=lambda: time.monotonic() + seconds)
+        monkeypatch.setattr("access.authenticator.time", clock)
+
+    return forward
+
+
+async def test_the_first_token_closes_the_door(
+    serve: Serve, make_token: MakeToken, revoke: Revoke, pass_time: Callable[[float], None]
+) -> None:
     """With AUTH empty no token is needed until there is one; and revoking the last doesn't open the door again."""
     async with serve() as client:
         assert (await client.get(LIST)).status_code == 200
         token_id, secret = await make_token("ada")
         assert (await client.get(LIST, headers=bearing(secret))).status_code == 200
-        await asyncio.sleep(REMEMBERED_SECONDS)  # for so long it may remember that there was none
+        pass_time(REMEMBERED_SECONDS)  # for so long it may remember that there was none
         problem(await client.get(LIST), status=401, slug="token-missing")
         await revoke(token_id)
         problem(await client.get(LIST), status=401, slug="token-missing")
@@ -189,14 +205,16 @@ async def test_an_open_door_still_tells_users_apart(serve: Serve, run_sql: RunSq
         assert (await client.get(LIST, headers=bearing(SECRET))).json()["total"] == 1
 
 
-async def test_proxies_come_with_tokens(serve: Serve, make_token: MakeToken) -> None:
+async def test_proxies_come_with_tokens(
+    serve: Serve, make_token: MakeToken, pass_time: Callable[[float], None]
+) -> None:
     """What comes through a proxy is refused until a token decides who may, and another site's page always."""
     proxied = {"X-Forwarded-For": "1.2.3.4", "Host": "pegasus.example"}
     async with serve() as client:
         problem(await client.get(LIST, headers=proxied), status=421, slug="foreign-host")
         problem(await client.get(LIST, headers={"Via": "proxy"}), status=403, slug="proxied-request")
         _, secret = await make_token("ada")
-        await asyncio.sleep(REMEMBERED_SECONDS)
+        pass_time(REMEMBERED_SECONDS)
         assert (await client.get(LIST, headers=proxied | bearing(secret))).status_code == 200
         problem(await client.get(LIST, headers=proxied), status=401, slug="token-missing")
         foreign = {"Origin": "http://evil.test"} | bearing(secret)

@@ -23,6 +23,7 @@ from tests.stored import Stored
 pytestmark = pytest.mark.folder
 DECADE = 10 * 365 * 24 * 3600.0
 LEFT_OVER = "2026/11/24/audio_20261124_100000_{}.wav"
+WAITED_FOR = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
 Sweeping = Callable[..., Sweeper]
 
 
@@ -86,7 +87,8 @@ async def test_a_stop_ends_a_sweep(settings: Settings, database: str) -> None:
     await transaction.start()
     async with app.router.lifespan_context(app):
         await connection.execute("LOCK TABLE audio_files IN ACCESS EXCLUSIVE MODE")
-        await asyncio.sleep(0.2)
+        while not (await connection.fetchval(WAITED_FOR) or (settings.storage_root / ".pegasus" / "swept").exists()):
+            await asyncio.sleep(0.01)
     await transaction.rollback()
     left = await connection.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
     await connection.close()
