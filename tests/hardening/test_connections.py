@@ -72,7 +72,7 @@ async def test_a_body_may_end_where_a_buffer_ends(
     async with wire(server) as client:
         for _ in range(2):
             await client.send(head(length=len(body)), body[:first])
-            await asyncio.sleep(0.05)
+            await client.until_read()
             await client.send(body[first:] + LIVE)
             assert [(await client.answer())[0] for _ in range(2)] == [200, 200]
     assert [row["file_size_bytes"] for row in (await kept()).rows] == [size, size]

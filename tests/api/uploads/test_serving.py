@@ -61,6 +61,12 @@ class Wire:
         status, headers = _head_of_answer(await self._reader.readuntil(b"\r\n\r\n"))
         return status, headers, await self._reader.readexactly(int(headers.get("content-length", "0")))
 
+    async def until_read(self) -> None:
+        """Waits until the server has read all that was sent: no queue of the connection holds any of it."""
+        ports = [self.writer.get_extra_info(name)[1] for name in ("sockname", "peername")]
+        while any(_queued(*ends) for ends in (ports, ports[::-1])):
+            await asyncio.sleep(0.01)
+
     async def until_full(self) -> None:
         """Waits until so much has come unread that nothing more is taken in."""
         while cast(asyncio.Transport, self.writer.transport).is_reading():
@@ -86,6 +92,15 @@ class Wire:
     async def closed(self) -> bool:
         """Whether the server ends the connection."""
         return await self._reader.read() == b""
+
+
+def _queued(port: int, other: int) -> bool:
+    """Whether the kernel holds bytes at the end of a connection of these ports that has the first of them."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues, *_ = line.split()
+        if (int(local[-4:], 16), int(remote[-4:], 16)) == (port, other):
+            return queues != "00000000:00000000"
+    return False
 
 
 @asynccontextmanager

@@ -155,7 +155,7 @@ async def test_a_stalled_request_is_taken_over(
         where = await begin(client, len(content))
         await stalled.send(patch_head(where, 0, len(content)), content[:sent])
         await until_there(settings, sent if sent > MIB else 0)
-        await asyncio.sleep(0.3)  # what isn't written yet has surely been received
+        await stalled.until_read()
         if taker == "HEAD":
             assert await offset_of(client, where) == sent
         elif taker == "DELETE":
