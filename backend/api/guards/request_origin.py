@@ -9,6 +9,7 @@ import re
 import socket
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.datastructures import Headers
@@ -17,6 +18,7 @@ from core.errors import PegasusError
 from core.settings import Settings
 
 FORWARDED = ("forwarded", "via", "x-real-ip")
+REMEMBERED_HOSTS = 256  # each request has one, and nearly all the same
 FORWARDED_PREFIX = "x-forwarded-"
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f]*:[0-9A-Fa-f:.]{1,44}\]|[A-Za-z0-9._-]{1,255})(?::[0-9]{0,5})?")
 
@@ -117,6 +119,7 @@ def is_proxied(headers: Headers) -> bool:
     return any(name in FORWARDED or name.startswith(FORWARDED_PREFIX) for name in headers)
 
 
+@lru_cache(maxsize=REMEMBERED_HOSTS)
 def _canonical(host: str) -> str:
     """The host in the form in which hosts are compared."""
     name = host.lower().removesuffix(".")
@@ -124,6 +127,7 @@ def _canonical(host: str) -> str:
     return name if address is None else str(address)
 
 
+@lru_cache(maxsize=REMEMBERED_HOSTS)
 def _address(host: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(host.partition("%")[0])
