@@ -21,7 +21,7 @@ export class Unreachable extends Error {
 	}
 }
 
-export const watch = { lost: () => {}, found: () => {}, refused: () => {} } // told by connection.js and session.js
+export const watch = { lost: () => {}, answered: () => {}, refused: () => {} } // set by connection.js and session.js
 
 /** Sends JSON, answers with JSON. Throws Refusal or Unreachable. */
 export async function call(path, { json, ...options } = {}) {
@@ -38,7 +38,7 @@ export async function request(path, options) {
 		if (error.name === "AbortError") throw error
 		throw unreachable()
 	}
-	watch.found()
+	watch.answered()
 	if (!answer.ok) throw refusal(answer.status, await answer.text(), answer.headers.get("Retry-After"), path)
 	return answer
 }

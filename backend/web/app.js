@@ -1,8 +1,8 @@
 // Puts the page together: what happens in one part, and which others are told.
 import { call, sentence } from "./api.js"
-import { offerComposer } from "./composer.js"
+import { offerComposer, takeUpUploads } from "./composer.js"
 import { onReturn } from "./connection.js"
-import { $, on } from "./dom.js"
+import { $, narrow, on } from "./dom.js"
 import { follow } from "./events.js"
 import { nameOf } from "./format.js"
 import { showHealth } from "./health.js"
@@ -11,43 +11,58 @@ import { loadLabels } from "./labels.js"
 import { List } from "./list.js"
 import { offerMediaKeys, showMedia } from "./media_session.js"
 import { MiniPlayer } from "./mini.js"
-import { narrow, Player } from "./player.js"
+import { use } from "./parts.js"
 import { goTo, leaveRecording, shownId } from "./route.js"
 import { enter } from "./session.js"
 import { Sound } from "./sound.js"
 import { toast } from "./toast.js"
-import { onOpen, takeUp } from "./uploads.js"
 
 const list = new List({ open, play, removed: dropped, changed: (recording) => tellPlayer("relabelled", recording) })
-const sound = new Sound({ turned, moved, failed: (sentence) => player.fail(sentence) })
-const player = new Player(sound, { turned, left: leaveRecording, retry: (recording) => list.retry(recording) })
+const sound = new Sound({ turned, moved })
 const mini = new MiniPlayer(sound, { open })
+let player = null // until a recording is opened
 let events = null
 
+/** Opens a recording; `play`: it has just been begun to be heard. */
 function open(recording, { play = false } = {}) {
 	goTo(recording.id)
-	player.show(recording, { play, query: list.wanted.q })
+	showRecording(recording, { play })
+}
+
+/** Shows a recording, unless the address has become another's until the player is loaded. */
+async function showRecording(recording, { play = false } = {}) {
+	const query = list.filters.q
+	await use("player", ({ Player }) => {
+		player ??= new Player(sound, { turned, closed: leaveRecording, retry: (failed) => list.retry(failed) })
+		if (shownId() === recording.id) player.show(recording, { play, query })
+	})
 }
 
 /** Plays a recording, or pauses it; on a phone the list stays in sight, unless it is to begin at a word. */
 function play(recording) {
-	const stays = narrow.matches && !list.wanted.q
-	if (sound.has(recording) && (sound.playing || stays)) sound.toggle()
-	else if (stays) sound.take(recording, { play: true })
-	else open(recording, { play: true })
+	const stays = narrow.matches && !list.filters.q
+	if (sound.has(recording) && (sound.playing || stays)) return sound.toggle()
+	hear(recording)
+	if (!stays) open(recording, { play: true })
+}
+
+/** Plays a recording; at once, since a browser lets a page do so shortly after a click. */
+function hear(recording) {
+	if (!sound.has(recording)) sound.take(recording, { play: true })
+	else if (!sound.playing) sound.toggle()
 }
 
 function turned() {
-	const { recording } = player
+	const recording = player?.recording ?? null
 	list.mark({ shown: recording?.id ?? null, playing: sound.playing ? sound.recording.id : null })
-	mini.show(!player.isHeard)
-	player.draw()
+	mini.show(sound.recording?.id !== shownId())
+	player?.draw()
 	showMedia(sound)
 	document.title = recording ? `${nameOf(recording)} – Pegasus` : "Pegasus"
 }
 
 function moved() {
-	player.draw()
+	player?.draw()
 	mini.draw()
 }
 
@@ -55,10 +70,10 @@ function moved() {
 async function showAddress() {
 	const id = shownId()
 	if (id === null) return showList()
-	if (id === player.recording?.id) return
+	if (id === player?.recording?.id) return
 	try {
 		const recording = list.rows.get(id)?.recording ?? (await call(`/api/audio/${id}`))
-		if (shownId() === id) player.show(recording, { query: list.wanted.q })
+		if (shownId() === id) await showRecording(recording)
 	} catch (error) {
 		if (error.status === 401) return
 		toast(error.status === 404 ? "This recording isn't here any more." : sentence(error))
@@ -67,9 +82,9 @@ async function showAddress() {
 }
 
 function showList() {
-	const id = player.recording?.id
+	const id = player?.recording?.id
 	const hadFocus = $("player").contains(document.activeElement)
-	player.clear()
+	player?.clear()
 	if (hadFocus) (list.rows.get(id) ?? $("library")).focus()
 }
 
@@ -81,7 +96,7 @@ function dropped(id) {
 }
 
 function tellPlayer(change, recording) {
-	player.tell(change, recording)
+	player?.tell(change, recording)
 	sound.tell(change, recording)
 }
 
@@ -101,7 +116,7 @@ function start() {
 	else events = follow(tell, loadAll) // first, so that nothing happens between the list and the first event
 	loadAll()
 	showAddress()
-	takeUp()
+	takeUpUploads()
 }
 
 async function begin() {
@@ -113,9 +128,11 @@ async function begin() {
 	}
 }
 
-onOpen(async (id) => {
+on("uploads", "open", async ({ detail: id }) => {
 	try {
-		open(await call(`/api/audio/${id}`), { play: true })
+		const recording = await call(`/api/audio/${id}`)
+		hear(recording)
+		open(recording, { play: true })
 	} catch (error) {
 		toast(sentence(error))
 	}
@@ -130,7 +147,7 @@ on("home", "click", (event) => {
 	showList()
 	list.clear()
 })
-offerKeys(player, sound)
+offerKeys(() => (player?.recording ? player : sound))
 offerMediaKeys(sound)
 addEventListener("popstate", () => {
 	list.followAddress()

@@ -1,9 +1,9 @@
-// Adds recordings: chosen, dropped or recorded, with the tag and category of the next ones.
+// Adds recordings: chosen, dropped or recorded, with the tag and category of the next ones. What uploads and records is loaded with the first.
 import { offerApp } from "./app_install.js"
 import { $, on } from "./dom.js"
+import { use } from "./parts.js"
 import { toast } from "./toast.js"
-import { offerRecording } from "./recorder.js"
-import { addFile } from "./uploads.js"
+import { loadUploads } from "./upload_store.js"
 
 const FIELDS = { tag: "new-tag", category: "new-category" }
 
@@ -13,18 +13,30 @@ export function offerComposer() {
 		on(id, "change", () => localStorage.setItem(`new ${field}`, $(id).value.trim()))
 	}
 	on("files", "change", ({ target }) => {
-		addAll(target.files)
+		addAll([...target.files])
 		target.value = ""
 	})
-	offerRecording(labels)
+	on("record", "click", record)
 	offerApp({ take: addAll })
 	offerDropping()
+}
+
+/** Takes up what an earlier tab left. */
+export async function takeUpUploads() {
+	const records = await loadUploads().catch(() => [])
+	if (records.length) await use("uploads", ({ takeUp }) => takeUp())
 }
 
 const labels = () => Object.fromEntries(Object.entries(FIELDS).map(([field, id]) => [field, $(id).value.trim()]))
 
 function addAll(files) {
-	for (const file of files) addFile(file, labels())
+	if (files.length) use("uploads", ({ addFile }) => files.forEach((file) => addFile(file, labels())))
+}
+
+async function record() {
+	$("record").disabled = true
+	await use("recorder", ({ startRecording }) => startRecording(labels))
+	$("record").disabled = false
 }
 
 function offerDropping() {

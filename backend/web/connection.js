@@ -20,7 +20,7 @@ watch.lost = () => {
 	setTimeout(ask, ASK_EVERY)
 }
 
-watch.found = () => {
+watch.answered = () => {
 	if (!lost) return
 	lost = false
 	$("connection").hidden = true
@@ -32,7 +32,7 @@ async function ask() {
 	if (!lost) return
 	try {
 		await fetch(address("/health/live"), { cache: "no-store" })
-		watch.found()
+		watch.answered()
 	} catch {
 		setTimeout(ask, ASK_EVERY)
 	}

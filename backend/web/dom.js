@@ -41,8 +41,8 @@ export function showPlaying(button, playing, what = "") {
 
 /** Gives a list these children in this order, moving few: what has the focus keeps it. */
 export function arrange(list, children) {
-	const wanted = new Set(children)
-	for (const child of [...list.children]) if (!wanted.has(child)) child.remove()
+	const remaining = new Set(children)
+	for (const child of [...list.children]) if (!remaining.has(child)) child.remove()
 	children.forEach((child, at) => {
 		if (list.children[at] !== child) list.insertBefore(child, list.children[at] ?? null)
 	})
@@ -66,13 +66,14 @@ export function prepare(canvas) {
 
 export const calm = matchMedia("(prefers-reduced-motion: reduce)")
 export const dark = matchMedia("(prefers-color-scheme: dark)")
+export const narrow = matchMedia("(max-width: 60rem)")
 
 /** Calls `act` once nothing more has come for so long. */
 export function settled(act, milliseconds) {
 	let timer
-	return (...given) => {
+	return (...values) => {
 		clearTimeout(timer)
-		timer = setTimeout(act, milliseconds, ...given)
+		timer = setTimeout(act, milliseconds, ...values)
 	}
 }
 

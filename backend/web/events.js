@@ -17,7 +17,7 @@ export function follow(tell, anew) {
 		}
 		stream.addEventListener("reset", anew)
 		stream.addEventListener("open", () => {
-			watch.found()
+			watch.answered()
 			if (broken) anew()
 			broken = false
 		})

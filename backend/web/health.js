@@ -10,17 +10,17 @@ const STATES = { well: ["Ready", "well"], "not well": ["Not available", "ill"] }
 const capital = (word) => word[0].toUpperCase() + word.slice(1)
 
 export async function showHealth() {
-	let told
+	let answer
 	try {
-		told = await call("/health")
+		answer = await call("/health")
 	} catch (error) {
 		if (!(error instanceof Refusal) || !error.problem.parts) return show("Problem", false, {}, sentence(error))
-		told = error.problem
+		answer = error.problem
 	}
-	const well = told.status === "ready"
-	const heal = told.last_heal
+	const well = answer.status === "ready"
+	const heal = answer.last_heal
 	const sentenceOfHeal = heal ? `Last repair of the database: ${fullDate(heal.at)}. ${heal.sentence}` : "The database has never needed repair."
-	show(well ? "Ready" : "Problem", well, told.parts, sentenceOfHeal)
+	show(well ? "Ready" : "Problem", well, answer.parts, sentenceOfHeal)
 }
 
 function show(word, well, parts, more) {

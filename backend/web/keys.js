@@ -1,30 +1,42 @@
 // Keys for those who like them: single ones, which can be switched off, and arrows in the list.
 import { $, on } from "./dom.js"
+import { use } from "./parts.js"
 
 const OFF = "shortcuts off"
 const SKIP = 10 // seconds
 const STOPS = ":scope > .select input, :scope > .go, .open, :scope > .acts button"
 
-export function offerKeys(player, sound) {
-	$("shortcuts").checked = localStorage.getItem(OFF) === null
-	on("shortcuts", "change", ({ target }) => (target.checked ? localStorage.removeItem(OFF) : localStorage.setItem(OFF, "yes")))
-	on("help-open", "click", () => $("help").showModal())
+const openHelp = () => use("help", ({ showHelp }) => showHelp())
+
+export const shortcuts = {
+	get on() {
+		return localStorage.getItem(OFF) === null
+	},
+	set on(on) {
+		if (on) localStorage.removeItem(OFF)
+		else localStorage.setItem(OFF, "yes")
+	},
+}
+
+/** `current` answers with what the keys play and seek in: the player, or what is heard without it. */
+export function offerKeys(current) {
+	on("help-open", "click", openHelp)
 	on("list", "keydown", moveInList)
 	on("list", "focusin", ({ target }) => stopAt(target))
 	on("q", "keydown", (event) => event.key === "ArrowDown" && moveInList(event))
-	document.addEventListener("keydown", (event) => pressed(event, player.recording ? player : sound))
+	document.addEventListener("keydown", (event) => pressed(event, current()))
 }
 
-function pressed(event, heard) {
+function pressed(event, playback) {
 	if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return
-	if (!$("shortcuts").checked || document.querySelector("dialog[open]") || event.target.matches("input, select, textarea")) return
-	const anywhere = { "/": () => $("q").select(), "?": () => $("help").showModal() }
+	if (!shortcuts.on || document.querySelector("dialog[open]") || event.target.matches("input, select, textarea")) return
+	const anywhere = { "/": () => $("q").select(), "?": openHelp }
 	const onThePage = {
-		" ": () => heard.toggle(),
-		ArrowLeft: () => heard.seek(heard.position - SKIP),
-		ArrowRight: () => heard.seek(heard.position + SKIP),
+		" ": () => playback.toggle(),
+		ArrowLeft: () => playback.seek(playback.position - SKIP),
+		ArrowRight: () => playback.seek(playback.position + SKIP),
 	}
-	const free = heard.recording && event.target.matches("body, #library") // else the keys are those of what has the focus
+	const free = playback.recording && event.target.matches("body, #library") // else the keys are those of what has the focus
 	const act = anywhere[event.key] ?? (free ? onThePage[event.key] : undefined)
 	if (!act) return
 	event.preventDefault()

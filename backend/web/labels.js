@@ -2,12 +2,12 @@
 import { call } from "./api.js"
 import { $, make, settled } from "./dom.js"
 
-const known = { tag: new Set(), category: new Set() }
+const labels = { tag: new Set(), category: new Set() }
 
 export async function loadLabels() {
 	const { tags, categories } = await call("/api/audio/tags")
-	known.tag = new Set(tags)
-	known.category = new Set(categories)
+	labels.tag = new Set(tags)
+	labels.category = new Set(categories)
 	show()
 }
 
@@ -15,17 +15,17 @@ const loadSoon = settled(() => loadLabels().catch(() => {}), 1000)
 
 export function learn(recording) {
 	for (const field of ["tag", "category"]) {
-		if (recording[field] && !known[field].has(recording[field])) loadSoon()
+		if (recording[field] && !labels[field].has(recording[field])) loadSoon()
 	}
 }
 
 function show() {
 	for (const [field, list] of [["tag", "tags"], ["category", "categories"]]) {
-		const options = [...known[field]].map((label) => make("option", { value: label }))
+		const options = [...labels[field]].map((label) => make("option", { value: label }))
 		$(list).replaceChildren(...options)
 		const select = $(field)
 		const chosen = select.value
-		const choices = [...known[field]].map((label) => make("option", { value: label, text: label }))
+		const choices = [...labels[field]].map((label) => make("option", { value: label, text: label }))
 		select.replaceChildren(select.options[0], ...choices)
 		choose(select, chosen)
 	}

@@ -5,9 +5,9 @@ import { $, arrange, on, say, settled } from "./dom.js"
 import { edit } from "./editing.js"
 import { number } from "./format.js"
 import { choose, learn } from "./labels.js"
+import { use } from "./parts.js"
 import { isBeingRemoved, removeWithUndo } from "./removal.js"
 import { recordingRow } from "./row.js"
-import { Selection } from "./selection.js"
 import { toast } from "./toast.js"
 
 const PAGE = 50
@@ -17,7 +17,7 @@ const NEWEST = "uploaded desc"
 export class List {
 	constructor({ open, play, removed, changed }) {
 		this.acts = {
-			open: (recording) => (this.selection.active ? this.selection.toggle(recording.id) : open(recording)),
+			open: (recording) => (this.selection?.active ? this.selection.toggle(recording.id) : open(recording)),
 			play,
 			edit: this.edit.bind(this),
 			remove: (recording) => this.remove([recording]),
@@ -32,36 +32,36 @@ export class List {
 		this.unseen = 0
 		this.current = { shown: null, playing: null }
 		this.loadSoon = settled(() => this.load(), 400)
-		this.selection = new Selection(this)
+		this.selection = null
 		this.readAddress()
 		this.listen()
 	}
 
 	// What is asked for stands in the address: it outlives a reload, and can be passed on.
 	readAddress() {
-		const asked = new URLSearchParams(location.search)
-		this.wanted = Object.fromEntries(FILTERS.map((name) => [name, asked.get(name) ?? ""]))
-		this.sort = asked.get("sort") ?? NEWEST
-		this.page = Math.max(0, (Number(asked.get("page")) || 1) - 1)
-		$("q").value = this.wanted.q
-		for (const name of ["tag", "category"]) choose($(name), this.wanted[name])
-		$("status").value = this.wanted.status
+		const params = new URLSearchParams(location.search)
+		this.filters = Object.fromEntries(FILTERS.map((name) => [name, params.get(name) ?? ""]))
+		this.sort = params.get("sort") ?? NEWEST
+		this.page = Math.max(0, (Number(params.get("page")) || 1) - 1)
+		$("q").value = this.filters.q
+		for (const name of ["tag", "category"]) choose($(name), this.filters[name])
+		$("status").value = this.filters.status
 		$("sort").value = this.sort
 		if ($("sort").selectedIndex < 0) $("sort").value = this.sort = NEWEST
 	}
 
 	writeAddress() {
-		const told = new URLSearchParams(Object.entries(this.wanted).filter(([, value]) => value))
-		if (this.sort !== NEWEST) told.set("sort", this.sort)
-		if (this.page) told.set("page", this.page + 1)
-		history.replaceState(history.state, "", told.size ? `?${told}` : location.pathname)
+		const query = new URLSearchParams(Object.entries(this.filters).filter(([, value]) => value))
+		if (this.sort !== NEWEST) query.set("sort", this.sort)
+		if (this.page) query.set("page", this.page + 1)
+		history.replaceState(history.state, "", query.size ? `?${query}` : location.pathname)
 	}
 
 	/** Asks for what the address says now, if that is something else. */
 	followAddress() {
-		const before = JSON.stringify([this.wanted, this.sort, this.page])
+		const before = JSON.stringify([this.filters, this.sort, this.page])
 		this.readAddress()
-		if (JSON.stringify([this.wanted, this.sort, this.page]) !== before) this.load()
+		if (JSON.stringify([this.filters, this.sort, this.page]) !== before) this.load()
 	}
 
 	listen() {
@@ -69,10 +69,10 @@ export class List {
 			Object.assign(this, changes, { page: 0 })
 			this.load()
 		}
-		const typed = settled(() => ask({ wanted: { ...this.wanted, q: $("q").value.trim() } }), 180)
+		const typed = settled(() => ask({ filters: { ...this.filters, q: $("q").value.trim() } }), 180)
 		on("q", "input", typed)
 		for (const name of ["tag", "category", "status"]) {
-			on(name, "change", () => ask({ wanted: { ...this.wanted, [name]: $(name).value } }))
+			on(name, "change", () => ask({ filters: { ...this.filters, [name]: $(name).value } }))
 		}
 		on("sort", "change", () => ask({ sort: $("sort").value }))
 		on("filters-fold", "click", () => {
@@ -84,6 +84,7 @@ export class List {
 			this.clear()
 			$("q").focus()
 		})
+		on("select", "click", () => this.startSelection())
 		on("news", "click", () => this.turn(0))
 		on("newer", "click", () => this.turn(this.page - 1))
 		on("older", "click", () => this.turn(this.page + 1))
@@ -91,7 +92,7 @@ export class List {
 
 	clear() {
 		for (const name of FILTERS) $(name).value = ""
-		this.wanted = Object.fromEntries(FILTERS.map((name) => [name, ""]))
+		this.filters = Object.fromEntries(FILTERS.map((name) => [name, ""]))
 		this.page = 0
 		this.load()
 	}
@@ -104,7 +105,7 @@ export class List {
 	}
 
 	get filtered() {
-		return FILTERS.some((name) => this.wanted[name])
+		return FILTERS.some((name) => this.filters[name])
 	}
 
 	/** Asks for the page; what is shown stays until it is there. */
@@ -113,7 +114,7 @@ export class List {
 		const asking = (this.asking = new AbortController())
 		const [sort, order] = this.sort.split(" ")
 		const query = new URLSearchParams({ limit: PAGE, offset: this.page * PAGE, transcripts: false, sort, order })
-		for (const name of FILTERS) if (this.wanted[name]) query.set(name, this.wanted[name])
+		for (const name of FILTERS) if (this.filters[name]) query.set(name, this.filters[name])
 		this.writeAddress()
 		const slow = setTimeout(() => $("list").setAttribute("aria-busy", "true"), 250)
 		try {
@@ -152,12 +153,13 @@ export class List {
 		$("list").classList.toggle("by-day", grouped)
 		arrange($("list"), grouped ? byDays(rows) : rows.map((row) => row.element))
 		this.mark(this.current)
-		this.selection.draw()
+		$("select").hidden = this.rows.size === 0
+		this.selection?.draw()
 		const [from, to] = [this.page * PAGE + 1, this.page * PAGE + this.rows.size]
 		const things = this.total === 1 ? "recording" : "recordings"
 		say("count", this.total ? `${this.about}${number(this.total)} ${things}${this.filtered ? " found" : ""}` : "")
 		$("clear").hidden = !this.filtered
-		const picked = FILTERS.filter((name) => name !== "q" && this.wanted[name]).length
+		const picked = FILTERS.filter((name) => name !== "q" && this.filters[name]).length
 		$("filters-fold").querySelector("span").textContent = picked ? `Filters (${picked})` : "Filters"
 		$("news").hidden = this.unseen === 0
 		say("news", this.unseen === 1 ? "1 new recording" : `${number(this.unseen)} new recordings`)
@@ -195,9 +197,9 @@ export class List {
 		else if (this.page === 0 && this.filtered) this.loadSoon()
 	}
 
-	/** A new recording comes in where it belongs; who is further down is told, not moved. */
+	/** A new recording comes in where it belongs; somebody who has turned to a later page gets a button, and isn't moved. */
 	greet(recording) {
-		const { q, ...equal } = this.wanted
+		const { q, ...equal } = this.filters
 		const fits = !equal.status || equal.status === recording.processing_status
 		if (!fits || ["tag", "category"].some((name) => equal[name] && equal[name] !== recording[name])) return
 		if (this.page > 0) this.unseen += 1
@@ -225,6 +227,13 @@ export class List {
 
 	edit(recording, place, from) {
 		edit(recording, { place, from, saved: (changed) => this.renew(changed) })
+	}
+
+	startSelection() {
+		use("selection", ({ Selection }) => {
+			this.selection ??= new Selection(this)
+			this.selection.start()
+		})
 	}
 
 	renew(changed) {

@@ -1,6 +1,6 @@
 // The player: one recording that is looked at, with its waveform and transcript. What is heard may be another.
 import { address, call, Refusal, sentence } from "./api.js"
-import { $, icon, make, on, say, showPlaying } from "./dom.js"
+import { $, icon, make, narrow, on, say, showPlaying } from "./dom.js"
 import { fullDate, nameOf, size } from "./format.js"
 import { positionOf } from "./positions.js"
 import { chips } from "./row.js"
@@ -9,7 +9,6 @@ import { TranscriptView } from "./transcript.js"
 import { Waveform } from "./waveform.js"
 
 const SKIP = 10
-export const narrow = matchMedia("(max-width: 60rem)")
 const WAITING = {
 	uploaded: "The transcript will be here once the recording has been processed.",
 	transcribing: "The recording is being transcribed…",
@@ -18,13 +17,12 @@ const WAITING = {
 }
 
 export class Player {
-	/** `turned` is called when it shows another recording, `left` when somebody goes back to the list. */
-	constructor(sound, { turned, left, retry }) {
+	/** `turned` is called when it shows another recording, `closed` when somebody goes back to the list. */
+	constructor(sound, { turned, closed, retry }) {
 		this.sound = sound
 		this.turned = turned
 		this.recording = null
 		this.start = 0
-		this.problem = ""
 		this.waveform = new Waveform({ seek: (seconds, how) => this.seek(seconds, how), toggle: () => this.toggle() })
 		this.transcript = new TranscriptView({ seek: (seconds) => this.seek(seconds, { play: true }) })
 		on("play", "click", () => this.toggle())
@@ -32,8 +30,8 @@ export class Player {
 		on("skip-on", "click", () => this.seek(this.position + SKIP))
 		on("speed", "change", () => sound.setSpeed(Number($("speed").value)))
 		on("retry", "click", () => retry(this.recording))
-		on("player-close", "click", left)
-		on("player", "keydown", (event) => event.key === "Escape" && this.covers && left())
+		on("player-close", "click", closed)
+		on("player", "keydown", (event) => event.key === "Escape" && this.covers && closed())
 		narrow.addEventListener("change", () => this.cover())
 	}
 
@@ -55,14 +53,12 @@ export class Player {
 		return this.isHeard ? this.sound.duration : (this.recording.duration_seconds ?? 0)
 	}
 
-	/** Shows a recording, at what was searched for; `play` it, or let go on what plays. */
+	/** Shows a recording, at what was searched for; what is heard goes on, unless it has just been begun: `play`. */
 	async show(recording, { play = false, query = "" } = {}) {
 		const same = this.recording?.id === recording.id
 		if (!same) this.begin(recording)
-		const goesOn = (this.isHeard && this.sound.playing) || (same && play)
-		if (play && !this.isHeard) this.sound.take(recording, { play })
-		else if (play && !this.sound.playing) this.sound.toggle()
-		else if (!this.isHeard && !this.sound.playing) this.sound.take(recording)
+		const goesOn = play ? same : this.isHeard && this.sound.playing
+		if (!this.isHeard && !this.sound.playing) this.sound.take(recording)
 		this.draw()
 		if (!same) await Promise.all([this.loadWaveform(), this.loadTranscript()])
 		if (this.recording?.id !== recording.id) return
@@ -73,7 +69,6 @@ export class Player {
 	begin(recording) {
 		this.recording = recording
 		this.start = positionOf(recording.id)
-		this.problem = ""
 		this.transcript.clear()
 		this.transcript.mark("")
 		this.waveform.show(null)
@@ -122,12 +117,12 @@ export class Player {
 	async loadTranscript() {
 		const { id, processing_status: status } = this.recording
 		try {
-			const [document, told] = await Promise.all([
+			const [document, current] = await Promise.all([
 				call(`/api/audio/${id}/transcript?format=json`),
 				call(`/api/audio/${id}/transcript`),
 			])
 			if (this.recording?.id !== id) return
-			this.transcript.show(document, told.is_improved ? told.transcript : null)
+			this.transcript.show(document, current.is_improved ? current.transcript : null)
 			this.transcript.at(this.position)
 		} catch (error) {
 			if (this.recording?.id !== id) return
@@ -173,15 +168,9 @@ export class Player {
 		if ($("play").getAttribute("aria-label") !== (playing ? "Pause" : "Play")) showPlaying($("play"), playing)
 		this.waveform.at(this.position, this.duration)
 		this.transcript.at(this.position)
-		const note = (this.isHeard && this.problem) || this.damage
+		const note = (this.isHeard && this.sound.problem) || this.damage
 		if ($("player-note").textContent !== note) say("player-note", note)
 		$("player-note").hidden = !note
-	}
-
-	/** Says why what is heard isn't; an empty sentence takes that back. */
-	fail(problem) {
-		this.problem = problem
-		this.draw()
 	}
 
 	/** Says that not all of it could be read. */

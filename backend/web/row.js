@@ -13,8 +13,8 @@ export function recordingRow(first, acts) {
 	const go = iconButton("play", "", () => acts.play(recording), "go")
 	const name = make("a", { class: "open", dir: "auto", href: linkTo(first.id), onclick: follow })
 	const about = make("div", { class: "about" })
-	const found = make("p", { class: "found", dir: "auto", hidden: true })
-	const middle = make("div", {}, name, about, found)
+	const excerpt = make("p", { class: "excerpt", dir: "auto", hidden: true })
+	const middle = make("div", {}, name, about, excerpt)
 	const side = make("div", { class: "acts" })
 	const box = make("input", { type: "checkbox", onclick: (event) => acts.select(recording, { range: event.shiftKey }) })
 	const element = make("li", { class: "row" }, make("label", { class: "select" }, box), go, middle, side)
@@ -30,8 +30,8 @@ export function recordingRow(first, acts) {
 	function renew(changed) {
 		recording = { ...recording, ...changed }
 		const title = nameOf(recording)
-		const found_in = recording.highlights ?? []
-		const inName = found_in.find(({ text }) => text === title)
+		const highlights = recording.highlights ?? []
+		const inName = highlights.find(({ text }) => text === title)
 		name.replaceChildren(...(inName ? marked(inName) : [title]))
 		name.title = title
 		box.setAttribute("aria-label", `Select ${title}`)
@@ -39,9 +39,9 @@ export function recordingRow(first, acts) {
 			button.setAttribute("aria-label", (button.title = `${word} ${title}`))
 		}
 		about.replaceChildren(...facts(recording), chips(recording))
-		const said = found_in.find(({ field }) => field.endsWith("transcript"))
-		found.replaceChildren(...(said ? marked(excerpt(said)) : []))
-		found.hidden = !said
+		const hit = highlights.find(({ field }) => field.endsWith("transcript"))
+		excerpt.replaceChildren(...(hit ? marked(excerptOf(hit)) : []))
+		excerpt.hidden = !hit
 		const state = stateOf(recording, acts)
 		arrange(side, [...(state ? [state] : []), edit, remove])
 		stopAt(element.querySelector('[tabindex="0"]') ?? name)
@@ -75,22 +75,22 @@ export function recordingRow(first, acts) {
 
 function facts({ upload_timestamp, duration_seconds, file_size_bytes }) {
 	const time = timeOf(upload_timestamp)
-	const told = time ? [time] : []
-	if (duration_seconds !== null && duration_seconds !== undefined) told.push(clock(duration_seconds))
-	if (file_size_bytes !== null) told.push(size(file_size_bytes))
+	const parts = time ? [time] : []
+	if (duration_seconds !== null && duration_seconds !== undefined) parts.push(clock(duration_seconds))
+	if (file_size_bytes !== null) parts.push(size(file_size_bytes))
 	const day = make("span", { class: "on", text: `${dayOf(upload_timestamp)}${time ? " " : " · "}` })
-	return [make("span", {}, day, told.join(" · "))]
+	return [make("span", {}, day, parts.join(" · "))]
 }
 
 /** Tag and category, as they stand in a row and in the player. */
 export function chips({ tag, category }) {
-	const shown = make("span", { class: "chips" })
-	if (tag) shown.append(make("span", { class: "chip", title: `Tag: ${tag}` }, make("span", { class: "unseen", text: "Tag: " }), tag))
+	const list = make("span", { class: "chips" })
+	if (tag) list.append(make("span", { class: "chip", title: `Tag: ${tag}` }, make("span", { class: "unseen", text: "Tag: " }), tag))
 	if (category) {
 		const label = make("span", { class: "unseen", text: "Category: " })
-		shown.append(make("span", { class: "chip category", title: `Category: ${category}` }, label, category))
+		list.append(make("span", { class: "chip category", title: `Category: ${category}` }, label, category))
 	}
-	return shown
+	return list
 }
 
 function stateOf(recording, acts) {
@@ -105,7 +105,7 @@ function stateOf(recording, acts) {
 }
 
 /** What was said, from a word shortly before the first match on, so that a phone shows that, too. */
-function excerpt({ text, ranges }) {
+function excerptOf({ text, ranges }) {
 	const points = [...text]
 	let start = Math.max(0, ranges[0][0] - BEFORE_A_MATCH)
 	while (start > 0 && start < ranges[0][0] && /\S/.test(points[start - 1])) start += 1

@@ -1,6 +1,6 @@
 // Several recordings of the list at once: labelled, processed again, downloaded or deleted; what can be undone is by one Undo.
 import { address, call, sentence } from "./api.js"
-import { $, make, on, say } from "./dom.js"
+import { $, icon, iconButton, make, on, say } from "./dom.js"
 import { number } from "./format.js"
 import { learn } from "./labels.js"
 import { toast } from "./toast.js"
@@ -13,19 +13,41 @@ export class Selection {
 		this.ids = new Set()
 		this.last = null
 		this.active = false
-		on("select", "click", () => this.start())
-		on("selection-done", "click", () => this.stop())
-		on("selection-all", "click", () => this.all())
-		on("selection-delete", "click", () => this.delete())
-		on("selection-retry", "click", () => this.retry())
-		on("selection-zip", "click", () => this.download())
-		on("selection-label", "click", () => this.askLabels())
-		on("selection-form", "submit", (event) => {
+		$("mini").before(this.bar())
+		document.body.append(this.dialog())
+		for (const id of ["list", "selection"]) on(id, "keydown", (event) => event.key === "Escape" && this.active && this.stop())
+	}
+
+	bar() {
+		const button = (act, label, name, onclick) =>
+			make("button", { id: `selection-${act}`, class: "quiet small", "aria-label": label, onclick }, name && icon(name), make("span", { text: label }))
+		return make(
+			"section",
+			{ id: "selection", class: "mini selection", "aria-label": "Selected recordings", hidden: true },
+			make("span", { id: "selection-count", role: "status" }),
+			make("button", { class: "quiet small", "aria-label": "Select all", text: "All", onclick: () => this.all() }),
+			button("label", "Labels", "edit", () => this.askLabels()),
+			button("retry", "Retry", "retry", () => this.retry()),
+			button("zip", "Download", "down", () => this.download()),
+			button("delete", "Delete", "trash", () => this.delete()),
+			iconButton("close", "Stop selecting", () => this.stop()),
+		)
+	}
+
+	dialog() {
+		const field = (name, text) => {
+			const input = make("input", { id: `selection-${name}`, dir: "auto", maxLength: 100, autocomplete: "off" })
+			input.setAttribute("list", name === "tag" ? "tags" : "categories")
+			return make("label", { class: "field" }, make("span", { text }), input)
+		}
+		const cancel = make("button", { type: "button", class: "quiet", text: "Cancel", onclick: () => $("selection-labels").close() })
+		const title = make("h2", { id: "selection-title", text: "Labels of the selected recordings" })
+		const form = make("form", {}, title, field("tag", "Tag"), field("category", "Category"), cancel, make("button", { class: "main", text: "Save" }))
+		form.addEventListener("submit", (event) => {
 			event.preventDefault()
 			this.label()
 		})
-		on("selection-cancel", "click", () => $("selection-labels").close())
-		for (const id of ["list", "selection"]) on(id, "keydown", (event) => event.key === "Escape" && this.active && this.stop())
+		return make("dialog", { id: "selection-labels", class: "help", "aria-labelledby": "selection-title" }, form)
 	}
 
 	get recordings() {
@@ -51,7 +73,7 @@ export class Selection {
 		const ids = [...this.list.rows.keys()]
 		const selected = !this.ids.has(id)
 		const [from, to] = [ids.indexOf(range && this.list.rows.has(this.last) ? this.last : id), ids.indexOf(id)]
-		for (const one of ids.slice(Math.min(from, to), Math.max(from, to) + 1)) this.ids[selected ? "add" : "delete"](one)
+		for (const other of ids.slice(Math.min(from, to), Math.max(from, to) + 1)) this.ids[selected ? "add" : "delete"](other)
 		this.last = id
 		this.draw()
 	}

@@ -7,13 +7,14 @@ const REMEMBER_EVERY = 5 // seconds
 const UNDER_WAY = new Set(["uploaded", "transcribing", "improving"])
 
 export class Sound {
-	/** `turned` is called when it begins, stops or changes, `moved` when time passes, and `failed` with a sentence. */
-	constructor({ turned, moved, failed }) {
+	/** `turned` is called when it begins, stops or changes, `moved` when time passes or there is another `problem`. */
+	constructor({ turned, moved }) {
 		this.audio = $("audio")
 		this.recording = null
 		this.speed = 1
 		this.begun = false
-		this.told = { turned, moved, failed }
+		this.problem = ""
+		this.notify = { turned, moved }
 		this.listen()
 	}
 
@@ -21,7 +22,7 @@ export class Sound {
 		const { audio } = this
 		for (const event of ["play", "pause", "ended"]) audio.addEventListener(event, () => this.turn())
 		for (const event of ["timeupdate", "seeked", "loadedmetadata", "durationchange"]) audio.addEventListener(event, () => this.move())
-		audio.addEventListener("loadedmetadata", () => this.told.failed(""))
+		audio.addEventListener("loadedmetadata", () => this.setProblem(""))
 		audio.addEventListener("error", () => this.fail())
 		addEventListener("pagehide", () => this.remember())
 	}
@@ -47,6 +48,7 @@ export class Sound {
 		this.remember()
 		this.recording = recording
 		this.begun = false
+		this.problem = ""
 		this.load({ play, at })
 		this.turn()
 	}
@@ -69,7 +71,7 @@ export class Sound {
 	seek(seconds, { play = false } = {}) {
 		this.audio.currentTime = Math.min(Math.max(0, seconds), this.duration || seconds)
 		if (play && this.audio.paused) this.toggle()
-		this.told.moved()
+		this.notify.moved()
 	}
 
 	setSpeed(speed) {
@@ -79,20 +81,20 @@ export class Sound {
 	turn() {
 		if (this.playing) this.begun = true
 		else this.remember()
-		this.told.turned()
+		this.notify.turned()
 		if (this.playing) requestAnimationFrame(() => this.follow())
 	}
 
 	/** Tells of the time by frames: the browser's events come four times a second. */
 	follow() {
 		if (!this.playing) return
-		this.told.moved()
+		this.notify.moved()
 		requestAnimationFrame(() => this.follow())
 	}
 
 	move() {
 		if (this.playing && Math.abs(this.position - this.remembered) >= REMEMBER_EVERY) this.remember()
-		this.told.moved()
+		this.notify.moved()
 	}
 
 	remember() {
@@ -109,6 +111,12 @@ export class Sound {
 		if (this.audio.error || this.variant === "original") this.load({ play: this.playing || this.wish, at: this.position })
 	}
 
+	/** Why it can't be heard, in a sentence; an empty one takes that back. */
+	setProblem(sentence) {
+		this.problem = sentence
+		this.notify.moved()
+	}
+
 	drop() {
 		this.recording = null
 		this.audio.pause()
@@ -120,9 +128,9 @@ export class Sound {
 		if (!this.recording || !this.audio.hasAttribute("src")) return
 		const { id, processing_status: status } = this.recording
 		if (this.variant === "playback" && UNDER_WAY.has(status)) return this.load({ play: this.wish, at: this.position, variant: "original" })
-		const about = UNDER_WAY.has(status)
+		const problem = UNDER_WAY.has(status)
 			? "This browser can't play it yet: it is being made ready."
 			: await call(`/api/audio/${id}`).then(() => "This browser can't play this recording. You can download it.", sentence)
-		if (this.recording?.id === id) this.told.failed(about)
+		if (this.recording?.id === id) this.setProblem(problem)
 	}
 }

@@ -1,5 +1,5 @@
 // Where an upload's bytes come from: a chosen file, or a recording in progress.
-import { keepPiece, keptPieces } from "./keeping.js"
+import { loadPieces, savePiece } from "./upload_store.js"
 
 export const fileSource = (file) => ({ size: file.size, ended: true, slice: (start, stop) => file.slice(start, stop) })
 
@@ -14,9 +14,9 @@ export class RecordingSource {
 		this.writing = Promise.resolve()
 	}
 
-	static async kept(id) {
+	static async restored(id) {
 		const source = new RecordingSource(id)
-		source.pieces = await keptPieces(id)
+		source.pieces = await loadPieces(id)
 		source.size = source.pieces.reduce((sum, piece) => sum + piece.size, 0)
 		source.ended = true
 		return source
@@ -27,7 +27,7 @@ export class RecordingSource {
 		const at = this.pieces.length
 		this.pieces.push(bytes)
 		this.size += bytes.size
-		this.writing = this.writing.then(() => keepPiece(this.id, at, bytes)).catch(() => {}) // no room: it is sent all the same
+		this.writing = this.writing.then(() => savePiece(this.id, at, bytes)).catch(() => {}) // no room: it is sent all the same
 		this.wake()
 	}
 

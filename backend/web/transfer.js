@@ -9,7 +9,7 @@ export function transfer(method, url, body, { headers, signal, onProgress }) {
 		for (const [name, value] of Object.entries(headers)) sending.setRequestHeader(name, value)
 		sending.upload.onprogress = ({ loaded }) => onProgress(loaded)
 		sending.onload = () => {
-			watch.found()
+			watch.answered()
 			if (sending.status < 300) resolve(sending)
 			else reject(refusal(sending.status, sending.responseText, sending.getResponseHeader("Retry-After")))
 		}

@@ -7,11 +7,11 @@ const BYTES = { "Content-Type": "application/offset+octet-stream" }
 
 /** Begins an upload, of unknown length where `length` is null. Returns its path: the page knows better how to reach the server. */
 export async function begin({ length, metadata, signal }) {
-	const said = Object.entries(metadata).filter(([, text]) => text)
+	const pairs = Object.entries(metadata).filter(([, text]) => text)
 	const headers = {
 		...VERSION,
 		...(length === null ? { "Upload-Defer-Length": "1" } : { "Upload-Length": String(length) }),
-		"Upload-Metadata": said.map(([key, text]) => `${key} ${base64(text)}`).join(","),
+		"Upload-Metadata": pairs.map(([key, text]) => `${key} ${base64(text)}`).join(","),
 	}
 	const begun = await request("/api/uploads", { method: "POST", headers, signal })
 	return `/api/uploads/${begun.headers.get("Location").split("/").pop()}`

@@ -1,6 +1,6 @@
 // One upload: it goes on by itself after whatever passes by itself.
 import { call, Refusal, sentence, Unreachable } from "./api.js"
-import { forget, keep } from "./keeping.js"
+import { deleteUpload, saveUpload } from "./upload_store.js"
 import { uploadForm } from "./transfer.js"
 import * as tus from "./tus.js"
 
@@ -16,13 +16,13 @@ const AGAIN = new Set(["upload-taken-over", "offset-mismatch", "outcome-unknown"
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
 export class Upload {
-	/** `kept` outlives the tab; `state`: waiting, sending, paused, stuck, absent, failed, done. */
-	constructor(kept, { source = null, changed }) {
-		this.kept = kept
+	/** `record` outlives the tab; `state`: waiting, sending, paused, stuck, absent, failed, done. */
+	constructor(record, { source = null, changed }) {
+		this.record = record
 		this.source = source
 		this.changed = changed
 		this.state = source ? "waiting" : "absent"
-		this.sent = kept.offset ?? 0
+		this.sent = record.offset ?? 0
 		this.samples = []
 		this.reason = ""
 		this.recording = null
@@ -31,7 +31,7 @@ export class Upload {
 	}
 
 	get size() {
-		return this.source?.ended ? this.source.size : this.kept.size
+		return this.source?.ended ? this.source.size : this.record.size
 	}
 
 	/** Bytes a second, lately. */
@@ -61,7 +61,7 @@ export class Upload {
 				if (signal.aborted) return
 				if (this.sent > before) wait = FIRST_WAIT
 				if (error instanceof Refusal && error.status === 404 && this.anew++ < BEGUN_ANEW) {
-					this.kept.url = null
+					this.record.url = null
 				} else if (!passes(error)) {
 					return this.turn("failed", sentence(error))
 				} else if (!AGAIN.has(error.type)) {
@@ -75,55 +75,55 @@ export class Upload {
 	}
 
 	async send(signal) {
-		const { kept, source } = this
-		const small = !kept.url && source.ended && source.size <= FORM_BYTES
-		const told = await (small ? this.sendForm(signal) : this.sendPieces(signal))
-		if (!told) return
-		await this.label(told.recording, signal)
-		this.recording = told.recording
-		this.original = told.original
-		await forget(kept.id).catch(() => {})
+		const { record, source } = this
+		const small = !record.url && source.ended && source.size <= FORM_BYTES
+		const answer = await (small ? this.sendForm(signal) : this.sendPieces(signal))
+		if (!answer) return
+		await this.label(answer.recording, signal)
+		this.recording = answer.recording
+		this.original = answer.original
+		await deleteUpload(record.id).catch(() => {})
 		this.turn("done")
 	}
 
 	async sendForm(signal) {
-		const { id, name, tag, category } = this.kept
+		const { id, name, tag, category } = this.record
 		const bytes = await readable(this.source.slice(0, this.source.size))
-		this.kept.labelled = { tag, category }
+		this.record.labelled = { tag, category }
 		return uploadForm(bytes, { key: id, name, labels: { tag, category }, signal, onProgress: (sent) => this.progress(sent) })
 	}
 
 	/** Sends what the server doesn't have yet; nothing is returned where that was ended. */
 	async sendPieces(signal) {
-		const { kept, source } = this
-		let told = { offset: 0, length: source.ended ? source.size : null, recording: null }
-		if (kept.url) {
-			told = await tus.ask(kept.url, { signal })
+		const { record, source } = this
+		let answer = { offset: 0, length: source.ended ? source.size : null, recording: null }
+		if (record.url) {
+			answer = await tus.ask(record.url, { signal })
 		} else {
-			const { name, type, tag, category } = kept
+			const { name, type, tag, category } = record
 			const metadata = { filename: name, filetype: type, tag, category }
-			kept.labelled = { tag, category }
-			kept.url = await tus.begin({ length: told.length, metadata, signal })
-			await keep(kept).catch(() => {})
+			record.labelled = { tag, category }
+			record.url = await tus.begin({ length: answer.length, metadata, signal })
+			await saveUpload(record).catch(() => {})
 		}
-		let lengthSaid = told.length !== null
-		this.progress(told.offset)
-		while (!told.recording) {
-			if (!source.ended && told.offset === source.size) {
+		let lengthSent = answer.length !== null
+		this.progress(answer.offset)
+		while (!answer.recording) {
+			if (!source.ended && answer.offset === source.size) {
 				await source.more()
 				if (signal.aborted) return null
 				continue
 			}
-			const bytes = await readable(source.slice(told.offset, Math.min(told.offset + PIECE_BYTES, source.size)))
+			const bytes = await readable(source.slice(answer.offset, Math.min(answer.offset + PIECE_BYTES, source.size)))
 			// The server may have a last piece that the closed tab didn't keep.
-			const length = source.ended && !lengthSaid ? Math.max(source.size, told.offset) : undefined
-			told = await tus.append(kept.url, bytes, { offset: told.offset, length, signal, onProgress: (sent) => this.progress(sent) })
-			lengthSaid ||= length !== undefined
-			this.progress(told.offset)
-			kept.offset = told.offset
-			if (!told.recording) await keep(kept).catch(() => {})
+			const length = source.ended && !lengthSent ? Math.max(source.size, answer.offset) : undefined
+			answer = await tus.append(record.url, bytes, { offset: answer.offset, length, signal, onProgress: (sent) => this.progress(sent) })
+			lengthSent ||= length !== undefined
+			this.progress(answer.offset)
+			record.offset = answer.offset
+			if (!answer.recording) await saveUpload(record).catch(() => {})
 		}
-		return told
+		return answer
 	}
 
 	progress(sent) {
@@ -136,27 +136,27 @@ export class Upload {
 
 	/** Gives the recording its title, and the labels that were changed after the upload began. */
 	async label(id, signal) {
-		const { title, tag, category, labelled } = this.kept
+		const { title, tag, category, labelled } = this.record
 		const json = title ? { title } : {}
 		if (labelled && (tag !== labelled.tag || category !== labelled.category)) Object.assign(json, { tag: tag || null, category: category || null })
 		if (Object.keys(json).length) await call(`/api/audio/${id}`, { method: "PATCH", json, signal })
 	}
 
 	relabel(labels) {
-		Object.assign(this.kept, labels)
-		keep(this.kept).catch(() => {})
+		Object.assign(this.record, labels)
+		saveUpload(this.record).catch(() => {})
 	}
 
 	/** Sends no more, and is dropped by the next tab if this one is closed. */
 	discard() {
-		this.kept.discarded = true
-		keep(this.kept).catch(() => {})
+		this.record.discarded = true
+		saveUpload(this.record).catch(() => {})
 		this.pause()
 	}
 
 	takeBack() {
-		delete this.kept.discarded
-		keep(this.kept).catch(() => {})
+		delete this.record.discarded
+		saveUpload(this.record).catch(() => {})
 	}
 
 	pause() {
@@ -173,8 +173,8 @@ export class Upload {
 	async cancel() {
 		this.control?.abort()
 		this.urged()
-		await forget(this.kept.id).catch(() => {})
-		if (this.kept.url && this.state !== "done") await tus.end(this.kept.url).catch(() => {})
+		await deleteUpload(this.record.id).catch(() => {})
+		if (this.record.url && this.state !== "done") await tus.end(this.record.url).catch(() => {})
 	}
 }
 

@@ -4,15 +4,15 @@ import { left, size } from "./format.js"
 
 /** The row of an upload, and how to renew it. */
 export function uploadRow(upload, acts) {
-	const name = upload.kept.title ?? upload.kept.name
-	const told = make("span", { class: "told" })
+	const name = upload.record.title ?? upload.record.name
+	const text = make("span", { class: "progress" })
 	const bar = make("progress", { max: 1, "aria-label": `Upload of ${name}` })
 	const buttons = make("span", { class: "acts" })
-	const element = make("li", { class: "upload" }, make("span", { class: "name", text: name, title: name }), buttons, told, bar)
+	const element = make("li", { class: "upload" }, make("span", { class: "name", text: name, title: name }), buttons, text, bar)
 	let shown = ""
 
 	function renew() {
-		told.textContent = sentenceOf(upload)
+		text.textContent = sentenceOf(upload)
 		element.className = `upload ${upload.state}`
 		if (upload.state === "done") bar.value = 1
 		else bar.value = upload.size ? upload.sent / upload.size : 0

@@ -2,23 +2,20 @@
 import { onReturn } from "./connection.js"
 import { $ } from "./dom.js"
 import { offerToDrop } from "./duplicates.js"
-import { claim, keep, kept } from "./keeping.js"
+import { claim, loadUploads, saveUpload } from "./upload_store.js"
 import { fileSource, RecordingSource } from "./sources.js"
 import { Upload } from "./upload.js"
 import { uploadRow } from "./upload_row.js"
 import { UploadsPanel } from "./uploads_panel.js"
 
-const AT_ONCE = 2 // a browser has six connections, and one is kept for events and one for listening
+const AT_ONCE = 2 // a browser has six connections, and one is taken by events and one for listening
 const DONE_STAYS = 6000
 const uploads = new Map()
 const panel = new UploadsPanel({ cancelAll })
-let open = () => {}
-
-export const onOpen = (act) => (open = act)
 
 /** Uploads a file, or goes on with one that was begun. */
 export function addFile(file, { tag, category }) {
-	const same = [...uploads.values()].find(({ upload }) => upload.state === "absent" && isFile(upload.kept, file))
+	const same = [...uploads.values()].find(({ upload }) => upload.state === "absent" && isFile(upload.record, file))
 	if (same) return resume(same.upload, fileSource(file))
 	const { name, size, type, lastModified } = file
 	add({ id: newId(), kind: "file", name, size, type, lastModified, tag, category }, fileSource(file))
@@ -26,10 +23,10 @@ export function addFile(file, { tag, category }) {
 
 /** Uploads a recording while it goes on; returns where its pieces go, and how to drop it. */
 export function addRecording(recording) {
-	const about = { id: newId(), kind: "recording", size: null, ...recording }
-	const source = new RecordingSource(about.id)
-	keep(about).catch(() => {})
-	const upload = add(about, source)
+	const record = { id: newId(), kind: "recording", size: null, ...recording }
+	const source = new RecordingSource(record.id)
+	saveUpload(record).catch(() => {})
+	const upload = add(record, source)
 	return {
 		source,
 		relabel: (labels) => upload.relabel(labels),
@@ -41,25 +38,25 @@ export function addRecording(recording) {
 
 /** Takes up what an earlier tab left: recordings at once, files when chosen again. */
 export async function takeUp() {
-	for (const about of await kept().catch(() => [])) {
-		if (uploads.has(about.id) || !(await claim(about.id))) continue
-		const source = about.kind === "recording" ? await RecordingSource.kept(about.id) : null
-		if (about.discarded || source?.size === 0) await new Upload(about, { changed() {} }).cancel()
-		else add(about, source, { claimed: true })
+	for (const record of await loadUploads().catch(() => [])) {
+		if (uploads.has(record.id) || !(await claim(record.id))) continue
+		const source = record.kind === "recording" ? await RecordingSource.restored(record.id) : null
+		if (record.discarded || source?.size === 0) await new Upload(record, { changed() {} }).cancel()
+		else add(record, source, { claimed: true })
 	}
 }
 
-function add(about, source, { claimed = false } = {}) {
-	if (!claimed) claim(about.id)
+function add(record, source, { claimed = false } = {}) {
+	if (!claimed) claim(record.id)
 	let due = false
-	const upload = new Upload(about, { source, changed })
+	const upload = new Upload(record, { source, changed })
 	const acts = {
 		pause: () => upload.pause(),
 		urge: () => upload.urge(),
 		resume: () => resume(upload),
 		cancel: () => cancel(upload),
 		choose: () => $("files").click(),
-		open: () => open(upload.recording),
+		open: () => $("uploads").dispatchEvent(new CustomEvent("open", { detail: upload.recording })),
 	}
 	const row = uploadRow(upload, acts)
 	function changed() {
@@ -70,7 +67,7 @@ function add(about, source, { claimed = false } = {}) {
 		due = true // a bar that moves ten times a second is smooth
 		setTimeout(() => ((due = false), row.renew(), draw()), 100)
 	}
-	uploads.set(about.id, { upload, row })
+	uploads.set(record.id, { upload, row })
 	$("uploads").append(row.element)
 	draw()
 	next()
@@ -78,7 +75,7 @@ function add(about, source, { claimed = false } = {}) {
 }
 
 function show(upload, shown) {
-	uploads.get(upload.kept.id).row.element.hidden = !shown
+	uploads.get(upload.record.id).row.element.hidden = !shown
 	draw()
 }
 
@@ -105,10 +102,10 @@ async function cancel(upload) {
 }
 
 function remove(upload) {
-	const entry = uploads.get(upload.kept.id)
+	const entry = uploads.get(upload.record.id)
 	if (!entry) return
 	if (entry.row.element.contains(document.activeElement)) $("files").focus()
-	uploads.delete(upload.kept.id)
+	uploads.delete(upload.record.id)
 	entry.row.element.remove()
 	panel.leave(upload)
 	draw()
@@ -117,15 +114,15 @@ function remove(upload) {
 
 function next() {
 	const all = [...uploads.values()].map(({ upload }) => upload)
-	let free = AT_ONCE - all.filter(({ state, kept }) => kept.kind === "file" && (state === "sending" || state === "stuck")).length
+	let free = AT_ONCE - all.filter(({ state, record }) => record.kind === "file" && (state === "sending" || state === "stuck")).length
 	for (const upload of all.filter(({ state }) => state === "waiting")) {
-		if (upload.kept.kind === "file" && free-- <= 0) continue
+		if (upload.record.kind === "file" && free-- <= 0) continue
 		upload.run()
 	}
 }
 
-const isFile = (about, file) =>
-	about.kind === "file" && about.name === file.name && about.size === file.size && about.lastModified === file.lastModified
+const isFile = (record, file) =>
+	record.kind === "file" && record.name === file.name && record.size === file.size && record.lastModified === file.lastModified
 
 const newId = () => [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16).padStart(2, "0")).join("")
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from uuid import UUID
 
 import httpx
 import pytest
@@ -20,11 +21,20 @@ async def test_the_page_is_told_what_it_may_do(client: httpx.AsyncClient) -> Non
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
     assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
     assert "unsafe" not in answer.headers["content-security-policy"]
-    assert answer.headers["link"].count("rel=modulepreload") == sum(
-        name.endswith(".js") and name != "service_worker.js" for name in ASSETS
-    )
     assert answer.headers["permissions-policy"].startswith("microphone=(self)")
     assert (answer.headers["referrer-policy"], answer.headers["x-content-type-options"]) == ("no-referrer", "nosniff")
+
+
+@pytest.mark.parametrize(("path", "needed"), [("/", "list.js"), (f"/r/{UUID(int=1)}", "player.js")])
+async def test_what_a_first_view_needs_is_preloaded(client: httpx.AsyncClient, path: str, needed: str) -> None:
+    """The page names the modules of its first view with all that they import, and none that is loaded when it is used."""
+    preloaded = re.findall(r"web/([a-z_]+\.js)>; rel=modulepreload", (await client.get(path)).headers["link"])
+    assert {"app.js", needed} <= set(preloaded)
+    for name in preloaded:
+        imported = re.findall(r'^import [^"]*"\./([^"]+)"', (WEB / name).read_text(), re.MULTILINE)
+        assert set(imported) <= set(preloaded), name
+    assert not {"recorder.js", "uploads.js", "selection.js", "service_worker.js"} & set(preloaded)
+    assert len(preloaded) == len(set(preloaded))
 
 
 async def test_each_recording_has_a_page(client: httpx.AsyncClient) -> None:
@@ -80,8 +90,8 @@ async def test_nothing_else_is_sent(client: httpx.AsyncClient, path: str) -> Non
 
 
 def test_the_page_is_light_and_asks_nobody_else() -> None:
-    """All of its files together weigh less than 150 kB, and none names another site or holds what runs inline."""
-    assert sum((WEB / name).stat().st_size for name in ASSETS) < 150_000
+    """All of its files together weigh less than 190 kB, and none names another site or holds what runs inline."""
+    assert sum((WEB / name).stat().st_size for name in ASSETS) < 190_000
     for name in ASSETS:
         text = (WEB / name).read_bytes().decode(errors="replace")
         assert set(re.findall(r"https?://[^\s\"'`)]+", text)) <= {"http://www.w3.org/2000/svg"}, name

@@ -180,7 +180,7 @@ def test_axe_finds_nothing(pegasus: Pegasus, open_page: OpenPage, scheme: str, s
     page.keyboard.press("Escape")
     expect(page.locator(".toast")).to_have_count(0, timeout=30_000)  # it leaves by itself
     page.fill("#q", "morning")
-    expect(page.locator("#list .found").first).to_be_visible()
+    expect(page.locator("#list .excerpt").first).to_be_visible()
     open_recording(page, "talk.wav")
     expect(page.locator("#transcript .word").first).to_be_visible()
     assert violations(page) == []

@@ -96,7 +96,7 @@ def test_what_was_found_opens_at_the_word(pegasus: Pegasus, open_page: OpenPage,
     put_long(pegasus, "talk.wav")
     page = open_page(pegasus, **options)
     page.fill("#q", "Mária")
-    excerpt = page.locator("#list .found")
+    excerpt = page.locator("#list .excerpt")
     expect(excerpt).to_have_text("…Monday. After that Maria will show us the new player.")
     inside, outside = excerpt.locator("mark").bounding_box(), excerpt.bounding_box()
     assert inside is not None

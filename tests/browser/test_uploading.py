@@ -21,7 +21,7 @@ def test_a_recording_is_made(pegasus: Pegasus, open_page: OpenPage) -> None:
     page.get_by_role("button", name="Record").click()
     expect(page.locator("#clock")).to_have_text("0:02", timeout=10_000)
     assert page.evaluate("(c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(Boolean))(level)")
-    expect(page.locator("#uploads .told")).to_contain_text("sent while you record")
+    expect(page.locator("#uploads .progress")).to_contain_text("sent while you record")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#list .row")).to_have_count(1)
     expect(page.locator("#list .row .open")).to_have_text(re.compile(r"^\w+day \d\d?:\d\d [AP]M$"))
@@ -38,7 +38,7 @@ def test_a_recording_is_called_by_when_it_was_made(pegasus: Pegasus, open_page: 
     page.get_by_role("button", name="Record").click()
     title = re.compile(r"^(Mittwoch|(Mon|Diens|Donners|Frei|Sams|Sonn)tag) \d\d:\d\d$")
     expect(page.locator("#uploads .name")).to_have_text(title)
-    expect(page.locator("#uploads .told")).to_contain_text("kB sent")
+    expect(page.locator("#uploads .progress")).to_contain_text("kB sent")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#list .open")).to_have_text(title)
     [found] = httpx.get(f"{pegasus.url}/api/audio/").json()["items"]
@@ -52,7 +52,7 @@ def test_a_discarded_recording_leaves_nothing(pegasus: Pegasus, open_page: OpenP
     """A recording that is discarded isn't kept, here or there."""
     page = open_page(pegasus)
     page.get_by_role("button", name="Record").click()
-    expect(page.locator("#uploads .told")).to_contain_text("kB sent")
+    expect(page.locator("#uploads .progress")).to_contain_text("kB sent")
     page.get_by_role("button", name="Discard").click()
     expect(page.get_by_role("button", name="Record")).to_be_visible()
     until(lambda: pegasus.sql("SELECT count(*) FROM pegasus_system.uploads")[0][0] == 0)
@@ -65,7 +65,7 @@ def test_what_is_typed_while_it_records_is_its_own(pegasus: Pegasus, open_page: 
     """A tag that is typed while a recording goes on is that recording's, though its upload has begun without."""
     page = open_page(pegasus)
     page.get_by_role("button", name="Record").click()
-    expect(page.locator("#uploads .told")).to_contain_text("kB sent")
+    expect(page.locator("#uploads .progress")).to_contain_text("kB sent")
     expect(page.locator("#hint")).to_have_text("Added to this recording.")
     page.fill("#new-tag", "Ideas")
     page.get_by_role("button", name="Stop").click()
@@ -94,7 +94,7 @@ def test_a_recording_outlives_its_tab(pegasus: Pegasus, open_page: OpenPage) -> 
     page = open_page(pegasus)
     context = page.context
     page.get_by_role("button", name="Record").click()
-    expect(page.locator("#uploads .told")).to_contain_text("kB sent")
+    expect(page.locator("#uploads .progress")).to_contain_text("kB sent")
     context.set_offline(True)
     expect(page.locator("#clock")).to_have_text("0:04", timeout=10_000)
     page.close()
@@ -113,7 +113,7 @@ def test_several_files_are_uploaded_with_their_labels(pegasus: Pegasus, open_pag
     page.fill("#new-category", "Meeting")
     slow_down(page, 4_000_000)
     page.set_input_files("#files", [chosen(f"{name}.wav", WAV + bytes(3_000_000)) for name in "abc"])
-    expect(upload(page, "a.wav").locator(".told")).to_contain_text(re.compile(r"MB of 3\.\d MB · .*/s · .* left"))
+    expect(upload(page, "a.wav").locator(".progress")).to_contain_text(re.compile(r"MB of 3\.\d MB · .*/s · .* left"))
     bar = upload(page, "a.wav").locator("progress")
     seen: set[float] = set()
 
@@ -165,9 +165,9 @@ def test_an_upload_is_paused_and_resumed(pegasus: Pegasus, open_page: OpenPage) 
     page = open_page(pegasus)
     slow_down(page, 3_000_000)
     page.set_input_files("#files", chosen("long.wav", LARGE[:9_000_000]))
-    expect(upload(page, "long.wav").locator(".told")).to_contain_text("/s")
+    expect(upload(page, "long.wav").locator(".progress")).to_contain_text("/s")
     page.get_by_role("button", name="Pause long.wav").click()
-    expect(upload(page, "long.wav").locator(".told")).to_contain_text("Paused")
+    expect(upload(page, "long.wav").locator(".progress")).to_contain_text("Paused")
     slow_down(page, -1)
     page.get_by_role("button", name="Resume long.wav").click()
     expect(row(page, "long.wav")).to_be_visible()
@@ -180,7 +180,7 @@ def test_an_upload_is_cancelled(pegasus: Pegasus, open_page: OpenPage) -> None:
     page = open_page(pegasus)
     slow_down(page, 1_000_000)
     page.set_input_files("#files", chosen("long.wav", LARGE[:9_000_000]))
-    expect(upload(page, "long.wav").locator(".told")).to_contain_text("/s")
+    expect(upload(page, "long.wav").locator(".progress")).to_contain_text("/s")
     page.get_by_role("button", name="Cancel long.wav").click()
     expect(page.locator("#uploads .upload")).to_have_count(0)
     until(lambda: pegasus.sql("SELECT count(*) FROM pegasus_system.uploads")[0][0] == 0)
@@ -216,7 +216,7 @@ def test_an_upload_outlives_the_server(start_pegasus: StartPegasus, open_page: O
     assert server.run is not None
     server.run.end(signal.SIGKILL)
     expect(page.locator("#connection")).to_contain_text("The server can't be reached")
-    expect(upload(page, "long.wav").locator(".told")).to_contain_text("Connection lost. Trying again…")
+    expect(upload(page, "long.wav").locator(".progress")).to_contain_text("Connection lost. Trying again…")
     slow_down(page, -1)
     with ExitStack() as stack:
         server.start(stack)
@@ -237,7 +237,7 @@ def test_a_file_goes_on_after_its_tab_was_closed(pegasus: Pegasus, open_page: Op
     until(lambda: float(page.locator("#uploads progress").get_attribute("value") or 0) > 0.45)
     page.close()
     again = open_page(pegasus, context=context)
-    expect(upload(again, "long.wav").locator(".told")).to_contain_text("Choose the file again to go on.")
+    expect(upload(again, "long.wav").locator(".progress")).to_contain_text("Choose the file again to go on.")
     [(before,)] = pegasus.sql("SELECT id::text FROM pegasus_system.uploads")
     again.set_input_files("#files", file)
     expect(row(again, "long.wav")).to_be_visible()
@@ -255,7 +255,7 @@ def test_a_file_that_changes_is_not_sent(pegasus: Pegasus, open_page: OpenPage, 
     page.set_input_files("#files", file)
     until(lambda: float(page.locator("#uploads progress").get_attribute("value") or 0) > 0.1)
     file.write_bytes(LARGE[:-1])
-    told = upload(page, "long.wav").locator(".told")
+    told = upload(page, "long.wav").locator(".progress")
     expect(told).to_have_text("The file can't be read any more.", timeout=20_000)
     assert pegasus.sql("SELECT count(*) FROM audio_files") == [(0,)]
 
@@ -271,10 +271,10 @@ def test_refusals_are_told_in_plain_words(start_pegasus: StartPegasus, open_page
     ]
     page.set_input_files("#files", files)
     expect(row(page, "good.wav")).to_be_visible()
-    expect(upload(page, "large.wav").locator(".told")).to_have_text(
+    expect(upload(page, "large.wav").locator(".progress")).to_have_text(
         "This file is too large: 2.1 MB, and at most 1.0 MB are taken."
     )
-    expect(upload(page, "notes.txt").locator(".told")).to_have_text("This isn't a recording that can be read.")
-    expect(upload(page, "empty.wav").locator(".told")).to_have_text("The uploaded file is empty.")
+    expect(upload(page, "notes.txt").locator(".progress")).to_have_text("This isn't a recording that can be read.")
+    expect(upload(page, "empty.wav").locator(".progress")).to_have_text("The uploaded file is empty.")
     page.get_by_role("button", name="Dismiss notes.txt").click()
     expect(page.locator("#uploads .upload", has_text="notes.txt")).to_have_count(0)

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from uuid import UUID
@@ -20,6 +21,7 @@ POLICY = NOTHING_ELSE | {
     "require-trusted-types-for": "'script'",  # no text ever becomes markup: the one policy names the service worker
     "trusted-types": "service-worker",
 }
+STATIC_IMPORT = re.compile(rb'^import [^"\n]*"\./([a-z_]+\.js)"', re.MULTILINE)
 HEADERS = {**page_headers(POLICY), "Permissions-Policy": "microphone=(self), camera=(), geolocation=()"}
 
 router = APIRouter(include_in_schema=False)
@@ -27,14 +29,14 @@ router = APIRouter(include_in_schema=False)
 
 @router.api_route("/", methods=["GET", "HEAD"])
 async def page(request: Request) -> Response:
-    """The page, with a preload link for each module, so that a browser loads them in parallel."""
+    """The page."""
     return _page(request, _assets()["index.html"], root="./")
 
 
 @router.api_route("/r/{recording_id:uuid}", methods=["GET", "HEAD"])
 async def page_of_recording(request: Request) -> Response:
     """The same page a level below: it reads from its own address which recording it shows."""
-    return _page(request, _page_below(), root="../")
+    return _page(request, _page_below(), root="../", entries=("app.js", "player.js"))
 
 
 @router.api_route("/service_worker.js", methods=["GET", "HEAD"])
@@ -49,11 +51,22 @@ async def asset(name: str, request: Request) -> Response:
     return find_asset(_assets(), name).response(request, HEADERS)
 
 
-def _page(request: Request, asset: Asset, *, root: str) -> Response:
+def _page(request: Request, asset: Asset, *, root: str, entries: tuple[str, ...] = ("app.js",)) -> Response:
+    """The page, with a preload link for each module that `entries` load, so that a browser loads them in parallel."""
     response = asset.response(request, HEADERS)
-    modules = (name for name in _assets() if name.endswith(".js") and name != WORKER)
-    response.headers["Link"] = ", ".join(f"<{root}web/{name}>; rel=modulepreload" for name in modules)
+    response.headers["Link"] = ", ".join(f"<{root}web/{name}>; rel=modulepreload" for name in _modules(*entries))
     return response
+
+
+@cache
+def _modules(*entries: str) -> Collection[str]:
+    """The entries and all modules that their static imports lead to; what a dynamic import loads isn't among them."""
+    modules = dict.fromkeys(entries)
+    for name in (pending := [*modules]):
+        imports = [match.decode() for match in STATIC_IMPORT.findall(_assets()[name].content)]
+        pending += [imported for imported in imports if imported not in modules]
+        modules |= dict.fromkeys(imports)
+    return modules
 
 
 @cache

@@ -22,16 +22,16 @@ async function run(stores, mode, act) {
 
 const piecesOf = (id) => IDBKeyRange.bound([id, 0], [id, Infinity])
 
-export const keep = (upload) => run("uploads", "readwrite", (all) => all.objectStore("uploads").put(upload))
-export const kept = () => run("uploads", "readonly", (all) => all.objectStore("uploads").getAll())
-export const keepPiece = (id, at, bytes) => run("pieces", "readwrite", (all) => all.objectStore("pieces").put({ id, at, bytes }))
+export const saveUpload = (upload) => run("uploads", "readwrite", (all) => all.objectStore("uploads").put(upload))
+export const loadUploads = () => run("uploads", "readonly", (all) => all.objectStore("uploads").getAll())
+export const savePiece = (id, at, bytes) => run("pieces", "readwrite", (all) => all.objectStore("pieces").put({ id, at, bytes }))
 
-export async function keptPieces(id) {
-	const found = await run("pieces", "readonly", (all) => all.objectStore("pieces").getAll(piecesOf(id)))
-	return found.map((piece) => piece.bytes)
+export async function loadPieces(id) {
+	const pieces = await run("pieces", "readonly", (all) => all.objectStore("pieces").getAll(piecesOf(id)))
+	return pieces.map((piece) => piece.bytes)
 }
 
-export const forget = (id) =>
+export const deleteUpload = (id) =>
 	run(["uploads", "pieces"], "readwrite", (all) => {
 		all.objectStore("uploads").delete(id)
 		all.objectStore("pieces").delete(piecesOf(id))
