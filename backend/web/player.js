@@ -13,7 +13,6 @@ const WAITING = {
 	uploaded: "The transcript will be here once the recording has been processed.",
 	transcribing: "The recording is being transcribed…",
 	improving: "The transcript is being improved…",
-	completed: "This recording has no transcript.",
 }
 
 export class Player {
@@ -122,13 +121,34 @@ export class Player {
 				call(`/api/audio/${id}/transcript`),
 			])
 			if (this.recording?.id !== id) return
-			this.transcript.show(document, current.is_improved ? current.transcript : null)
-			this.transcript.at(this.position)
+			this.showTranscript(document, current.is_improved ? current.transcript : null)
 		} catch (error) {
 			if (this.recording?.id !== id) return
 			const missing = error instanceof Refusal && error.status === 404
-			this.transcript.clear(missing ? WAITING[status] : sentence(error))
+			if (!missing) this.transcript.clear(sentence(error))
+			else if (status === "completed") this.explainMissing()
+			else this.transcript.clear(WAITING[status] ?? "")
 		}
+	}
+
+	/** Shows a transcript; what is shown already, or is being edited, stays as it is. */
+	showTranscript(document, improved) {
+		const { transcript } = this
+		const contents = JSON.stringify([this.recording.id, document, improved])
+		if (transcript.editing || (transcript.document && contents === JSON.stringify([transcript.id, transcript.document, transcript.improved]))) return
+		transcript.show(document, improved, { id: this.recording.id, isImproved: transcript.isImproved })
+		transcript.at(this.position)
+	}
+
+	/** Says why a recording that was processed has no transcript, and to whoever looks after the server what to do. */
+	async explainMissing() {
+		const { id, transcription_engine: engine } = this.recording
+		this.transcript.clear(engine ? "This recording has no transcript." : "No engine has transcribed this recording.")
+		if (engine) return
+		const server = await call("/api/server").catch(() => null)
+		if (this.recording?.id !== id || !server || server.engines.transcription) return
+		const setting = make("code", { text: "TRANSCRIPTION_ENGINE" })
+		this.transcript.clear("Transcription is off on this server. To turn it on, set ", setting, " (docs/transcription.md): new recordings are then transcribed.")
 	}
 
 	/** Takes in a change of the recording that is in it. */
@@ -139,7 +159,7 @@ export class Player {
 		this.describe()
 		this.draw()
 		this.turned()
-		if (before.processing_status !== this.recording.processing_status) this.loadTranscript()
+		if (change === "relabelled" || before.processing_status !== this.recording.processing_status) this.loadTranscript()
 		if ((change === "examined" || change === "progressed") && !this.waveform.peaks) this.loadWaveform()
 	}
 

@@ -1,11 +1,13 @@
-// The transcript: the heard word is marked, a chosen word is heard.
-import { $, calm, make } from "./dom.js"
+// The transcript: the heard word is marked, a chosen word is heard, a chosen speaker is named.
 import { copy } from "./copying.js"
+import { $, calm, make, on } from "./dom.js"
+import { use } from "./parts.js"
+import { matches, termsOf } from "./search_terms.js"
+import { nameSpeaker } from "./speaker_naming.js"
+import { gapOf, paragraphsOf, plainText, speakerName, speakersOf, unitsOf } from "./spoken_text.js"
 
 const FOLLOWS_AFTER = 4000 // milliseconds after somebody scrolled it
-const PARAGRAPH_WORDS = 80
-const LOOKS_AHEAD = 4
-const UNSPACED = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}]/u
+const COLOURS = 5
 
 export class TranscriptView {
 	constructor({ seek }) {
@@ -13,41 +15,61 @@ export class TranscriptView {
 		this.seek = seek
 		this.scrolled = 0
 		this.terms = []
+		this.editing = null
 		this.clear()
 		for (const event of ["wheel", "touchmove"]) {
 			this.box.addEventListener(event, () => (this.scrolled = performance.now()), { passive: true })
 		}
 		this.box.addEventListener("click", ({ target }) => this.choose(target))
 		this.box.addEventListener("keydown", (event) => this.key(event))
-		$("copy").addEventListener("click", () => copy(this.text))
+		on("copy", "click", () => copy(this.text))
+		on("edit", "click", () => this.edit())
 		const [heard, improved] = $("wording").children
 		heard.addEventListener("click", () => this.word(false))
 		improved.addEventListener("click", () => this.word(true))
 	}
 
-	clear(text = "") {
-		this.words = []
+	/** Shows no transcript, but why. */
+	clear(...children) {
+		this.editing?.leave()
+		this.units = []
 		this.elements = []
 		this.now = -1
 		this.document = null
-		$("wording").hidden = $("copy").hidden = true
-		this.box.replaceChildren(...(text ? [make("p", { class: "muted", text })] : []))
+		this.isImproved = false
+		$("wording").hidden = $("copy").hidden = $("edit").hidden = true
+		this.box.replaceChildren(...(children.length ? [make("p", { class: "muted" }, ...children)] : []))
 		this.box.scrollTop = 0
 	}
 
-	/** Shows a transcript, and the improved wording where there is one. */
-	show(document, improved) {
+	/** Shows a recording's transcript, and the improved wording where there is one; `isImproved`: that first. */
+	show(document, improved, { id, isImproved = false }) {
 		this.clear()
+		if (!document.text.trim() && !improved) return this.clear("Nothing was said in this recording.")
+		this.id = id
 		this.document = document
 		this.improved = improved
-		$("wording").hidden = !improved
-		$("copy").hidden = false
-		this.word(false)
+		$("copy").hidden = $("edit").hidden = false
+		this.word(Boolean(improved) && isImproved)
+	}
+
+	/** Shows another improved wording, or none. */
+	reword(improved) {
+		this.improved = improved
+		this.word(Boolean(improved))
+	}
+
+	/** Shows other names of the speakers. */
+	rename(speakers) {
+		this.document.speakers = speakers
+		const { scrollTop } = this.box
+		this.word(this.isImproved)
+		this.box.scrollTop = scrollTop
 	}
 
 	/** The text as it is shown. */
 	get text() {
-		return this.isImproved ? this.improved : this.document.text.trim()
+		return this.isImproved ? this.improved : plainText(this.document)
 	}
 
 	/** Marks the words that a search looks for. Answers with when the first of them is said, or null. */
@@ -60,56 +82,63 @@ export class TranscriptView {
 		const first = this.box.querySelector("mark")
 		if (!first) return null
 		this.reveal(first)
-		return this.words[first.closest(".word")?.dataset.at]?.start_seconds ?? null
+		return this.units[first.closest(".word")?.dataset.at]?.start_seconds ?? null
 	}
 
-	/** A word, as what it is shown by. */
+	/** A text with what a search looks for marked. */
 	marked(text) {
-		return matches(text, this.terms) ? make("mark", { text }) : text
+		return text.split(/(\s+)/).map((word) => (matches(word, this.terms) ? make("mark", { text: word }) : word))
 	}
 
+	/** Shows the improved wording, or what was heard. */
 	word(improved) {
 		this.isImproved = improved
+		$("wording").hidden = !this.improved
 		$("wording").children[0].setAttribute("aria-pressed", String(!improved))
 		$("wording").children[1].setAttribute("aria-pressed", String(improved))
-		const { words, text } = this.document
-		const timed = !improved && words.length > 0
-		this.words = timed ? words : []
+		this.units = improved ? [] : unitsOf(this.document)
 		this.now = -1
-		if (timed) this.box.replaceChildren(...this.paragraphs(words, text))
-		else this.box.replaceChildren(...this.text.split(/\n+/).map((line) => this.plain(line)))
+		if (this.units.length) this.box.replaceChildren(...this.paragraphs())
+		else this.box.replaceChildren(...this.text.split(/\n+/).map((line) => make("p", {}, ...this.marked(line))))
 		this.elements = [...this.box.querySelectorAll(".word")]
 		if (this.elements[0]) this.elements[0].tabIndex = 0
 	}
 
-	plain(line) {
-		return make("p", {}, ...line.split(/(\s+)/).map((word) => this.marked(word)))
+	paragraphs() {
+		const speakers = speakersOf(this.document)
+		const gap = gapOf(this.document.text)
+		return paragraphsOf(this.units).map(({ speaker, turn, from, to }) => {
+			const paragraph = make("p")
+			if (speakers.length) paragraph.className = speaker === null ? "turn" : `turn by-${speakers.indexOf(speaker) % COLOURS}`
+			if (speakers.length && turn) paragraph.append(this.speaker(speaker), " ")
+			for (let at = from; at < to; at++) {
+				paragraph.append(make("span", { class: "word", role: "button", tabIndex: -1, "data-at": at }, ...this.marked(this.units[at].text)), gap)
+			}
+			return paragraph
+		})
 	}
 
-	/** Words in paragraphs, which end where a sentence does. */
-	paragraphs(words, text) {
-		const written = spelling(words, text)
-		const gap = /\s/.test(text.trim()) ? " " : ""
-		const found = []
-		let paragraph = make("p")
-		let held = 0
-		written.forEach((word, at) => {
-			paragraph.append(make("span", { class: "word", role: "button", tabIndex: -1, "data-at": at }, this.marked(word)), gap)
-			held += 1
-			if (held < PARAGRAPH_WORDS && !(held > PARAGRAPH_WORDS / 2 && /[.!?…。！？]["'”’)]*$/.test(word))) return
-			found.push(paragraph)
-			paragraph = make("p")
-			held = 0
+	/** Who speaks: a button that names them, where the engine was sure that it is somebody. */
+	speaker(speaker) {
+		if (speaker === null) return make("span", { class: "speaker muted", text: "Speaker unknown" })
+		const name = speakerName(this.document, speaker)
+		const button = make("button", { class: "speaker", text: name, title: `Name ${name}`, "data-speaker": speaker })
+		button.addEventListener("click", () => nameSpeaker(this, speaker, button))
+		return button
+	}
+
+	async edit() {
+		await use("transcript_editing", ({ TranscriptEditing }) => {
+			if (this.document) this.editing ??= new TranscriptEditing(this)
 		})
-		return held ? [...found, paragraph] : found
 	}
 
 	/** Marks the word that is heard at a time. */
 	at(seconds) {
-		let [low, high] = [0, this.words.length]
+		let [low, high] = [0, this.units.length]
 		while (low < high) {
 			const middle = (low + high) >> 1
-			if (this.words[middle].start_seconds <= seconds) low = middle + 1
+			if (this.units[middle].start_seconds <= seconds) low = middle + 1
 			else high = middle
 		}
 		const heard = low - 1
@@ -139,18 +168,18 @@ export class TranscriptView {
 
 	choose(target) {
 		const at = Number(target.closest(".word")?.dataset.at)
-		if (!this.words[at]) return
+		if (!this.units[at]) return
 		this.stop(at)
 		this.scrolled = 0
-		this.seek(this.words[at].start_seconds)
+		this.seek(this.units[at].start_seconds)
 	}
 
 	key(event) {
 		const at = Number(event.target.dataset?.at)
-		if (!this.words[at]) return
-		const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: this.words.length - 1 }[event.key]
+		if (!this.units[at]) return
+		const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: this.units.length - 1 }[event.key]
 		if (event.key === "Enter" || event.key === " ") this.choose(event.target)
-		else if (to === undefined || !this.words[to]) return
+		else if (to === undefined || !this.units[to]) return
 		else {
 			this.stop(to)
 			this.elements[to].focus()
@@ -158,30 +187,3 @@ export class TranscriptView {
 		event.preventDefault()
 	}
 }
-
-/** Each word as the text writes it, where the two agree. */
-function spelling(words, text) {
-	const tokens = text.split(/\s+/)
-	let at = 0
-	return words.map((word) => {
-		const heard = word.text.trim()
-		const found = tokens.slice(at, at + LOOKS_AHEAD).findIndex((token) => bare(token) === bare(heard))
-		if (found < 0) return heard
-		at += found + 1
-		return tokens[at - 1]
-	})
-}
-
-/** A search's words as they are compared: without case and accents, as the server does. */
-const termsOf = (text) => fold(text).match(/[\p{L}\p{N}]+/gu) ?? []
-
-const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase()
-
-/** Whether a part of the text begins with a term; in scripts without spaces it may begin anywhere. */
-function matches(text, terms) {
-	if (!terms.length) return false
-	const parts = termsOf(text)
-	return terms.some((term) => parts.some((part) => (UNSPACED.test(term) ? part.includes(term) : part.startsWith(term))))
-}
-
-const bare = (word) => word.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "")

@@ -27,7 +27,7 @@ async def test_the_page_is_told_what_it_may_do(client: httpx.AsyncClient) -> Non
 
 @pytest.mark.parametrize(("path", "needed"), [("/", "list.js"), (f"/r/{UUID(int=1)}", "player.js")])
 async def test_what_a_first_view_needs_is_preloaded(client: httpx.AsyncClient, path: str, needed: str) -> None:
-    """The page names the modules of its first view with all that they import, and none that is loaded when it is used."""
+    """The page names the modules of its first view with all that they import, and none that comes later."""
     preloaded = re.findall(r"web/([a-z_]+\.js)>; rel=modulepreload", (await client.get(path)).headers["link"])
     assert {"app.js", needed} <= set(preloaded)
     for name in preloaded:

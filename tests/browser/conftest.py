@@ -77,13 +77,13 @@ class Pegasus:
         return self.folder / "recordings" / str(name)
 
 
-@pytest.fixture(scope="session")
-def speech() -> Iterator[str]:
-    """The address of a service that hears the same words in every recording."""
+@contextmanager
+def speech_service(answer: str) -> Iterator[str]:
+    """The address of a service that hears the same in every recording, until the block ends."""
 
     async def serve() -> None:
         async with speaking() as speaker:
-            speaker.answer = replying(200, json.dumps(ANSWER))
+            speaker.answer = replying(200, answer)
             address.append(speaker.address)
             ready.set()
             while not done.is_set():
@@ -97,6 +97,13 @@ def speech() -> Iterator[str]:
     yield address[0]
     done.set()
     thread.join()
+
+
+@pytest.fixture(scope="session")
+def speech() -> Iterator[str]:
+    """The address of a service that hears the same words in every recording."""
+    with speech_service(json.dumps(ANSWER)) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

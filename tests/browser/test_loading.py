@@ -9,7 +9,8 @@ from tests.browser.steps import count_is, put_many
 
 FIRST_VISIT_BYTES = 150_000
 OWN_FILES = """[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
-  .filter(({ name }) => !/\\/(api\\/|health(\\/|$))/.test(name)).map(({ name, encodedBodySize }) => [name, encodedBodySize])"""
+  .filter(({ name }) => !/\\/(api\\/|health(\\/|$))/.test(name))
+  .map(({ name, encodedBodySize }) => [name, encodedBodySize])"""
 
 
 def own_files(page: Page) -> dict[str, int]:
@@ -18,7 +19,7 @@ def own_files(page: Page) -> dict[str, int]:
 
 
 def test_a_first_visit_is_light(pegasus: Pegasus, open_page: OpenPage) -> None:
-    """A first visit to a list of recordings loads less than 150 kB, and as modules those that the server announces."""
+    """A first visit to a list loads less than 150 kB, and as modules those that the server announces."""
     put_many(pegasus, 60)
     pages: list[Response] = []
     page = open_page(pegasus, "/web/icon.svg", service_workers="block")
@@ -34,7 +35,7 @@ def test_a_first_visit_is_light(pegasus: Pegasus, open_page: OpenPage) -> None:
 
 
 def test_a_part_that_cant_be_loaded_is_tried_again(pegasus: Pegasus, open_page: OpenPage) -> None:
-    """Where a part of the page doesn't come when it is needed, a message says what to do, and the part can be loaded later."""
+    """Where a part of the page doesn't come, a message says what to do, and the part can be loaded later."""
     put_many(pegasus, 2)
     page = open_page(pegasus, service_workers="block")
     count_is(page, 2)
