@@ -11,6 +11,8 @@ export async function loadLabels() {
 	show()
 }
 
+export const isInUse = (field, text) => labels[field].has(text)
+
 const loadSoon = settled(() => loadLabels().catch(() => {}), 1000)
 
 export function learn(recording) {

@@ -6,11 +6,12 @@ import { edit } from "./editing.js"
 import { number } from "./format.js"
 import { choose, learn } from "./labels.js"
 import { use } from "./parts.js"
-import { isBeingRemoved, removeWithUndo } from "./removal.js"
+import { isBeingRemoved, pendingRemovals, removeWithUndo } from "./removal.js"
 import { recordingRow } from "./row.js"
 import { toast } from "./toast.js"
 
 const PAGE = 50
+const LARGEST_PAGE = 1000
 const FILTERS = ["q", "tag", "category", "status"]
 const NEWEST = "uploaded desc"
 
@@ -51,7 +52,7 @@ export class List {
 	}
 
 	writeAddress() {
-		const query = new URLSearchParams(Object.entries(this.filters).filter(([, value]) => value))
+		const query = new URLSearchParams(this.terms)
 		if (this.sort !== NEWEST) query.set("sort", this.sort)
 		if (this.page) query.set("page", this.page + 1)
 		history.replaceState(history.state, "", query.size ? `?${query}` : location.pathname)
@@ -85,6 +86,7 @@ export class List {
 			$("q").focus()
 		})
 		on("select", "click", () => this.startSelection())
+		for (const label of ["tag", "category"]) on(`rename-${label}`, "click", () => this.rename(label))
 		on("news", "click", () => this.turn(0))
 		on("newer", "click", () => this.turn(this.page - 1))
 		on("older", "click", () => this.turn(this.page + 1))
@@ -108,13 +110,22 @@ export class List {
 		return FILTERS.some((name) => this.filters[name])
 	}
 
+	/** What selects and sorts these recordings, as parameters of the list. */
+	query(parameters) {
+		const [sort, order] = this.sort.split(" ")
+		return new URLSearchParams({ ...parameters, transcripts: false, sort, order, ...this.terms })
+	}
+
+	/** What selects them, as parameters of a filter. */
+	get terms() {
+		return Object.fromEntries(Object.entries(this.filters).filter(([, value]) => value))
+	}
+
 	/** Asks for the page; what is shown stays until it is there. */
 	async load() {
 		this.asking?.abort()
 		const asking = (this.asking = new AbortController())
-		const [sort, order] = this.sort.split(" ")
-		const query = new URLSearchParams({ limit: PAGE, offset: this.page * PAGE, transcripts: false, sort, order })
-		for (const name of FILTERS) if (this.filters[name]) query.set(name, this.filters[name])
+		const query = this.query({ limit: Math.min(LARGEST_PAGE, PAGE + pendingRemovals()), offset: this.page * PAGE })
 		this.writeAddress()
 		const slow = setTimeout(() => $("list").setAttribute("aria-busy", "true"), 250)
 		try {
@@ -123,11 +134,11 @@ export class List {
 				this.page = Math.ceil(total / PAGE) - 1
 				return await this.load()
 			}
-			const shown = items.filter(({ id }) => !isBeingRemoved(id))
-			this.total = total - items.length + shown.length
+			const remaining = items.filter(({ id }) => !isBeingRemoved(id))
+			this.total = total - (this.filtered ? items.length - remaining.length : pendingRemovals())
 			this.about = exact ? "" : "about "
 			this.unseen = 0
-			this.show(shown)
+			this.show(remaining.slice(0, PAGE))
 		} catch (error) {
 			if (error.name !== "AbortError") this.fail(error)
 		} finally {
@@ -159,6 +170,7 @@ export class List {
 		const things = this.total === 1 ? "recording" : "recordings"
 		say("count", this.total ? `${this.about}${number(this.total)} ${things}${this.filtered ? " found" : ""}` : "")
 		$("clear").hidden = !this.filtered
+		for (const label of ["tag", "category"]) $(`rename-${label}`).hidden = !this.filters[label]
 		const picked = FILTERS.filter((name) => name !== "q" && this.filters[name]).length
 		$("filters-fold").querySelector("span").textContent = picked ? `Filters (${picked})` : "Filters"
 		$("news").hidden = this.unseen === 0
@@ -227,6 +239,17 @@ export class List {
 
 	edit(recording, place, from) {
 		edit(recording, { place, from, saved: (changed) => this.renew(changed) })
+	}
+
+	/** Renames the chosen tag or category in all recordings. */
+	rename(label) {
+		const old = this.filters[label]
+		const renamed = (name) => {
+			this.filters = { ...this.filters, [label]: name }
+			choose($(label), name)
+			this.load()
+		}
+		use("renaming", ({ askForName }) => askForName(label, old, { renamed }))
 	}
 
 	startSelection() {

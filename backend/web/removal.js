@@ -3,8 +3,11 @@ import { call, Refusal, sentence } from "./api.js"
 import { nameOf, number } from "./format.js"
 import { toast } from "./toast.js"
 
+const AT_ONCE = 1000
 const due = new Map()
 
+/** How many recordings are hidden, and deleted a little later. */
+export const pendingRemovals = () => due.size
 export const isBeingRemoved = (id) => due.has(id)
 
 export function removeWithUndo(recordings, { back }) {
@@ -35,12 +38,18 @@ export function removeWithUndo(recordings, { back }) {
 }
 
 async function send(ids) {
-	const kept = { keepalive: true } // the request outlives the page
-	if (ids.length === 1) return call(`/api/audio/${ids[0]}`, { method: "DELETE", ...kept })
-	const { refused } = await call("/api/audio/bulk", { method: "POST", json: { action: "delete", ids }, ...kept })
-	if (refused.length) throw new Refusal(refused[0].problem.status, refused[0].problem)
+	const keepalive = true // the request outlives the page
+	if (ids.length === 1) return call(`/api/audio/${ids[0]}`, { method: "DELETE", keepalive })
+	for (let at = 0; at < ids.length; at += AT_ONCE) {
+		const json = { action: "delete", ids: ids.slice(at, at + AT_ONCE) }
+		const { refused } = await call("/api/audio/bulk", { method: "POST", json, keepalive })
+		if (refused.length) throw new Refusal(refused[0].problem.status, refused[0].problem)
+	}
 }
 
+addEventListener("beforeunload", (event) => {
+	if (due.size > AT_ONCE) event.preventDefault() // a page that is left sends one more request
+})
 addEventListener("pagehide", () => {
 	for (const finish of due.values()) finish()
 })

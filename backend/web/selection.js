@@ -3,14 +3,19 @@ import { address, call, sentence } from "./api.js"
 import { $, icon, iconButton, make, on, say } from "./dom.js"
 import { number } from "./format.js"
 import { learn } from "./labels.js"
+import { isBeingRemoved } from "./removal.js"
 import { toast } from "./toast.js"
 
 const FIELDS = ["tag", "category"]
+const AT_ONCE = 1000 // recordings that one request names
+const LARGEST_ARCHIVE = 10_000 // that a filter selects
 
 export class Selection {
 	constructor(list) {
 		this.list = list
-		this.ids = new Set()
+		this.selected = new Map() // recordings by their ids
+		this.terms = null // of the filter by which recordings were selected that aren't in sight
+		this.isComplete = false
 		this.last = null
 		this.active = false
 		$("mini").before(this.bar())
@@ -25,7 +30,7 @@ export class Selection {
 			"section",
 			{ id: "selection", class: "mini selection", "aria-label": "Selected recordings", hidden: true },
 			make("span", { id: "selection-count", role: "status" }),
-			make("button", { class: "quiet small", "aria-label": "Select all", text: "All", onclick: () => this.all() }),
+			make("button", { id: "selection-all", class: "quiet small", "aria-label": "Select all", text: "All", onclick: () => this.all() }),
 			button("label", "Labels", "edit", () => this.askLabels()),
 			button("retry", "Retry", "retry", () => this.retry()),
 			button("zip", "Download", "down", () => this.download()),
@@ -50,8 +55,9 @@ export class Selection {
 		return make("dialog", { id: "selection-labels", class: "help", "aria-labelledby": "selection-title" }, form)
 	}
 
+	/** What is selected, as it is now where it is in sight. */
 	get recordings() {
-		return [...this.ids].map((id) => this.list.rows.get(id).recording)
+		return [...this.selected].map(([id, recording]) => this.list.rows.get(id)?.recording ?? recording)
 	}
 
 	start() {
@@ -63,38 +69,81 @@ export class Selection {
 	stop() {
 		const hadFocus = $("selection").contains(document.activeElement)
 		this.active = false
-		this.ids.clear()
+		this.clear()
 		this.draw()
 		if (hadFocus) $("select").focus()
+	}
+
+	clear() {
+		this.selected = new Map()
+		this.terms = null
+		this.isComplete = false
+		this.collecting = null
 	}
 
 	/** Selects a recording or not; with `range` all between it and the last one, too. */
 	toggle(id, { range = false } = {}) {
 		const ids = [...this.list.rows.keys()]
-		const selected = !this.ids.has(id)
+		const selected = !this.selected.has(id)
 		const [from, to] = [ids.indexOf(range && this.list.rows.has(this.last) ? this.last : id), ids.indexOf(id)]
-		for (const other of ids.slice(Math.min(from, to), Math.max(from, to) + 1)) this.ids[selected ? "add" : "delete"](other)
+		for (const other of ids.slice(Math.min(from, to), Math.max(from, to) + 1)) {
+			if (selected) this.selected.set(other, this.list.rows.get(other).recording)
+			else this.selected.delete(other)
+		}
 		this.last = id
+		this.isComplete = false
 		this.draw()
 	}
 
-	/** All that are in sight; none, where all are selected. */
+	/** Selects all that are in sight; then all that the list has; then none. */
 	all() {
-		const every = this.ids.size === this.list.rows.size
-		this.ids = new Set(every ? [] : this.list.rows.keys())
+		const { rows } = this.list
+		if (![...rows.keys()].every((id) => this.selected.has(id))) for (const [id, row] of rows) this.selected.set(id, row.recording)
+		else if (!this.isComplete && this.list.total > rows.size) return this.collect()
+		else this.clear()
 		this.draw()
 	}
 
-	/** What isn't in the list any more isn't selected either. */
+	/** Selects all recordings of the list as it is filtered now, in sight or not: by their ids, so that none that comes later is among them. */
+	async collect() {
+		const { list } = this
+		const collecting = (this.collecting = {})
+		const terms = JSON.stringify(list.terms)
+		const all = new Map()
+		let cursor = null
+		try {
+			do {
+				const query = list.query({ limit: AT_ONCE, ...(cursor && { cursor }) })
+				const page = await call(`/api/audio/?${query}`)
+				if (this.collecting !== collecting) return
+				for (const item of page.items) if (!isBeingRemoved(item.id)) all.set(item.id, item)
+				cursor = page.next_cursor
+				say("selection-count", `${number(all.size)}…`)
+			} while (cursor)
+			Object.assign(this, { selected: all, terms, isComplete: true })
+		} catch (error) {
+			toast(sentence(error))
+		}
+		this.collecting = null
+		this.draw()
+	}
+
+	/** What isn't in the list any more isn't selected either; nor is what was selected by another filter. */
 	draw() {
-		for (const id of this.ids) if (!this.list.rows.has(id)) this.ids.delete(id)
-		if (this.list.rows.size === 0) this.active = false
+		const { rows } = this.list
+		if (this.terms !== null && this.terms !== JSON.stringify(this.list.terms)) this.clear()
+		if (this.terms === null) for (const id of this.selected.keys()) if (!rows.has(id)) this.selected.delete(id)
+		if (rows.size === 0) this.active = false
 		$("list").classList.toggle("selecting", this.active)
-		for (const [id, row] of this.list.rows) row.select(this.active ? this.ids.has(id) : null)
-		$("select").hidden = this.active || this.list.rows.size === 0
+		for (const [id, row] of rows) row.select(this.active ? this.selected.has(id) : null)
+		$("select").hidden = this.active || rows.size === 0
 		$("selection").hidden = !this.active
-		say("selection-count", `${number(this.ids.size)} selected`)
-		for (const act of ["delete", "zip", "label", "retry"]) $(`selection-${act}`).disabled = this.ids.size === 0
+		say("selection-count", `${number(this.selected.size)} selected`)
+		const inSight = [...rows.keys()].every((id) => this.selected.has(id))
+		const [text, label] = !inSight ? ["All", "Select all"] : this.isComplete || this.list.total <= rows.size ? ["None", "Select none"] : [`All ${this.list.about}${number(this.list.total)}`]
+		say("selection-all", text)
+		$("selection-all").setAttribute("aria-label", label ?? `Select ${text.toLowerCase()}`)
+		for (const act of ["delete", "zip", "label", "retry"]) $(`selection-${act}`).disabled = this.selected.size === 0
 		$("selection-retry").hidden = !this.recordings.some(({ processing_status: status }) => status === "failed")
 	}
 
@@ -104,9 +153,11 @@ export class Selection {
 		this.list.remove(recordings)
 	}
 
-	/** As one ZIP file. */
+	/** As one ZIP file: by the filter where that is what was selected. */
 	download() {
-		const query = new URLSearchParams([...this.ids].map((id) => ["ids", id]))
+		const most = this.isComplete ? LARGEST_ARCHIVE : AT_ONCE
+		if (this.selected.size > most) return void toast(`At most ${number(most)} of these come in one file. Choose fewer, or a narrower filter.`)
+		const query = this.isComplete ? new URLSearchParams(this.list.terms) : new URLSearchParams([...this.selected.keys()].map((id) => ["ids", id]))
 		make("a", { href: address(`/api/audio/archive.zip?${query}`), download: "" }).click()
 		this.stop()
 	}
@@ -149,14 +200,18 @@ async function restore(recordings, fields) {
 	}
 }
 
-/** Changes many by one request; what was refused is told. Events tell the list what has changed. */
-async function change(json) {
+/** Changes many, by few requests; the first that was refused is told. Events tell the list what has changed. Answers whether any was changed. */
+async function change({ ids, ...json }) {
+	const problems = []
 	try {
-		const { refused } = await call("/api/audio/bulk", { method: "POST", json })
-		if (refused.length) toast(refused[0].problem.detail)
-		return refused.length < json.ids.length
+		for (let at = 0; at < ids.length; at += AT_ONCE) {
+			const { refused } = await call("/api/audio/bulk", { method: "POST", json: { ...json, ids: ids.slice(at, at + AT_ONCE) } })
+			problems.push(...refused.map(({ problem }) => problem))
+		}
 	} catch (error) {
 		toast(sentence(error))
 		return false
 	}
+	if (problems.length) toast(problems[0].detail)
+	return problems.length < ids.length
 }

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from tests.browser.conftest import OpenPage, Pegasus
-from tests.browser.steps import count_is, put, row, until
+from tests.browser.steps import count_is, put, put_many, row, until
 
 LABELS = {"a.wav": "Work", "b.wav": "Home", "c.wav": "Home"}
 
@@ -113,3 +113,49 @@ def test_failed_ones_are_tried_again(pegasus: Pegasus, page: Page) -> None:
     page.get_by_role("region", name="Selected recordings").get_by_role("button", name="Retry").click()
     until(lambda: pegasus.sql("SELECT count(*) FROM audio_files WHERE processing_status = 'completed'") == [(3,)])
     expect(page.locator("#list .state")).to_have_count(0)
+
+
+def test_all_of_a_filter_are_selected(pegasus: Pegasus, open_page: OpenPage) -> None:
+    """All that a filter has are labelled, downloaded and deleted together, in sight or not, each by one Undo."""
+    put_many(pegasus, 120)
+    put(pegasus, "other.wav", tag="Work")
+    page = open_page(pegasus, "/?tag=Even")
+    count_is(page, 120)
+    page.get_by_role("button", name="Select", exact=True).click()
+    selected = page.get_by_role("region", name="Selected recordings")
+    selected.get_by_role("button", name="Select all", exact=True).click()
+    expect(selected).to_contain_text("50 selected")
+    selected.get_by_role("button", name="Select all 120").click()
+    expect(selected).to_contain_text("120 selected")
+    with page.expect_download() as saved:
+        selected.get_by_role("button", name="Download").click()
+    assert saved.value.url.endswith("/archive.zip?tag=Even")
+    select_all(page)
+    selected.get_by_role("button", name="Labels").click()
+    page.get_by_role("dialog").get_by_label("Category").fill("Trip")
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(page.locator(".toast")).to_contain_text("Changed 120 recordings.")
+    trips = "SELECT count(*) FROM audio_files WHERE category = 'Trip'"
+    assert pegasus.sql(trips) == [(120,)]
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    until(lambda: pegasus.sql(trips) == [(0,)])
+    select_all(page)
+    selected.get_by_role("button", name="Delete").click()
+    expect(page.locator(".toast")).to_contain_text("Deleted 120 recordings.")
+    expect(page.locator("#empty h3")).to_have_text("No results")
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    count_is(page, 120)
+    select_all(page)
+    selected.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Clear filters").click()
+    count_is(page, 1)
+    page.locator(".toast").get_by_role("button", name="Close").click()
+    until(lambda: pegasus.sql("SELECT original_filename FROM audio_files") == [("other.wav",)])
+
+
+def select_all(page: Page) -> None:
+    """Selects all that the list has, in sight or not."""
+    page.get_by_role("button", name="Select", exact=True).click()
+    page.get_by_role("button", name="Select all", exact=True).click()
+    page.get_by_role("button", name="Select all 120").click()
+    expect(page.get_by_role("region", name="Selected recordings")).to_contain_text("120 selected")
