@@ -1,5 +1,5 @@
 // Puts the page together: what happens in one part, and which others are told.
-import { call, sentence } from "./api.js"
+import { address, call, sentence } from "./api.js"
 import { offerComposer, takeUpUploads } from "./composer.js"
 import { onReturn } from "./connection.js"
 import { $, narrow, on } from "./dom.js"
@@ -12,8 +12,8 @@ import { List } from "./list.js"
 import { offerMediaKeys, showMedia } from "./media_session.js"
 import { MiniPlayer } from "./mini.js"
 import { use } from "./parts.js"
-import { goTo, leaveRecording, shownId } from "./route.js"
-import { enter } from "./session.js"
+import { goTo, goToSettings, isSettings, leave, shownId } from "./route.js"
+import { enter, session } from "./session.js"
 import { Sound } from "./sound.js"
 import { toast } from "./toast.js"
 
@@ -33,7 +33,7 @@ function open(recording, { play = false } = {}) {
 async function showRecording(recording, { play = false } = {}) {
 	const query = list.filters.q
 	await use("player", ({ Player }) => {
-		player ??= new Player(sound, { turned, closed: leaveRecording, retry: (failed) => list.retry(failed) })
+		player ??= new Player(sound, { turned, closed: toList, retry: (failed) => list.retry(failed) })
 		if (shownId() === recording.id) player.show(recording, { play, query })
 	})
 }
@@ -69,6 +69,7 @@ function moved() {
 /** Shows what the address names; Back and Forward change it, too. */
 async function showAddress() {
 	const id = shownId()
+	showSettings(isSettings())
 	if (id === null) return showList()
 	if (id === player?.recording?.id) return
 	try {
@@ -79,6 +80,19 @@ async function showAddress() {
 		toast(error.status === 404 ? "This recording isn't here any more." : sentence(error))
 		if (error.status === 404) dropped(id)
 	}
+}
+
+/** Shows settings in place of the list, or the list again. */
+function showSettings(shown) {
+	if (shown) $("settings-open").setAttribute("aria-current", "page")
+	else $("settings-open").removeAttribute("aria-current")
+	if (shown) use("settings", (settings) => isSettings() && settings.showSettings(session, { leave: toList }))
+	else if ($("settings")) $("settings").hidden = true
+}
+
+function toList() {
+	leave()
+	showAddress() // going back in the history does so by itself, a little later
 }
 
 function showList() {
@@ -140,10 +154,18 @@ on("uploads", "open", async ({ detail: id }) => {
 on("record", "click", () => sound.playing && sound.toggle()) // a microphone would hear it, too
 onReturn(() => events && (loadAll(), showAddress()))
 offerComposer()
+$("settings-open").href = address("/settings")
+on("settings-open", "click", (event) => {
+	if (event.ctrlKey || event.metaKey || event.shiftKey) return
+	event.preventDefault()
+	goToSettings()
+	showAddress()
+})
 on("home", "click", (event) => {
 	if (event.ctrlKey || event.metaKey || event.shiftKey) return
 	event.preventDefault() // what plays goes on
 	goTo(null)
+	showSettings(false)
 	showList()
 	list.clear()
 })

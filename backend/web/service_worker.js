@@ -42,7 +42,7 @@ async function begin() {
 /** Which of the files a request is for. */
 function nameOf(request, url) {
 	if (request.mode === "navigate") {
-		if (url === inScope("")) return PAGE
+		if (url === inScope("") || url === inScope("settings")) return PAGE
 		return url.startsWith(inScope("r/")) ? RECORDING : null
 	}
 	return addresses.has(url) ? url : null

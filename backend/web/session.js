@@ -5,15 +5,19 @@ import { forgetPositions } from "./positions.js"
 
 let begin = () => {}
 
+export let session = null // who is asking, once that is known
+
 /** Calls `start` whenever somebody may come in. */
 export async function enter(start) {
 	begin = start
-	const session = await call("/api/session")
-	if (session.needs_token && !session.signed_in) askForToken()
-	else admit(session)
+	const current = await call("/api/session")
+	if (current.needs_token && !current.signed_in) askForToken()
+	else admit(current)
 }
 
-function admit(session) {
+function admit(current) {
+	session = current
+	$("settings-open").hidden = session.needs_token && !session.admin
 	say("who", session.user_id ?? "")
 	$("who").hidden = !session.user_id || session.user_id === "*"
 	$("sign-out").hidden = !session.signed_in
@@ -36,10 +40,10 @@ $("sign-in").querySelector("form").addEventListener("submit", async (event) => {
 	button.disabled = true
 	say("token-problem", "")
 	try {
-		const session = await call("/api/session", { method: "POST", json: { token: $("token").value } })
+		const current = await call("/api/session", { method: "POST", json: { token: $("token").value } })
 		$("token").value = ""
 		$("sign-in").close()
-		admit(session)
+		admit(current)
 	} catch (error) {
 		say("token-problem", sentence(error))
 		$("token").select()

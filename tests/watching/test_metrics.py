@@ -30,6 +30,7 @@ HOSTILE = 'x"} 1\nevil{a="b'
 PAGES = {
     "",
     "/r/{recording_id}",
+    "/settings",
     "/service_worker.js",
     "/web/{name}",
     "/docs",

@@ -33,6 +33,12 @@ async def page(request: Request) -> Response:
     return _page(request, _assets()["index.html"], root="./")
 
 
+@router.api_route("/settings", methods=["GET", "HEAD"])
+async def page_of_settings(request: Request) -> Response:
+    """The same page, which shows settings."""
+    return _page(request, _assets()["index.html"], root="./", entries=("app.js", "settings.js"))
+
+
 @router.api_route("/r/{recording_id:uuid}", methods=["GET", "HEAD"])
 async def page_of_recording(request: Request) -> Response:
     """The same page a level below: it reads from its own address which recording it shows."""
