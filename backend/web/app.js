@@ -2,9 +2,9 @@
 import { address, call, sentence } from "./api.js"
 import { offerComposer, takeUpUploads } from "./composer.js"
 import { onReturn } from "./connection.js"
-import { $, narrow, on } from "./dom.js"
+import { $, narrow, on, say } from "./dom.js"
 import { follow } from "./events.js"
-import { nameOf } from "./format.js"
+import { nameOf, number } from "./format.js"
 import { showHealth } from "./health.js"
 import { offerKeys } from "./keys.js"
 import { loadLabels } from "./labels.js"
@@ -13,12 +13,14 @@ import { offerMediaKeys, showMedia } from "./media_session.js"
 import { MiniPlayer } from "./mini.js"
 import { use } from "./parts.js"
 import { goTo, goToSettings, isSettings, leave, shownId } from "./route.js"
+import { Queue } from "./queue.js"
 import { enter, session } from "./session.js"
 import { Sound } from "./sound.js"
 import { toast } from "./toast.js"
 
-const list = new List({ open, play, removed: dropped, changed: (recording) => tellPlayer("relabelled", recording) })
-const sound = new Sound({ turned, moved })
+const queue = new Queue({ changed: turned })
+const list = new List({ open, play, queue: (recording) => queue.toggle(recording), removed: dropped, changed: (recording) => tellPlayer("relabelled", recording) })
+const sound = new Sound({ turned, moved, ended: playNext })
 const mini = new MiniPlayer(sound, { open })
 let player = null // until a recording is opened
 let events = null
@@ -52,9 +54,24 @@ function hear(recording) {
 	else if (!sound.playing) sound.toggle()
 }
 
+/** Plays the next of the queue, and shows it where the one before was shown. */
+function playNext() {
+	const before = sound.recording?.id
+	const next = queue.take()
+	if (!next) return
+	sound.take(next, { play: true })
+	if (before !== shownId()) return
+	goTo(next.id, { instead: true })
+	showRecording(next, { play: true })
+}
+
 function turned() {
 	const recording = player?.recording ?? null
-	list.mark({ shown: recording?.id ?? null, playing: sound.playing ? sound.recording.id : null })
+	const heard = sound.begun ? (sound.recording?.id ?? null) : null
+	list.mark({ shown: recording?.id ?? null, playing: sound.playing ? heard : null, heard, queue })
+	const [next, ...rest] = queue.recordings
+	$("up-next").hidden = !next
+	say("up-next", next ? `Next: ${nameOf(next)}${rest.length ? ` and ${number(rest.length)} more` : ""}` : "")
 	mini.show(sound.recording?.id !== shownId())
 	player?.draw()
 	showMedia(sound)
@@ -103,6 +120,7 @@ function showList() {
 }
 
 function dropped(id) {
+	if (queue.has(id)) queue.drop(id)
 	sound.tell("deleted", { id })
 	if (shownId() !== id) return
 	goTo(null, { instead: true })
@@ -170,7 +188,7 @@ on("home", "click", (event) => {
 	list.clear()
 })
 offerKeys(() => (player?.recording ? player : sound))
-offerMediaKeys(sound)
+offerMediaKeys(sound, { next: playNext })
 addEventListener("popstate", () => {
 	list.followAddress()
 	showAddress()

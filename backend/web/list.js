@@ -16,10 +16,11 @@ const FILTERS = ["q", "tag", "category", "status"]
 const NEWEST = "uploaded desc"
 
 export class List {
-	constructor({ open, play, removed, changed }) {
+	constructor({ open, play, queue, removed, changed }) {
 		this.acts = {
 			open: (recording) => (this.selection?.active ? this.selection.toggle(recording.id) : open(recording)),
 			play,
+			queue,
 			edit: this.edit.bind(this),
 			remove: (recording) => this.remove([recording]),
 			retry: this.retry.bind(this),
@@ -31,7 +32,7 @@ export class List {
 		this.total = 0
 		this.about = ""
 		this.unseen = 0
-		this.current = { shown: null, playing: null }
+		this.current = { shown: null, playing: null, heard: null, queue: null }
 		this.loadSoon = settled(() => this.load(), 400)
 		this.selection = null
 		this.readAddress()
@@ -277,9 +278,12 @@ export class List {
 		}
 	}
 
-	/** Marks the recordings that are shown in the player, and heard, by their ids. */
+	/** Marks the recordings that are shown in the player, heard and playing, by their ids, and those in the queue. */
 	mark(current) {
 		this.current = current
-		for (const [id, row] of this.rows) row.choose({ chosen: id === current.shown, playing: id === current.playing })
+		const { shown, playing, heard, queue } = current
+		for (const [id, row] of this.rows) {
+			row.choose({ chosen: id === shown, playing: id === playing, queued: Boolean(queue?.has(id)), queues: heard !== null && id !== heard })
+		}
 	}
 }

@@ -5,12 +5,14 @@ import { nameOf } from "./format.js"
 const SKIP = 10
 const session = navigator.mediaSession
 
-export function offerMediaKeys(sound) {
+/** `next` plays what comes after it. */
+export function offerMediaKeys(sound, { next }) {
 	if (!session) return
 	const acts = {
 		play: () => sound.playing || sound.toggle(),
 		pause: () => sound.playing && sound.toggle(),
 		stop: () => sound.drop(),
+		nexttrack: next,
 		seekbackward: ({ seekOffset }) => sound.seek(sound.position - (seekOffset || SKIP)),
 		seekforward: ({ seekOffset }) => sound.seek(sound.position + (seekOffset || SKIP)),
 		seekto: ({ seekTime }) => sound.seek(seekTime),

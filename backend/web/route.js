@@ -21,7 +21,7 @@ export function goToSettings() {
 /** Changes the address to a recording's, or to the list's; what is asked of the list stays in it. */
 export function goTo(id, { instead = false } = {}) {
 	if (id === shownId() && !isSettings()) return
-	const state = { fromList: id !== null && shownId() === null }
+	const state = instead && id !== null ? history.state : { fromList: id !== null && shownId() === null }
 	history[instead ? "replaceState" : "pushState"](state, "", (id ? linkTo(id) : HOME) + location.search)
 }
 

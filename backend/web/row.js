@@ -19,6 +19,7 @@ export function recordingRow(first, acts) {
 	const box = make("input", { type: "checkbox", onclick: (event) => acts.select(recording, { range: event.shiftKey }) })
 	const element = make("li", { class: "row" }, make("label", { class: "select" }, box), go, middle, side)
 	const edit = iconButton("edit", "", () => acts.edit(recording, middle, edit))
+	const later = iconButton("queue", "", () => acts.queue(recording), "icon later")
 	const remove = iconButton("trash", "", () => acts.remove(recording), "icon danger")
 
 	function follow(event) {
@@ -43,16 +44,19 @@ export function recordingRow(first, acts) {
 		excerpt.replaceChildren(...(hit ? marked(excerptOf(hit)) : []))
 		excerpt.hidden = !hit
 		const state = stateOf(recording, acts)
-		arrange(side, [...(state ? [state] : []), edit, remove])
+		arrange(side, [...(state ? [state] : []), later, edit, remove])
 		stopAt(element.querySelector('[tabindex="0"]') ?? name)
 	}
 
-	function choose({ chosen, playing }) {
+	function choose({ chosen, playing, queued, queues }) {
 		element.classList.toggle("chosen", chosen)
 		if (chosen) name.setAttribute("aria-current", "true")
 		else name.removeAttribute("aria-current")
 		showPlaying(go, playing, nameOf(recording))
 		go.title = go.getAttribute("aria-label")
+		later.hidden = !queues
+		later.setAttribute("aria-pressed", String(queued))
+		later.setAttribute("aria-label", (later.title = `Play ${nameOf(recording)} next`))
 	}
 
 	/** Whether it is selected; null where nothing is being selected. */

@@ -7,20 +7,21 @@ const REMEMBER_EVERY = 5 // seconds
 const UNDER_WAY = new Set(["uploaded", "transcribing", "improving"])
 
 export class Sound {
-	/** `turned` is called when it begins, stops or changes, `moved` when time passes or there is another `problem`. */
-	constructor({ turned, moved }) {
+	/** `turned` is called when it begins, stops or changes, `moved` when time passes or there is another `problem`, and `ended` at the end. */
+	constructor({ turned, moved, ended }) {
 		this.audio = $("audio")
 		this.recording = null
 		this.speed = 1
 		this.begun = false
 		this.problem = ""
-		this.notify = { turned, moved }
+		this.notify = { turned, moved, ended }
 		this.listen()
 	}
 
 	listen() {
 		const { audio } = this
 		for (const event of ["play", "pause", "ended"]) audio.addEventListener(event, () => this.turn())
+		audio.addEventListener("ended", () => this.notify.ended())
 		for (const event of ["timeupdate", "seeked", "loadedmetadata", "durationchange"]) audio.addEventListener(event, () => this.move())
 		audio.addEventListener("loadedmetadata", () => this.setProblem(""))
 		audio.addEventListener("error", () => this.fail())

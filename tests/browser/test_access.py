@@ -5,15 +5,14 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.audio.samples import recording
+from tests.browser.axe import violations
 from tests.browser.conftest import OpenPage, Pegasus, StartPegasus
 from tests.browser.steps import WAV, chosen, count_is, open_recording, put, put_many, row, until
 
 SECRET = "correct-horse-battery-ada"
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 def sign_in(page: Page, token: str) -> None:
@@ -143,13 +142,6 @@ def test_the_microphone_may_be_refused(pegasus: Pegasus, open_page: OpenPage) ->
     page.get_by_role("button", name="Record").click()
     expect(page.locator(".toast")).to_contain_text("The microphone isn't allowed.")
     expect(page.get_by_role("button", name="Record")).to_be_enabled()
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds, each with the first place."""
-    options = {"runOnly": {"type": "tag", "values": RULES}}
-    found = Axe().run(page, options=options).response["violations"]
-    return [f"{one['id']}: {one['nodes'][0]['html'][:200]} {one['nodes'][0]['failureSummary']}" for one in found]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.audio.samples import recording
+from tests.browser.axe import violations
 from tests.browser.conftest import OpenPage, Pegasus
 from tests.browser.said import TEXT, WORDS
 from tests.browser.steps import chosen, open_recording, put, row, sounding, until
@@ -174,3 +175,26 @@ def test_a_failed_recording_says_why(pegasus: Pegasus, open_page: OpenPage) -> N
     failure.get_by_role("button", name="Retry").click()
     expect(failure).to_be_hidden()
     expect(page.locator("#transcript .word")).to_have_count(len(WORDS))
+
+
+def test_what_is_put_behind_plays_next(pegasus: Pegasus, open_page: OpenPage) -> None:
+    """While something plays, others are put behind it by keys alone; at its end the next one plays, and is shown."""
+    for name in ("last.wav", "second.wav", "first.wav"):
+        processed(pegasus, name, LONG)
+    page = open_page(pegasus)
+    expect(page.locator("#list .row")).to_have_count(3)
+    expect(page.get_by_role("button", name="Play second.wav next")).to_be_hidden()
+    row(page, "first.wav").get_by_role("button", name="Play first.wav").click()
+    for name in ("last.wav", "second.wav", "last.wav", "last.wav"):
+        page.get_by_role("button", name=f"Play {name} next").press("Enter")
+    expect(page.locator("#up-next")).to_have_text("Next: second.wav and 1 more")
+    expect(page.get_by_role("button", name="Play last.wav next")).to_have_attribute("aria-pressed", "true")
+    assert violations(page) == []
+    page.get_by_role("slider", name="Position").press("End")
+    expect(page.locator("#player-name")).to_have_text("second.wav")
+    until(lambda: 0.2 < sounding(page) < 15)
+    page.get_by_role("slider", name="Position").press("End")
+    expect(page.locator("#player-name")).to_have_text("last.wav")
+    until(lambda: sounding(page) > 0.2)
+    expect(page.locator("#up-next")).to_be_hidden()
+    assert page.evaluate("document.querySelector('audio').paused") is False

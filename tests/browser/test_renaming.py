@@ -3,9 +3,9 @@
 import httpx
 from playwright.sync_api import expect
 
+from tests.browser.axe import violations
 from tests.browser.conftest import OpenPage, Pegasus
 from tests.browser.steps import count_is, put, put_many, until
-from tests.browser.test_access import violations
 
 
 def test_a_tag_is_renamed(pegasus: Pegasus, open_page: OpenPage) -> None:

@@ -6,9 +6,10 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.axe import violations
 from tests.browser.conftest import OpenPage, Pegasus, StartPegasus
 from tests.browser.steps import put
-from tests.browser.test_access import SECRET, sign_in, violations
+from tests.browser.test_access import SECRET, sign_in
 from tests.browser.test_app import SMALL
 
 ADMIN = f"admin-of-{SECRET}"

@@ -9,10 +9,11 @@ from playwright.sync_api import expect
 
 from tests.audio.samples import recording
 from tests.audio.transcription.service import KEY, OPENAI_CALL
+from tests.browser.axe import violations
 from tests.browser.conftest import OpenPage, Pegasus, StartPegasus, speech_service
 from tests.browser.said import TEXT, WORDS
 from tests.browser.steps import open_recording, sounding, until
-from tests.browser.test_access import SECRET, sign_in, violations
+from tests.browser.test_access import SECRET, sign_in
 from tests.browser.test_listening import LONG, processed
 
 BETTER = "Good morning, all. Let's begin."
