@@ -38,8 +38,8 @@ export function showMedia(sound) {
 			album: recording.category ?? "Pegasus",
 			artwork: [{ src: address("/web/icon.svg"), type: "image/svg+xml", sizes: "any" }],
 		})
-	const known = recording && sound.duration > 0
+	const hasLength = recording && sound.duration > 0
 	session.setPositionState?.(
-		known ? { duration: sound.duration, position: Math.min(sound.position, sound.duration), playbackRate: sound.speed } : undefined,
+		hasLength ? { duration: sound.duration, position: Math.min(sound.position, sound.duration), playbackRate: sound.speed } : undefined,
 	)
 }

@@ -81,9 +81,9 @@ function facts({ upload_timestamp, duration_seconds, file_size_bytes }) {
 	const time = timeOf(upload_timestamp)
 	const parts = time ? [time] : []
 	if (duration_seconds !== null && duration_seconds !== undefined) parts.push(clock(duration_seconds))
-	if (file_size_bytes !== null) parts.push(size(file_size_bytes))
 	const day = make("span", { class: "on", text: `${dayOf(upload_timestamp)}${time ? " " : " · "}` })
-	return [make("span", {}, day, parts.join(" · "))]
+	const bytes = file_size_bytes === null ? null : make("span", { class: "size", text: `${parts.length ? " · " : ""}${size(file_size_bytes)}` })
+	return [make("span", {}, day, parts.join(" · "), bytes)]
 }
 
 /** Tag and category, as they stand in a row and in the player. */

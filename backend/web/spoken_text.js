@@ -18,14 +18,17 @@ export function paragraphsOf(units) {
 	const paragraphs = []
 	let paragraph = null
 	let count = 0
+	let isFull = true
 	for (const [at, unit] of units.entries()) {
 		const turn = unit.speaker !== units[at - 1]?.speaker
-		if (!paragraph || turn) paragraphs.push((paragraph = { speaker: unit.speaker, turn, from: at, to: at }))
-		else if (count === 0) paragraphs.push((paragraph = { speaker: unit.speaker, turn: false, from: at, to: at }))
-		if (turn) count = 0
+		if (turn || isFull) {
+			paragraph = { speaker: unit.speaker, turn, from: at, to: at }
+			paragraphs.push(paragraph)
+			count = 0
+		}
 		paragraph.to = at + 1
 		count += unit.words
-		if (count >= PARAGRAPH_WORDS || (count > PARAGRAPH_WORDS / 2 && /[.!?…。！？]["'”’)]*$/.test(unit.text))) count = 0
+		isFull = count >= PARAGRAPH_WORDS || (count > PARAGRAPH_WORDS / 2 && /[.!?…。！？]["'”’)]*$/.test(unit.text))
 	}
 	return paragraphs
 }
