@@ -98,6 +98,7 @@ def protected(settings: Settings) -> set[tuple[str, str]]:
         "/r/{recording_id}",  # the page, whatever the id
         "/redoc",
         "/service_worker.js",
+        "/settings",  # the page
         "/web/{name}",
     }
     asking = {(method, path) for method, path in found if path.startswith("/api") and path != "/api/session"}
