@@ -72,6 +72,15 @@ async def test_all_requests_sent_ahead_are_answered(server: str) -> None:
             assert answered == [200] * 5 + [400] * (last == 400)
 
 
+async def test_a_response_without_a_body_arrives(server: str) -> None:
+    """Clients that ask for heads alone and close their sending side at once read them, each time."""
+    for _ in range(50):
+        async with wire(server) as client, asyncio.timeout(SECONDS):
+            client.writer.write(b"HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            client.writer.write_eof()
+            assert await client.read(15) == b"HTTP/1.1 200 OK"
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET /hea", head(length=len(UPLOAD)), head(length=len(UPLOAD)) + UPLOAD[:-1]])
 async def test_half_a_request_is_none(server: str, kept: Look, sent: bytes) -> None:
     """A client that closes its side in the midst of a request has broken off: nothing is kept, and nobody waits."""

@@ -158,6 +158,7 @@ class HeadProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Starts the next pipelined response; after the last, a connection with a final response ends."""
+        self.flush_response()  # a head without a body: before the next turn the connection may be closed
         if self._is_ending:
             return
         super().on_response_complete()
