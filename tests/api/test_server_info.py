@@ -91,6 +91,20 @@ async def test_heals_are_listed_with_what_they_did(serve: Serve, run_sql: RunSql
     assert [heal["at"] for heal in heals] == sorted((heal["at"] for heal in heals), reverse=True)
 
 
+async def test_a_heal_of_a_newer_pegasus_is_listed(serve: Serve, run_sql: RunSql) -> None:
+    """With a verdict and steps that this one doesn't know, it keeps neither the start nor an answer back."""
+    await run_sql(
+        "INSERT INTO pegasus_system.heals (outcome, verdict, claimed, located, head, plan, reason, digest_before, host,"
+        " code_version) VALUES ('healed', 'renewed', '002', '002', '003', $1, NULL, '', 'somewhere', '')",
+        '[{"do": "polish", "object": "audio_files"}]',
+    )
+    async with serve() as client:
+        heal = (await info_of(client))["heals"][0]
+        health = (await client.get("/health")).json()
+    assert (heal["verdict"], heal["sentence"]) == ("renewed", "The schema was healed.")
+    assert health["last_heal"]["verdict"] == "renewed"
+
+
 async def test_engines_are_described_without_secrets(serve: Serve, settings: Settings) -> None:
     """Which engines are on, by which models, and how many webhooks; no key, no address, no path of the machine."""
     changed = {
