@@ -89,8 +89,15 @@ async def set_speakers(session: AsyncSession, recording_id: UUID, present: Seque
 
 
 async def add_speakers(session: AsyncSession, by_recording: Mapping[UUID, Sequence[Speaker]]) -> None:
-    """Adds the speakers of transcripts that have none yet; the caller commits."""
-    rows = [_row(recording_id, present) for recording_id, present in by_recording.items()]
+    """Adds the speakers of transcripts that have none yet; the caller commits.
+
+    None of a recording that was deleted meanwhile; others can't be until the transaction ends.
+    """
+    if not by_recording:
+        return
+    query = select(AudioFile.id).where(any_of(by_recording)).order_by(AudioFile.id)
+    existing = await session.scalars(query.with_for_update(read=True, key_share=True))
+    rows = [_row(recording_id, by_recording[recording_id]) for recording_id in existing]
     if rows:
         await session.execute(_INSERT.on_conflict_do_nothing(), rows)
 
@@ -108,6 +115,11 @@ def _row(recording_id: UUID, present: Sequence[Speaker]) -> dict[str, Any]:
 async def remove_speakers(session: AsyncSession, recording_ids: Collection[UUID]) -> None:
     """Removes recordings' speakers; the caller commits."""
     await session.execute(delete(speakers).where(any_of(recording_ids, speakers.c.recording_id)))
+
+
+async def remove_strays(session: AsyncSession) -> None:
+    """Removes the speakers of recordings that an older server has deleted; the caller commits."""
+    await session.execute(delete(speakers).where(~exists().where(AudioFile.id == speakers.c.recording_id)))
 
 
 async def without_speakers(session: AsyncSession, recording_ids: Collection[UUID]) -> dict[UUID, str]:

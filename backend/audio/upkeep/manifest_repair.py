@@ -11,7 +11,7 @@ from audio.model import repository
 from audio.model.audio_file import AudioFile
 from audio.model.duplicates import add_digests, without_digest
 from audio.model.manifest import follows, read_manifest, renew_manifest
-from audio.search.speakers import Speaker, add_speakers, without_speakers
+from audio.search.speakers import Speaker, add_speakers, remove_strays, without_speakers
 from audio.transcription.document import TranscriptDocument, read_document, write_document
 from core.background import each_of
 from core.database.engine import Sessions
@@ -71,6 +71,12 @@ class Manifests:
         await each_of(paths.items(), read)
         async with self.sessions() as session:
             await add_speakers(session, by_recording)
+            await session.commit()
+
+    async def remove_stray_speakers(self) -> None:
+        """Removes the speakers of recordings that an older server has deleted. Raises DatabaseProblem."""
+        async with self.sessions() as session:
+            await remove_strays(session)
             await session.commit()
 
     async def _is_behind(self, row: AudioFile) -> bool:

@@ -81,6 +81,8 @@ class Sweeper:
             sweep, path_aliases = SweepReport(), PathAliases()
             changed_since = EPOCH if every_manifest else _changed_since(ago)
             await self._compare_rows(sweep, path_aliases, dry_run=dry_run, changed_since=changed_since)
+            if self.manifests is not None and not dry_run:
+                await self.manifests.remove_stray_speakers()
             orphans = await self._compare_files(sweep, path_aliases)
             if sweep.left_over > max(TOLERATED_ORPHANS, sweep.files * TOLERATED_SHARE) and not consent:
                 sweep.stopped = _too_many(sweep)

@@ -1,17 +1,21 @@
 """`speaker:` in a search: recordings by who speaks in them, and what they say there."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 import httpx
 import pytest
 
 from app.storage_factory import open_storage
 from audio.transcription.contract import Segment, Transcript
+from audio.transcription.document import document_name
 from audio.upkeep.manifest_repair import Manifests
 from audio.upkeep.sweeper import Sweeper
 from core.database.engine import open_engine, sessions_on
 from core.settings import Settings
+from storage.contract import Storage
 from tests.api.conftest import Upload
 from tests.api.processing import ended, working
 from tests.conftest import RunSql
@@ -144,6 +148,32 @@ async def test_nothing_stays_of_deleted_recordings(
     for recording_id in calls.values():
         await client.delete(f"/api/audio/{recording_id}")
     assert await run_sql("SELECT FROM pegasus_system.speakers") == []
+
+
+async def test_a_sweep_leaves_nothing_of_deleted_recordings(
+    client: httpx.AsyncClient, calls: dict[str, str], run_sql: RunSql, settings: Settings, database: str
+) -> None:
+    """Neither of one that is deleted while the sweep reads its transcript, nor of one that an older server deleted."""
+    await run_sql("DELETE FROM pegasus_system.speakers WHERE recording_id = $1", calls["budget"])
+    await run_sql("DELETE FROM audio_files WHERE id = $1", calls["holiday"])
+    engine, storage = open_engine(database), open_storage(settings)
+
+    class DeletedMeanwhile:
+        """A storage that is read a moment after its recording was deleted."""
+
+        async def read(self, name: str, **span: int) -> AsyncIterator[bytes]:
+            if name.endswith(document_name("")):
+                await client.delete(f"/api/audio/{calls['budget']}")
+            async for piece in storage.read(name, **span):
+                yield piece
+
+    sessions = sessions_on(engine, database)
+    manifests = Manifests(sessions=sessions, storage=cast("Storage", DeletedMeanwhile()))
+    await manifests.add_speakers([UUID(calls["budget"])])
+    await Sweeper(sessions=sessions, upkeep=storage.upkeep(), manifests=manifests).sweep()
+    await engine.dispose()
+    [row] = await run_sql("SELECT recording_id FROM pegasus_system.speakers")
+    assert str(row["recording_id"]) == calls["alone"]
 
 
 async def test_transcripts_from_before_are_found_too(
