@@ -46,19 +46,21 @@ export function nameSpeaker(view, speaker, button) {
 }
 
 async function rename(view, { id, speaker, name }) {
-	const transcript = view.document
-	const before = transcript.speakers ?? {}
-	const oldName = speakerName(transcript, speaker)
-	if (name === (before[speaker] ?? "")) return
-	await save(view, id, { ...before, [speaker]: name })
-	const newName = speakerName(transcript, speaker)
-	const undo = () => save(view, id, before).catch((error) => toast(sentence(error)))
+	const before = view.document.speakers?.[speaker] ?? ""
+	const oldName = speakerName(view.document, speaker)
+	if (name === before) return
+	await save(view, { id, speaker, name })
+	const newName = name || `Speaker ${speaker}`
+	const undo = () => save(view, { id, speaker, name: before }).catch((error) => toast(sentence(error)))
 	toast(`${oldName} is now “${newName}” in this recording.`, { label: "Undo", act: undo })
 }
 
-/** Names all speakers at once; the page may show another recording meanwhile. */
-async function save(view, id, names) {
-	const speakers = Object.fromEntries(Object.entries(names).filter(([, name]) => name))
-	const answer = await call(`/api/audio/${id}/transcript/speakers`, { method: "PUT", json: { speakers } })
+/** Names one speaker, beside the names that the others have by now; the page may show another recording meanwhile. */
+async function save(view, { id, speaker, name }) {
+	const place = `/api/audio/${id}/transcript`
+	const { speakers: current = {} } = await call(`${place}?format=json`)
+	const speakers = { ...current, [speaker]: name }
+	if (!name) delete speakers[speaker]
+	const answer = await call(`${place}/speakers`, { method: "PUT", json: { speakers } })
 	if (view.document && view.id === id) view.rename(answer.speakers)
 }

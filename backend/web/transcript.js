@@ -2,7 +2,7 @@
 import { copy } from "./copying.js"
 import { $, calm, make, on } from "./dom.js"
 import { use } from "./parts.js"
-import { matches, termsOf } from "./search_terms.js"
+import { matches, termsOf, wordsOf } from "./search_terms.js"
 import { nameSpeaker } from "./speaker_naming.js"
 import { gapOf, paragraphsOf, plainText, speakerName, speakersOf, unitsOf } from "./spoken_text.js"
 
@@ -75,7 +75,7 @@ export class TranscriptView {
 	/** Marks the words that a search looks for. Answers with when the first of them is said, or null. */
 	mark(query) {
 		const before = this.terms
-		this.terms = termsOf(query)
+		this.terms = termsOf(wordsOf(query))
 		if (!this.document || this.terms.length + before.length === 0) return null
 		this.word(false)
 		if (this.terms.length && !this.box.querySelector("mark") && this.improved) this.word(true)

@@ -55,6 +55,44 @@ def test_speakers_are_named_once(start_pegasus: StartPegasus, open_page: OpenPag
     expect(page.locator("#transcript .spoken")).to_have_count(1)
 
 
+def test_names_that_were_given_elsewhere_stay(
+    start_pegasus: StartPegasus, open_page: OpenPage, call_service: str
+) -> None:
+    """A page that doesn't know yet of a name from another tab names a speaker, and leaves that name alone."""
+    engine = {"TRANSCRIPTION_ENGINE": "openai", "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{call_service}/v1"}
+    server = start_pegasus(**engine, TRANSCRIPTION_SPEAKERS="true")
+    recording_id = processed(server, "call.wav", recording("wav", seconds=4))
+    transcript = f"{server.url}/api/audio/{recording_id}/transcript"
+    page = open_page(server, "/web/icon.svg")
+    page.route("**/api/audio/events*", lambda route: route.abort())
+    page.goto(f"{server.url}/r/{recording_id}")
+    page.get_by_role("button", name="Speaker B").click()
+    httpx.put(f"{transcript}/speakers", json={"speakers": {"A": "Ann"}}).raise_for_status()
+    page.keyboard.type("Ben")
+    page.keyboard.press("Enter")
+    expect(page.locator("#transcript p").first).to_have_text("Ann Did you get it?")
+    assert httpx.get(f"{transcript}?format=json").json()["speakers"] == {"A": "Ann", "B": "Ben"}
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(page.locator("#transcript p").nth(1)).to_have_text("Speaker B I did.")
+    assert httpx.get(f"{transcript}?format=json").json()["speakers"] == {"A": "Ann"}
+
+
+def test_a_search_for_a_speaker_marks_no_words(
+    start_pegasus: StartPegasus, open_page: OpenPage, call_service: str
+) -> None:
+    """The words of a search are marked in what was said, and not the name of a speaker that it looks for."""
+    engine = {"TRANSCRIPTION_ENGINE": "openai", "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{call_service}/v1"}
+    server = start_pegasus(**engine, TRANSCRIPTION_SPEAKERS="true")
+    recording_id = processed(server, "call.wav", recording("wav", seconds=4))
+    url = f"{server.url}/api/audio/{recording_id}/transcript/speakers"
+    httpx.put(url, json={"speakers": {"A": "Di Good"}}).raise_for_status()
+    page = open_page(server)
+    page.locator("#q").fill('speaker:"di good" it')
+    expect(page.locator("#list .excerpt mark")).to_have_text(["it"])
+    page.locator("#list .open").click()
+    expect(page.locator("#transcript mark")).to_have_text(["it?"])
+
+
 def test_a_transcript_is_edited_beside_what_was_heard(pegasus: Pegasus, open_page: OpenPage) -> None:
     """The wording is edited as text while what was heard is read along; Undo brings back what was there before."""
     recording_id = processed(pegasus, "talk.wav", LONG)
