@@ -90,9 +90,12 @@ def test_back_leads_to_the_list_as_it_was(pegasus: Pegasus, open_page: OpenPage)
     assert page.input_value("#q") == "memo"
 
 
+@pytest.mark.parametrize("place", [".open", ".excerpt mark"], ids=["name", "excerpt"])
 @pytest.mark.parametrize("options", [{}, PHONE], ids=["desktop", "phone"])
-def test_what_was_found_opens_at_the_word(pegasus: Pegasus, open_page: OpenPage, options: dict[str, object]) -> None:
-    """An excerpt begins at a word and shows the match; the recording opens where that is said, marked and in view."""
+def test_what_was_found_opens_at_the_word(
+    pegasus: Pegasus, open_page: OpenPage, options: dict[str, object], place: str
+) -> None:
+    """An excerpt begins at a word and shows the match; it and the name open where that is said, marked and in view."""
     put_long(pegasus, "talk.wav")
     page = open_page(pegasus, **options)
     page.fill("#q", "Mária")
@@ -102,7 +105,7 @@ def test_what_was_found_opens_at_the_word(pegasus: Pegasus, open_page: OpenPage,
     assert inside is not None
     assert outside is not None
     assert inside["y"] + inside["height"] <= outside["y"] + outside["height"]
-    row(page, "talk.wav").locator(".open").click()
+    row(page, "talk.wav").locator(place).click()
     expect(page.locator("#transcript mark")).to_have_text("Maria")
     expect(page.locator("#transcript mark")).to_be_in_viewport()
     until(lambda: sounding(page) == pytest.approx(MARIA, abs=0.1))
