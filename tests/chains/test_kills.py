@@ -37,6 +37,7 @@ async def history(bench: Bench, name: str) -> list[dict[str, Any]]:
     return await bench.on(name, lambda c: Journal(CONCURRENT.project).history(c, limit=50))
 
 
+@pytest.mark.timeout(900)
 async def test_killed_anywhere(bench: Bench, behind: str, end: State, forks: Forks, say: Callable[[str], None]) -> None:
     """Wherever a heal is killed, the next one brings the database to the end, and the journal knows of both."""
     counts: Counter[str] = Counter()
