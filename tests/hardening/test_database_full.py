@@ -131,6 +131,7 @@ if MOUNTS:
             with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 await admin.execute("SELECT pg_logical_emit_message(true, '', repeat('x', 20000000))")
 
+    @pytest.mark.timeout(600)
     async def test_the_databases_disk_is_full(
         client: httpx.AsyncClient, server: Run, disk: Path, database: str, run_sql: RunSql, tmp_path: Path
     ) -> None:
