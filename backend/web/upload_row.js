@@ -16,7 +16,7 @@ export function uploadRow(upload, acts) {
 		element.className = `upload ${upload.state}`
 		if (upload.state === "done") bar.value = 1
 		else bar.value = upload.size ? upload.sent / upload.size : 0
-		bar.hidden = upload.state === "done" || upload.state === "failed" || !upload.size
+		bar.hidden = upload.state === "failed" || !upload.size
 		const kind = upload.state === "sending" && upload.source?.ended === false ? "recording" : upload.state
 		if (shown === kind) return
 		shown = kind
@@ -67,7 +67,7 @@ function buttonsOf(kind, name, acts) {
 		case "failed":
 			return [iconButton("retry", `Try ${name} again`, acts.resume), iconButton("close", `Dismiss ${name}`, acts.cancel)]
 		case "done":
-			return [icon("check", "sign"), iconButton("play", `Listen to ${name}`, acts.open)]
+			return [icon("check", "sign"), iconButton("play", `Listen to ${name}`, acts.open), iconButton("close", `Dismiss ${name}`, acts.dismiss)]
 		default:
 			return [cancel]
 	}

@@ -9,12 +9,13 @@ import { uploadRow } from "./upload_row.js"
 import { UploadsPanel } from "./uploads_panel.js"
 
 const AT_ONCE = 2 // a browser has six connections, and one is taken by events and one for listening
-const DONE_STAYS = 6000
+const DONE_STAYS = 6000 // at least
 const uploads = new Map()
-const panel = new UploadsPanel({ cancelAll })
+const panel = new UploadsPanel({ cancelAll, close: dropDone })
 
 /** Uploads a file, or goes on with one that was begun. */
 export function addFile(file, { tag, category }) {
+	dropDone()
 	const same = [...uploads.values()].find(({ upload }) => upload.state === "absent" && isFile(upload.record, file))
 	if (same) return resume(same.upload, fileSource(file))
 	const { name, size, type, lastModified } = file
@@ -23,6 +24,7 @@ export function addFile(file, { tag, category }) {
 
 /** Uploads a recording while it goes on; returns where its pieces go, and how to drop it. */
 export function addRecording(recording) {
+	dropDone()
 	const record = { id: newId(), kind: "recording", size: null, ...recording }
 	const source = new RecordingSource(record.id)
 	saveUpload(record).catch(() => {})
@@ -56,11 +58,12 @@ function add(record, source, { claimed = false } = {}) {
 		resume: () => resume(upload),
 		cancel: () => cancel(upload),
 		choose: () => $("files").click(),
+		dismiss: () => remove(upload),
 		open: () => $("uploads").dispatchEvent(new CustomEvent("open", { detail: upload.recording })),
 	}
 	const row = uploadRow(upload, acts)
 	function changed() {
-		if (upload.state === "done") setTimeout(() => remove(upload), DONE_STAYS)
+		if (upload.state === "done") setTimeout(() => leave(upload), DONE_STAYS)
 		if (upload.state === "done" && upload.original) offerToDrop(upload.recording, upload)
 		if (upload.state !== "sending") return void (row.renew(), draw(), next())
 		if (due) return
@@ -94,6 +97,17 @@ function cancelAll() {
 	for (const { upload } of [...uploads.values()]) {
 		if (upload.state !== "done" && upload.source?.ended !== false) cancel(upload)
 	}
+}
+
+/** Those that are done go when somebody closes them or adds more: what is below would move under a finger. */
+function dropDone() {
+	for (const { upload } of [...uploads.values()]) if (upload.state === "done") remove(upload)
+}
+
+/** Makes room for the others where there are more than can be seen, so that nothing else moves. */
+function leave(upload) {
+	const height = uploads.get(upload.record.id)?.row.element.offsetHeight
+	if ($("uploads").scrollHeight - height > $("uploads").clientHeight) remove(upload)
 }
 
 async function cancel(upload) {

@@ -1,14 +1,15 @@
-// All uploads together: one bar, how long they still take, folded or not, and cancelled at once.
+// All uploads together: one bar, how long they still take, folded or not, cancelled at once, and closed.
 import { $, on, say } from "./dom.js"
 import { left, number, size } from "./format.js"
 
 const sum = (values) => values.reduce((total, value) => total + value, 0)
 
 export class UploadsPanel {
-	constructor({ cancelAll }) {
+	constructor({ cancelAll, close }) {
 		this.folded = false
 		this.clear()
 		on("cancel-all", "click", cancelAll)
+		on("uploads-close", "click", close)
 		on("uploads-fold", "click", () => {
 			this.folded = !this.folded
 			$("uploads-fold").setAttribute("aria-expanded", String(!this.folded))
@@ -51,6 +52,8 @@ export class UploadsPanel {
 		const rest = open.length ? [`${size(sent)} of ${size(whole)}`, speed ? left((whole - sent) / speed) : ""] : []
 		say("uploads-sum", [ready, ...rest, failed.length ? `${number(failed.length)} failed` : ""].filter(Boolean).join(" · "))
 		$("uploads-bar").value = whole ? sent / whole : 0
-		$("uploads-bar").hidden = $("cancel-all").hidden = open.length === 0
+		$("uploads-bar").hidden = whole === 0
+		$("cancel-all").hidden = open.length === 0
+		$("uploads-close").hidden = open.length > 0 || done.length === 0
 	}
 }

@@ -82,6 +82,7 @@ def test_the_page_works_below_a_prefix(pegasus: Pegasus, open_page: OpenPage) ->
         expect(page).to_have_url(f"{proxied.url}{PREFIX}/")
         page.set_input_files("input[type=file]", [chosen("second.wav")])
         expect(page.locator("#list .row")).to_have_count(2)
+        page.get_by_role("button", name="Dismiss second.wav").click()
         expect(upload(page, "second.wav")).to_have_count(0)
         put(pegasus, "third.wav")
         expect(page.locator("#list .row")).to_have_count(3)

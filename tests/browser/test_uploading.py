@@ -206,6 +206,32 @@ def test_many_uploads_are_one(pegasus: Pegasus, open_page: OpenPage) -> None:
     assert pegasus.sql("SELECT count(*) FROM audio_files") == [(1,)]
 
 
+def test_nothing_moves_when_uploads_are_done(pegasus: Pegasus, open_page: OpenPage) -> None:
+    """On a phone the list stays where it is under a finger once all is uploaded, until somebody closes or adds."""
+    page = open_page(pegasus, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page.clock.install()
+    slow_down(page, 2_000_000)
+    page.set_input_files("#files", [chosen(f"{name}.wav", LARGE[:2_000_000]) for name in "abc"])
+    expect(page.locator("#uploads-sum")).to_contain_text("0 of 3 uploaded")
+    place = "document.querySelector('#library').getBoundingClientRect().top"
+    before = page.evaluate(place)
+    expect(page.locator("#uploads-sum")).to_have_text("3 of 3 uploaded")
+    page.clock.fast_forward(60_000)
+    expect(page.locator("#uploads .done")).to_have_count(3)
+    assert page.evaluate(place) == before
+    page.set_input_files("#files", chosen("d.wav"))
+    expect(upload(page, "d.wav").locator(".progress")).to_contain_text("Uploaded")
+    expect(page.locator("#uploads .upload")).to_have_count(1)
+    page.set_input_files("#files", [chosen(f"{number}.wav", WAV + bytes(number)) for number in range(8)])
+    expect(page.locator("#uploads-sum")).to_have_text("8 of 8 uploaded")
+    page.clock.fast_forward(60_000)
+    expect(upload(page, "0.wav")).to_have_count(0)
+    expect(page.locator("#uploads-sum")).to_have_text("8 of 8 uploaded")
+    expect(upload(page, "7.wav")).to_be_attached()
+    page.get_by_role("button", name="Close", exact=True).tap()
+    expect(page.locator("#sending")).to_be_hidden()
+
+
 def test_an_upload_outlives_the_server(start_pegasus: StartPegasus, open_page: OpenPage) -> None:
     """A server that is killed in the middle and started again gets the rest, and the bytes are identical."""
     server = start_pegasus()
