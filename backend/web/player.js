@@ -56,13 +56,13 @@ export class Player {
 	async show(recording, { play = false, query = "" } = {}) {
 		const same = this.recording?.id === recording.id
 		if (!same) this.begin(recording)
-		const goesOn = play ? same : this.isHeard && this.sound.playing
+		const growing = play ? same : this.isHeard && this.sound.playing
 		if (!this.isHeard && !this.sound.playing) this.sound.take(recording)
 		this.draw()
 		if (!same) await Promise.all([this.loadWaveform(), this.loadTranscript()])
 		if (this.recording?.id !== recording.id) return
 		const seconds = this.transcript.mark(query)
-		if (seconds !== null && !goesOn) this.seek(seconds)
+		if (seconds !== null && !growing) this.seek(seconds)
 	}
 
 	begin(recording) {

@@ -34,6 +34,11 @@ export class Upload {
 		return this.source?.ended ? this.source.size : this.record.size
 	}
 
+	/** Whether it is a recording that still goes on: how long it gets isn't known. */
+	get growing() {
+		return this.source?.ended === false
+	}
+
 	/** Bytes a second, lately. */
 	get speed() {
 		const [first, last] = [this.samples[0], this.samples.at(-1)]

@@ -17,7 +17,7 @@ export function uploadRow(upload, acts) {
 		if (upload.state === "done") bar.value = 1
 		else bar.value = upload.size ? upload.sent / upload.size : 0
 		bar.hidden = upload.state === "failed" || !upload.size
-		const kind = upload.state === "sending" && upload.source?.ended === false ? "recording" : upload.state
+		const kind = upload.state === "sending" && upload.growing ? "recording" : upload.state
 		if (shown === kind) return
 		shown = kind
 		const focused = buttons.contains(document.activeElement)
@@ -46,7 +46,7 @@ function sentenceOf(upload) {
 		case "done":
 			return `Uploaded${whole ? ` · ${size(whole)}` : ""}`
 	}
-	if (upload.source?.ended === false) return `${part} sent while you record`
+	if (upload.growing) return `${part} sent while you record`
 	const rest = speed ? [`${size(speed)}/s`, left((whole - sent) / speed)] : []
 	return [part, ...rest].join(" · ")
 }

@@ -92,10 +92,10 @@ function resume(upload, source = null) {
 	upload.turn("waiting")
 }
 
-/** Cancels what isn't there yet; a recording that goes on is stopped where it was begun. */
+/** Cancels what isn't there yet; a recording that goes on is stopped where it was begun, a discarded one can be taken back. */
 function cancelAll() {
-	for (const { upload } of [...uploads.values()]) {
-		if (upload.state !== "done" && upload.source?.ended !== false) cancel(upload)
+	for (const { upload, row } of [...uploads.values()]) {
+		if (upload.state !== "done" && !upload.growing && !row.element.hidden) cancel(upload)
 	}
 }
 

@@ -29,16 +29,16 @@ export class UploadsPanel {
 		this.bytes += upload.size
 	}
 
+	/** A recording that goes on has a row, but counts only once it is as long as it gets. */
 	draw(uploads) {
-		if (uploads.length === 0) {
-			if ($("sending").contains(document.activeElement)) $("files").focus()
-			this.clear()
-		}
+		const ended = uploads.filter((upload) => !upload.growing)
+		if (ended.length === 0) this.clear()
+		if (uploads.length === 0 && $("sending").contains(document.activeElement)) $("files").focus()
 		$("sending").hidden = uploads.length === 0
-		const several = uploads.length + this.count > 1
+		const several = ended.length + this.count > 1
 		$("uploads-all").hidden = !several
 		$("uploads").hidden = several && this.folded
-		if (several) this.drawAll(uploads)
+		if (several) this.drawAll(ended)
 	}
 
 	drawAll(uploads) {

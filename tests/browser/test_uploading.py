@@ -206,6 +206,26 @@ def test_many_uploads_are_one(pegasus: Pegasus, open_page: OpenPage) -> None:
     assert pegasus.sql("SELECT count(*) FROM audio_files") == [(1,)]
 
 
+def test_a_running_recording_is_not_counted(pegasus: Pegasus, open_page: OpenPage) -> None:
+    """Others are all uploaded though a recording goes on, which cancelling them leaves alone; at its end it counts."""
+    page = open_page(pegasus)
+    page.get_by_role("button", name="Record").click()
+    recorded = page.locator("#uploads .upload").first
+    expect(recorded.locator(".progress")).to_contain_text("sent while you record")
+    page.set_input_files("#files", [chosen(f"{name}.wav") for name in "ab"])
+    expect(page.locator("#uploads-sum")).to_have_text("2 of 2 uploaded")
+    expect(page.get_by_role("button", name="Cancel all")).to_be_hidden()
+    slow_down(page, 200_000)
+    page.set_input_files("#files", [chosen(f"{name}.wav", LARGE[:4_000_000]) for name in "cd"])
+    expect(page.locator("#uploads-sum")).to_contain_text(re.compile(r"^0 of 2 uploaded · .* of 8\.0 MB"))
+    page.get_by_role("button", name="Cancel all").click()
+    expect(page.locator("#uploads .upload")).to_have_count(1)
+    slow_down(page, -1)
+    page.get_by_role("button", name="Stop").click()
+    expect(recorded.locator(".progress")).to_contain_text("Uploaded")
+    count_is(page, 3)
+
+
 def test_nothing_moves_when_uploads_are_done(pegasus: Pegasus, open_page: OpenPage) -> None:
     """On a phone the list stays where it is under a finger once all is uploaded, until somebody closes or adds."""
     page = open_page(pegasus, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
