@@ -10,10 +10,12 @@ export function edit(recording, { place, from, saved }) {
 	if (open) return open.querySelector("input").focus()
 	const problem = make("p", { class: "problem", role: "alert", hidden: true })
 	const fields = {
-		title: field("Title", { value: recording.title, maxLength: 200, placeholder: fileNameOf(recording) }),
+		title: field("Title", { value: nameOf(recording), maxLength: 200, placeholder: fileNameOf(recording) }),
 		tag: field("Tag", { value: recording.tag, list: "tags" }),
 		category: field("Category", { value: recording.category, list: "categories" }),
 	}
+	const title = fields.title.querySelector("input")
+	const shown = title.value
 	const save = make("button", { type: "submit", class: "main", text: "Save" })
 	const leave = make("button", { type: "button", class: "quiet", text: "Cancel", onclick: close })
 	const acts = make("span", { class: "acts" }, save, leave)
@@ -29,6 +31,7 @@ export function edit(recording, { place, from, saved }) {
 		event.preventDefault()
 		save.disabled = true
 		const json = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, field.querySelector("input").value.trim() || null]))
+		if (!recording.title && title.value === shown) json.title = null // a file's name that was left as it is
 		try {
 			const changed = await call(`/api/audio/${recording.id}`, { method: "PATCH", json })
 			learn(changed)
@@ -42,7 +45,7 @@ export function edit(recording, { place, from, saved }) {
 		}
 	})
 	place.append(form)
-	fields.title.querySelector("input").select()
+	title.select()
 }
 
 function field(label, { value, list, maxLength = 100, placeholder = "None" }) {

@@ -18,7 +18,7 @@ export function recordingRow(first, acts) {
 	const side = make("div", { class: "acts" })
 	const box = make("input", { type: "checkbox", onclick: (event) => acts.select(recording, { range: event.shiftKey }) })
 	const element = make("li", { class: "row" }, make("label", { class: "select" }, box), go, middle, side)
-	const edit = iconButton("edit", "", () => acts.edit(recording, middle, edit))
+	const edit = iconButton("edit", "", () => acts.edit(recording, element, edit))
 	const later = iconButton("queue", "", () => acts.queue(recording), "icon later")
 	const remove = iconButton("trash", "", () => acts.remove(recording), "icon danger")
 

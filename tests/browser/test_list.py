@@ -143,6 +143,30 @@ def test_labels_are_edited_in_place(pegasus: Pegasus, open_page: OpenPage) -> No
     expect(row(page, "memo.wav")).to_be_visible()
 
 
+def test_a_name_is_edited_as_it_is_shown(pegasus: Pegasus, open_page: OpenPage) -> None:
+    """One letter of a file's name is mended alone, on a phone in the whole row; a name left as it is is no title."""
+    put(pegasus, "interwiew.wav")
+    page = open_page(pegasus, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+
+    def title() -> str | None:
+        [found] = httpx.get(f"{pegasus.url}/api/audio/").json()["items"]
+        return str(found["title"]) if found["title"] else None
+
+    page.get_by_role("button", name="Edit interwiew.wav").tap()
+    assert page.evaluate("String(getSelection())") == "interwiew.wav"
+    assert page.evaluate("document.activeElement.offsetWidth > list.offsetWidth - 40")
+    page.get_by_label("Tag", exact=True).and_(page.locator(".edit input")).fill("Work")
+    page.get_by_role("button", name="Save").tap()
+    expect(page.locator("#list .chip")).to_have_text("Tag: Work")
+    assert title() is None
+    page.get_by_role("button", name="Edit interwiew.wav").tap()
+    for key in ("Home", *["ArrowRight"] * 5, "Delete", "v"):
+        page.keyboard.press(key)
+    page.get_by_role("button", name="Save").tap()
+    expect(page.locator("#list .open")).to_have_text("interview.wav")
+    assert title() == "interview.wav"
+
+
 def test_deleting_can_be_undone(pegasus: Pegasus, open_page: OpenPage) -> None:
     """A deleted recording comes back unless its time is over; closing the page doesn't save it."""
     kept, gone = put(pegasus, "kept.wav"), put(pegasus, "gone.wav")
