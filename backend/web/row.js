@@ -14,7 +14,7 @@ export function recordingRow(first, acts) {
 	const name = make("a", { class: "open", dir: "auto", href: linkTo(first.id), onclick: follow })
 	const about = make("div", { class: "about" })
 	const excerpt = make("p", { class: "excerpt", dir: "auto", hidden: true, onclick: follow })
-	const middle = make("div", {}, name, about, excerpt)
+	const middle = make("div", { class: "what" }, name, about, excerpt)
 	const side = make("div", { class: "acts" })
 	const box = make("input", { type: "checkbox", onclick: (event) => acts.select(recording, { range: event.shiftKey }) })
 	const element = make("li", { class: "row" }, make("label", { class: "select" }, box), go, middle, side)

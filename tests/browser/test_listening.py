@@ -177,6 +177,21 @@ def test_a_failed_recording_says_why(pegasus: Pegasus, open_page: OpenPage) -> N
     expect(page.locator("#transcript .word")).to_have_count(len(WORDS))
 
 
+def test_rows_keep_their_height_while_something_plays(pegasus: Pegasus, open_page: OpenPage) -> None:
+    """On a phone the button that puts a recording behind what plays moves no row, whatever labels it has."""
+    put(pegasus, "both.wav", tag="Field notes", category="Interviews")
+    put(pegasus, "tagged.wav", tag="Field notes")
+    processed(pegasus, "heard.wav", LONG)
+    page = open_page(pegasus, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    expect(page.locator("#list .row")).to_have_count(3)
+    expect(page.locator("#list .state")).to_have_count(0)
+    heights = "[...document.querySelectorAll('#list .row')].map((row) => row.offsetHeight)"
+    before = page.evaluate(heights)
+    page.get_by_role("button", name="Play heard.wav").tap()
+    expect(page.get_by_role("button", name="Play tagged.wav next")).to_be_visible()
+    assert page.evaluate(heights) == before
+
+
 def test_what_is_put_behind_plays_next(pegasus: Pegasus, open_page: OpenPage) -> None:
     """While something plays, others are put behind it by keys alone; at its end the next one plays, and is shown."""
     for name in ("last.wav", "second.wav", "first.wav"):
