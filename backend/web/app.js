@@ -19,11 +19,12 @@ import { Sound } from "./sound.js"
 import { toast } from "./toast.js"
 
 const queue = new Queue({ changed: turned })
-const list = new List({ open, play, queue: (recording) => queue.toggle(recording), removed: dropped, changed: (recording) => tellPlayer("relabelled", recording) })
+const list = new List({ open, play, queue: putBehind, removed: dropped, changed: (recording) => tellPlayer("relabelled", recording) })
 const sound = new Sound({ turned, moved, ended: playNext })
 const mini = new MiniPlayer(sound, { open })
 let player = null // until a recording is opened
 let events = null
+let endNotice = () => {} // of what was put into the queue last
 
 /** Opens a recording; `play`: it has just been begun to be heard. */
 function open(recording, { play = false } = {}) {
@@ -54,6 +55,18 @@ function hear(recording) {
 	else if (!sound.playing) sound.toggle()
 }
 
+/** Puts a recording behind what plays and says so, or takes it out again. */
+function putBehind(recording) {
+	queue.toggle(recording)
+	if (!queue.has(recording.id)) return endNotice()
+	const before = queue.recordings.at(-2)
+	endNotice = toast(`“${nameOf(recording)}” plays ${before ? `after “${nameOf(before)}”` : "next"}.`, {
+		label: "Undo",
+		act: () => queue.drop(recording.id),
+		many: (count) => `${number(count)} recordings play next.`,
+	})
+}
+
 /** Plays the next of the queue, and shows it where the one before was shown. */
 function playNext() {
 	const before = sound.recording?.id
@@ -70,9 +83,10 @@ function turned() {
 	const heard = sound.begun ? (sound.recording?.id ?? null) : null
 	list.mark({ shown: recording?.id ?? null, playing: sound.playing ? heard : null, heard, queue })
 	const [next, ...rest] = queue.recordings
+	const upNext = next ? `Next: ${nameOf(next)}${rest.length ? ` and ${number(rest.length)} more` : ""}` : ""
 	$("up-next").hidden = !next
-	say("up-next", next ? `Next: ${nameOf(next)}${rest.length ? ` and ${number(rest.length)} more` : ""}` : "")
-	mini.show(sound.recording?.id !== shownId())
+	say("up-next", upNext)
+	mini.show(sound.recording?.id !== shownId(), { upNext })
 	player?.draw()
 	showMedia(sound)
 	document.title = recording ? `${nameOf(recording)} – Pegasus` : "Pegasus"

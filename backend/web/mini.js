@@ -10,12 +10,14 @@ export class MiniPlayer {
 		on("mini-close", "click", () => sound.drop())
 	}
 
-	/** `elsewhere`: what is heard isn't what is shown. */
-	show(elsewhere) {
+	/** `elsewhere`: what is heard isn't what is shown; `upNext`: what comes after it. */
+	show(elsewhere, { upNext }) {
 		const { recording, begun } = this.sound
 		$("mini").hidden = !(recording && begun && elsewhere)
 		if ($("mini").hidden) return
 		say("mini-open", nameOf(recording))
+		$("mini-next").hidden = !upNext
+		say("mini-next", upNext)
 		showPlaying($("mini-play"), this.sound.playing)
 		this.draw()
 	}

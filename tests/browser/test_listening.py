@@ -212,4 +212,34 @@ def test_what_is_put_behind_plays_next(pegasus: Pegasus, open_page: OpenPage) ->
     expect(page.locator("#player-name")).to_have_text("last.wav")
     until(lambda: sounding(page) > 0.2)
     expect(page.locator("#up-next")).to_be_hidden()
+    expect(page.locator("#up-next")).to_be_hidden()
     assert page.evaluate("document.querySelector('audio').paused") is False
+
+
+def test_what_is_put_behind_is_said(pegasus: Pegasus, open_page: OpenPage) -> None:
+    """On a phone a message says what plays next, and takes it back; the small player says it as long as it is so."""
+    for name in ("last.wav", "second.wav", "first.wav"):
+        processed(pegasus, name, LONG)
+    page = open_page(pegasus, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    mini = page.get_by_role("region", name="Now playing")
+    toast = page.get_by_role("log").locator(".toast")
+    page.get_by_role("button", name="Play first.wav").tap()
+    expect(mini).to_be_visible()
+    height = page.evaluate("document.querySelector('#mini').offsetHeight")
+    page.get_by_role("button", name="Play second.wav next").tap()
+    expect(toast).to_contain_text("“second.wav” plays next.")
+    expect(mini.get_by_text("Next: second.wav")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("document.querySelector('#mini').offsetHeight") == height
+    toast.get_by_role("button", name="Close").tap()
+    page.get_by_role("button", name="Play last.wav next").tap()
+    expect(toast).to_contain_text("“last.wav” plays after “second.wav”.")
+    expect(mini.get_by_text("Next: second.wav and 1 more")).to_be_visible()
+    assert violations(page) == []
+    toast.get_by_role("button", name="Undo").tap()
+    expect(mini.get_by_text("Next:")).to_have_text("Next: second.wav")
+    page.get_by_role("button", name="Play second.wav next").tap()
+    expect(mini.get_by_text("Next:")).to_be_hidden()
+    expect(toast).to_have_count(0)
+    page.get_by_role("button", name="Play last.wav next").tap()
+    page.get_by_role("button", name="Play last.wav next").tap()
+    expect(toast).to_have_count(0)
