@@ -1,25 +1,27 @@
-// Numbers and times as people read them.
-const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" })
-const dayOfYear = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" })
-const weekday = new Intl.DateTimeFormat("en-GB", { weekday: "long" })
-const hour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" })
-const count = new Intl.NumberFormat("en-GB")
+// Numbers and times as people read them, in the browser's language.
+const dates = (style) => new Intl.DateTimeFormat(undefined, style)
+const decimals = (digits) => new Intl.NumberFormat(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits })
+const day = dates({ day: "numeric", month: "short" })
+const dayOfYear = dates({ day: "numeric", month: "short", year: "numeric" })
+const weekday = dates({ weekday: "long" })
+const hour = dates({ hour: "numeric", minute: "2-digit" })
+const [whole, tenths] = [decimals(0), decimals(1)]
 
-export const number = (value) => count.format(value)
+export const number = (value) => whole.format(value)
 
 export function size(bytes) {
 	const units = ["bytes", "kB", "MB", "GB", "TB"]
 	let value = bytes
 	let unit = 0
 	while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1]
-	const digits = unit === 0 || value >= 100 ? 0 : 1
-	return `${value.toFixed(digits)} ${bytes === 1 ? "byte" : units[unit]}`
+	const digits = unit === 0 || value >= 100 ? whole : tenths
+	return `${digits.format(value)} ${bytes === 1 ? "byte" : units[unit]}`
 }
 
 /** 3:05, or 1:02:03. */
 export function clock(seconds) {
-	const whole = Math.max(0, Math.floor(seconds || 0))
-	const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60]
+	const all = Math.max(0, Math.floor(seconds || 0))
+	const [hours, minutes, rest] = [Math.floor(all / 3600), Math.floor(all / 60) % 60, all % 60]
 	const two = (value) => String(value).padStart(2, "0")
 	return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`
 }
@@ -30,7 +32,7 @@ export function left(seconds) {
 	if (seconds < 1.5) return "a moment left"
 	if (seconds < 60) return `${Math.ceil(seconds)}\u00a0s\u00a0left`
 	if (seconds < 3600) return `${Math.ceil(seconds / 60)}\u00a0min\u00a0left`
-	return `${(seconds / 3600).toFixed(1)}\u00a0h\u00a0left`
+	return `${tenths.format(seconds / 3600)}\u00a0h\u00a0left`
 }
 
 /** The day of a time, as near ones are called. */
@@ -48,13 +50,8 @@ export function dayOf(text) {
 
 export const timeOf = (text) => (text ? hour.format(new Date(text)) : "")
 export const fullDate = (text) => `${dayOfYear.format(new Date(text))}, ${hour.format(new Date(text))}`
-/** What a recording that begins now is called: the day and hour, as the reader writes them. */
-export function nameOfNow() {
-	const [weekday, time] = [{ weekday: "long" }, { hour: "numeric", minute: "2-digit" }].map((style) =>
-		new Intl.DateTimeFormat(navigator.languages, style).format(new Date()),
-	)
-	return `${weekday} ${time}`
-}
+/** What a recording that begins now is called: the day and hour, as the list writes them. */
+export const nameOfNow = (now = new Date()) => `${weekday.format(now)} ${hour.format(now)}`
 
 /** A file's name; that of a recording that was made here without what only says how it is encoded. */
 export function fileNameOf({ original_filename: original, filename }) {

@@ -81,7 +81,7 @@ def test_the_list_has_days(pegasus: Pegasus, open_page: OpenPage) -> None:
             "UPDATE audio_files SET upload_timestamp = upload_timestamp - %s::interval WHERE original_filename = %s",
             *(ago, name),
         )
-    page = open_page(pegasus, timezone_id="UTC")
+    page = open_page(pegasus, timezone_id="UTC", locale="en-GB")
     lines = page.locator("#list h3, #list .open")
     weekday, date = (
         page.evaluate(

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage, Pegasus, StartPegasus
@@ -46,6 +47,22 @@ def test_a_recording_is_called_by_when_it_was_made(pegasus: Pegasus, open_page: 
     assert re.fullmatch(r"Recording 2\d{3}-\d\d-\d\d \d\d\.\d\d\.\d\d\.webm", found["original_filename"])
     httpx.patch(f"{pegasus.url}/api/audio/{found['id']}", json={"title": None})
     expect(page.locator("#list .open")).to_have_text(found["original_filename"].removesuffix(".webm"))
+
+
+@pytest.mark.parametrize(
+    ("locale", "clock", "size"), [("en-US", r"\d?\d:\d\d [AP]M", "96.3 kB"), ("de-DE", r"\d\d:\d\d", "96,3 kB")]
+)
+def test_a_row_has_one_clock(pegasus: Pegasus, open_page: OpenPage, locale: str, clock: str, size: str) -> None:
+    """A recording's name and the line below it write the hour, and sizes, as the browser's language does."""
+    put(pegasus, "memo.wav")
+    page = open_page(pegasus, locale=locale)
+    expect(row(page, "memo.wav").locator(".about")).to_contain_text(size)
+    page.get_by_role("button", name="Record").click()
+    expect(page.locator("#uploads .progress")).to_contain_text("kB sent")
+    page.get_by_role("button", name="Stop").click()
+    made = page.locator("#list .row").first
+    expect(made.locator(".open")).to_have_text(re.compile(rf"^\w+ {clock}$"))
+    expect(made.locator(".about")).to_have_text(re.compile(rf"^\w+ {clock}( · |$)"))
 
 
 def test_a_discarded_recording_leaves_nothing(pegasus: Pegasus, open_page: OpenPage) -> None:
