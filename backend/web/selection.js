@@ -30,7 +30,7 @@ export class Selection {
 			"section",
 			{ id: "selection", class: "mini selection", "aria-label": "Selected recordings", hidden: true },
 			make("span", { id: "selection-count", role: "status" }),
-			make("button", { id: "selection-all", class: "quiet small", "aria-label": "Select all", text: "All", onclick: () => this.all() }),
+			make("button", { id: "selection-all", class: "plain small", "aria-label": "Select all", text: "All", onclick: () => this.all() }),
 			button("label", "Labels", "edit", () => this.askLabels()),
 			button("retry", "Retry", "retry", () => this.retry()),
 			button("zip", "Download", "down", () => this.download()),
