@@ -32,11 +32,17 @@ def wording(server: Pegasus, recording_id: str) -> dict[str, object]:
     return answer
 
 
-def test_speakers_are_named_once(start_pegasus: StartPegasus, open_page: OpenPage, call_service: str) -> None:
-    """Each line begins with who speaks; a name that is given by keys alone is that of all their lines, with Undo."""
+def transcribed_call(start_pegasus: StartPegasus, call_service: str) -> tuple[Pegasus, str]:
+    """A server whose engine tells speakers apart, and the id of a call of two people on it."""
     engine = {"TRANSCRIPTION_ENGINE": "openai", "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{call_service}/v1"}
     server = start_pegasus(**engine, TRANSCRIPTION_SPEAKERS="true")
     recording_id = processed(server, "call.wav", recording("wav", seconds=4))
+    return server, recording_id
+
+
+def test_speakers_are_named_once(start_pegasus: StartPegasus, open_page: OpenPage, call_service: str) -> None:
+    """Each line begins with who speaks; a name that is given by keys alone is that of all their lines, with Undo."""
+    server, recording_id = transcribed_call(start_pegasus, call_service)
     page = open_page(server, f"/r/{recording_id}", reduced_motion="reduce")
     lines = page.locator("#transcript p")
     expect(lines).to_have_text(["Speaker A Did you get it?", "Speaker B I did.", "Speaker unknown Good."])
@@ -59,9 +65,7 @@ def test_names_that_were_given_elsewhere_stay(
     start_pegasus: StartPegasus, open_page: OpenPage, call_service: str
 ) -> None:
     """A page that doesn't know yet of a name from another tab names a speaker, and leaves that name alone."""
-    engine = {"TRANSCRIPTION_ENGINE": "openai", "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{call_service}/v1"}
-    server = start_pegasus(**engine, TRANSCRIPTION_SPEAKERS="true")
-    recording_id = processed(server, "call.wav", recording("wav", seconds=4))
+    server, recording_id = transcribed_call(start_pegasus, call_service)
     transcript = f"{server.url}/api/audio/{recording_id}/transcript"
     page = open_page(server, "/web/icon.svg")
     page.route("**/api/audio/events*", lambda route: route.abort())
@@ -81,9 +85,7 @@ def test_a_search_for_a_speaker_marks_no_words(
     start_pegasus: StartPegasus, open_page: OpenPage, call_service: str
 ) -> None:
     """The words of a search are marked in what was said, and not the name of a speaker that it looks for."""
-    engine = {"TRANSCRIPTION_ENGINE": "openai", "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": f"{call_service}/v1"}
-    server = start_pegasus(**engine, TRANSCRIPTION_SPEAKERS="true")
-    recording_id = processed(server, "call.wav", recording("wav", seconds=4))
+    server, recording_id = transcribed_call(start_pegasus, call_service)
     url = f"{server.url}/api/audio/{recording_id}/transcript/speakers"
     httpx.put(url, json={"speakers": {"A": "Di Good"}}).raise_for_status()
     page = open_page(server)
