@@ -9,14 +9,15 @@ import asyncpg
 import pytest
 from sqlalchemy import func, select, text
 
-from audio.intake.batch_inserter import BATCH_ROWS, BatchInserter
+from audio.intake.batch_inserter import BatchInserter
 from audio.intake.insert import NewRow, OutcomeUnknown
 from audio.model.audio_file import AudioFile, ProcessingStatus, utc_now
+from core.batching import BATCH_ITEMS
 from core.database.pgqueuer_setup import JOBS
 from core.database.system_tables import announcements, events
 from tests.audio.house import House, open_house
 
-MANY = 3 * BATCH_ROWS
+MANY = 3 * BATCH_ITEMS
 
 
 @pytest.fixture
