@@ -181,6 +181,17 @@ async def statements(sessions: Sessions) -> AsyncIterator[AsyncSession]:
 
 
 @asynccontextmanager
+async def driver_statements(sessions: Sessions) -> AsyncIterator[DriverConnection]:
+    """The driver's connection, on which each statement is a transaction of its own.
+
+    Behind a transaction pooler all of the block is one: see `driver_connection`.
+    """
+    async with sessions() as session:
+        yield await driver_connection(session)
+        await session.commit()
+
+
+@asynccontextmanager
 async def async_session() -> AsyncIterator[AsyncSession]:
     """A session on the configured database; entering it connects.
 
@@ -213,12 +224,13 @@ def explained(address: str) -> Iterator[None]:
 
 
 async def lock_name(session: AsyncSession, name: str) -> None:
-    """Waits for the lock of a name, which is held until this transaction's end.
+    """Waits for the lock of a name, which is held until this transaction's end."""
+    await session.execute(_LOCK, {"key": lock_key(name)})
 
-    The key has 64 bits: two names that share one by chance only wait for each other.
-    """
-    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-    await session.execute(_LOCK, {"key": key})
+
+def lock_key(name: str) -> int:
+    """The key of a name's lock. It has 64 bits: two names that share one by chance only wait for each other."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
 async def driver_connection(session: AsyncSession) -> DriverConnection:

@@ -1,23 +1,25 @@
 """Every query on resumable uploads. They use the database's clock, which all server processes share."""
 
+import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Insert, bindparam, delete, func, insert, select, update
+import asyncpg
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from audio.model.audio_file import AudioFile
 from audio.model.details import Details, labels_among
 from audio.model.duplicates import Original
-from core.database.engine import lock_name
-from core.database.system_tables import uploads
+from core.database.engine import DriverConnection, lock_key
+from core.database.system_tables import SCHEMA, uploads
 
 LIFETIME = timedelta(hours=24)
+DIGESTS = ("sha256", "sha512")
 _ADDRESSES = uuid.UUID("5b0c6a5e-6d5e-4f0e-9d1c-3a6f0b1f2c47")  # a namespace for UUIDs of version 5, see RFC 9562
 
 
@@ -63,35 +65,70 @@ class UploadCreator:
         return self.token_id if self.is_authenticated else uuid.uuid5(_ADDRESSES, self.address)
 
 
+_OF_THE_ROW = [field.name for field in fields(Upload) if field.name not in {"details", "original"}]
 _GIVEN_BY_THE_DATABASE = {"created_at", "expires_at", "recording_id"}
 _OLD_LABELS = ("tag", "category")  # in columns of their own; older servers, beside this one, write and read no others
+_TABLE = f"{SCHEMA}.uploads"
+_EXPIRY = f"now() + interval '{LIFETIME.total_seconds():.0f} seconds'"
 # The recording has the upload's id. After a crash between the two only the table of recordings has it.
-_RECORDING_ID = func.coalesce(
-    uploads.c.recording_id,
-    select(AudioFile.id).where(AudioFile.id == uploads.c.id).correlate(uploads).scalar_subquery(),
-).label("recording_id")
-_COLUMNS = (*(column for column in uploads.c if column.name != "recording_id"), _RECORDING_ID)
-_IS_LIVE = uploads.c.expires_at > func.now()
-_THIS = (uploads.c.id == bindparam("upload_id"), _IS_LIVE)
-# Statements are built once: to build one takes longer than to send it.
-_FIND = select(*_COLUMNS).where(*_THIS)
-_FIND_OWN = _FIND.where(uploads.c.user_id == bindparam("owner"))
-_RENEW = update(uploads).where(*_THIS).values(expires_at=func.now() + LIFETIME).returning(*_COLUMNS)
-
-
-def _adding(creators: ColumnElement[bool]) -> Insert:
-    """Inserts a new upload, unless as many unfinished ones as `limit` meet the condition."""
-    columns = [column for column in uploads.c if column.name not in _GIVEN_BY_THE_DATABASE]
-    open_ones = select(func.count()).select_from(uploads).where(creators, _IS_LIVE, uploads.c.recording_id.is_(None))
-    values = [bindparam(f"new_{column.name}", type_=column.type) for column in columns]
-    new = select(*values, func.now() + LIFETIME).where(open_ones.scalar_subquery() < bindparam("limit"))
-    return insert(uploads).from_select([*(column.name for column in columns), "expires_at"], new)
-
-
-_ADD_OF_TOKEN, _ADD_OF_USER = (
-    _adding(column == bindparam("creator", type_=column.type)).returning(*uploads.c)
-    for column in (uploads.c.token_id, uploads.c.user_id)
+_RECORDING_ID = "coalesce(uploads.recording_id, (SELECT id FROM audio_files WHERE audio_files.id = uploads.id))"
+_COLUMNS = ", ".join(
+    f"{_RECORDING_ID} AS recording_id" if column.name == "recording_id" else f"uploads.{column.name}"
+    for column in uploads.c
 )
+_IS_LIVE = uploads.c.expires_at > func.now()
+_LOCK_ALL = "SELECT pg_advisory_xact_lock(key) FROM UNNEST($1::bigint[]) AS key"
+
+
+def _rows(name: str, *columns: str, **more: str) -> str:
+    """Rows of arrays, one for each column of uploads, and `more` of other types."""
+    dialect: Any = postgresql.dialect
+    types = {column: f"{uploads.c[column].type.compile(dialect())}[]" for column in columns} | more
+    arrays = ", ".join(f"${position}::{type_}" for position, type_ in enumerate(types.values(), 1))
+    return f"UNNEST({arrays}) AS {name} ({', '.join(types)})"
+
+
+# What each request asks is asked of the driver itself, and for many requests at once (`core.batching`).
+_FIND = f"SELECT {_COLUMNS} FROM {_TABLE} AS uploads WHERE id = ANY ($1) AND expires_at > now()"  # noqa: S608 - names of ours
+_CHANGEABLE = ("length_bytes", "finishes_at_length", *DIGESTS)
+_RENEW = (
+    f"UPDATE {_TABLE} AS uploads SET expires_at = {_EXPIRY}, "  # noqa: S608 - as above
+    + ", ".join(f"{name} = coalesce(came.{name}, uploads.{name})" for name in _CHANGEABLE)
+    + f" FROM {_rows('came', 'id', *_CHANGEABLE)} WHERE uploads.id = came.id AND uploads.expires_at > now()"
+    f" RETURNING {_COLUMNS}"
+)
+_NEW = [column.name for column in uploads.c if column.name not in _GIVEN_BY_THE_DATABASE]
+
+
+def _adding(column: str, type_: str) -> str:
+    """Inserts new uploads, but for those beyond the limit of unfinished ones of their creator, by its column."""
+    return (
+        f"INSERT INTO {_TABLE} AS uploads ({', '.join(_NEW)}, expires_at)"  # noqa: S608 - as above
+        f" SELECT {', '.join(_NEW)}, {_EXPIRY} FROM (SELECT *, row_number() OVER (PARTITION BY creator) AS nth"
+        f" FROM {_rows('came', *_NEW, creator=type_, most='integer[]')}) AS came WHERE most >= nth + (SELECT count(*)"
+        f" FROM {_TABLE} AS open WHERE open.{column} = came.creator"
+        " AND open.expires_at > now() AND open.recording_id IS NULL)"
+        f" RETURNING {_COLUMNS}"
+    )
+
+
+_ADD_OF_TOKENS, _ADD_OF_USERS = _adding("token_id", "uuid[]"), _adding("user_id", "text[]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewUploadRow:
+    """The row of an upload to insert, unless its creator has `limit` unfinished ones."""
+
+    values: Mapping[str, Any]
+    creator: UploadCreator
+    limit: int
+
+    @property
+    def lock_key(self) -> int:
+        """The key of the lock that is held for the creator."""
+        return lock_key(
+            f"uploads of {self.creator.stored_token_id or f'user {self.creator.user_id}'}"
+        )  # as older servers
 
 
 def new_row(
@@ -112,42 +149,49 @@ def new_row(
         "length_bytes": length_bytes,
         "file_name": details.original_filename,
         "file_type": file_type,
-        "labels": details.labels,
+        "labels": json.dumps(details.labels),  # SQLAlchemy has the driver read jsonb, not write it
         "metadata": metadata,
         "duplicates": details.duplicates,
         **{name: details.labels.get(name) for name in _OLD_LABELS},
         "finishes_at_length": finishes_at_length,
-        "sha256": digests.get("sha256"),
-        "sha512": digests.get("sha512"),
+        **{name: digests.get(name) for name in DIGESTS},
     }
 
 
-async def add(session: AsyncSession, row: Mapping[str, Any], *, creator: UploadCreator, limit: int) -> Upload | None:
-    """Inserts a new upload, unless its creator has `limit` unfinished ones: then it returns None.
+async def add(connection: DriverConnection, rows: Sequence[NewUploadRow]) -> Sequence[Upload | None]:
+    """Inserts new uploads, in one transaction; None for each whose creator has too many unfinished ones.
 
-    It holds a lock for the creator until the transaction ends, so that no other upload is inserted in between.
+    It holds a lock for each creator meanwhile, so that no other upload is inserted in between.
     """
-    token_id = creator.stored_token_id
-    await lock_name(session, f"uploads of {token_id or f'user {creator.user_id}'}")
-    statement = _ADD_OF_USER if token_id is None else _ADD_OF_TOKEN
-    values = {f"new_{name}": value for name, value in row.items()}
-    limits = {"limit": limit, "creator": token_id or creator.user_id}
-    upload = (await session.execute(statement, values | limits)).one_or_none()
-    return None if upload is None else _upload(upload)
+    added: dict[UUID, Upload] = {}
+    async with connection.transaction():
+        await connection.execute(_LOCK_ALL, sorted({row.lock_key for row in rows}))
+        for statement, is_of_user in ((_ADD_OF_TOKENS, False), (_ADD_OF_USERS, True)):
+            some = [row for row in rows if (row.creator.stored_token_id is None) == is_of_user]
+            if some:
+                columns = [[row.values[name] for row in some] for name in _NEW]
+                creators = [row.creator.stored_token_id or row.creator.user_id for row in some]
+                limits = [row.limit for row in some]
+                added |= _by_id(await connection.fetch(statement, *columns, creators, limits))
+    return [added.get(row.values["id"]) for row in rows]
 
 
-async def find(session: AsyncSession, upload_id: UUID, *, owner: str | None) -> Upload | None:
-    """The upload of that id, if it belongs to the user `owner` (None: to any) and hasn't expired."""
-    statement = _FIND if owner is None else _FIND_OWN
-    row = (await session.execute(statement, {"upload_id": upload_id, "owner": owner})).one_or_none()
-    return None if row is None else _upload(row)
+async def find(connection: DriverConnection, upload_ids: Sequence[UUID]) -> Sequence[Upload | None]:
+    """The uploads of those ids; None for each that isn't there or has expired."""
+    uploads_by_id = _by_id(await connection.fetch(_FIND, upload_ids))
+    return [uploads_by_id.get(upload_id) for upload_id in upload_ids]
 
 
-async def renew(session: AsyncSession, upload_id: UUID, changes: Mapping[str, Any]) -> Upload | None:
-    """Extends an upload's lifetime, and changes values of its row. Returns None when it is gone."""
-    statement = _RENEW.values(changes) if changes else _RENEW
-    row = (await session.execute(statement, {"upload_id": upload_id})).one_or_none()
-    return None if row is None else _upload(row)
+async def renew(
+    connection: DriverConnection, changes: Sequence[tuple[UUID, Mapping[str, Any]]]
+) -> Sequence[Upload | None]:
+    """Extends the lifetime of uploads, and changes values of their rows; None for each that is gone.
+
+    No two changes are of the same upload.
+    """
+    columns = [[values.get(name) for _, values in changes] for name in _CHANGEABLE]
+    renewed = _by_id(await connection.fetch(_RENEW, [upload_id for upload_id, _ in changes], *columns))
+    return [renewed.get(upload_id) for upload_id, _ in changes]
 
 
 async def finish(session: AsyncSession, upload: Upload, *, recording_id: UUID) -> None:
@@ -182,23 +226,18 @@ async def has_expired(session: AsyncSession, upload_id: UUID) -> bool:
     )
 
 
-def _upload(row: Any) -> Upload:
-    labels = {name: getattr(row, name) for name in _OLD_LABELS} if row.labels is None else row.labels
+def _by_id(rows: "Sequence[asyncpg.Record]") -> dict[UUID, Upload]:
+    return {row["id"]: _upload(row) for row in rows}
+
+
+def _upload(row: "asyncpg.Record") -> Upload:
+    labels = {name: row[name] for name in _OLD_LABELS} if row["labels"] is None else row["labels"]
     return Upload(
-        id=row.id,
         details=Details(
-            original_filename=row.file_name,
-            user_id=row.user_id,
+            original_filename=row["file_name"],
+            user_id=row["user_id"],
             labels=labels_among(labels),
-            duplicates=row.duplicates,
+            duplicates=row["duplicates"],
         ),
-        file_type=row.file_type,
-        metadata=row.metadata,
-        length_bytes=row.length_bytes,
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        recording_id=row.recording_id,
-        finishes_at_length=row.finishes_at_length,
-        sha256=row.sha256,
-        sha512=row.sha512,
+        **{name: row[name] for name in _OF_THE_ROW},
     )

@@ -11,11 +11,11 @@ An upload whose first request brings all of its bytes can't be resumed: should i
 So it goes the way of a form, and its row is inserted as that of a finished one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -40,7 +40,8 @@ from audio.intake.resumable.upload_requests import AppendRequest, NewUpload, che
 from audio.model.audio_file import AudioFile
 from audio.model.duplicates import Original
 from audio.model.formats import NotAudio
-from core.database.engine import Sessions, statements
+from core.batching import Batches
+from core.database.engine import DriverConnection, Sessions, driver_statements, statements
 from core.errors import DatabaseProblem, PegasusError
 from core.labels import label
 from core.observability.tracing import carried
@@ -50,6 +51,7 @@ from storage.threads import in_thread
 FILE_TYPE_CHARACTERS = 255
 EXPIRED_BATCH = 1000
 ADDRESS_LIMIT_FACTOR = 20  # clients without a token share an address, so it may have more open uploads
+Item = TypeVar("Item")
 log = structlog.get_logger(__name__)
 
 
@@ -63,6 +65,20 @@ class Uploads:
         self._open_limit = open_limit
         self._locks = UploadLocks(storage)
         self._cache = PartialUploadCache()
+        self._additions = self._batches(repository.add)
+        self._lookups = self._batches(repository.find)
+        self._renewals = self._batches(repository.renew)
+
+    def _batches(
+        self, query: Callable[[DriverConnection, Sequence[Item]], Awaitable[Sequence[Upload | None]]]
+    ) -> Batches[Item, Upload | None]:
+        """What is asked for many requests at once."""
+
+        async def ask(items: Sequence[Item]) -> Sequence[Upload | None]:
+            async with driver_statements(self._sessions) as connection:
+                return await query(connection, items)
+
+        return Batches(ask)
 
     async def create(self, new: NewUpload) -> Upload:
         """Creates an upload without bytes.
@@ -80,9 +96,7 @@ class Uploads:
             digests={digest.algorithm: digest.digest for digest in new.digests},
         )
         limit = self._open_limit if new.creator.is_authenticated else self._open_limit * ADDRESS_LIMIT_FACTOR
-        async with self._sessions() as session:
-            upload = await repository.add(session, row, creator=new.creator, limit=limit)
-            await session.commit()
+        upload = await self._additions.put(repository.NewUploadRow(values=row, creator=new.creator, limit=limit))
         if upload is None:
             raise TooManyOpenUploads(limit=limit)
         return upload
@@ -200,16 +214,14 @@ class Uploads:
             await repository.remove(session, upload_id)
 
     async def _find(self, upload_id: UUID, *, owner: str | None, upload_lock: UploadLock | None = None) -> Upload:
-        async with statements(self._sessions) as session:
-            upload = await repository.find(session, upload_id, owner=owner)
-        return await _existing(upload, upload_lock)
+        upload = await self._lookups.put(upload_id)
+        is_hidden = upload is not None and owner is not None and upload.details.user_id != owner
+        return await _existing(None if is_hidden else upload, upload_lock)
 
     async def _renew(
         self, upload_id: UUID, upload_lock: UploadLock, changes: Mapping[str, Any] | None = None
     ) -> Upload:
-        async with statements(self._sessions) as session:
-            upload = await repository.renew(session, upload_id, changes or {})
-        return await _existing(upload, upload_lock)
+        return await _existing(await self._renewals.put((upload_id, changes or {})), upload_lock)
 
     async def _receive(self, upload: Upload, upload_lock: UploadLock, request: AppendRequest) -> PartialUpload:
         try:
