@@ -3,9 +3,7 @@
 from dataclasses import replace
 
 from fastapi import APIRouter, Request, Response
-from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
-from starlette.types import Receive, Scope, Send
 
 from access.caller import Caller
 from api.guards.credentials import AuthenticatedCaller, address_of
@@ -18,6 +16,7 @@ from api.protocols.protocol_choice import speaks_rufh
 from api.protocols.raw_upload import PARAMETERS, RawUpload, details_of, is_raw
 from api.protocols.rufh import Draft, FormNotResumable, offered_limits
 from api.protocols.upload_form import UploadForm
+from api.routes.direct_route import DirectRoute
 from api.routes.resumable_upload_docs import FORM_OR_BYTES, UPLOAD_OPTIONS
 from api.routes.rufh_uploads import create
 from api.schemas import UploadedRecording
@@ -30,24 +29,6 @@ from audio.model.duplicates import Original
 from storage.contract import Piece
 
 PATH = "/api/audio/upload"
-
-
-class DirectRoute(APIRoute):
-    """Documented like every other route, but its requests are passed directly to `upload`.
-
-    FastAPI's own handling, of an endpoint's dependencies and its response, was a fifth of the work for a small
-    recording.
-    """
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "POST":
-            await super().handle(scope, receive, send)
-            return
-        request, state = Request(scope, receive), scope["state"]
-        services: Services = state["services"]
-        key = request.headers.get("idempotency-key")
-        response = await upload(request, services, caller=state["caller"], idempotency_key=key)
-        await response(scope, receive, send)
 
 
 router = APIRouter(tags=["audio"], route_class=DirectRoute)

@@ -19,6 +19,7 @@ from core.database.engine import DriverConnection, lock_key
 from core.database.system_tables import SCHEMA, uploads
 
 LIFETIME = timedelta(hours=24)
+RENEWAL_INTERVAL = timedelta(minutes=5)  # in which an upload isn't renewed again, which would cost a write
 DIGESTS = ("sha256", "sha512")
 _ADDRESSES = uuid.UUID("5b0c6a5e-6d5e-4f0e-9d1c-3a6f0b1f2c47")  # a namespace for UUIDs of version 5, see RFC 9562
 
@@ -43,6 +44,7 @@ class Upload:
     finishes_at_length: bool
     sha256: bytes | None
     sha512: bytes | None
+    is_due: bool = False  # to be renewed, which was RENEWAL_INTERVAL ago
     original: Original | None = None  # told once, by the request that has made it a recording
 
 
@@ -69,12 +71,17 @@ _OF_THE_ROW = [field.name for field in fields(Upload) if field.name not in {"det
 _GIVEN_BY_THE_DATABASE = {"created_at", "expires_at", "recording_id"}
 _OLD_LABELS = ("tag", "category")  # in columns of their own; older servers, beside this one, write and read no others
 _TABLE = f"{SCHEMA}.uploads"
-_EXPIRY = f"now() + interval '{LIFETIME.total_seconds():.0f} seconds'"
+_EXPIRY, _DUE = (
+    f"now() + interval '{age.total_seconds():.0f} seconds'" for age in (LIFETIME, LIFETIME - RENEWAL_INTERVAL)
+)
 # The recording has the upload's id. After a crash between the two only the table of recordings has it.
 _RECORDING_ID = "coalesce(uploads.recording_id, (SELECT id FROM audio_files WHERE audio_files.id = uploads.id))"
-_COLUMNS = ", ".join(
-    f"{_RECORDING_ID} AS recording_id" if column.name == "recording_id" else f"uploads.{column.name}"
-    for column in uploads.c
+_COLUMNS = (
+    ", ".join(
+        f"{_RECORDING_ID} AS recording_id" if column.name == "recording_id" else f"uploads.{column.name}"
+        for column in uploads.c
+    )
+    + f", uploads.expires_at < {_DUE} AS is_due"
 )
 _IS_LIVE = uploads.c.expires_at > func.now()
 _LOCK_ALL = "SELECT pg_advisory_xact_lock(key) FROM UNNEST($1::bigint[]) AS key"

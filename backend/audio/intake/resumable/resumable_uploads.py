@@ -167,12 +167,13 @@ class Uploads:
         if upload.recording_id is not None:
             return upload, _repeated_offset(upload, request)
         async with self._locks.acquire(upload_id) as upload_lock:
-            upload = await self._renew(upload_id, upload_lock)
+            upload = await self._find(upload_id, owner=owner, upload_lock=upload_lock)
             if upload.recording_id is not None:
                 return upload, _repeated_offset(upload, request)
             request.check(upload, size_bytes=upload_lock.size_bytes, limit_bytes=self.limit_bytes)
             await self._ingest.admit(upload.details.user_id, declared_bytes=request.body.declared_bytes or 0)
-            if changes := request.changes(upload):
+            changes = request.changes(upload)
+            if changes or upload.is_due:
                 upload = await self._renew(upload_id, upload_lock, changes)
             if request.on_locked is not None:
                 request.on_locked(upload)
@@ -218,10 +219,8 @@ class Uploads:
         is_hidden = upload is not None and owner is not None and upload.details.user_id != owner
         return await _existing(None if is_hidden else upload, upload_lock)
 
-    async def _renew(
-        self, upload_id: UUID, upload_lock: UploadLock, changes: Mapping[str, Any] | None = None
-    ) -> Upload:
-        return await _existing(await self._renewals.put((upload_id, changes or {})), upload_lock)
+    async def _renew(self, upload_id: UUID, upload_lock: UploadLock, changes: Mapping[str, Any]) -> Upload:
+        return await _existing(await self._renewals.put((upload_id, changes)), upload_lock)
 
     async def _receive(self, upload: Upload, upload_lock: UploadLock, request: AppendRequest) -> PartialUpload:
         try:
