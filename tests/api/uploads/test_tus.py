@@ -421,6 +421,20 @@ async def test_expired_uploads_go(
     assert (await patch(client, living, 20_000, WAV[20_000:])).status_code == 204
 
 
+@pytest.mark.parametrize(("minutes_left", "is_renewed"), [(60, "yes"), (24 * 60 - 10, "yes"), (24 * 60 - 2, "no")])
+async def test_bytes_renew_an_upload(
+    tus: httpx.AsyncClient, run_sql: RunSql, minutes_left: int, is_renewed: str
+) -> None:
+    """Bytes give an upload its 24 hours again, unless they were given in the last five minutes."""
+    where = await begin(tus, len(WAV))
+    left = timedelta(minutes=minutes_left)
+    [[before]] = await run_sql("UPDATE pegasus_system.uploads SET expires_at = now() + $1 RETURNING expires_at", left)
+    assert (await patch(tus, where, 0, WAV[:20_000])).status_code == 204
+    [[after, now]] = await run_sql("SELECT expires_at, now() FROM pegasus_system.uploads")
+    assert after > now + timedelta(hours=23, minutes=55)
+    assert (after > before) == (is_renewed == "yes")
+
+
 async def test_each_upload_becomes_its_own_recording(client: httpx.AsyncClient, kept: Look) -> None:
     """Uploads that go on by turns, while others have been finished, don't get mixed up."""
     client.headers.update(TUS)
