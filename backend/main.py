@@ -3,7 +3,8 @@
 `uvicorn main:app` and `fastapi run` serve as well, but by a server that bounds neither heads nor connections.
 """
 
-import core.installation  # noqa: F401 - before what it checks
+import core.installation  # before what it checks
+import core.observability.without_rich  # noqa: F401 - before structlog
 
 # isort: split
 import argparse
