@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -74,14 +75,24 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_clients() -> Iterator[None]:
-    """Spares httpx what it does anew for each client and request: loading certificates, and looking for trio on disk.
+    """Spares httpx what it does anew for each client and request: loading certificates, and looking for modules on disk.
 
-    The context of TLS is as good for all of them, and trio isn't installed.
+    The context of TLS is as good for all of them, and neither module is installed.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
-        patch.setitem(sys.modules, "trio", None)
+        for missing in ("sniffio", "trio"):
+            assert find_spec(missing) is None
+            patch.setitem(sys.modules, missing, None)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _own_import_path() -> Iterator[None]:
+    """Leaves the import path as it was: each heal puts its project first, and whatever isn't loaded yet is looked for in all."""
+    ours = sys.path[:]
+    yield
+    sys.path[:] = ours
 
 
 @pytest.fixture(scope="session")

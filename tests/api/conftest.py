@@ -40,7 +40,13 @@ async def database(server_address: str, healed: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def settings(database: str, tmp_path: Path, storage_settings: dict[str, Any]) -> Settings:
+def sweep_hours() -> float:
+    """How often a test's server sweeps: never, unless the test is about that. A first sweep takes as long as a test."""
+    return 0
+
+
+@pytest.fixture
+def settings(database: str, tmp_path: Path, storage_settings: dict[str, Any], sweep_hours: float) -> Settings:
     """The settings of a server with a database and a storage of its own; nothing may be larger than 1 MiB.
 
     It leaves what has come in as it is: a test that wants it processed says so.
@@ -51,6 +57,7 @@ def settings(database: str, tmp_path: Path, storage_settings: dict[str, Any]) ->
         max_file_size_mb=1,
         port=0,
         processing="off",
+        sweep_hours=sweep_hours,
         **storage_settings,
     )
 

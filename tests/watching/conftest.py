@@ -1,4 +1,6 @@
-"""The application as tests/api has it."""
+"""The application as tests/api has it, with the sweeper, whose findings are told."""
+
+import pytest
 
 from tests.api.conftest import (
     app,
@@ -24,6 +26,13 @@ __all__ = [
     "serve",
     "server",
     "settings",
+    "sweep_hours",
     "upload",
     "way",
 ]
+
+
+@pytest.fixture
+def sweep_hours() -> float:
+    """The server sweeps, as it does unless told otherwise."""
+    return 24

@@ -28,6 +28,12 @@ Sweeping = Callable[..., Sweeper]
 
 
 @pytest.fixture
+def sweep_hours() -> float:
+    """The server sweeps, as it does unless told otherwise."""
+    return 24
+
+
+@pytest.fixture
 async def sweeper(database: str, settings: Settings) -> AsyncIterator[Sweeping]:
     """A sweeper on the server's database and storage, whose clock is ten years ahead."""
     engine = open_engine(database)
