@@ -75,7 +75,7 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_clients() -> Iterator[None]:
-    """Spares httpx what it does anew for each client and request: loading certificates, and looking for modules on disk.
+    """Spares httpx what it does anew for each client or request: loading certificates, looking for modules on disk.
 
     The context of TLS is as good for all of them, and neither module is installed.
     """
@@ -89,7 +89,7 @@ def cheap_clients() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _own_import_path() -> Iterator[None]:
-    """Leaves the import path as it was: each heal puts its project first, and whatever isn't loaded yet is looked for in all."""
+    """Leaves the import path as it was: each heal adds its project's folder, and whatever imports looks in all."""
     ours = sys.path[:]
     yield
     sys.path[:] = ours

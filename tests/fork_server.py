@@ -2,7 +2,7 @@
 
 A request comes on the socket whose number is the only argument: JSON of arguments, environment and folder, with the
 program's stdout and stderr and a socket on which its number is told, and its exit code once it has ended. A fork goes
-on as `python PROGRAM` would: it has the modules, and nothing else, of those before it.
+on as `python PROGRAM` or `python -m MODULE` would: it has the modules, and nothing else, of those before it.
 """
 
 import gc
@@ -74,15 +74,19 @@ def go_on(request: dict[str, Any]) -> NoReturn:
     os.environ.clear()
     os.environ.update(request["environment"])
     program, *arguments = request["arguments"]
-    sys.argv = [program, *arguments]
-    runpy.run_path(str(BACKEND / program), run_name="__main__")
+    if program == "-m":
+        module, *arguments = arguments
+        sys.argv = [module, *arguments]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = [program, *arguments]
+        runpy.run_path(str(BACKEND / program), run_name="__main__")
     sys.exit()
 
 
 if __name__ == "__main__":
     sys.path[0] = str(BACKEND)
-    import app.serving
-    import app.worker_process  # noqa: F401
+    import reconcile.__main__  # noqa: F401
 
     gc.freeze()
     go_on(listen(socket.socket(fileno=int(sys.argv[1]))))

@@ -10,15 +10,18 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from tests.programs import BACKEND
 
+LONGEST_SECONDS = 100
+
 
 class Fork:
-    """A program that was started, to be used as a `subprocess.Popen`."""
+    """A program that was started, or `-m` and a module, to be used as a `subprocess.Popen`."""
 
     def __init__(self, *command: str, environment: Mapping[str, str], stdout: int, stderr: int) -> None:
         request = {"arguments": command, "environment": dict(environment), "folder": str(BACKEND)}
@@ -54,6 +57,16 @@ class Fork:
     def kill(self) -> None:
         """Ends it at once."""
         self.send_signal(signal.SIGKILL)
+
+
+def ended_fork(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """How a program ends, once it has, and what it has said."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        fork = Fork(*command, environment=os.environ | environment, stdout=out.fileno(), stderr=err.fileno())
+        code = fork.wait(LONGEST_SECONDS)
+        for file in (out, err):
+            file.seek(0)
+        return subprocess.CompletedProcess(command, code, out.read().decode(), err.read().decode())
 
 
 @cache

@@ -120,7 +120,7 @@ def _ended(process: subprocess.Popen[str] | Fork, log: IO[str]) -> Iterator[Run]
 
 def refusal(tmp_path: Path, **environment: str) -> tuple[int, str]:
     """The exit code of a start that is refused, and all that it says."""
-    with running(tmp_path, **environment) as run:
+    with forked(tmp_path, **environment) as run:
         code = run.ended()
         return code, "".join(run.said)
 
@@ -154,13 +154,13 @@ def test_server_processes_end_with_their_supervisor(tmp_path: Path, database: st
 
 async def test_old_code_serves_beside_new_code(tmp_path: Path, database: str, run_sql: RunSql) -> None:
     """While newer code is rolled out, or back, older code refuses its schema or, if it is allowed, serves on it."""
-    with running(tmp_path, DATABASE_URL=database) as run:
+    with forked(tmp_path, DATABASE_URL=database) as run:
         run.url()
         await run_sql("ALTER TABLE audio_files ADD COLUMN mood varchar(20)")
         await run_sql("UPDATE alembic_version SET version_num = '003'")
         code, said = refusal(tmp_path / "old", DATABASE_URL=database)
         assert (code, "ALLOW_AHEAD" in said) == (22, True)
-        with running(tmp_path / "older", DATABASE_URL=database, ALLOW_AHEAD="true") as older:
+        with forked(tmp_path / "older", DATABASE_URL=database, ALLOW_AHEAD="true") as older:
             urls = [run.url(), older.url()]
             for url in urls:
                 answer = httpx.post(f"{url}/api/audio/upload", files={"file": ("memo.wav", recording("wav"))})
@@ -172,7 +172,7 @@ async def test_old_code_serves_beside_new_code(tmp_path: Path, database: str, ru
 
 def test_an_upload_under_way_is_finished_first(tmp_path: Path, database: str) -> None:
     """A server that is told to end finishes the upload that it has begun."""
-    with running(tmp_path, DATABASE_URL=database) as run:
+    with forked(tmp_path, DATABASE_URL=database) as run:
         address = httpx.URL(run.url())
         content = recording("wav") + bytes(400_000)
         body = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + content + b"\r\n--b--\r\n"
@@ -191,7 +191,7 @@ def test_an_upload_under_way_is_finished_first(tmp_path: Path, database: str) ->
 
 def test_the_log_tells_nothing_of_what_was_uploaded(tmp_path: Path, database: str) -> None:
     """Each line is JSON, a request's lines bear its id, and none holds a tag, a name or a place in storage."""
-    with running(tmp_path, DATABASE_URL=database, LOG_LEVEL="DEBUG") as run:
+    with forked(tmp_path, DATABASE_URL=database, LOG_LEVEL="DEBUG") as run:
         url = run.url()
         fields = {"tag": "hush-tag", "category": "hush-category", "user_id": "hush-user"}
         for content in (recording("wav"), b"hush-content"):

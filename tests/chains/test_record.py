@@ -2,15 +2,14 @@
 
 import difflib
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from reconcile.sql.split import split
+from tests.forks import ended_fork
 
 from .bench import Bench, sqlalchemy_address
 from .chains import CHAINS, LIBRARY, SYNC, Chain
@@ -21,17 +20,7 @@ KINDS = {"additive": "+", "destructive": "-", "neutral": ".", "data": "d", "opaq
 
 def reconcile(bench: Bench, database: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command line, as anyone calls it in a project of their own."""
-    return subprocess.run(
-        [sys.executable, "-m", "reconcile", *arguments],
-        env=os.environ
-        | {
-            "PYTHONPATH": os.pathsep.join([str(BACKEND), os.environ.get("PYTHONPATH", "")]),
-            "CHAIN_DATABASE": sqlalchemy_address(bench.address(database)),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return ended_fork("-m", "reconcile", *arguments, CHAIN_DATABASE=sqlalchemy_address(bench.address(database)))
 
 
 def base_of(chain: Chain) -> list[str]:

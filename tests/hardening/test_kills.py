@@ -3,11 +3,8 @@
 import asyncio
 import hashlib
 import json
-import os
 import random
 import socket
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -22,9 +19,9 @@ import pytest
 from audio.processing.job_runner import KILLED
 from core.database.pgqueuer_setup import JOBS
 from core.postgres.embedded import join
-from core.settings import ROOT
 from tests.api.test_main import forked
 from tests.conftest import fresh_database
+from tests.forks import ended_fork
 from tests.hardening.uploaders import Promises, Uploader
 
 SOAKED = pytest.param(300, 30, marks=[pytest.mark.soak, pytest.mark.timeout(900)])
@@ -124,14 +121,7 @@ async def serving(folder: Path, database: str, port: int, **settings: str) -> An
 
 def storage(command: str, folder: Path, database: str) -> dict[str, Any]:
     """What `python -m storage` finds."""
-    done = subprocess.run(
-        [sys.executable, "-m", "storage", command, "--json"],
-        cwd=ROOT / "backend",
-        env=os.environ | {"DATA_PATH": str(folder), "DATABASE_URL": database},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = ended_fork("-m", "storage", command, "--json", DATA_PATH=str(folder), DATABASE_URL=database)
     tally: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return tally
 

@@ -1,10 +1,8 @@
 """Our chain copied to where it can be broken, and the command line called on it."""
 
 import asyncio
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +10,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from reconcile.__main__ import main
+from tests.forks import ended_fork
 from tests.programs import BACKEND, ran
 
 Result = TypeVar("Result")
@@ -32,15 +31,8 @@ def copied_chain(folder: Path) -> Path:
 
 
 def command(*arguments: str, database: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs a Python program from backend/ to its end, as a person would."""
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=BACKEND,
-        env={**os.environ, **({"DATABASE_URL": database} if database else {}), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Runs a Python program from backend/ to its end, in a process of its own."""
+    return ended_fork(*arguments, **({"DATABASE_URL": database} if database else {}), **environment)
 
 
 def reconcile(*arguments: str, database: str = "", **environment: str) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from core.database.engine import open_single_use_engine
 from reconcile.execution.apply import LOCK_TIMEOUT
 from reconcile.healing.heal import heal
 from reconcile.tape.project import Project
-from tests.forks import Fork
+from tests.forks import Fork, ended_fork
 from tests.programs import BACKEND
 
 from .chains import asked, reconcile
@@ -122,14 +123,10 @@ def test_eight_scripts(broken: str, tmp_path: Path) -> None:
 
 def test_upgrade_beside_heal(broken: str, tmp_path: Path) -> None:
     """A plain `alembic upgrade head` and a heal at the same time take turns, and both succeed."""
-    environment = os.environ | {"DATABASE_URL": broken}
     programs = (["-m", "alembic", "upgrade", "head"], ["resolve_migration_error.py"]) * 3
-    started = [
-        subprocess.Popen([sys.executable, *program], cwd=BACKEND, env=environment, stderr=subprocess.PIPE, text=True)
-        for program in programs
-    ]
-    ended = [(process.communicate()[1], process.returncode) for process in started]
-    assert [code for _, code in ended] == [0] * 6, ended
+    with ThreadPoolExecutor(len(programs)) as threads:
+        ended = list(threads.map(lambda program: ended_fork(*program, DATABASE_URL=broken), programs))
+    assert [program.returncode for program in ended] == [0] * 6, ended
     assert asked(broken, versions) == ["002"]
 
 

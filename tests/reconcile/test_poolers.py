@@ -1,9 +1,9 @@
 """Behind a pooler that gives each transaction another session: Pegasus serves there, and nothing is healed there."""
 
 import asyncio
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,10 @@ import pytest
 from app.schema_healing import SchemaUnchecked, bring_up_to_date
 from core.settings import load_settings
 from main import WORKER
-from tests.api.test_main import running
+from tests.api.test_main import forked
 from tests.conftest import RunSql, fresh_database
 
-from .cases.bare import Ran, alone
+from .cases.bare import Bare, Ran, started
 from .cases.case import Case
 from .cases.project import write_project
 from .pgbouncer import crowd, pooled
@@ -35,19 +35,33 @@ SELECT (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), to_regclass(
 REQUESTS = 60
 
 
-def reconcile(folder: Path, *arguments: str, address: str) -> Ran:
-    """The command line on a project whose database is at an address."""
-    return alone("reconcile", *arguments, folder=folder, CASE_DATABASE=address.replace("://", "+psycopg://"))
+@pytest.fixture(scope="module")
+def bare() -> Iterator[Bare]:
+    """A process in the bare environment, which has no driver but psycopg."""
+    with started() as bare:
+        yield bare
+
+
+@dataclass(frozen=True)
+class Commands:
+    """The command line on a project, whose database is at whichever address."""
+
+    folder: Path
+    bare: Bare
+
+    def __call__(self, *arguments: str, address: str) -> Ran:
+        driven = address.replace("://", "+psycopg://")
+        return self.bare.call("reconcile", *arguments, folder=self.folder, CASE_DATABASE=driven)
 
 
 @pytest.fixture
-def project(tmp_path: Path, database: str) -> Path:
-    """A project with its tape, which finds its database in the environment."""
-    folder = tmp_path / "project"
-    write_project(CHAIN, folder, url="")
-    recorded = reconcile(folder, "record", address=database)
+def reconcile(tmp_path: Path, bare: Bare, database: str) -> Commands:
+    """The command line on a project with its tape, which finds its database in the environment."""
+    reconcile = Commands(tmp_path / "project", bare)
+    write_project(CHAIN, reconcile.folder, url="")
+    recorded = reconcile("record", address=database)
     assert recorded.returncode == 0, recorded.stderr
-    return folder
+    return reconcile
 
 
 @contextmanager
@@ -59,28 +73,32 @@ def nobody(_address: str) -> Iterator[None]:
 @pytest.mark.parametrize("size", [1, 20])
 @pytest.mark.parametrize("others", [nobody, crowd])
 async def test_nothing_is_healed_through_a_pooler(
-    project: Path, database: str, run_sql: RunSql, size: int, others: Callable[[str], AbstractContextManager[None]]
+    reconcile: Commands,
+    database: str,
+    run_sql: RunSql,
+    size: int,
+    others: Callable[[str], AbstractContextManager[None]],
 ) -> None:
     """A heal through it is refused before anything is done, says what helps, and leaves no lock behind."""
     with pooled(database, size=size) as address, others(address):
-        looked = await asyncio.to_thread(reconcile, project, "status", address=address)
+        looked = await asyncio.to_thread(reconcile, "status", address=address)
         assert looked.returncode == 13, looked.stderr
         for _ in range(3):
-            refused = await asyncio.to_thread(reconcile, project, "heal", address=address)
+            refused = await asyncio.to_thread(reconcile, "heal", address=address)
             said = refused.stdout + refused.stderr
             assert refused.returncode not in (0, 13), said
             assert "pooler" in said
             assert "pool_mode" in said
             assert "Traceback" not in said
             assert await run_sql(LEFT) == [(0, None, None)]
-    healed = await asyncio.to_thread(reconcile, project, "heal", address=database)
+    healed = await asyncio.to_thread(reconcile, "heal", address=database)
     assert healed.returncode == 0, healed.stderr
 
 
-async def test_a_pooler_of_sessions_is_none(project: Path, database: str) -> None:
+async def test_a_pooler_of_sessions_is_none(reconcile: Commands, database: str) -> None:
     """In session mode it is as good as a connection of one's own."""
     with pooled(database, mode="session") as address:
-        healed = await asyncio.to_thread(reconcile, project, "heal", address=address)
+        healed = await asyncio.to_thread(reconcile, "heal", address=address)
         assert healed.returncode == 0, healed.stdout + healed.stderr
         assert "Verified" in healed.stdout
 
@@ -88,10 +106,7 @@ async def test_a_pooler_of_sessions_is_none(project: Path, database: str) -> Non
 @pytest.mark.parametrize("command", [[], [WORKER]])
 def test_pegasus_names_the_setting(tmp_path: Path, database: str, command: Sequence[str]) -> None:
     """Where only the pooler is known neither server nor worker starts; each names the setting that goes round it."""
-    with (
-        pooled(database) as address,
-        running(tmp_path, sys.executable, "main.py", *command, DATABASE_URL=address) as run,
-    ):
+    with pooled(database) as address, forked(tmp_path, *command, DATABASE_URL=address) as run:
         code, said = run.ended(), "".join(run.said)
     assert code != 0
     assert "MIGRATION_DATABASE_URL" in said

@@ -15,6 +15,7 @@ from app.object_store import bucket_of
 from app.storage_factory import open_storage
 from core.settings import ROOT, Settings, load_settings
 from storage.local.storage import LocalStorage
+from tests.forks import ended_fork
 from tests.object_store import ObjectStore
 from tests.stored import Stored, storage_environment
 
@@ -32,15 +33,8 @@ class Library:
 
     def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Runs `python -m storage` with both within reach."""
-        return subprocess.run(
-            [sys.executable, "-m", "storage", *arguments],
-            cwd=ROOT / "backend",
-            env=os.environ | storage_environment(self.remote) | {"AUDIO_STORAGE_PATH": str(self.root)} | environment,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
+        both = storage_environment(self.remote) | {"AUDIO_STORAGE_PATH": str(self.root)}
+        return ended_fork("-m", "storage", *arguments, **both | environment)
 
     def copy(self, start: str, end: str, *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
         """The exit code, what is told line by line, and what is complained of."""

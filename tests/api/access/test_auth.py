@@ -3,11 +3,8 @@
 import asyncio
 import base64
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -25,11 +22,12 @@ from access.authenticator import REMEMBERED_SECONDS
 from access.guess_limit import PER_MINUTE
 from app.application import create_app
 from audio.intake.resumable.resumable_uploads import ADDRESS_LIMIT_FACTOR
-from core.settings import ROOT, Settings
+from core.settings import Settings
 from tests.api.conftest import MakeToken, Revoke, Serve, problem
 from tests.api.test_main import forked, refusal
 from tests.audio.samples import recording
 from tests.conftest import RunSql
+from tests.forks import ended_fork
 
 SECRET, ADMIN_SECRET = "correct-horse-battery-ada", "correct-horse-battery-all"
 STATIC = f"{SECRET}=ada,{ADMIN_SECRET}=*"
@@ -399,15 +397,13 @@ def test_a_refused_upload_is_never_sent(tmp_path: Path, database: str) -> None:
 
 def test_the_upload_check_takes_a_token(tmp_path: Path, database: str) -> None:
     """`test_upload_endpoint.py` checks a server that asks for tokens with the one in TOKEN, and its own by itself."""
-    program, folder = [sys.executable, "test_upload_endpoint.py"], ROOT / "backend"
+    program = "test_upload_endpoint.py"
     with forked(tmp_path, DATABASE_URL=database, AUTH_TOKENS=STATIC) as run:
         for token, code in ((ADMIN_SECRET, 0), ("", 1)):
-            checked = subprocess.run(
-                [*program, run.url()], cwd=folder, env=os.environ | {"TOKEN": token}, capture_output=True, check=False
-            )
+            checked = ended_fork(program, run.url(), TOKEN=token)
             assert checked.returncode == code, checked.stderr
-    own = os.environ | {"DATABASE_URL": database, "AUDIO_STORAGE_PATH": str(tmp_path / "recordings"), "AUTH": "tokens"}
-    subprocess.run(program, cwd=folder, env=own, capture_output=True, check=True)
+    own = {"DATABASE_URL": database, "AUDIO_STORAGE_PATH": str(tmp_path / "recordings"), "AUTH": "tokens"}
+    assert ended_fork(program, **own).returncode == 0
 
 
 def test_a_revoked_token_stops_at_once_everywhere(

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,13 +16,14 @@ from app.storage_factory import open_storage
 from audio.upkeep.manifest_repair import Manifests
 from audio.upkeep.sweeper import Sweeper
 from core.database.engine import open_engine, sessions_on
-from core.settings import ROOT, Settings
+from core.settings import Settings
 from tests.api.conftest import Serve, Upload
 from tests.api.processing import ended, working
 from tests.api.uploads.test_tus import BYTES, TUS, metadata
 from tests.audio.samples import recording
 from tests.audio.transcription.service import OPENAI_ANSWER, SAID, Asked, speaking
 from tests.conftest import RunSql, fresh_database
+from tests.forks import ended_fork
 from tests.stored import storage_environment
 
 BETTER = SAID.replace("report before", "report, before")
@@ -40,15 +39,8 @@ async def new_database(server_address: str, healed: str) -> AsyncIterator[str]:
 
 def rebuild(database: str, settings: Settings, *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
     """Runs `python -m storage rebuild`: its exit code, its lines, and what it complains of."""
-    done = subprocess.run(
-        [sys.executable, "-m", "storage", "rebuild", "--json", *arguments],
-        cwd=ROOT / "backend",
-        env=os.environ | {"DATABASE_URL": database} | storage_environment(settings),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    told = {"DATABASE_URL": database} | storage_environment(settings)
+    done = ended_fork("-m", "storage", "rebuild", "--json", *arguments, **told)
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 

@@ -14,6 +14,7 @@ from commands.upload_client import FORM_BYTES
 from core.settings import Settings
 from tests.api.conftest import Look
 from tests.audio.samples import recording
+from tests.forks import ended_fork
 from tests.programs import BACKEND
 from tests.stored import Stored
 
@@ -41,12 +42,9 @@ def settings(settings: Settings) -> Settings:
 
 async def send(server: str, *arguments: str | Path, state: Path, **environment: str) -> tuple[int, str, str]:
     """The exit code, what is printed and what is complained of."""
-    words = [sys.executable, "-m", "commands.send", "--to", server, *map(str, arguments)]
-    more = os.environ | {"XDG_STATE_HOME": str(state)} | environment
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*words, cwd=BACKEND, env=more, stdout=pipe, stderr=pipe)
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
+    words = ["-m", "commands.send", "--to", server, *map(str, arguments)]
+    done = await asyncio.to_thread(ended_fork, *words, XDG_STATE_HOME=str(state), **environment)
+    return done.returncode, done.stdout, done.stderr
 
 
 @asynccontextmanager
