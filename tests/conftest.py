@@ -19,6 +19,7 @@ import asyncpg
 import httpx
 import pytest
 import structlog
+from _pytest.nodeid import NodeId
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.schema_healing import bring_up_to_date
@@ -45,12 +46,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what is about a folder where there is none."""
+    """Leaves out what is about a folder where there is none, and names each test's group for `--dist loadgroup`."""
+    if config.getoption("loadgroup", default=False):
+        for item in items:
+            _name_group(item)
     if config.getoption("--storage") == "local":
         return
     left_out = [item for item in items if item.get_closest_marker("folder")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+def _name_group(item: pytest.Item) -> None:
+    """Ends a test's id in its group, by which the tests of a group come to one worker, and share what that has made.
+
+    pytest-xdist 3.8 means to do that, but sets what pytest 9.2 no longer reads, and groups nothing (its issue 1386).
+    """
+    groups = {str(mark.args[0]) for mark in item.iter_markers("xdist_group")}
+    suffix = f"@{'_'.join(sorted(groups))}"
+    if groups and not item.nodeid.endswith(suffix):
+        item._id = NodeId.parse(item.nodeid + suffix)
 
 
 @pytest.fixture(autouse=True)
