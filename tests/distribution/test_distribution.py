@@ -12,7 +12,8 @@ from core.settings import ROOT
 
 from .conftest import PACKAGE, Install, Installed, Project
 
-pytestmark = pytest.mark.timeout(400)
+# One worker builds it, and installs it beside whichever libraries.
+pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("distribution")]
 SOURCE = ROOT / "backend" / "reconcile"
 MakeProject = Callable[[Installed, str], Project]
 

@@ -12,7 +12,8 @@ from tests.docs.test_signposts import anchors
 
 from .conftest import PACKAGE, Install, Installed, Project
 
-pytestmark = pytest.mark.timeout(400)
+# One worker builds it, and installs it beside whichever libraries.
+pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("distribution")]
 PAGES = [PACKAGE / "README.md", *sorted((PACKAGE / "docs").glob("*.md"))]
 MakeProject = Callable[[Installed, str], Project]
 # What a reader replaces, too: an address.

@@ -16,6 +16,7 @@ from tests.api.conftest import Look
 from tests.api.uploads.test_serving import END, FILE_HEAD, WAV, head, until_kept, wire
 from tests.conftest import fresh_database
 
+pytestmark = pytest.mark.xdist_group("a database that goes")  # one worker makes the server
 BODY = FILE_HEAD + WAV + bytes(300_000) + END
 
 

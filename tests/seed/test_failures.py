@@ -14,6 +14,7 @@ from tests.reconcile.ours import OF_001, build, old_rows, seen, versions
 
 from .conftest import Checkout
 
+pytestmark = pytest.mark.xdist_group("guarded server")  # one worker makes it
 PASSWORD = "hush-hush"
 READERS = {"verify": "python3 verify_migration.py"}
 HEALERS = {

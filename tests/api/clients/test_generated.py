@@ -25,6 +25,7 @@ CODE = {
     language: next(block.text for block in blocks(language) if block.page == "docs/api.md")
     for language in ("yaml", "python")
 }
+pytestmark = pytest.mark.xdist_group("generated client")  # one worker makes it
 MEMO = recording("m4a")
 Part = Callable[[str], Any]
 
