@@ -30,7 +30,8 @@ from tests.object_store import ObjectStore
 
 OTHERS_PREFIXES = ("PG", "COMPOSE_", "POSTGRES_")
 ROOM_BYTES = 4 * 1024**3  # what a session's databases may grow to
-RELAXED = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
+# What makes a server safe and quick over weeks; autovacuum visits each of a hundred databases every minute.
+RELAXED = ("fsync = off", "synchronous_commit = off", "full_page_writes = off", "autovacuum = off")
 
 
 class RunSql(Protocol):

@@ -53,6 +53,7 @@ class Bench:
     def __init__(self, server: str) -> None:
         self.server = server
         self._made: list[str] = []
+        self._administrator: asyncpg.Connection | None = None
 
     def address(self, name: str) -> str:
         """The address of a database."""
@@ -74,13 +75,13 @@ class Bench:
         """Throws all away that are left."""
         for name in list(self._made):
             await self.drop(name)
+        if self._administrator is not None:
+            await self._administrator.close()
 
     async def _run(self, statement: str) -> None:
-        connection = await asyncpg.connect(self.server)
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
+        if self._administrator is None:
+            self._administrator = await asyncpg.connect(self.server)
+        await self._administrator.execute(statement)
 
     async def on(self, name: str, work: Callable[[Connection], Result], *, sync: bool = False) -> Result:
         """What `work` answers, called with a connection to a database as a project would make it."""

@@ -35,7 +35,7 @@ def prepared(server: Server, path: str) -> Iterator[tuple[str, str]]:
     with server.role() as role, server.database() as database:
         sql, schema = (text.replace("{role}", role).replace("{database}", database) for text in PATHS[path])
         server.run("REVOKE CREATE ON SCHEMA public FROM PUBLIC", sql, database=database)
-        server.run(f'GRANT CREATE ON DATABASE {database} TO "{role}"')
+        server.administer(f'GRANT CREATE ON DATABASE {database} TO "{role}"')
         yield server.at(database, role=role), schema
 
 

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,14 +76,22 @@ class Server:
     def __init__(self, address: str) -> None:
         self.address = address
         self._programs, _ = find_binaries()
+        self._administrator: psycopg.Connection | None = None
 
     def at(self, database: str, *, role: str = SUPERUSER) -> str:
         """The address of a database, for a role."""
         user = SUPERUSER if role == SUPERUSER else f"{role}:{PASSWORD}"
         return self.address.replace("//pegasus@/pegasus?", f"//{user}@/{database}?")
 
-    def run(self, *statements: str, database: str = "pegasus", role: str = SUPERUSER) -> None:
-        """Runs texts of SQL, each as it stands."""
+    def administer(self, statement: str) -> None:
+        """Runs what makes or drops a database or a role."""
+        if self._administrator is None or self._administrator.closed:
+            self._administrator = psycopg.connect(self.address, autocommit=True)
+            weakref.finalize(self, self._administrator.close)
+        self._administrator.execute(statement.encode())
+
+    def run(self, *statements: str, database: str, role: str = SUPERUSER) -> None:
+        """Runs texts of SQL, each as it stands, in a session of its own."""
         with psycopg.connect(self.at(database, role=role), autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
@@ -101,21 +110,21 @@ class Server:
         """A new database, for as long as the block lasts."""
         name = f"case_{uuid4().hex[:16]}"
         made = f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY OWNER {owner}"
-        self.run(made if encoding == "UTF8" else f"{made} ENCODING '{encoding}' LOCALE_PROVIDER libc LOCALE 'C'")
+        self.administer(made if encoding == "UTF8" else f"{made} ENCODING '{encoding}' LOCALE_PROVIDER libc LOCALE 'C'")
         try:
             yield name
         finally:
-            self.run(f"DROP DATABASE {name} WITH (FORCE)")
+            self.administer(f"DROP DATABASE {name} WITH (FORCE)")
 
     @contextmanager
     def role(self) -> Iterator[str]:
         """A role that may log in, make databases, and nothing else."""
         name = f"role_{uuid4().hex[:16]}"
-        self.run(f"CREATE ROLE {name} LOGIN CREATEDB PASSWORD '{PASSWORD}'")
+        self.administer(f"CREATE ROLE {name} LOGIN CREATEDB PASSWORD '{PASSWORD}'")
         try:
             yield name
         finally:
-            self.run(f"DROP ROLE {name}")
+            self.administer(f"DROP ROLE {name}")
 
     def picture(self, database: str) -> Counter[str]:
         """Every row of every catalog and table, with the transaction that wrote it."""
