@@ -82,12 +82,13 @@ async def app_with(settings: Settings) -> FastAPI:
     tests: the first one's are the others', too.
     """
     application = create_app(settings, prepared=await prepared_by_copy(settings))
-    application.router.routes[:] = _analysed_routes()
+    application.router.routes[:] = analysed_routes()
     return application
 
 
 @cache
-def _analysed_routes() -> list[BaseRoute]:
+def analysed_routes() -> list[BaseRoute]:
+    """The routes that all applications share."""
     return create_app(load_settings()).router.routes
 
 

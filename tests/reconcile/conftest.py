@@ -3,6 +3,8 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -16,6 +18,7 @@ from reconcile.tape.project import Project, open_project
 from tests.conftest import fresh_database
 
 from .ours import seen
+from .service import make_the_rest
 
 
 @pytest.fixture
@@ -33,6 +36,22 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
 def project() -> Project:
     """Our own chain, with its tape."""
     return open_project(ALEMBIC_INI)
+
+
+@pytest.fixture(scope="session")
+def beside(server_address: str) -> str:
+    """The name of a database that holds our own schema and the queue of jobs, and nothing of our chain."""
+
+    async def make() -> None:
+        async with fresh_database(server_address, template="template0") as address:
+            await make_the_rest(address)
+            connection = await asyncpg.connect(server_address)
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {urlsplit(address).path[1:]}")
+            await connection.close()
+
+    name = f"beside_{uuid4().hex}"
+    asyncio.run(make())
+    return name
 
 
 @pytest.fixture

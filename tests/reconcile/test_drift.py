@@ -1,7 +1,7 @@
 """What a database in the field may have become: repaired without a loss, or refused with SQL that really helps."""
 
 import re
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from reconcile.healing.heal import heal
 from reconcile.inspection.inspect import inspect
 from reconcile.planning.report import Report
 from reconcile.tape.project import Project
+from tests.conftest import fresh_database
 
 from .drift import DRIFTS, Drift
 from .ours import FORBIDDEN, READABLE, VERSION_TABLE, build, old_rows, put, rows_of, seen, versions
@@ -20,6 +21,13 @@ from .service import check_use, pegasus
 
 REMEDIES_IN_A_ROW = 3
 SQL = re.compile(r"(?:ALTER|CREATE|DROP|UPDATE|DELETE|INSERT)\b.*", re.DOTALL)
+
+
+@pytest.fixture
+async def database(server_address: str, beside: str) -> AsyncIterator[str]:
+    """The address of a database without our table, and with what else Pegasus needs to serve."""
+    async with fresh_database(server_address, template=beside) as address:
+        yield address
 
 
 async def broken(raw: asyncpg.Connection, drift: Drift, rows: Collection[dict[str, Any]]) -> None:
