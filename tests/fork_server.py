@@ -86,6 +86,8 @@ def go_on(request: dict[str, Any]) -> NoReturn:
 
 if __name__ == "__main__":
     sys.path[0] = str(BACKEND)
+    import app.serving
+    import app.worker_process  # noqa: F401
     import reconcile.__main__  # noqa: F401
 
     gc.freeze()
