@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import cast
 from urllib.parse import parse_qs, quote, urlsplit
@@ -111,7 +111,8 @@ async def wire(server: str) -> AsyncIterator[Wire]:
     try:
         yield Wire(reader, writer)
     finally:
-        writer.transport.abort()
+        with suppress(AttributeError):  # asyncio's, for a connection that the server has ended while we still wrote
+            writer.transport.abort()
 
 
 async def until_kept(kept: Look, *, files: int) -> None:
