@@ -34,7 +34,8 @@ class _Pending(Generic[Item, Outcome]):
 class Batches(Generic[Item, Outcome]):
     """Does `work` for the items of all requests of this process; it returns their outcomes in the same order.
 
-    Where it raises one of `common` errors, that is the outcome of all items; after any other each is tried alone.
+    Where it raises one of `common` errors, that is the outcome of all items; after any other each is tried alone. So
+    many batches are under way at a time as `concurrent` says.
     """
 
     def __init__(
@@ -42,9 +43,11 @@ class Batches(Generic[Item, Outcome]):
         work: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome]]],
         *,
         common: tuple[type[Exception], ...] = (DatabaseProblem,),
+        concurrent: int = CONCURRENT_BATCHES,
     ) -> None:
         self._work = work
         self._common = common
+        self._concurrent = concurrent
         self._pending: list[_Pending[Item, Outcome]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._running = 0
@@ -53,7 +56,7 @@ class Batches(Generic[Item, Outcome]):
         """The outcome of one item. Raises what `work` raises."""
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._pending.append(_Pending(item, outcome))
-        if self._running < CONCURRENT_BATCHES:
+        if self._running < self._concurrent:
             self._running += 1
             task = asyncio.create_task(self._drain())
             self._tasks.add(task)
@@ -63,9 +66,10 @@ class Batches(Generic[Item, Outcome]):
     async def _drain(self) -> None:
         try:
             while self._pending:
-                batch = self._pending[:BATCH_ITEMS]
+                batch = [pending for pending in self._pending[:BATCH_ITEMS] if not pending.outcome.cancelled()]
                 del self._pending[:BATCH_ITEMS]
-                await self._run(batch)
+                if batch:
+                    await self._run(batch)
         finally:
             self._running -= 1
 

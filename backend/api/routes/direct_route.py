@@ -19,7 +19,7 @@ _SOURCES: tuple[tuple[Any, Source], ...] = (  # no mapping: what is annotated wi
     (Request, lambda request: request),
     (CurrentServices, lambda request: request.state.services),
     (AuthenticatedCaller, lambda request: request.state.caller),
-    (UploadId, lambda request: UUID(request.path_params["upload_id"])),
+    (UploadId, lambda request: _upload_id(request.path_params["upload_id"])),
     (RetryKey, lambda request: request.headers.get("idempotency-key")),
 )
 
@@ -57,3 +57,11 @@ class DirectRoute(APIRoute):
         }
         known = {name: source for name, source in sources.items() if source is not None}
         return known if len(known) == len(sources) else None
+
+
+def _upload_id(text: str) -> UUID:
+    """An id as we write them; FastAPI decides about the other ways. Raises ValueError."""
+    upload_id = UUID(text)
+    if str(upload_id) != text:
+        raise ValueError(text)
+    return upload_id

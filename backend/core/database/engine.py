@@ -192,6 +192,20 @@ async def driver_statements(sessions: Sessions) -> AsyncIterator[DriverConnectio
 
 
 @asynccontextmanager
+async def driver_transaction(connection: DriverConnection) -> AsyncIterator[None]:
+    """A transaction of the block. The driver's own way would tell of a connection that was closed, and not why."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield
+    except BaseException:
+        if not connection.is_closed():
+            await transaction.rollback()
+        raise
+    await transaction.commit()
+
+
+@asynccontextmanager
 async def async_session() -> AsyncIterator[AsyncSession]:
     """A session on the configured database; entering it connects.
 

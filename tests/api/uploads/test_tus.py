@@ -1,5 +1,6 @@
 """Resumable uploads by tus 1.0: each step, and what is refused before a byte of it is read."""
 
+import asyncio
 import base64
 import hashlib
 import itertools
@@ -13,6 +14,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from audio.intake.resumable import resumable_uploads
 from core.settings import Settings
 from tests.api.conftest import Look, Serve, Started, problem
 from tests.audio.samples import recording
@@ -419,6 +421,37 @@ async def test_expired_uploads_go(
     assert len((await kept()).rows) == 1
     assert len((await kept()).files) == 3
     assert (await patch(client, living, 20_000, WAV[20_000:])).status_code == 204
+
+
+async def test_an_upload_lives_while_bytes_come(
+    tus: httpx.AsyncClient, run_sql: RunSql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upload is renewed while its bytes come, so that it has its 24 hours after them however long they took."""
+    monkeypatch.setattr(resumable_uploads, "RENEWAL_INTERVAL", timedelta(milliseconds=10))
+    where = await begin(tus, len(WAV))
+    renewed = "SELECT 1 FROM pegasus_system.uploads WHERE expires_at > now() + interval '23 hours'"
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield WAV[:20_000]
+        await run_sql("UPDATE pegasus_system.uploads SET expires_at = now() + interval '1 hour'")
+        while not await run_sql(renewed):
+            await asyncio.sleep(0.01)
+        yield WAV[20_000:30_000]
+
+    headers = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+    assert (await tus.patch(where, content=slow(), headers=headers)).status_code == 204
+
+
+@pytest.mark.parametrize("spelt", ["{hex:.3}-{rest}", "{{{hex}", "uuid:{hex}", "1_{end}", "{hex}0"])
+async def test_an_id_has_one_form(tus: httpx.AsyncClient, spelt: str) -> None:
+    """What isn't an upload's id is refused, whatever Python would make of it; capitals and braces are an id's, too."""
+    where = await begin(tus, len(WAV))
+    upload_id = where.rpartition("/")[2]
+    plain = upload_id.replace("-", "")
+    other = spelt.format(hex=plain, rest=plain[3:], end=plain[2:])
+    assert (await tus.head(f"/api/uploads/{other}")).status_code == 422
+    for same in (upload_id, upload_id.upper(), plain, f"{{{upload_id}}}"):
+        assert (await tus.head(f"/api/uploads/{same}")).status_code == 200
 
 
 @pytest.mark.parametrize(("minutes_left", "is_renewed"), [(60, "yes"), (24 * 60 - 10, "yes"), (24 * 60 - 2, "no")])

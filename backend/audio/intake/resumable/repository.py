@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from enum import Enum, auto
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.model.details import Details, labels_among
 from audio.model.duplicates import Original
-from core.database.engine import DriverConnection, lock_key
+from core.database.engine import DriverConnection, driver_transaction, lock_key
 from core.database.system_tables import SCHEMA, uploads
 
 LIFETIME = timedelta(hours=24)
@@ -84,7 +86,8 @@ _COLUMNS = (
     + f", uploads.expires_at < {_DUE} AS is_due"
 )
 _IS_LIVE = uploads.c.expires_at > func.now()
-_LOCK_ALL = "SELECT pg_advisory_xact_lock(key) FROM UNNEST($1::bigint[]) AS key"
+_LOCK = "SELECT key, pg_advisory_xact_lock(key) FROM UNNEST($1::bigint[]) AS key"
+_LOCK_WITHOUT_WAITING = "SELECT key FROM UNNEST($1::bigint[]) AS key WHERE pg_try_advisory_xact_lock(key)"
 
 
 def _rows(name: str, *columns: str, **more: str) -> str:
@@ -110,11 +113,13 @@ _NEW = [column.name for column in uploads.c if column.name not in _GIVEN_BY_THE_
 def _adding(column: str, type_: str) -> str:
     """Inserts new uploads, but for those beyond the limit of unfinished ones of their creator, by its column."""
     return (
-        f"INSERT INTO {_TABLE} AS uploads ({', '.join(_NEW)}, expires_at)"  # noqa: S608 - as above
-        f" SELECT {', '.join(_NEW)}, {_EXPIRY} FROM (SELECT *, row_number() OVER (PARTITION BY creator) AS nth"
-        f" FROM {_rows('came', *_NEW, creator=type_, most='integer[]')}) AS came WHERE most >= nth + (SELECT count(*)"
-        f" FROM {_TABLE} AS open WHERE open.{column} = came.creator"
-        " AND open.expires_at > now() AND open.recording_id IS NULL)"
+        f"WITH came AS (SELECT *, row_number() OVER (PARTITION BY creator) AS nth"  # noqa: S608 - as above
+        f" FROM {_rows('came', *_NEW, creator=type_, most='bigint[]')}), unfinished AS MATERIALIZED (SELECT creator,"
+        f" (SELECT count(*) FROM {_TABLE} AS open WHERE open.{column} = creators.creator"
+        " AND open.expires_at > now() AND open.recording_id IS NULL) AS there"
+        " FROM (SELECT DISTINCT creator FROM came) AS creators)"
+        f" INSERT INTO {_TABLE} AS uploads ({', '.join(_NEW)}, expires_at)"
+        f" SELECT {', '.join(_NEW)}, {_EXPIRY} FROM came JOIN unfinished USING (creator) WHERE most >= nth + there"
         f" RETURNING {_COLUMNS}"
     )
 
@@ -131,11 +136,19 @@ class NewUploadRow:
     limit: int
 
     @property
+    def is_of_user(self) -> bool:
+        """Whether the creator is known by the column `user_id`, not by `token_id`."""
+        return self.creator.stored_token_id is None
+
+    @property
+    def creator_key(self) -> UUID | str | None:
+        """The creator's value of its column."""
+        return self.creator.stored_token_id or self.creator.user_id
+
+    @cached_property
     def lock_key(self) -> int:
         """The key of the lock that is held for the creator."""
-        return lock_key(
-            f"uploads of {self.creator.stored_token_id or f'user {self.creator.user_id}'}"
-        )  # as older servers
+        return lock_key(f"uploads of {'user ' if self.is_of_user else ''}{self.creator_key}")  # as older servers
 
 
 def new_row(
@@ -165,22 +178,34 @@ def new_row(
     }
 
 
-async def add(connection: DriverConnection, rows: Sequence[NewUploadRow]) -> Sequence[Upload | None]:
-    """Inserts new uploads, in one transaction; None for each whose creator has too many unfinished ones.
+class NotAdded(Enum):
+    """Why a new upload wasn't inserted: its creator has too many unfinished ones, or is locked by another request."""
 
-    It holds a lock for each creator meanwhile, so that no other upload is inserted in between.
+    TOO_MANY = auto()
+    LOCKED = auto()
+
+
+async def add(
+    connection: DriverConnection, rows: Sequence[NewUploadRow], *, waits: bool = False
+) -> Sequence[Upload | NotAdded]:
+    """Inserts new uploads, in one transaction.
+
+    It holds a lock for each creator meanwhile, so that no other upload is inserted in between. For those that another
+    one holds it `waits`, or leaves them out.
     """
     added: dict[UUID, Upload] = {}
-    async with connection.transaction():
-        await connection.execute(_LOCK_ALL, sorted({row.lock_key for row in rows}))
+    async with driver_transaction(connection):
+        keys = sorted({row.lock_key for row in rows})
+        locked = {row["key"] for row in await connection.fetch(_LOCK if waits else _LOCK_WITHOUT_WAITING, keys)}
         for statement, is_of_user in ((_ADD_OF_TOKENS, False), (_ADD_OF_USERS, True)):
-            some = [row for row in rows if (row.creator.stored_token_id is None) == is_of_user]
+            some = [row for row in rows if row.lock_key in locked and row.is_of_user == is_of_user]
             if some:
                 columns = [[row.values[name] for row in some] for name in _NEW]
-                creators = [row.creator.stored_token_id or row.creator.user_id for row in some]
-                limits = [row.limit for row in some]
+                creators, limits = [row.creator_key for row in some], [row.limit for row in some]
                 added |= _by_id(await connection.fetch(statement, *columns, creators, limits))
-    return [added.get(row.values["id"]) for row in rows]
+    return [
+        added.get(row.values["id"], NotAdded.TOO_MANY if row.lock_key in locked else NotAdded.LOCKED) for row in rows
+    ]
 
 
 async def find(connection: DriverConnection, upload_ids: Sequence[UUID]) -> Sequence[Upload | None]:

@@ -11,6 +11,7 @@ An upload whose first request brings all of its bytes can't be resumed: should i
 So it goes the way of a form, and its row is inserted as that of a finished one.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -34,13 +35,14 @@ from audio.intake.resumable.errors import (
     UploadMissing,
 )
 from audio.intake.resumable.partial_upload import PartialUpload, PartialUploadCache, check_digests
-from audio.intake.resumable.repository import Upload
+from audio.intake.resumable.repository import RENEWAL_INTERVAL, NewUploadRow, NotAdded, Upload
 from audio.intake.resumable.upload_locks import UploadLock, UploadLocks
 from audio.intake.resumable.upload_requests import AppendRequest, NewUpload, check_length
 from audio.model.audio_file import AudioFile
 from audio.model.duplicates import Original
 from audio.model.formats import NotAudio
-from core.batching import Batches
+from core.background import failures_logged, running
+from core.batching import CONCURRENT_BATCHES, Batches
 from core.database.engine import DriverConnection, Sessions, driver_statements, statements
 from core.errors import DatabaseProblem, PegasusError
 from core.labels import label
@@ -52,6 +54,9 @@ FILE_TYPE_CHARACTERS = 255
 EXPIRED_BATCH = 1000
 ADDRESS_LIMIT_FACTOR = 20  # clients without a token share an address, so it may have more open uploads
 Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+LOCK_TRIES = 25
+LOCK_RETRY_SECONDS = 0.02
 log = structlog.get_logger(__name__)
 
 
@@ -65,20 +70,23 @@ class Uploads:
         self._open_limit = open_limit
         self._locks = UploadLocks(storage)
         self._cache = PartialUploadCache()
-        self._additions = self._batches(repository.add)
+        self._additions = self._batches(repository.add, concurrent=1)  # two would be in each other's way
         self._lookups = self._batches(repository.find)
         self._renewals = self._batches(repository.renew)
 
     def _batches(
-        self, query: Callable[[DriverConnection, Sequence[Item]], Awaitable[Sequence[Upload | None]]]
-    ) -> Batches[Item, Upload | None]:
+        self,
+        query: Callable[[DriverConnection, Sequence[Item]], Awaitable[Sequence[Outcome]]],
+        *,
+        concurrent: int = CONCURRENT_BATCHES,
+    ) -> Batches[Item, Outcome]:
         """What is asked for many requests at once."""
 
-        async def ask(items: Sequence[Item]) -> Sequence[Upload | None]:
+        async def ask(items: Sequence[Item]) -> Sequence[Outcome]:
             async with driver_statements(self._sessions) as connection:
                 return await query(connection, items)
 
-        return Batches(ask)
+        return Batches(ask, concurrent=concurrent)
 
     async def create(self, new: NewUpload) -> Upload:
         """Creates an upload without bytes.
@@ -96,10 +104,20 @@ class Uploads:
             digests={digest.algorithm: digest.digest for digest in new.digests},
         )
         limit = self._open_limit if new.creator.is_authenticated else self._open_limit * ADDRESS_LIMIT_FACTOR
-        upload = await self._additions.put(repository.NewUploadRow(values=row, creator=new.creator, limit=limit))
-        if upload is None:
+        added = await self._add(NewUploadRow(values=row, creator=new.creator, limit=limit))
+        if not isinstance(added, Upload):
             raise TooManyOpenUploads(limit=limit)
-        return upload
+        return added
+
+    async def _add(self, row: NewUploadRow) -> Upload | NotAdded:
+        """Inserts a row. While another server has its creator's lock it comes again, and then waits by itself."""
+        for _ in range(LOCK_TRIES):
+            added = await self._additions.put(row)
+            if added is not NotAdded.LOCKED:
+                return added
+            await asyncio.sleep(LOCK_RETRY_SECONDS)
+        async with driver_statements(self._sessions) as connection:
+            return (await repository.add(connection, [row], waits=True))[0]
 
     async def create_with_upload(self, new: NewUpload, request: AppendRequest) -> tuple[Upload, int]:
         """Creates an upload with its first bytes. Where that fails it is removed: its client doesn't have its URL.
@@ -222,10 +240,18 @@ class Uploads:
     async def _renew(self, upload_id: UUID, upload_lock: UploadLock, changes: Mapping[str, Any]) -> Upload:
         return await _existing(await self._renewals.put((upload_id, changes)), upload_lock)
 
+    async def _renew_regularly(self, upload_id: UUID) -> None:
+        """Until it is cancelled, so that an upload lives as long as bytes come, and its time after them."""
+        while True:
+            await asyncio.sleep(RENEWAL_INTERVAL.total_seconds())
+            with failures_logged(log, unavailable="an upload isn't renewed for now", failed="an upload isn't renewed"):
+                await self._renewals.put((upload_id, {}))
+
     async def _receive(self, upload: Upload, upload_lock: UploadLock, request: AppendRequest) -> PartialUpload:
         try:
             incoming = await self._load(upload, upload_lock)
-            await self._write(incoming, upload, upload_lock, request)
+            async with running(renewal=self._renew_regularly(upload.id)):
+                await self._write(incoming, upload, upload_lock, request)
         except NotAudio:
             await self._remove(upload.id, upload_lock)
             raise
