@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--heal-rows", type=int, default=2_000_000, help="most rows of the table that is healed")
     parser.add_argument("--repeats", type=int, default=5, help="rounds of uploads")
     parser.add_argument("--uploads", type=int, default=512, help="uploads a round")
-    parser.add_argument("--hours", type=int, default=max(HOURS), help="the longest recording; 24 take more than 23 GB of memory")
+    parser.add_argument("--hours", type=int, default=max(HOURS), help="of the longest recording; 24 need over 23 GB")
     parser.add_argument("--json", type=Path, default=ROOT / "data" / "growth.json", help="where to write them")
     given = parser.parse_args()
     rows = [10**power for power in range(3, 8) if 10**power <= given.rows]
