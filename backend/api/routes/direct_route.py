@@ -51,12 +51,14 @@ class DirectRoute(APIRoute):
 
     @cached_property
     def _sources(self) -> Mapping[str, Source] | None:
-        sources = {
-            name: next((source for annotation, source in _SOURCES if annotation is parameter.annotation), None)
-            for name, parameter in signature(self.endpoint).parameters.items()
-        }
-        known = {name: source for name, source in sources.items() if source is not None}
-        return known if len(known) == len(sources) else None
+        """Where each argument comes from; None where one comes from elsewhere."""
+        sources: dict[str, Source] = {}
+        for name, parameter in signature(self.endpoint).parameters.items():
+            source = next((source for annotation, source in _SOURCES if annotation is parameter.annotation), None)
+            if source is None:
+                return None
+            sources[name] = source
+        return sources
 
 
 def _upload_id(text: str) -> UUID:

@@ -30,7 +30,6 @@ from storage.contract import Piece
 
 PATH = "/api/audio/upload"
 
-
 router = APIRouter(tags=["audio"], route_class=DirectRoute)
 
 

@@ -46,7 +46,7 @@ class Upload:
     finishes_at_length: bool
     sha256: bytes | None
     sha512: bytes | None
-    is_due: bool = False  # to be renewed, which was RENEWAL_INTERVAL ago
+    is_due: bool = False  # for renewal: it wasn't renewed within RENEWAL_INTERVAL
     original: Original | None = None  # told once, by the request that has made it a recording
 
 
