@@ -24,12 +24,12 @@ from audio.model.recognition import recognise_file
 from audio.processing.decoding import Decoder
 from audio.processing.probing import examine
 from benchmarks import live_table
-from benchmarks.decoding import LIMITS, levels
+from benchmarks.decoding import LIMITS
 from benchmarks.intake.scale import KIB, write_recording
 from benchmarks.processing import running, until_ready
 from benchmarks.scale import fill
 from core.postgres.embedded import join
-from tests.audio.samples import recording
+from tests.audio.samples import repeat
 
 ROOT = Path(__file__).parent.parent
 MEMORY = Path("/dev/shm")
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--heal-rows", type=int, default=2_000_000, help="most rows of the table that is healed")
     parser.add_argument("--repeats", type=int, default=5, help="rounds of uploads")
     parser.add_argument("--uploads", type=int, default=512, help="uploads a round")
-    parser.add_argument("--hours", type=int, default=max(HOURS), help="of the longest recording; 24 need over 23 GB")
+    parser.add_argument("--hours", type=int, default=max(HOURS), help="the longest recording")
     parser.add_argument("--json", type=Path, default=ROOT / "data" / "growth.json", help="where to write them")
     given = parser.parse_args()
     rows = [10**power for power in range(3, 8) if 10**power <= given.rows]
@@ -173,7 +173,7 @@ async def _decode(hours: Sequence[int]) -> dict[int, float]:
         path = Path(folder) / "recording"
         async with Decoder() as decoder:
             for number in hours:
-                path.write_bytes(recording("ogg opus", seconds=number * 3600, levels=levels()))
+                repeat("ogg opus", path, hours=number)
                 with path.open("rb") as file:
                     recognition = recognise_file(file)
                 points[number] = (await examine(path, recognition, decoder=decoder, limits=LIMITS)).used.cpu_seconds
