@@ -120,6 +120,7 @@ def test_the_screen_stays_on_while_recording(pegasus: Pegasus, open_page: OpenPa
     until(lambda: page.evaluate("locks.map(({ released }) => released)") == [False])
     page.get_by_role("button", name="Stop").click()
     until(lambda: page.evaluate("locks.map(({ released }) => released)") == [True])
+    count_is(page, 1)  # or it would arrive while the next test looks
 
 
 def test_a_thumb_reaches_everything(pegasus: Pegasus, open_page: OpenPage) -> None:
