@@ -19,6 +19,7 @@ from api.routes import (
     api_docs,
     archive,
     bulk,
+    downloads,
     events,
     form_upload,
     health,
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None, *, prepared: Prepared | None = 
     app.include_router(form_upload.router)
     app.include_router(rufh_uploads.router)
     app.include_router(resumable_uploads.router)
+    app.include_router(downloads.router)
     app.include_router(events.router)
     app.include_router(archive.router)
     app.include_router(bulk.router)

@@ -20,6 +20,7 @@ from app.startup import Prepared, prepare
 from app.storage_factory import open_storage
 from app.worker_process import inline_worker
 from audio.intake.resumable.resumable_uploads import Uploads
+from audio.library.batch_finder import BatchFinder
 from audio.library.recordings import Recordings
 from audio.processing.decoder_process import inspect_sandbox
 from audio.upkeep.manifest_repair import Manifests
@@ -63,7 +64,13 @@ async def lifespan(settings: Settings, *, prepared: Prepared | None) -> AsyncIte
             Schedule(sweeper=sweeper, every_hours=settings.sweep_hours).running(),
         ):
             services = Services(
-                recordings=Recordings(sessions=sessions, storage=storage, events=notified.events, index=notified.index),
+                recordings=Recordings(
+                    sessions=sessions,
+                    finder=BatchFinder(sessions),
+                    storage=storage,
+                    events=notified.events,
+                    index=notified.index,
+                ),
                 ingest=ingest,
                 uploads=uploads,
                 health=Health(

@@ -1,17 +1,17 @@
 """Routes that call their endpoints directly, for the requests that come the most."""
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
-from inspect import signature
+from functools import cached_property, partial
+from inspect import Parameter, signature
 from typing import Any
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Request, params
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from api.guards.credentials import AuthenticatedCaller
-from api.parameters import RetryKey, UploadId
+from api.parameters import RecordingId, RetryKey, UploadId
 from api.services import CurrentServices
 
 Source = Callable[[Request], Any]
@@ -20,6 +20,7 @@ _SOURCES: tuple[tuple[Any, Source], ...] = (  # no mapping: what is annotated wi
     (CurrentServices, lambda request: request.state.services),
     (AuthenticatedCaller, lambda request: request.state.caller),
     (UploadId, lambda request: _upload_id(request.path_params["upload_id"])),
+    (RecordingId, lambda request: request.path_params["recording_id"]),
     (RetryKey, lambda request: request.headers.get("idempotency-key")),
 )
 
@@ -55,10 +56,24 @@ class DirectRoute(APIRoute):
         sources: dict[str, Source] = {}
         for name, parameter in signature(self.endpoint).parameters.items():
             source = next((source for annotation, source in _SOURCES if annotation is parameter.annotation), None)
+            if source is None and _is_optional_in_query(parameter):
+                source = partial(_without_query, parameter.default)
             if source is None:
                 return None
             sources[name] = source
         return sources
+
+
+def _is_optional_in_query(parameter: Parameter) -> bool:
+    in_query = any(isinstance(marker, params.Query) for marker in getattr(parameter.annotation, "__metadata__", ()))
+    return in_query and parameter.default is not parameter.empty
+
+
+def _without_query(default: Any, request: Request) -> Any:
+    """The default of a parameter; what a query says FastAPI reads. Raises ValueError."""
+    if request.scope["query_string"]:
+        raise ValueError(request.url.query)
+    return default
 
 
 def _upload_id(text: str) -> UUID:

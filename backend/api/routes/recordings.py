@@ -1,13 +1,12 @@
-"""/api/audio: lists, labels, downloads and deletes recordings. Uploads are in form_upload.py."""
+"""/api/audio: lists, labels and deletes recordings. Uploads are in form_upload.py, downloads in downloads.py."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 
-from access.caller import Caller
 from api.guards.credentials import AuthenticatedCaller
 from api.guards.query_parameters import KNOWN_PARAMETERS_ALONE
 from api.parameters import (
@@ -18,15 +17,11 @@ from api.parameters import (
     PageLimit,
     QueryFilters,
     RecordingId,
-    Redirect,
     Sort,
     UserFilter,
-    Variant,
     WithTranscripts,
 )
-from api.protocols.download import Downloadable, download, original, playable, redirection
 from api.schemas import (
-    BYTES,
     FoundIn,
     FoundRecording,
     LabelsInUse,
@@ -36,7 +31,7 @@ from api.schemas import (
     RecordingChanges,
     RecordingPage,
 )
-from api.services import CurrentServices, Services
+from api.services import CurrentServices
 from audio.library.cursor import Cursor
 from audio.library.filters import Sorting
 from audio.model.audio_file import AudioFile
@@ -45,10 +40,6 @@ from audio.search.highlights import highlights
 from audio.search.speakers import Range
 from core.labels import user_label
 
-RECORDING_BYTES: dict[str, Any] = {
-    "description": "The bytes.",
-    "content": {media_type: {"schema": BYTES} for media_type in ("application/octet-stream", "audio/*")},
-}
 WAVEFORM: dict[str, Any] = {
     "description": "The outline.",
     "content": {"application/json": {"schema": {"type": "object"}}},
@@ -156,50 +147,6 @@ async def change(
     """Gives a recording another title, tag or category, or several of them."""
     values = changes.model_dump(include=changes.model_fields_set)
     return Recording.model_validate(await services.recordings.relabel(recording_id, values, owner=caller.owner))
-
-
-@router.get(
-    "/{recording_id:uuid}/download", operation_id="download", response_class=Response, responses={200: RECORDING_BYTES}
-)
-async def get_bytes(
-    recording_id: RecordingId,
-    request: Request,
-    services: CurrentServices,
-    caller: AuthenticatedCaller,
-    *,
-    variant: Variant = "original",
-    redirect: Redirect = False,
-) -> Response:
-    """Sends a recording's bytes, or the single range of them that is asked for.
-
-    The variant `playback` is what browsers can play and jump about in: the original, where they can do that with it.
-    With `redirect` the answer may be 307 and a link to the object store, good for 15 minutes for whoever has it.
-    """
-    file = await _downloadable(recording_id, variant, services, caller)
-    response = await redirection(file, services.recordings.storage) if redirect else None
-    if response is not None:
-        return response
-    return await download(file, services.recordings.storage, request=request.headers, with_body=True)
-
-
-@router.head("/{recording_id:uuid}/download", include_in_schema=False)
-async def head_bytes(
-    recording_id: RecordingId,
-    request: Request,
-    services: CurrentServices,
-    caller: AuthenticatedCaller,
-    variant: Variant = "original",
-) -> Response:
-    """Says what a GET would send."""
-    file = await _downloadable(recording_id, variant, services, caller)
-    return await download(file, services.recordings.storage, request=request.headers, with_body=False)
-
-
-async def _downloadable(recording_id: UUID, variant: Variant, services: Services, caller: Caller) -> Downloadable:
-    recordings = services.recordings
-    recording = await recordings.find_stored(recording_id, owner=caller.owner)
-    find_file = playable if variant == "playback" else original
-    return await find_file(recording, recordings.storage)
 
 
 @router.get(

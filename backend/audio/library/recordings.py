@@ -10,6 +10,7 @@ from sqlalchemy import select
 from audio.events.announcements import announce
 from audio.events.event_log import EventLog
 from audio.library import label_index, pagination, removal
+from audio.library.batch_finder import BatchFinder
 from audio.library.cursor import Cursor
 from audio.library.filters import NEWEST_FIRST, Filters, Sorting
 from audio.library.pagination import Page
@@ -54,6 +55,7 @@ class Recordings:
     """
 
     sessions: Sessions
+    finder: BatchFinder
     storage: Storage
     events: EventLog
     index: SearchIndex
@@ -65,8 +67,7 @@ class Recordings:
 
     async def find_stored(self, recording_id: UUID, *, owner: str | None) -> AudioFile:
         """The same without its transcripts, and with the digest of its bytes. Raises RecordingMissing."""
-        async with statements(self.sessions) as session:
-            return _existing(await repository.find_stored(session, recording_id, owner=owner))
+        return _existing(await self.finder.find(recording_id, owner=owner))
 
     async def original_of(self, recording: AudioFile) -> Original | None:
         """The recording that came in before this one with the same bytes."""

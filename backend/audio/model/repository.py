@@ -13,8 +13,10 @@ WITHOUT_TRANSCRIPTS = defer(AudioFile.original_transcript), defer(AudioFile.impr
 # Built once: to build a statement takes longer than to send it.
 _FIND = select(AudioFile).where(AudioFile.id == bindparam("recording_id"))
 _FIND_OWN = _FIND.where(AudioFile.user_id == bindparam("owner"))
-_FIND_STORED, _FIND_OWN_STORED = (
-    query.options(*WITHOUT_TRANSCRIPTS, undefer(AudioFile.sha256)) for query in (_FIND, _FIND_OWN)
+_FIND_STORED = (
+    select(AudioFile)
+    .where(AudioFile.id == func.any(bindparam("recording_ids", type_=ARRAY(Uuid))))
+    .options(*WITHOUT_TRANSCRIPTS, undefer(AudioFile.sha256))
 )
 _INTO_A_FILE = text("SET LOCAL work_mem = '64kB'")
 _SOME_ROOM = text("SELECT count(*) FROM unnest(array_fill(repeat('x', 8192), ARRAY[128]))")
@@ -33,16 +35,13 @@ async def check_writable(session: AsyncSession) -> None:
 
 async def find(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> AudioFile | None:
     """The recording of that id, if it is the owner's (None: anybody's)."""
-    return await session.scalar(_FIND if owner is None else _FIND_OWN, _parameters(recording_id, owner))
+    parameters = {"recording_id": recording_id, "owner": owner}
+    return await session.scalar(_FIND if owner is None else _FIND_OWN, parameters)
 
 
-async def find_stored(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> AudioFile | None:
-    """The same without its transcripts, and with the digest of its bytes."""
-    return await session.scalar(_FIND_STORED if owner is None else _FIND_OWN_STORED, _parameters(recording_id, owner))
-
-
-def _parameters(recording_id: UUID, owner: str | None) -> dict[str, object]:
-    return {"recording_id": recording_id, "owner": owner}
+async def find_stored(session: AsyncSession, recording_ids: Collection[UUID]) -> Sequence[AudioFile]:
+    """The recordings of these ids that there are, without their transcripts, and with the digests of their bytes."""
+    return (await session.scalars(_FIND_STORED, {"recording_ids": list(recording_ids)})).all()
 
 
 async def find_and_lock(session: AsyncSession, recording_id: UUID, *, owner: str | None) -> AudioFile | None:

@@ -255,6 +255,26 @@ async def test_ones_own_recording_is_there(serve: Serve, make_token: MakeToken, 
                 assert answer.status_code == 200, (method, path, answer.text)
 
 
+async def test_downloads_at_once_are_told_apart(serve: Serve, make_token: MakeToken) -> None:
+    """Of many downloads that come together each gets its own recording's bytes, and nobody another's."""
+    async with serve(auth="tokens") as client:
+        secrets = [(await make_token(user))[1] for user in ("ada", "ben")]
+        paths, contents = {}, {}
+        for secret in secrets:
+            for number in range(5):
+                content = recording("wav") + secret.encode() * number
+                answer = await client.post(
+                    "/api/audio/upload", files={"file": ("memo.wav", content)}, headers=bearing(secret)
+                )
+                path = f"/api/audio/{answer.json()['id']}/download"
+                paths[path], contents[path] = secret, content
+        both = [(path, secret) for path in paths for secret in secrets]
+        answers = await asyncio.gather(*(client.get(path, headers=bearing(secret)) for path, secret in both * 3))
+        for (path, secret), answer in zip(both * 3, answers, strict=True):
+            assert answer.status_code == (200 if paths[path] == secret else 404)
+            assert (answer.content == contents[path]) is (paths[path] == secret)
+
+
 async def begin_upload(client: httpx.AsyncClient, secret: str, **user: str) -> httpx.Response:
     """Begins a resumable upload of 100 bytes, for a user where one is named."""
     said = {"Upload-Metadata": f"user_id {base64.b64encode(user['user_id'].encode()).decode()}"} if user else {}
