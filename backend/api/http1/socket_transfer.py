@@ -106,14 +106,15 @@ def send_burst(sock: socket.socket, descriptor: int, *, start: int, count: int) 
         try:
             written = os.sendfile(sock.fileno(), descriptor, start + total, count - total)
         except BlockingIOError:
-            if not waiter.poll(PAUSE_SECONDS * 1000):
-                break
-            continue
+            pass
         except OSError as error:
             raise ConnectionGone from error
-        if not written:
-            raise ConnectionGone  # the file has become shorter
-        total += written
+        else:
+            if not written:
+                raise ConnectionGone  # the file has become shorter
+            total += written
+        if total < count and not waiter.poll(PAUSE_SECONDS * 1000):  # less was written than could be: there is no room
+            break
     return total
 
 
