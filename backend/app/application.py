@@ -61,10 +61,10 @@ def create_app(settings: Settings | None = None, *, prepared: Prepared | None = 
         telemetry=SPANS_ALONE | {"tracing": tracing.is_configured()},
         responses=PROBLEM_RESPONSES,
     )
-    app.include_router(form_upload.router)
+    app.include_router(form_upload.router)  # what comes the most is looked for first
+    app.include_router(downloads.router)
     app.include_router(rufh_uploads.router)
     app.include_router(resumable_uploads.router)
-    app.include_router(downloads.router)
     app.include_router(events.router)
     app.include_router(archive.router)
     app.include_router(bulk.router)
