@@ -8,16 +8,18 @@ working directory.
 import difflib
 import os
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from io import StringIO
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.errors import SettingRefused
 
@@ -73,6 +75,26 @@ Origins = Annotated[
 ]
 RootedPath = Annotated[Path, AfterValidator(lambda path: (ROOT / path.expanduser()).absolute())]
 ServiceAddress = Annotated[str, AfterValidator(_service_address)]
+
+
+class _Variables(PydanticBaseSettingsSource):
+    """The variables of the environment or of `.env`, as they stand: no setting is JSON.
+
+    pydantic-settings would find that out anew for each setting and source, which is most of what loading takes.
+    """
+
+    def __init__(self, settings: type[BaseSettings], variables: Mapping[str, str | None], *, others: bool) -> None:
+        super().__init__(settings)
+        ours = settings.model_fields
+        self._values = {
+            name: value for name, value in variables.items() if value is not None and (others or name in ours)
+        }
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - as inherited
+        return self._values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return dict(self._values)
 
 
 class Settings(BaseSettings):
@@ -140,6 +162,23 @@ class Settings(BaseSettings):
     webhook_allow_private: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment has names of everybody's; whatever is in `.env` is for us, and refused if it is unknown."""
+        return (
+            init_settings,
+            _Variables(settings_cls, cast(EnvSettingsSource, env_settings).env_vars, others=False),
+            _Variables(settings_cls, cast(EnvSettingsSource, dotenv_settings).env_vars, others=True),
+            file_secret_settings,
+        )
 
     @model_validator(mode="before")
     @classmethod

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from pydantic_settings import EnvSettingsSource
 
 from core.errors import SettingRefused
-from core.settings import ROOT, load_settings
+from core.settings import ROOT, Settings, load_settings
 
 
 def refusal(tmp_path: Path, text: str) -> str:
@@ -75,6 +76,12 @@ def test_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("PORT", "3")
     settings = load_settings(tmp_path / ".env")
     assert (settings.port, settings.workers, settings.database_url) == (3, 2, None)
+
+
+def test_no_setting_is_json() -> None:
+    """Each is a text as it stands, whatever its type: the sources read none as pydantic-settings reads lists."""
+    ordinary = EnvSettingsSource(Settings)
+    assert not [name for name, field in Settings.model_fields.items() if ordinary._field_is_complex(field)[0]]
 
 
 def test_relative_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
