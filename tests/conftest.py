@@ -119,8 +119,17 @@ def server_address() -> Iterator[str]:
         server = join(Path(folder))
         relax = (f"ALTER SYSTEM SET {setting}" for setting in RELAXED)
         asyncio.run(_run(server.address, *relax, "SELECT pg_reload_conf()"))
+        asyncio.run(_fill_cache(server.address))
         yield server.address
         server.leave()
+
+
+async def _fill_cache(address: str) -> None:
+    """Connects to template0 once: PostgreSQL leaves in it what the first connection to each copy would look up anew."""
+    allowed = "ALTER DATABASE template0 ALLOW_CONNECTIONS {}"
+    await _run(address, allowed.format("true"))
+    await _run(address.replace("/pegasus?", "/template0?"))
+    await _run(address, allowed.format("false"))
 
 
 @pytest.fixture(scope="session")
