@@ -20,6 +20,7 @@ from alembic.config import main as alembic
 from core.postgres.embedded import join
 from reconcile.__main__ import main as reconcile
 from tests.core.conftest import guarded_server
+from tests.forks import ended_fork
 from tests.programs import ran, script
 
 __all__ = ["guarded_server"]
@@ -47,7 +48,7 @@ class Checkout:
 
     def here(self, line: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Runs a line that starts one of our programs, in this process; the program then isn't the copy's but ours."""
-        given = {"ENV_FILE": str(self.root / ".env")} | self.environment | environment
+        given = self._given(environment)
         match line.split():
             case ["python3", "-m", "reconcile", *arguments]:
                 return ran(reconcile, *arguments, **given)
@@ -56,6 +57,14 @@ class Checkout:
             case ["alembic", *arguments]:
                 return ran(partial(alembic, prog="alembic"), *arguments, **given)
         raise AssertionError(line)
+
+    def forked(self, line: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """The same in a process of its own that has imported everything already, for a server, which needs one."""
+        _, *command = line.split()
+        return ended_fork(*command, **self._given(environment))
+
+    def _given(self, more: dict[str, str]) -> dict[str, str]:
+        return {"ENV_FILE": str(self.root / ".env")} | self.environment | more
 
     def program(self, line: str) -> subprocess.CompletedProcess[str]:
         """Runs a program: here, or where Pegasus's own database ends with its last process, in one of its own."""

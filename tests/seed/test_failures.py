@@ -69,13 +69,13 @@ def asked(address: str, question: Any) -> Any:
 
 
 def sentences(
-    checkout: Checkout, programs: dict[str, str], *, started: Iterable[str] = ("server",), **environment: str
+    checkout: Checkout, programs: dict[str, str], *, started: Iterable[str] = (), **environment: str
 ) -> dict[str, str]:
     """The one sentence that each program ends with; each fails, and none tells a secret.
 
-    Those `started` are processes of their own, which the server can only be.
+    Those `started` are processes of their own, as a person starts them; otherwise the server alone is one, a fork.
     """
-    ways = {name: checkout.shell if name in started else checkout.here for name in programs}
+    ways = dict.fromkeys(programs, checkout.here) | {"server": checkout.forked} | dict.fromkeys(started, checkout.shell)
     ended = {name: ways[name](program, **environment) for name, program in programs.items()}
     for name, run in ended.items():
         assert run.returncode != 0, f"{name}: {run.stdout}"
