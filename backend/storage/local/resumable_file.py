@@ -6,7 +6,7 @@ by a marker file beside it, which the holder checks for.
 
 import fcntl
 import os
-import secrets
+import random
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -20,9 +20,12 @@ from storage.local.staged_file import (
     NO_LINKS,
     PRIVATE_FILE,
     WRITE_BACK_BYTES,
+    folder_of,
+    remove,
     start_write_back,
     sync_folder,
     write_all,
+    write_and_close,
 )
 
 UPLOADS = "uploads"
@@ -32,19 +35,19 @@ _APPENDED = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 class ResumableFile:
     """See `Resumable`: the file at `path`; `place` maps a name to its path."""
 
-    def __init__(self, path: Path, *, place: Callable[[str], Path], request_release: bool) -> None:
+    def __init__(self, path: str, *, place: Callable[[str], str], request_release: bool) -> None:
         """Raises InUse or OSError."""
         self._path = path
-        self._release_request = path.with_name(f"{path.name}.wanted")
+        self._release_request = f"{path}.wanted"
         self._place = place
-        self._published: list[Path] = []
+        self._published: list[str] = []
         try:
             self._descriptor = _locked(path)
         except BlockingIOError as error:
             if request_release:
-                self._release_request.touch(PRIVATE_FILE)
+                Path(self._release_request).touch(PRIVATE_FILE)
             raise InUse from error
-        self._release_request.unlink(missing_ok=True)
+        remove(self._release_request)
         self._write_back_offset = self.size_bytes
         self._synced = False  # the process before may have been killed before it synced
 
@@ -57,7 +60,7 @@ class ResumableFile:
     def release_requested(self) -> bool:
         """See `Resumable.release_requested`."""
         with translated():
-            return self._release_request.exists()
+            return os.path.exists(self._release_request)
 
     def pieces(self, *, start: int = 0) -> Iterator[bytes]:
         """See `Resumable.pieces`."""
@@ -100,20 +103,20 @@ class ResumableFile:
             for other, content in beside.items():
                 self._publish_file(self._place(other), partial(_write_new, content=content))
             self._publish_file(target, self._link)
-            sync_folder(target.parent)
+            sync_folder(folder_of(target))
 
     def retract(self) -> None:
         """See `Resumable.retract`."""
         with translated():
             for path in self._published:
-                path.unlink(missing_ok=True)
+                remove(path)
             self._published.clear()
 
     def forget(self) -> None:
         """See `Resumable.forget`."""
         with translated():
-            self._path.unlink(missing_ok=True)
-            self._release_request.unlink(missing_ok=True)
+            remove(self._path)
+            remove(self._release_request)
 
     def discard(self) -> None:
         """See `Staged.discard`."""
@@ -125,17 +128,17 @@ class ResumableFile:
         with translated():
             os.close(self._descriptor)
 
-    def _publish_file(self, target: Path, make: Callable[[Path], None]) -> None:
+    def _publish_file(self, target: str, make: Callable[[str], None]) -> None:
         """Makes the file under a temporary name first, so that `target` is always complete."""
-        temporary = self._path.parent.with_name(secrets.token_hex(16))
+        temporary = f"{folder_of(folder_of(self._path))}/{random.getrandbits(128):032x}"
         try:
             make(temporary)
-            temporary.replace(target)
+            os.replace(temporary, target)
         finally:
-            temporary.unlink(missing_ok=True)  # rename(2) leaves it where both names are the same file already
+            remove(temporary)  # rename(2) leaves it where both names are the same file already
         self._published.append(target)
 
-    def _link(self, path: Path) -> None:
+    def _link(self, path: str) -> None:
         try:
             os.link(self._path, path)
         except OSError as error:
@@ -143,14 +146,14 @@ class ResumableFile:
                 raise
             self._copy(path)
 
-    def _copy(self, path: Path) -> None:
-        with self._path.open("rb") as source, os.fdopen(os.open(path, NEW_FILE, PRIVATE_FILE), "wb") as copy:
+    def _copy(self, path: str) -> None:
+        with open(self._path, "rb") as source, os.fdopen(os.open(path, NEW_FILE, PRIVATE_FILE), "wb") as copy:
             shutil.copyfileobj(source, copy, PIECE_BYTES)
             copy.flush()
             os.fsync(copy.fileno())
 
 
-def _locked(path: Path) -> int:
+def _locked(path: str) -> int:
     """A descriptor of the file, locked by this process. Raises BlockingIOError.
 
     Before it is locked, the holder before may have removed the file: then the path is opened again.
@@ -161,7 +164,7 @@ def _locked(path: Path) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_at(descriptor, path):
                 if not os.fstat(descriptor).st_size:
-                    sync_folder(path.parent)  # new, or never written: its name must be as durable as its bytes
+                    sync_folder(folder_of(path))  # new, or never written: its name must be as durable as its bytes
                 return descriptor
         except BaseException:
             os.close(descriptor)
@@ -169,16 +172,11 @@ def _locked(path: Path) -> int:
         os.close(descriptor)
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def _is_at(descriptor: int, path: str) -> bool:
     with suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(descriptor), path.stat())
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
     return False
 
 
-def _write_new(path: Path, *, content: bytes) -> None:
-    descriptor = os.open(path, NEW_FILE, PRIVATE_FILE)
-    try:
-        write_all(descriptor, content)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _write_new(path: str, *, content: bytes) -> None:
+    write_and_close(os.open(path, NEW_FILE, PRIVATE_FILE), content)

@@ -1,4 +1,7 @@
-"""A file written in a staging folder, then moved to its destination complete and durable, or not at all."""
+"""A file written in a staging folder, then moved to its destination complete and durable, or not at all.
+
+Paths are strings here: to make path objects takes as long as to make the file.
+"""
 
 import ctypes
 import errno
@@ -26,10 +29,10 @@ class StagedFile:
     the others, which undoes everything.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / f"{random.getrandbits(128):032x}"  # unique is enough, and needs no system call
+    def __init__(self, folder: str) -> None:
+        self._path = f"{folder}/{random.getrandbits(128):032x}"  # unique is enough, and needs no system call
         self._descriptor: int | None = None
-        self._published: list[Path] = []
+        self._published: list[str] = []
         self._write_back_offset = 0
         self.size_bytes = 0
 
@@ -38,7 +41,8 @@ class StagedFile:
         try:
             self._descriptor = os.open(self._path, NEW_FILE, PRIVATE_FILE)
         except FileNotFoundError:
-            self._path.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+            with suppress(FileExistsError):  # another one makes it at the same time
+                os.mkdir(folder_of(self._path), PRIVATE_FOLDER)
             self._descriptor = os.open(self._path, NEW_FILE, PRIVATE_FILE)
         with suppress(OSError):  # where files can't be locked, the sweeper can't lock it either
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -55,7 +59,7 @@ class StagedFile:
             start_write_back(self._open_descriptor, self._write_back_offset, self.size_bytes - self._write_back_offset)
             self._write_back_offset = self.size_bytes
 
-    def publish(self, target: Path, *, beside: dict[Path, bytes]) -> None:
+    def publish(self, target: str, *, beside: dict[str, bytes]) -> None:
         """Makes the file durable and gives it its name, with small files `beside` it in the same folder.
 
         Raises FileExistsError.
@@ -70,40 +74,36 @@ class StagedFile:
                 raise
             os.close(os.open(target, NEW_FILE, PRIVATE_FILE))  # the name is reserved, then filled
             self._published.append(target)
-            self._path.replace(target)
+            os.replace(self._path, target)
         self._published.append(target)
         self._leave_staging()
-        sync_folder(target.parent)
+        sync_folder(folder_of(target))
 
-    def replace(self, target: Path) -> None:
+    def replace(self, target: str) -> None:
         """Makes the file durable and moves it to `target`, over an existing file."""
         os.fsync(self._open_descriptor)
-        self._path.replace(target)
+        os.replace(self._path, target)
         self._leave_staging()
-        sync_folder(target.parent)
+        sync_folder(folder_of(target))
 
     def discard(self) -> None:
         """Removes the file, in staging and under the names that `publish` gave."""
         self._leave_staging()
         for path in self._published:
-            path.unlink(missing_ok=True)
+            remove(path)
         self._published.clear()
 
-    def _write_beside(self, path: Path, content: bytes) -> None:
+    def _write_beside(self, path: str, content: bytes) -> None:
         """Nothing reads it before the file itself has its name, so it needs no staging."""
         descriptor = os.open(path, NEW_FILE, PRIVATE_FILE)
         self._published.append(path)
-        try:
-            write_all(descriptor, content)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        write_and_close(descriptor, content)
 
     def _leave_staging(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-            self._path.unlink(missing_ok=True)
+            remove(self._path)
 
     @property
     def _open_descriptor(self) -> int:
@@ -119,24 +119,44 @@ class FolderElsewhere(OSError):
 class Folders:
     """The folders below `root`, made when they are needed and durable before anything is put into them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: str) -> None:
         self._root = root
-        self._durable: set[Path] = set()
+        self._durable: set[str] = set()
 
-    def make(self, folder: Path) -> None:
+    def make(self, folder: str) -> None:
         """Makes `folder` with its parents up to the root.
 
         An existing folder may just have been made by a process that hasn't synced it yet, so each process syncs it
         once. Raises FolderElsewhere when a link on the way leads out of the root.
         """
-        if folder == self._root or (folder in self._durable and folder.is_dir()):
+        if folder == self._root or (folder in self._durable and os.path.isdir(folder)):
             return
-        self.make(folder.parent)
-        folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-        if not folder.resolve().is_relative_to(self._root.resolve()):
+        self.make(folder_of(folder))
+        Path(folder).mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        if not Path(folder).resolve().is_relative_to(Path(self._root).resolve()):
             raise FolderElsewhere
-        sync_folder(folder.parent)
+        sync_folder(folder_of(folder))
         self._durable.add(folder)
+
+
+def folder_of(path: str) -> str:
+    """The folder in which a path lies."""
+    return path.rpartition("/")[0]
+
+
+def remove(path: str) -> None:
+    """Removes a file, where there is one."""
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def write_and_close(descriptor: int, content: bytes) -> None:
+    """Writes a small file, durable but for its name."""
+    try:
+        write_all(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_all(descriptor: int, piece: Piece) -> None:
@@ -146,7 +166,7 @@ def write_all(descriptor: int, piece: Piece) -> None:
         written += os.write(descriptor, memoryview(piece)[written:])
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: str) -> None:
     """Makes the names in `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

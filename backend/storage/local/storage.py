@@ -25,7 +25,7 @@ from storage.contract import (
 )
 from storage.local.error_mapping import translated
 from storage.local.resumable_file import UPLOADS, ResumableFile
-from storage.local.staged_file import PRIVATE_FOLDER, FolderElsewhere, Folders, StagedFile
+from storage.local.staged_file import PRIVATE_FOLDER, FolderElsewhere, Folders, StagedFile, folder_of
 from storage.local.upkeep import LocalUpkeep, file_system_time
 from storage.object_names import OWN, QUARANTINE, STAGING, checked_key, checked_name
 from storage.threads import in_thread
@@ -47,7 +47,10 @@ class LocalStorage:
     def __init__(self, root: Path, *, old_roots: Sequence[Path] = ()) -> None:
         self._root = root
         self._starts = (root, *old_roots)
-        self._folders = Folders(root)
+        self._folders = Folders(str(root))
+        self._prefix = f"{root}/"
+        self._staging = f"{root}/{STAGING}"
+        self._uploads = f"{self._staging}/{UPLOADS}"
         self._free_bytes = 0
         self._free_bytes_expire = 0.0
 
@@ -62,13 +65,13 @@ class LocalStorage:
 
     def stage(self) -> Staged:
         """See `Storage.stage`."""
-        return _StagedRecording(self, StagedFile(self._root / STAGING))
+        return _StagedRecording(self, StagedFile(self._staging))
 
     def resume(self, key: str, *, request_release: bool = True) -> Resumable:
         """See `ResumesUploads.resume`."""
-        path = self._root / STAGING / UPLOADS / checked_key(key)
+        path = f"{self._uploads}/{checked_key(key)}"
         with translated():
-            self._folders.make(path.parent)
+            self._folders.make(self._uploads)
             return ResumableFile(path, place=self.place, request_release=request_release)
 
     async def check_free_space(self, adding_bytes: int) -> None:
@@ -125,17 +128,17 @@ class LocalStorage:
         if not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
             raise StorageUnavailable("its folder can't be written to")
 
-    def _new_path(self, name: str) -> Path:
-        return self._root / checked_name(name)
+    def _new_path(self, name: str) -> str:
+        return self._prefix + checked_name(name)
 
-    def _make_parent(self, target: Path) -> None:
+    def _make_parent(self, target: str) -> None:
         """Raises NameRefused where a link on the way leads out of the root."""
         try:
-            self._folders.make(target.parent)
+            self._folders.make(folder_of(target))
         except FolderElsewhere as error:
             raise NameRefused from error
 
-    def place(self, name: str) -> Path:
+    def place(self, name: str) -> str:
         """The path for a name, whose folder is made; blocks. Raises NameRefused."""
         target = self._new_path(name)
         self._make_parent(target)
@@ -154,8 +157,8 @@ class LocalStorage:
         self._free_bytes = int(disk.f_bavail * disk.f_frsize - disk.f_blocks * disk.f_frsize * FREE_SHARE)
         self._free_bytes_expire = time.monotonic() + FREE_SPACE_CACHE_SECONDS
 
-    def _replace(self, target: Path, content: bytes) -> None:
-        staged = StagedFile(self._root / STAGING)
+    def _replace(self, target: str, content: bytes) -> None:
+        staged = StagedFile(self._staging)
         try:
             staged.open()
             staged.write(content)

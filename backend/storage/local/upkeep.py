@@ -49,7 +49,7 @@ class LocalUpkeep:
         clock: Callable[[Path], float],
     ) -> None:
         self._root = root
-        self._folders = Folders(root)
+        self._folders = Folders(str(root))
         self._staging = staging
         self._resolve = resolve
         self._run_blocking = run_blocking
@@ -109,12 +109,12 @@ class LocalUpkeep:
 
     def _write_own(self, name: str, content: str) -> None:
         folder = self._root / OWN
-        self._folders.make(folder)
-        staged = StagedFile(self._staging)
+        self._folders.make(str(folder))
+        staged = StagedFile(str(self._staging))
         try:
             staged.open()
             staged.write(content.encode())
-            staged.replace(folder / name)
+            staged.replace(f"{folder}/{name}")
         except BaseException:
             staged.discard()
             raise
@@ -173,12 +173,12 @@ class LocalUpkeep:
         if target.exists() or not source.is_file():
             return False
         try:
-            self._folders.make(target.parent)
+            self._folders.make(str(target.parent))
             source.rename(target)
         except (FileNotFoundError, FolderElsewhere):
             return False
-        sync_folder(target.parent)
-        sync_folder(source.parent)
+        sync_folder(str(target.parent))
+        sync_folder(str(source.parent))
         return True
 
     def _sweep_age(self) -> float | None:

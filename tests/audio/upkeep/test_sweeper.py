@@ -172,7 +172,7 @@ async def test_no_row_leads_out_of_quarantine_or_storage(house: House, tmp_path:
 async def test_only_expired_staging_is_removed(house: House) -> None:
     """What was staged a day ago by a process that is gone is removed; what is young, held or another's isn't."""
     staging = house.root / ".staging"
-    held = StagedFile(staging)
+    held = StagedFile(str(staging))
     held.open()
     put(house.root, ".staging/uploads/" + "a" * 32)
     put(house.root, ".staging/" + "b" * 32)
