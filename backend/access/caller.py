@@ -1,6 +1,7 @@
 """The authenticated caller of a request, and whose recordings it may see."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from uuid import UUID
 
@@ -38,6 +39,7 @@ class Caller:
 ANONYMOUS = Caller()
 
 
+@lru_cache(maxsize=1024)
 def _network(address: str) -> str:
     try:
         parsed = ip_address(address)

@@ -1,6 +1,6 @@
 """The table that maps errors to responses in problem+json (RFC 9457), each with a stable type."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -209,12 +209,17 @@ PRIVATE = {
 
 def answer_problems(app: FastAPI) -> None:
     """Makes `app` respond to every error in problem+json."""
-    app.add_exception_handler(PegasusError, _on_pegasus_error)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(ClientDisconnect, _on_client_disconnect)
-    app.add_exception_handler(OSError, _on_os_error)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
     app.add_exception_handler(Exception, _on_unknown_error)
+
+
+async def response_to(request: Request, error: Exception) -> Response:
+    """The response to an error of an endpoint. Raises an unforeseen one."""
+    handler = next((_HANDLERS[kind] for kind in type(error).__mro__ if kind in _HANDLERS), None)
+    if handler is None:
+        raise error
+    return await handler(request, error)
 
 
 def problem_of(error: PegasusError) -> JSONResponse:
@@ -307,3 +312,12 @@ async def _on_os_error(_request: Request, error: Exception) -> Response:
 async def _on_unknown_error(_request: Request, _error: Exception) -> Response:
     """Reveals nothing about an unforeseen error; the server logs it with its traceback."""
     return _response(UNKNOWN)
+
+
+_HANDLERS: dict[type[Any], Callable[[Request, Exception], Awaitable[Response]]] = {
+    PegasusError: _on_pegasus_error,
+    RequestValidationError: _on_validation_error,
+    HTTPException: _on_http_exception,
+    ClientDisconnect: _on_client_disconnect,
+    OSError: _on_os_error,
+}

@@ -26,6 +26,7 @@ from api.guards.request_origin import (
     check_origin,
     check_unproxied,
 )
+from api.http1.request_headers import headers_of
 from core.errors import DatabaseProblem, PegasusError
 from core.observability import metrics
 from core.observability.tracing import annotate_request
@@ -71,14 +72,14 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope))
+        request_id = _request_id(headers_of(scope))
         began, status, sent = time.perf_counter(), 500, 0
 
         async def noting(message: Message) -> None:
             nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
             else:
                 sent += len(message.get("body", b""))
             await send(message)
@@ -118,7 +119,7 @@ class LingeringAnswer:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body_ended = not _has_body(Headers(scope=scope))
+        body_ended = not _has_body(headers_of(scope))
 
         async def watching() -> Message:
             nonlocal body_ended
@@ -180,7 +181,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, or answers it."""
         if scope["type"] == "http":
-            headers, send = Headers(scope=scope), _kept_by_nobody(scope["path"], send)
+            headers, send = headers_of(scope), _kept_by_nobody(scope["path"], send)
             try:
                 origins = () if scope["path"] == SESSION_PATH else self._origins  # nobody else's page signs in here
                 check_origin(headers, http_version=scope["http_version"], allowed=origins)

@@ -33,12 +33,14 @@ from api.routes import (
     tokens,
     transcripts,
 )
+from api.routes.direct_route import DirectRoutes
 from api.schemas import PROBLEM_RESPONSES
 from app.lifespan import lifespan
 from app.startup import Prepared
 from core.observability import tracing
 from core.settings import Settings, load_settings
 
+DIRECT = (form_upload.router, resumable_uploads.router, downloads.router)
 VERSION = "0.1.0"  # as in pyproject.toml
 SPANS_ALONE: TelemetryConfig = {"metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
 
@@ -105,4 +107,6 @@ def _middleware(settings: Settings) -> list[Middleware]:
             proxied=settings.auth == "open",
             limits=limits,
         ),
+        # FastAPI's spans are named by the routes that it finds itself.
+        *([] if tracing.is_configured() else [Middleware(DirectRoutes, routers=DIRECT)]),
     ]

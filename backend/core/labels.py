@@ -34,7 +34,9 @@ def label(field: str, text: str | None, *, limit: int = LABEL_CHARACTERS) -> str
 
     Raises LabelTooLong or LabelUnprintable.
     """
-    normalized = unicodedata.normalize("NFC", text or "").strip(" ")
+    if not text:
+        return None
+    normalized = unicodedata.normalize("NFC", text).strip(" ")
     if len(normalized) > limit:
         raise LabelTooLong(field, limit=limit, received=len(normalized))
     check_printable(field, normalized)
@@ -48,5 +50,5 @@ def user_label(text: str | None) -> str | None:
 
 def check_printable(field: str, text: str) -> None:
     """Raises LabelUnprintable."""
-    if any(unicodedata.category(character) in _UNPRINTABLE for character in text):
+    if not text.isprintable() and any(unicodedata.category(character) in _UNPRINTABLE for character in text):
         raise LabelUnprintable(field)

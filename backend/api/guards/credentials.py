@@ -46,7 +46,8 @@ async def authenticate(scope: Scope, headers: Headers, *, authenticator: Authent
 
 def address_of(connection: HTTPConnection) -> str:
     """The client's address, from the connection: forwarding headers are not trusted."""
-    return connection.client.host if connection.client else ""
+    client = connection.scope.get("client")
+    return client[0] if client else ""
 
 
 def request_secret(headers: Headers) -> str | None:

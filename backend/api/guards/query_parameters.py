@@ -15,6 +15,8 @@ _names: dict[Callable[..., Any], frozenset[str]] = {}
 
 def check_query_parameters(request: Request, names: frozenset[str]) -> None:
     """Raises RequestValidationError where the request has parameters besides those names."""
+    if not request.scope["query_string"]:
+        return
     errors = [_error(name, names) for name in request.query_params if name not in names]
     if errors:
         raise RequestValidationError(errors)

@@ -86,6 +86,8 @@ def check_origin(headers: Headers, *, http_version: str, allowed: Collection[str
 
 def is_own_origin(headers: Headers) -> bool:
     """Whether a request comes from a page of this server, as far as it says where it comes from."""
+    if "origin" not in headers:
+        return True
     own = {host.lower() for host in headers.getlist("host")}
     return all(_authority(origin) in own for origin in headers.getlist("origin"))
 

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
 from api.http1.direct_connection import direct_connection
+from api.http1.request_headers import headers_of
 from api.http1.socket_transfer import SocketReader, borrowed_buffer
 from core.errors import PegasusError
 from core.observability.metrics import RECEIVING, UPLOAD_BYTES, UPLOADS_IN_PROGRESS
@@ -42,7 +43,7 @@ class Body:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._receive = receive
         self._connection = direct_connection(scope)
-        self.declared_bytes = declared_length(Headers(scope=scope))
+        self.declared_bytes = declared_length(headers_of(scope))
         self._received = 0
 
     async def pump(self, sink: Sink, *, end: Callable[[], T], saving: bool = False) -> T:

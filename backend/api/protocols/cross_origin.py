@@ -5,10 +5,10 @@ They come with tokens: no answer allows credentials, and the page's cookie count
 
 from collections.abc import Collection
 
-from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.http1.request_headers import headers_of
 from api.protocols.tus import EXPOSED
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -43,5 +43,5 @@ class AllowedOrigins:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on."""
-        is_allowed = scope["type"] == "http" and Headers(scope=scope).get("origin") in self._origins
+        is_allowed = scope["type"] == "http" and headers_of(scope).get("origin") in self._origins
         await (self._sharing if is_allowed else self._app)(scope, receive, send)

@@ -22,6 +22,8 @@ def is_raw(headers: Headers) -> bool:
 
 def details_of(request: Request) -> Details:
     """The query's filename, user_id and labels; without a filename that of Content-Disposition (RFC 6266)."""
+    if not request.scope["query_string"] and "content-disposition" not in request.headers:
+        return Details()
     query = request.query_params
     return Details(
         original_filename=query.get("filename") or _file_name(request.headers.get("content-disposition", "")),

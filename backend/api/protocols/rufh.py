@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http1.request_body import declared_length
+from api.http1.request_headers import headers_of
 from api.protocols.digests import ALGORITHMS, parse_digests
 from api.protocols.protocol_choice import VERSION_FIELD, is_of_uploads, speaks_rufh
 from api.protocols.structured_fields import item
@@ -192,7 +193,7 @@ class RufhMiddleware:
         if scope["type"] != "http" or not (is_of_uploads(scope["path"]) or scope["path"] == self._upload_path):
             await self._app(scope, receive, send)
             return
-        request = Headers(scope=scope)
+        request = headers_of(scope)
         if not speaks_rufh(request):
             await self._app(scope, receive, send)
             return

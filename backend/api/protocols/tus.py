@@ -9,9 +9,10 @@ import re
 from dataclasses import dataclass
 from email.utils import format_datetime
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http1.request_headers import headers_of
 from api.protocols.digests import ALGORITHMS, parse_digests
 from api.protocols.protocol_choice import is_of_uploads, speaks_rufh
 from audio.intake.resumable.repository import Upload
@@ -33,6 +34,7 @@ EXPOSED = (
     " Upload-Length, Upload-Defer-Length, Upload-Metadata, Upload-Expires, Upload-Recording-Id, Upload-Duplicate-Of,"
     " Link, Retry-After, X-Request-ID"
 )
+_ADDED = ((b"tus-resumable", VERSION.encode()), (b"access-control-expose-headers", EXPOSED.encode()))
 _NUMBER = re.compile(rf"[0-9]{{1,{LARGEST_NUMBER_DIGITS}}}")
 _KEY = re.compile(r"[!-+\--~]+")  # ASCII without blanks and commas
 
@@ -181,18 +183,16 @@ class TusMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not is_of_uploads(scope["path"]) or speaks_rufh(Headers(scope=scope)):
+        if scope["type"] != "http" or not is_of_uploads(scope["path"]) or speaks_rufh(headers_of(scope)):
             await self._app(scope, receive, send)
             return
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["Tus-Resumable"] = VERSION
-                headers["Access-Control-Expose-Headers"] = EXPOSED
+                message["headers"] = [*message.get("headers", ()), *_ADDED]
             await send(message)
 
-        override = Headers(scope=scope).get("x-http-method-override")
+        override = headers_of(scope).get("x-http-method-override")
         inner = scope if override is None else {**scope, "method": override.upper()}
         await self._app(inner, receive, send_with_headers)
         scope["route"] = inner.get("route")  # outer middleware reads it

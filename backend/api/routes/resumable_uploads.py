@@ -4,12 +4,11 @@ from dataclasses import replace
 
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import Headers
-from starlette.types import Receive, Scope, Send
 
 from api.guards.credentials import AuthenticatedCaller, address_of
 from api.http1.request_body import Body
 from api.parameters import UploadId, UploadPath
-from api.protocols.protocol_choice import UPLOADS_PATH
+from api.protocols.protocol_choice import UPLOADS_PATH, speaks_rufh
 from api.protocols.public_address import public_address
 from api.protocols.rufh import offered_limits
 from api.protocols.tus import (
@@ -34,11 +33,13 @@ from audio.intake.resumable.upload_requests import AppendRequest, NewUpload
 class TusRoute(DirectRoute):
     """A route of tus, whose requests name its version, but for OPTIONS."""
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As every route. Raises ProtocolVersionUnknown."""
-        if scope["method"] != "OPTIONS" and scope["method"] in (self.methods or ()):
-            check_version(Headers(scope=scope))
-        await super().handle(scope, receive, send)
+    def takes(self, headers: Headers, /) -> bool:
+        """Those of the draft, at the same paths, are for routes of their own. Raises ProtocolVersionUnknown."""
+        if speaks_rufh(headers):
+            return False
+        if self.methods != {"OPTIONS"}:
+            check_version(headers)
+        return True
 
 
 router = APIRouter(prefix=UPLOADS_PATH, tags=["uploads"], route_class=TusRoute)

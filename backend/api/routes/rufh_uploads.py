@@ -21,6 +21,7 @@ from api.errors import problem_of
 from api.guards.credentials import AuthenticatedCaller, address_of
 from api.http1.interim_responses import InterimResponses, interim_responses
 from api.http1.request_body import Body
+from api.http1.request_headers import headers_of
 from api.protocols.digests import DigestMismatch, repr_digest
 from api.protocols.download import sha256_of
 from api.protocols.protocol_choice import UPLOADS_PATH, VERSION_FIELD, speaks_rufh
@@ -66,7 +67,7 @@ class DraftRoute(APIRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As every route, once the headers match."""
-        if scope["type"] == "http" and speaks_rufh(Headers(scope=scope)):
+        if scope["type"] == "http" and speaks_rufh(headers_of(scope)):
             return super().matches(scope)
         return Match.NONE, {}
 
