@@ -21,7 +21,7 @@ from audio.intake.idempotency_keys import IdempotencyKey
 from audio.intake.incoming_upload import IncomingUpload
 from audio.intake.insert import FinishedUpload, NewRow, OutcomeUnknown, enter
 from audio.intake.quota import Quota, check_quota
-from audio.model.audio_file import AudioFile, ProcessingStatus, utc_now
+from audio.model.audio_file import AudioFile, ProcessingStatus, new_recording, utc_now
 from audio.model.details import Details
 from audio.model.duplicates import DuplicatePolicy, Original
 from audio.model.formats import AudioFormat
@@ -52,7 +52,7 @@ class Identity:
     def name(self, audio: AudioFormat) -> str:
         """The name of the recording's bytes in storage."""
         unique = self.id.hex[: 2 * UNIQUE_BYTES]
-        return f"{self.created_at:%Y/%m/%d}/audio_{self.created_at:%Y%m%d_%H%M%S}_{unique}.{audio.extension}"
+        return f"{self.created_at:%Y/%m/%d/audio_%Y%m%d_%H%M%S}_{unique}.{audio.extension}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +173,7 @@ async def _discard(incoming: IncomingUpload) -> None:
 
 def _recording(audio: AudioFormat, *, identity: Identity, details: Details, size_bytes: int) -> AudioFile:
     path, now = identity.name(audio), utc_now()
-    return AudioFile(
+    return new_recording(
         id=identity.id,
         filename=path.rpartition("/")[2],
         original_filename=details.original_filename,

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.events.announcements import announced_as
 from audio.intake.idempotency_keys import INTO_KEYS, IdempotencyKey, IdempotencyKeyTaken
-from audio.model.audio_file import AudioFile, Use, columns
+from audio.model.audio_file import AudioFile, Use, columns, loaded_values
 from audio.model.duplicates import ENTER_DIGESTS, ORIGINALS, Original, read_originals
 from audio.processing.jobs import PARAMETERS, Job, enqueue_with, parameters
 from core.database.engine import driver_connection
@@ -98,7 +98,8 @@ async def enter(
     Raises IdempotencyKeyTaken; OutcomeUnknown when the answer was lost; with any other error none of the rows is there.
     """
     jobs = parameters([Job(row.recording.id, row.origin) for row in rows])
-    values: list[list[Any]] = [[getattr(row.recording, column) for row in rows] for column in _INSERTED]
+    recordings = [loaded_values(row.recording) for row in rows]
+    values: list[list[Any]] = [[recording[column] for recording in recordings] for column in _INSERTED]
     values.append([row.sha256 for row in rows])
     connection = await driver_connection(session)
     try:

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from sqlalchemy import DateTime
 
 from audio.model.artifacts import MANIFEST
-from audio.model.audio_file import AudioFile, ProcessingStatus, Use, columns
+from audio.model.audio_file import AudioFile, ProcessingStatus, Use, columns, loaded_values
 from storage.contract import BytesMissing, Storage, StorageError
 
 log = structlog.get_logger(__name__)
@@ -152,10 +152,9 @@ async def renew_manifest(storage: Storage, recording: AudioFile) -> bool:
 
 def _facts(recording: AudioFile) -> dict[str, Any]:
     """The row's values as the manifest's fields."""
-    return {
-        field: _aware(getattr(recording, column)) if column in _TIMES else getattr(recording, column)
-        for column, field in _COLUMNS.items()
-    } | {"title": recording.title}
+    values = loaded_values(recording)
+    facts = {field: values[column] for column, field in _COLUMNS.items()}
+    return facts | {_COLUMNS[column]: _aware(values[column]) for column in _TIMES} | {"title": values["title"]}
 
 
 def _aware(naive: datetime | None) -> datetime | None:
