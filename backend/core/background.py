@@ -24,6 +24,22 @@ async def running(**work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await cancel(*tasks)
 
 
+@asynccontextmanager
+async def running_after(seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Runs `work` beside the block once that has taken so long, and cancels it at the block's end.
+
+    Most blocks are short: a timer costs less than a task that waits.
+    """
+    tasks: list[asyncio.Task[None]] = []
+    timer = asyncio.get_running_loop().call_later(seconds, lambda: tasks.append(asyncio.create_task(work())))
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if tasks:
+            await cancel(*tasks)
+
+
 async def cancel(*tasks: asyncio.Future[Any]) -> None:
     """Cancels tasks, and waits until they have ended."""
     for task in tasks:

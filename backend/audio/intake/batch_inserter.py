@@ -1,8 +1,9 @@
 """Rows that arrive while others are being inserted go in together next, in one statement and one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
-from audio.intake.insert import NewRow, OutcomeUnknown, enter
+from audio.intake.insert import NewRow, OutcomeUnknown, insert
 from audio.model.duplicates import Original
 from core.batching import Batches
 from core.database.engine import Sessions
@@ -17,10 +18,16 @@ class BatchInserter:
         self._rows = Batches(self._enter_all, common=(DatabaseProblem, OutcomeUnknown))
 
     async def enter(self, row: NewRow) -> Original | None:
-        """Returns when the row is committed, with its job, what was there with the same bytes. Raises as `enter`."""
+        """Returns when the row is committed, with its job, what was there with the same bytes. Raises as `insert`."""
         return await self._rows.put(row)
 
     async def _enter_all(self, rows: Sequence[NewRow]) -> Sequence[Original | None]:
-        async with self._sessions() as session:
-            originals = await enter(session, rows)
+        originals: Mapping[UUID, Original] | None = None
+        try:
+            async with self._sessions.driver_connection() as connection:
+                originals = await insert(connection, rows)
+        except Exception as error:
+            if originals is not None:  # it is the COMMIT that failed, where that is a statement of its own
+                raise OutcomeUnknown from error
+            raise
         return [originals.get(row.recording.id) for row in rows]

@@ -19,7 +19,7 @@ from audio.intake.idempotency_keys import INTO_KEYS, IdempotencyKey, Idempotency
 from audio.model.audio_file import AudioFile, Use, columns, loaded_values
 from audio.model.duplicates import ENTER_DIGESTS, ORIGINALS, Original, read_originals
 from audio.processing.jobs import PARAMETERS, Job, enqueue_with, parameters
-from core.database.engine import driver_connection
+from core.database.engine import DriverConnection, driver_connection
 from core.database.system_tables import SCHEMA, idempotency_keys
 from core.errors import PegasusError
 from core.observability.trace_context import TraceContext
@@ -86,14 +86,22 @@ class NewRow:
 async def enter(
     session: AsyncSession, rows: Sequence[NewRow], *, key: IdempotencyKey | None = None
 ) -> Mapping[UUID, Original]:
-    """Enters new recordings, announced, with their jobs and the key under which one of them came, and commits.
+    """Enters new recordings as `insert` does, in a session's transaction, and commits. Raises as `insert`."""
+    originals = await insert(await driver_connection(session), rows, key=key)
+    try:
+        await session.commit()
+    except Exception as error:
+        raise OutcomeUnknown from error
+    return originals
 
-    None of those that were uploads has a key.
 
+async def insert(
+    connection: DriverConnection, rows: Sequence[NewRow], *, key: IdempotencyKey | None = None
+) -> Mapping[UUID, Original]:
+    """Enters new recordings, announced, with their jobs and the key under which one of them came.
+
+    None of those that were uploads has a key. Outside of a transaction this one statement is its own.
     Returns, by their ids, what was there before with the same bytes.
-
-    In a session that has not begun a transaction this is one statement, which is its own, and one round trip, unless a
-    transaction pooler is there.
 
     Raises IdempotencyKeyTaken; OutcomeUnknown when the answer was lost; with any other error none of the rows is there.
     """
@@ -101,7 +109,6 @@ async def enter(
     recordings = [loaded_values(row.recording) for row in rows]
     values: list[list[Any]] = [[recording[column] for recording in recordings] for column in _INSERTED]
     values.append([row.sha256 for row in rows])
-    connection = await driver_connection(session)
     try:
         if key is not None:
             enqueued = await connection.fetch(_ENTER_WITH_KEY, *jobs, *values, key.user_id, key.key)
@@ -118,10 +125,6 @@ async def enter(
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
         if _was_refused(error):
             raise
-        raise OutcomeUnknown from error
-    try:
-        await session.commit()
-    except Exception as error:
         raise OutcomeUnknown from error
     return read_originals(enqueued[0][0]) if enqueued else {}
 

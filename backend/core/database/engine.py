@@ -2,8 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeAlias, cast
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from uuid import uuid4
@@ -28,7 +28,6 @@ _EMPTY_STATEMENT = text("SELECT")
 _LOCK = select(func.pg_advisory_xact_lock(bindparam("key", type_=BigInteger)))
 _OUTSIDE_TRANSACTIONS = {"isolation_level": "AUTOCOMMIT"}
 POOLED = "pegasus_pooled"  # an execution option: whether connections go through a transaction pooler
-Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 _SCHEME = re.compile(r"^postgres(?:ql)?(?:\+\w+)?://")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^:\[\]]*)(?::\d+)?")
 # Options of libpq's that asyncpg would pass on to the server, which refuses them.
@@ -160,16 +159,42 @@ def open_single_use_engine(address: str, *, pooled: bool = False) -> AsyncEngine
     )
 
 
-def sessions_on(engine: AsyncEngine, address: str) -> Sessions:
-    """Makes sessions on that engine, which raise DatabaseProblem for the driver's errors."""
+class Sessions:
+    """Makes sessions on an engine, which raise DatabaseProblem for the driver's errors."""
+
+    def __init__(self, engine: AsyncEngine, address: str) -> None:
+        self._engine = engine
+        self._address = address
+        self._is_pooled: bool = engine.get_execution_options().get(POOLED, False)
 
     @asynccontextmanager
-    async def session() -> AsyncIterator[AsyncSession]:
-        with explained(address):
-            async with AsyncSession(engine, expire_on_commit=False) as session:
+    async def __call__(self) -> AsyncIterator[AsyncSession]:
+        with explained(self._address):
+            async with AsyncSession(self._engine, expire_on_commit=False) as session:
                 yield session
 
-    return session
+    @asynccontextmanager
+    async def driver_connection(self) -> AsyncIterator[DriverConnection]:
+        """The driver's connection, on which each statement is a transaction of its own, without a session around it.
+
+        Behind a transaction pooler all of the block is one, which is committed at its end: see `driver_connection`.
+        """
+        if self._is_pooled:
+            async with self() as session:
+                yield await driver_connection(session)
+                await session.commit()
+            return
+        with explained(self._address):
+            lent = await self._engine.raw_connection()
+            try:
+                yield cast("DriverConnection", lent.driver_connection)
+            finally:
+                lent.close()
+
+
+def sessions_on(engine: AsyncEngine, address: str) -> Sessions:
+    """Sessions on that engine."""
+    return Sessions(engine, address)
 
 
 @asynccontextmanager
@@ -178,17 +203,6 @@ async def statements(sessions: Sessions) -> AsyncIterator[AsyncSession]:
     async with sessions() as session:
         await session.connection(execution_options=_OUTSIDE_TRANSACTIONS)
         yield session
-
-
-@asynccontextmanager
-async def driver_statements(sessions: Sessions) -> AsyncIterator[DriverConnection]:
-    """The driver's connection, on which each statement is a transaction of its own.
-
-    Behind a transaction pooler all of the block is one: see `driver_connection`.
-    """
-    async with sessions() as session:
-        yield await driver_connection(session)
-        await session.commit()
 
 
 @asynccontextmanager

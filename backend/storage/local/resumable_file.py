@@ -50,6 +50,7 @@ class ResumableFile:
         remove(self._release_request)
         self._write_back_offset = self.size_bytes
         self._synced = False  # the process before may have been killed before it synced
+        self._is_named = False  # durably; nor has it synced the folder, perhaps
 
     @property
     def size_bytes(self) -> int:
@@ -93,13 +94,17 @@ class ResumableFile:
             return
         with translated():
             os.fsync(self._descriptor)
+            if not self._is_named:
+                sync_folder(folder_of(self._path))  # its name must be as durable as its bytes
+                self._is_named = True
             self._synced = True
 
     def publish(self, name: str, *, beside: Mapping[str, bytes]) -> None:
         """See `Resumable.publish`."""
         with translated():
             target = self._place(name)
-            self.make_durable()
+            if not self._synced:
+                os.fsync(self._descriptor)  # under the other name, so that their own needn't be durable
             for other, content in beside.items():
                 self._publish_file(self._place(other), partial(_write_new, content=content))
             self._publish_file(target, self._link)
@@ -129,6 +134,14 @@ class ResumableFile:
             os.close(self._descriptor)
 
     def _publish_file(self, target: str, make: Callable[[str], None]) -> None:
+        """Makes the file, or replaces one of an earlier try."""
+        self._published.append(target)
+        try:
+            make(target)
+        except FileExistsError:
+            self._replace(target, make)
+
+    def _replace(self, target: str, make: Callable[[str], None]) -> None:
         """Makes the file under a temporary name first, so that `target` is always complete."""
         temporary = f"{folder_of(folder_of(self._path))}/{random.getrandbits(128):032x}"
         try:
@@ -136,7 +149,6 @@ class ResumableFile:
             os.replace(temporary, target)
         finally:
             remove(temporary)  # rename(2) leaves it where both names are the same file already
-        self._published.append(target)
 
     def _link(self, path: str) -> None:
         try:
@@ -144,7 +156,7 @@ class ResumableFile:
         except OSError as error:
             if error.errno not in NO_LINKS:
                 raise
-            self._copy(path)
+            self._replace(path, self._copy)
 
     def _copy(self, path: str) -> None:
         with open(self._path, "rb") as source, os.fdopen(os.open(path, NEW_FILE, PRIVATE_FILE), "wb") as copy:
@@ -163,8 +175,6 @@ def _locked(path: str) -> int:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_at(descriptor, path):
-                if not os.fstat(descriptor).st_size:
-                    sync_folder(folder_of(path))  # new, or never written: its name must be as durable as its bytes
                 return descriptor
         except BaseException:
             os.close(descriptor)

@@ -57,8 +57,8 @@ class AppendWriter:
             self._reported = self._received
             self._on_progress(self._received)
 
-    def end(self) -> None:
-        """Checks all bytes of the request and makes them durable. Raises ChecksumWrong, NotAudio or StorageError."""
+    def check(self) -> None:
+        """Checks all bytes of the request, which aren't durable yet. Raises ChecksumWrong, NotAudio or StorageError."""
         for checksum, digest in self._checksums:
             if digest.digest() != checksum.digest:
                 if self._checkpoint is not None:
@@ -66,7 +66,6 @@ class AppendWriter:
                 raise ChecksumWrong(checksum.algorithm)
         if self._not_audio is not None:
             raise self._not_audio
-        self._incoming.staged.make_durable()
 
     def _append(self, piece: Piece) -> None:
         if self._not_audio is not None:

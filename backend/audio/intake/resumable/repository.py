@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -66,7 +66,12 @@ class UploadCreator:
     @property
     def stored_token_id(self) -> UUID | None:
         """The value of the column `token_id`: the token's id, or for an address a UUID that is made from it."""
-        return self.token_id if self.is_authenticated else uuid.uuid5(_ADDRESSES, self.address)
+        return self.token_id if self.is_authenticated else _address_id(self.address)
+
+
+@lru_cache(maxsize=1024)
+def _address_id(address: str) -> UUID:
+    return uuid.uuid5(_ADDRESSES, address)
 
 
 _OF_THE_ROW = [field.name for field in fields(Upload) if field.name not in {"details", "original"}]

@@ -14,7 +14,7 @@ So it goes the way of a form, and its row is inserted as that of a finished one.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
@@ -41,9 +41,9 @@ from audio.intake.resumable.upload_requests import AppendRequest, NewUpload, che
 from audio.model.audio_file import AudioFile
 from audio.model.duplicates import Original
 from audio.model.formats import NotAudio
-from core.background import failures_logged, running
+from core.background import failures_logged, running_after
 from core.batching import CONCURRENT_BATCHES, Batches
-from core.database.engine import DriverConnection, Sessions, driver_statements, statements
+from core.database.engine import DriverConnection, Sessions, statements
 from core.errors import DatabaseProblem, PegasusError
 from core.labels import label
 from core.observability.tracing import carried
@@ -52,6 +52,7 @@ from storage.threads import in_thread
 
 FILE_TYPE_CHARACTERS = 255
 EXPIRED_BATCH = 1000
+NOTED_OWNERS = 10_000
 ADDRESS_LIMIT_FACTOR = 20  # clients without a token share an address, so it may have more open uploads
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -70,6 +71,7 @@ class Uploads:
         self._open_limit = open_limit
         self._locks = UploadLocks(storage)
         self._cache = PartialUploadCache()
+        self._owners: dict[UUID, str | None] = {}  # of the uploads that were created or found last
         self._additions = self._batches(repository.add, concurrent=1)  # two would be in each other's way
         self._lookups = self._batches(repository.find)
         self._renewals = self._batches(repository.renew)
@@ -83,7 +85,7 @@ class Uploads:
         """What is asked for many requests at once."""
 
         async def ask(items: Sequence[Item]) -> Sequence[Outcome]:
-            async with driver_statements(self._sessions) as connection:
+            async with self._sessions.driver_connection() as connection:
                 return await query(connection, items)
 
         return Batches(ask, concurrent=concurrent)
@@ -107,6 +109,7 @@ class Uploads:
         added = await self._add(NewUploadRow(values=row, creator=new.creator, limit=limit))
         if not isinstance(added, Upload):
             raise TooManyOpenUploads(limit=limit)
+        self._note_owner(added)
         return added
 
     async def _add(self, row: NewUploadRow) -> Upload | NotAdded:
@@ -116,7 +119,7 @@ class Uploads:
             if added is not NotAdded.LOCKED:
                 return added
             await asyncio.sleep(LOCK_RETRY_SECONDS)
-        async with driver_statements(self._sessions) as connection:
+        async with self._sessions.driver_connection() as connection:
             return (await repository.add(connection, [row], waits=True))[0]
 
     async def create_with_upload(self, new: NewUpload, request: AppendRequest) -> tuple[Upload, int]:
@@ -181,9 +184,10 @@ class Uploads:
         removes the upload), NotAudio, or as `AppendRequest.check`, `Ingest.admit`, `Ingest.enter` and
         `RequestBody.pump` do.
         """
-        upload = await self._find(upload_id, owner=owner)
-        if upload.recording_id is not None:
-            return upload, _repeated_offset(upload, request)
+        if not self._was_found(upload_id, owner=owner):
+            upload = await self._find(upload_id, owner=owner)
+            if upload.recording_id is not None:
+                return upload, _repeated_offset(upload, request)
         async with self._locks.acquire(upload_id) as upload_lock:
             upload = await self._find(upload_id, owner=owner, upload_lock=upload_lock)
             if upload.recording_id is not None:
@@ -195,10 +199,10 @@ class Uploads:
                 upload = await self._renew(upload_id, upload_lock, changes)
             if request.on_locked is not None:
                 request.on_locked(upload)
-            incoming = await self._receive(upload, upload_lock, request)
+            received = await self._receive(upload, upload_lock, request)
             if request.ends_upload and upload.length_bytes is None:
                 upload = await self._renew(upload_id, upload_lock, {"length_bytes": upload_lock.size_bytes})
-            return await self._finish_if_complete(upload, upload_lock, incoming)
+            return await self._finish_if_complete(upload, upload_lock, received)
 
     async def delete(self, upload_id: UUID, *, owner: str | None) -> None:
         """Deletes an upload with its bytes; a recording that it has become stays. Raises UploadMissing."""
@@ -235,7 +239,21 @@ class Uploads:
     async def _find(self, upload_id: UUID, *, owner: str | None, upload_lock: UploadLock | None = None) -> Upload:
         upload = await self._lookups.put(upload_id)
         is_hidden = upload is not None and owner is not None and upload.details.user_id != owner
+        if upload is not None:
+            self._note_owner(upload)
         return await _existing(None if is_hidden else upload, upload_lock)
+
+    def _note_owner(self, upload: Upload) -> None:
+        self._owners[upload.id] = upload.details.user_id
+        if len(self._owners) > NOTED_OWNERS:
+            del self._owners[next(iter(self._owners))]
+
+    def _was_found(self, upload_id: UUID, *, owner: str | None) -> bool:
+        """Whether this process has found or created an upload that the caller may see: then it may be locked at once.
+
+        It may be gone since, which is found out once it is locked.
+        """
+        return upload_id in self._owners and owner in {None, self._owners[upload_id]}
 
     async def _renew(self, upload_id: UUID, upload_lock: UploadLock, changes: Mapping[str, Any]) -> Upload:
         return await _existing(await self._renewals.put((upload_id, changes)), upload_lock)
@@ -243,23 +261,23 @@ class Uploads:
     async def _renew_regularly(self, upload_id: UUID) -> None:
         """Until it is cancelled, so that an upload lives as long as bytes come, and its time after them."""
         while True:
-            await asyncio.sleep(RENEWAL_INTERVAL.total_seconds())
             with failures_logged(log, unavailable="an upload isn't renewed for now", failed="an upload isn't renewed"):
                 await self._renewals.put((upload_id, {}))
+            await asyncio.sleep(RENEWAL_INTERVAL.total_seconds())
 
-    async def _receive(self, upload: Upload, upload_lock: UploadLock, request: AppendRequest) -> PartialUpload:
+    async def _receive(self, upload: Upload, upload_lock: UploadLock, request: AppendRequest) -> "_Received":
         try:
             incoming = await self._load(upload, upload_lock)
-            async with running(renewal=self._renew_regularly(upload.id)):
-                await self._write(incoming, upload, upload_lock, request)
-        except NotAudio:
+            async with running_after(RENEWAL_INTERVAL.total_seconds(), partial(self._renew_regularly, upload.id)):
+                return await self._write(incoming, upload, upload_lock, request)
+        except (NotAudio, UploadDigestWrong):
             await self._remove(upload.id, upload_lock)
             raise
-        return incoming
 
     async def _write(
         self, incoming: PartialUpload, upload: Upload, upload_lock: UploadLock, request: AppendRequest
-    ) -> None:
+    ) -> "_Received":
+        """Writes the bytes of a request. Where they complete the upload, the same call of a thread publishes it."""
         writer = AppendWriter(
             incoming,
             upload_lock=upload_lock,
@@ -269,12 +287,15 @@ class Uploads:
         )
         store = partial(self._cache.store, upload.id, incoming)
 
-        def end() -> None:
-            writer.end()
+        def end() -> _Received:
+            writer.check()
+            if _is_complete(upload, upload_lock):
+                return _Received(incoming, self._publish(upload, incoming))
             store()
+            return _Received(incoming)
 
         try:
-            await upload_lock.run(request.body.pump(writer.write, end=end, saving=True))
+            return await upload_lock.run(request.body.pump(writer.write, end=end, saving=True))
         except BaseException:
             await in_thread(store)
             raise
@@ -285,33 +306,27 @@ class Uploads:
         return await in_thread(load) if upload_lock.size_bytes else load()
 
     async def _finish_if_complete(
-        self, upload: Upload, upload_lock: UploadLock, incoming: PartialUpload | None = None
+        self, upload: Upload, upload_lock: UploadLock, received: "_Received | None" = None
     ) -> tuple[Upload, int]:
         """Returns the upload and its size; makes it a recording when it has all its bytes."""
         size_bytes = upload_lock.size_bytes
-        if size_bytes != upload.length_bytes or not upload.finishes_at_length:
+        if not _is_complete(upload, upload_lock):
             return upload, size_bytes
         try:
-            upload = await self._ingest_recording(upload, upload_lock, incoming)
+            upload = await self._ingest_recording(upload, upload_lock, received)
         except (NotAudio, UploadEmpty, UploadDigestWrong, DuplicateRefused):
             await self._remove(upload.id, upload_lock)
             raise
         upload_lock.forget_at_release()
         return upload, size_bytes
 
-    async def _ingest_recording(
-        self, upload: Upload, upload_lock: UploadLock, received: PartialUpload | None
-    ) -> Upload:
+    async def _ingest_recording(self, upload: Upload, upload_lock: UploadLock, received: "_Received | None") -> Upload:
         """The upload as a recording."""
-        incoming = received or await self._load(upload, upload_lock)
+        incoming = received.incoming if received else await self._load(upload, upload_lock)
         self._cache.drop(upload.id)
-        identity = Identity.of(upload.id, created_at=upload.created_at)
-
-        def publish() -> AudioFile:
-            check_digests(upload, incoming)
-            return self._ingest.publish(incoming, upload.details, identity=identity)
-
-        recording = await in_thread(carried(publish))
+        recording = received.recording if received else None
+        if recording is None:
+            recording = await in_thread(carried(partial(self._publish, upload, incoming)))
         try:
             original = await self._enter(incoming, recording, upload)
         except (OutcomeUnknown, DatabaseProblem, StorageError):
@@ -324,6 +339,12 @@ class Uploads:
             raise
         return replace(upload, recording_id=recording.id, original=original)
 
+    def _publish(self, upload: Upload, incoming: PartialUpload) -> AudioFile:
+        """Blocks. Raises UploadDigestWrong, or as `Ingest.publish`."""
+        check_digests(upload, incoming)
+        identity = Identity.of(upload.id, created_at=upload.created_at)
+        return self._ingest.publish(incoming, upload.details, identity=identity)
+
     async def _enter(self, incoming: IncomingUpload, recording: AudioFile, upload: Upload) -> Original | None:
         finished = FinishedUpload(metadata=upload.metadata, expires_at=upload.expires_at)
         return await self._ingest.enter(incoming, recording, upload=finished, duplicates=upload.details.duplicates)
@@ -333,6 +354,18 @@ class Uploads:
         async with statements(self._sessions) as session:
             await repository.finish(session, upload, recording_id=recording.id)
         return replace(upload, recording_id=recording.id, original=Original.of(recording))
+
+
+@dataclass(frozen=True)
+class _Received:
+    """The bytes of an upload after a request, and the recording that they were published as, if they were."""
+
+    incoming: PartialUpload
+    recording: AudioFile | None = None
+
+
+def _is_complete(upload: Upload, upload_lock: UploadLock) -> bool:
+    return upload.finishes_at_length and upload_lock.size_bytes == upload.length_bytes
 
 
 async def _existing(upload: Upload | None, upload_lock: UploadLock | None) -> Upload:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 
-from core.background import cancel, wait_for_event
+from core.background import cancel, running_after, wait_for_event
 from core.errors import PegasusError
 from storage.contract import InUse, Resumable, ResumesUploads, StorageError
 from storage.threads import in_thread
@@ -45,12 +45,16 @@ class UploadLock:
         self.released = asyncio.Event()
         self.is_cancelled = False  # read by `AppendWriter` in its thread
         self.written_bytes = 0
-        self._release_requested = asyncio.Event()
+        self._is_release_requested = False
+        self._task: asyncio.Task[Any] | None = None  # which runs `run`
+        self._ending: asyncio.Task[None] | None = None
         self._is_forgotten = False
 
     def request_release(self) -> None:
         """Asks for the end of what `run` runs."""
-        self._release_requested.set()
+        self._is_release_requested = True
+        if self._task is not None and self._ending is None:
+            self._ending = asyncio.create_task(self._cancel_when_idle(self._task))
 
     @property
     def size_bytes(self) -> int:
@@ -73,22 +77,29 @@ class UploadLock:
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs `work`, which is cancelled when another request wants the lock. Raises UploadTakenOver, or as `work`."""
-        task = asyncio.ensure_future(work)
-        watchers = [asyncio.create_task(self._poll_storage()), asyncio.create_task(self._cancel_on_request(task))]
+        task = asyncio.current_task()
+        if task is None:
+            raise AssertionError("A coroutine runs in a task.")
+        cancellations, self._task = task.cancelling(), task
+        if self._is_release_requested:
+            self.request_release()
         try:
-            await asyncio.wait([task])
+            async with running_after(POLL_SECONDS, self._poll_storage):
+                return await work
+        except asyncio.CancelledError:
+            if self.is_cancelled and task.uncancel() <= cancellations:
+                raise UploadTakenOver from None
+            raise
         finally:
-            await cancel(task, *watchers)
-        if task.cancelled():
-            raise UploadTakenOver
-        return task.result()
+            self._task = None
+            if self._ending is not None:
+                await cancel(self._ending)
 
-    async def _cancel_on_request(self, task: asyncio.Future[Any]) -> None:
-        """Cancels the task when a release is requested and no more bytes arrive, or after IDLE_POLLS.
+    async def _cancel_when_idle(self, task: asyncio.Task[Any]) -> None:
+        """Cancels the task when no more bytes arrive, or after IDLE_POLLS.
 
         The client may be gone while much of what it sent is still to be read: that has arrived, and counts.
         """
-        await self._release_requested.wait()
         for _ in range(IDLE_POLLS):
             before = self.written_bytes
             await asyncio.sleep(IDLE_SECONDS)
@@ -99,11 +110,11 @@ class UploadLock:
 
     async def _poll_storage(self) -> None:
         """Asks storage from time to time whether another process requests the release."""
-        while not self._release_requested.is_set():
-            await asyncio.sleep(POLL_SECONDS)
+        while not self._is_release_requested:
             with suppress(StorageError):
                 if await in_thread(self.staged.release_requested):
                     self.request_release()
+            await asyncio.sleep(POLL_SECONDS)
 
 
 class UploadLocks:
