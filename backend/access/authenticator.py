@@ -5,6 +5,7 @@ token is cached for a second, so that an open server on one machine doesn't quer
 """
 
 import time
+from collections.abc import Sequence
 from typing import Literal
 
 import structlog
@@ -13,6 +14,7 @@ from access import tokens
 from access.caller import ANONYMOUS, Caller
 from access.guess_limit import FailedAttempts
 from access.static_tokens import StaticTokens
+from core.batching import Batches
 from core.database.engine import Sessions
 from core.errors import PegasusError
 
@@ -45,6 +47,7 @@ class Authenticator:
         self._static = static
         self.sessions = sessions
         self._guesses = FailedAttempts()
+        self._lookups = Batches(self._any_exist)
         self._none_until = 0.0
         self._has_told = False
 
@@ -82,12 +85,16 @@ class Authenticator:
         now = time.monotonic()
         if now < self._none_until:
             return False
-        async with self.sessions() as session:
-            await session.connection(execution_options=OUTSIDE_TRANSACTIONS)
-            exist = await tokens.any_exist(session)
+        exist = await self._lookups.put(None)
         if not exist:
             self._none_until = now + REMEMBERED_SECONDS
         return exist
+
+    async def _any_exist(self, requests: Sequence[None]) -> Sequence[bool]:
+        """Asked once for all requests that come meanwhile."""
+        async with self.sessions() as session:
+            await session.connection(execution_options=OUTSIDE_TRANSACTIONS)
+            return [await tokens.any_exist(session)] * len(requests)
 
     def _tell_once(self) -> None:
         if not self._has_told:

@@ -85,6 +85,7 @@ def create_app(settings: Settings | None = None, *, prepared: Prepared | None = 
 
 def _middleware(settings: Settings) -> list[Middleware]:
     """What every request passes, the outermost first."""
+    origins = settings.allowed_origin_names
     limits = BodyLimits(
         form_path=form_upload.PATH,
         bytes_path=UPLOADS_PATH,
@@ -95,14 +96,14 @@ def _middleware(settings: Settings) -> list[Middleware]:
     return [
         Middleware(PlainRefusal),
         Middleware(RequestLog),
-        Middleware(AllowedOrigins, origins=settings.allowed_origin_names),
+        *([Middleware(AllowedOrigins, origins=origins)] if origins else []),
         Middleware(TusMiddleware),
         Middleware(RufhMiddleware, upload_path=form_upload.PATH, limit_bytes=settings.max_file_size_bytes),
         Middleware(LingeringAnswer),
         Middleware(
             Guard,
             hosts=own_hosts(settings),
-            origins=settings.allowed_origin_names,
+            origins=origins,
             anywhere=settings.auth_is_configured,
             proxied=settings.auth == "open",
             limits=limits,

@@ -27,6 +27,8 @@ class OriginUnknown(RequestRefused):
 
 def cookie_secret(headers: Headers) -> str | None:
     """The token in the cookie; None without one. Raises TokenInvalid."""
+    if "cookie" not in headers:
+        return None
     value = cookie_parser("; ".join(headers.getlist("cookie"))).get(NAME)
     if not value:
         return None

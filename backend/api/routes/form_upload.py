@@ -127,10 +127,11 @@ async def _ingest(
     async with ingest.incoming(details=details) as incoming:
         form.pass_file_on(incoming.write)
 
-        def publish() -> AudioFile:
+        def publish() -> tuple[AudioFile, str | None]:
             form.end()
             body_digests.end()
-            return ingest.publish(incoming, details())
+            said = details()
+            return ingest.publish(incoming, said), said.duplicates
 
-        recording = await body.pump(feed, end=publish)
-        return recording, await ingest.enter(incoming, recording, key=key, duplicates=details().duplicates)
+        recording, duplicates = await body.pump(feed, end=publish)
+        return recording, await ingest.enter(incoming, recording, key=key, duplicates=duplicates)

@@ -1,6 +1,6 @@
 """The trace context: the request that work comes from, for jobs and log lines that follow it later."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -26,7 +26,8 @@ class TraceContext:
 
     def as_dict(self) -> dict[str, str]:
         """Its fields, without those that are None."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        values = {"request_id": self.request_id, "traceparent": self.traceparent}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 UNKNOWN = TraceContext()
