@@ -7,6 +7,7 @@ and no list of stop words, since the language of a new recording isn't known.
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 
 LONGEST_WORD = 64
 _BREAKS = (
@@ -19,8 +20,6 @@ _UNSPACED = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30fa\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
     r"\uf900-\ufaff\U00020000-\U0003ffff"
 )
-_PARTS = re.compile(rf"[{_UNSPACED}]+|[^{_BREAKS}{_UNSPACED}]+")
-_IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
 _ENCLOSED = 10  # combining classes below are parts of letters (virama, voicing marks), above accents and vowel points
 
 
@@ -37,6 +36,16 @@ class _Folds(dict[int, str]):
 _FOLDS = _Folds()
 
 
+@cache  # so many characters take long to compile: not at each start
+def _part() -> re.Pattern[str]:
+    return re.compile(rf"[{_UNSPACED}]+|[^{_BREAKS}{_UNSPACED}]+")
+
+
+@cache
+def _unspaced() -> re.Pattern[str]:
+    return re.compile(rf"[{_UNSPACED}]")
+
+
 def fold(text: str) -> str:
     """The text without case and accents, for comparison."""
     return text.lower() if text.isascii() else text.translate(_FOLDS)
@@ -49,8 +58,9 @@ def grams(folded: str, size: int) -> Iterator[str]:
 
 def words(text: str) -> Iterator[str]:
     """A text's index terms: its words, and in scripts without spaces each pair of characters."""
-    for part in _PARTS.findall(fold(text)):
-        if _IS_UNSPACED.match(part):
+    is_unspaced = _unspaced().match
+    for part in _part().findall(fold(text)):
+        if is_unspaced(part):
             yield from grams(part, 2)
         else:
             yield part[:LONGEST_WORD]
@@ -58,8 +68,8 @@ def words(text: str) -> Iterator[str]:
 
 def query_terms(query: str) -> Iterator[tuple[str, bool]]:
     """The terms that a text must have, each with whether a longer term may begin with it."""
-    for part in _PARTS.findall(fold(query)):
-        if _IS_UNSPACED.match(part) and len(part) > 1:
+    for part in _part().findall(fold(query)):
+        if _unspaced().match(part) and len(part) > 1:
             yield from ((part[at : at + 2], False) for at in range(len(part) - 1))
         else:
             yield part[:LONGEST_WORD], True
@@ -67,9 +77,9 @@ def query_terms(query: str) -> Iterator[tuple[str, bool]]:
 
 def word_pattern(query: str) -> re.Pattern[str] | None:
     """A pattern for folded texts that matches a query's words, up to a word's end; None for a query without words."""
-    parts = sorted(set(_PARTS.findall(fold(query))), key=len, reverse=True)
-    spaced = "|".join(re.escape(part[:LONGEST_WORD]) for part in parts if not _IS_UNSPACED.match(part))
-    alternatives = [re.escape(part) for part in parts if _IS_UNSPACED.match(part)]
+    parts = sorted(set(_part().findall(fold(query))), key=len, reverse=True)
+    spaced = "|".join(re.escape(part[:LONGEST_WORD]) for part in parts if not _unspaced().match(part))
+    alternatives = [re.escape(part) for part in parts if _unspaced().match(part)]
     if spaced:
         alternatives.append(rf"(?<![^{_BREAKS}{_UNSPACED}])(?:{spaced})[^{_BREAKS}{_UNSPACED}]*")
     return re.compile("|".join(alternatives)) if alternatives else None

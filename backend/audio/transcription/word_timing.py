@@ -7,13 +7,18 @@ the segment. Otherwise the segment's time is divided by letters.
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from audio.transcription.contract import Segment, Transcript, Word
 
 # Scripts without spaces break between any two characters, but not before a mark.
 _WIDE = r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
 _MARKS = r"[\u3001-\u3003\u3009-\u3011\u30fc\uff01\uff09\uff0c\uff0e\uff1a\uff1b\uff1f]"
-_TOKEN = re.compile(rf"\s*(?:{_WIDE}{_MARKS}*|(?:(?!{_WIDE})\S){{1,42}})")
+
+
+@cache  # so many characters take long to compile: not at each start
+def _token() -> re.Pattern[str]:
+    return re.compile(rf"\s*(?:{_WIDE}{_MARKS}*|(?:(?!{_WIDE})\S){{1,42}})")
 
 
 def timed_words(transcript: Transcript) -> Iterator[tuple[str | None, list[Word]]]:
@@ -45,7 +50,7 @@ def _count_until(words: Sequence[Word], end_seconds: float) -> int:
 
 
 def _timed(segment: Segment, words: Sequence[Word]) -> list[Word]:
-    tokens = _TOKEN.findall(" ".join(segment.text.split()))  # an empty line would end a cue
+    tokens = _token().findall(" ".join(segment.text.split()))  # an empty line would end a cue
     agree = _letters(segment.text) == "".join(_letters(word.text) for word in words)
     clock = [letter for item in (words if agree else [segment]) for letter in _letter_times(item)]
     timed, at = [], 0

@@ -6,6 +6,7 @@ text. The texts of all lexemes, joined, are the text.
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Literal, NamedTuple, TypeAlias
 
 Kind: TypeAlias = Literal[
@@ -19,8 +20,25 @@ _TO_NEXT_LINE = (
 )
 _ESCAPED = r"'(?:[^'\\]++|''|\\.)*+(?:\\\Z|')?"
 _CLEAR = r"(?!--|/\*)"  # a comment ends an operator
-_TOKEN = re.compile(
-    rf"""
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+
+
+class Lexeme(NamedTuple):
+    """A lexeme; `meta` is a command to psql, on a line of its own."""
+
+    kind: Kind
+    text: str
+
+    @property
+    def word(self) -> str:
+        """The word in capitals; empty for other lexemes, such as a quoted name."""
+        return self.text.upper() if self.kind == "word" else ""
+
+
+@cache  # it takes long to compile, and a database that is up to date has nothing to split
+def _token() -> re.Pattern[str]:
+    return re.compile(
+        rf"""
       (?P<space>{_SPACE}+)
     | (?P<comment>--[^\n\r]*)
     | (?P<nested>/\*)
@@ -45,27 +63,14 @@ _TOKEN = re.compile(
       )
     | (?P<punctuation>.)
     """,
-    re.DOTALL | re.VERBOSE | re.MULTILINE,
-)
-_COMMENT_EDGE = re.compile(r"/\*|\*/")
-
-
-class Lexeme(NamedTuple):
-    """A lexeme; `meta` is a command to psql, on a line of its own."""
-
-    kind: Kind
-    text: str
-
-    @property
-    def word(self) -> str:
-        """The word in capitals; empty for other lexemes, such as a quoted name."""
-        return self.text.upper() if self.kind == "word" else ""
+        re.DOTALL | re.VERBOSE | re.MULTILINE,
+    )
 
 
 def tokens(sql: str) -> Iterator[Lexeme]:
     """All lexemes of a text, including space and comments."""
-    position = 0
-    while match := _TOKEN.match(sql, position):
+    position, match_at = 0, _token().match
+    while match := match_at(sql, position):
         kind, position = match.lastgroup, match.end()
         if kind == "nested":
             position = _end_of_comment(sql, position)

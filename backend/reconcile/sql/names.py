@@ -1,7 +1,10 @@
 """Converts identifiers between SQL and the catalogs, and quotes strings."""
 
+import re
+
 from .lexer import Lexeme, significant
 
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*(?:\.[a-z_][a-z0-9_]*)*")
 _TO_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")  # PostgreSQL folds no others
 
 
@@ -14,6 +17,8 @@ def unquoted(identifier: Lexeme) -> str:
 
 def names_in(qualified: str) -> tuple[str, ...]:
     """The parts of a qualified name: `app` and `T` for `app."T"`."""
+    if _PLAIN.fullmatch(qualified):
+        return tuple(qualified.split("."))
     return tuple(unquoted(token) for token in significant(qualified) if token.kind in {"word", "quoted"})
 
 
