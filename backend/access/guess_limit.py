@@ -5,19 +5,18 @@ a token that was valid before is accepted whatever others try from the same addr
 """
 
 import asyncio
-import math
-import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
-
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 from access.caller import ANONYMOUS, Caller
 from access.tokens import hashed
 from core.errors import PegasusError
+
+if TYPE_CHECKING:
+    from access.moving_window import MovingWindow
 
 PER_MINUTE = 20
 REMEMBERED = 10_000
@@ -36,10 +35,9 @@ class FailedAttempts:
     """Counts wrong secrets over the last 60 seconds by address, an IPv6 /64 as one; only hashes are kept."""
 
     def __init__(self) -> None:
-        self._limit = RateLimitItemPerMinute(PER_MINUTE)
-        self._windows = MovingWindowRateLimiter(MemoryStorage())
         self._tried: OrderedDict[bytes, None] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._has_failed = False
 
     async def authenticate(
         self, secret: str, *, address: str, find: Callable[[str], Awaitable[Caller | None]]
@@ -55,13 +53,20 @@ class FailedAttempts:
         key = ANONYMOUS.rate_limit_key(address)
         async with self._locks.setdefault(key, asyncio.Lock()):
             is_new = digest not in self._tried
-            if is_new and not self._windows.test(self._limit, key):
-                free_at = self._windows.get_window_stats(self._limit, key).reset_time
-                raise TooManyGuesses(limit=PER_MINUTE, retry_after_seconds=max(1, math.ceil(free_at - time.time())))
+            if is_new and self._has_failed and not self._window.has_room(key):
+                raise TooManyGuesses(limit=PER_MINUTE, retry_after_seconds=self._window.seconds_until_room(key))
             caller = await find(secret)
             if is_new and caller is None:
-                self._windows.hit(self._limit, key)
+                self._window.count(key)
+                self._has_failed = True
             self._tried[digest] = None
             if len(self._tried) > REMEMBERED:
                 self._tried.popitem(last=False)
         return caller
+
+    @cached_property
+    def _window(self) -> "MovingWindow":
+        """Made for the first wrong secret."""
+        from access.moving_window import MovingWindow  # noqa: PLC0415 - a fiftieth of a start, and most never need it
+
+        return MovingWindow(PER_MINUTE)

@@ -1,13 +1,11 @@
 """Limits how many uploads a caller may start per minute. Each server process counts for itself."""
 
-import math
-import time
-
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from typing import TYPE_CHECKING
 
 from core.errors import PegasusError
+
+if TYPE_CHECKING:
+    from access.moving_window import MovingWindow
 
 
 class TooManyUploads(PegasusError):
@@ -21,13 +19,16 @@ class UploadRate:
     """Counts uploads over the last 60 seconds; `per_minute` 0 sets no limit."""
 
     def __init__(self, *, per_minute: int) -> None:
-        self._limit = RateLimitItemPerMinute(per_minute) if per_minute else None
-        self._windows = MovingWindowRateLimiter(MemoryStorage())
+        self._window = _window(per_minute) if per_minute else None
 
     def check(self, key: str) -> None:
         """Counts an upload under `Caller.rate_limit_key`, unless it raises TooManyUploads."""
-        if self._limit is None or self._windows.hit(self._limit, key):
-            return
-        free_at = self._windows.get_window_stats(self._limit, key).reset_time
-        wait = max(1, math.ceil(free_at - time.time()))
-        raise TooManyUploads(limit=self._limit.amount, retry_after_seconds=wait)
+        if self._window is not None and not self._window.count(key):
+            retry_after_seconds = self._window.seconds_until_room(key)
+            raise TooManyUploads(limit=self._window.limit, retry_after_seconds=retry_after_seconds)
+
+
+def _window(per_minute: int) -> "MovingWindow":
+    from access.moving_window import MovingWindow  # noqa: PLC0415 - a fiftieth of a start, and few set a limit
+
+    return MovingWindow(per_minute)
