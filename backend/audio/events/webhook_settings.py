@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from audio.events.webhook_endpoint import Endpoint
 from core.errors import SettingRefused
-from core.outbound_http import is_public
+from core.public_addresses import is_public
 
 PREFIX = "whsec_"
 SECRET_BYTES = range(24, 65)

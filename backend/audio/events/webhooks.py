@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from http import HTTPStatus
+from typing import ClassVar
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.events.event_log import Event
-from audio.events.webhook_deliveries import Deliveries, Delivery, enter
+from audio.events.webhook_deliveries import CHANNEL, Deliveries, Delivery, enter
 from audio.events.webhook_endpoint import Endpoint, headers_of
 from audio.model.audio_file import ProcessingStatus
 from core.background import failures_logged, wait_for_event
@@ -31,8 +32,9 @@ RETRY_SECONDS = 1.0
 
 @dataclass(kw_only=True)
 class Webhooks:
-    """Inserts deliveries, and sends them."""
+    """Inserts deliveries, and sends them. A notification on `channel` says that some were inserted."""
 
+    channel: ClassVar[str] = CHANNEL
     sessions: Sessions
     endpoints: Sequence[Endpoint]
     secret: bytes = field(repr=False)

@@ -18,7 +18,8 @@ from app.application import create_app
 from app.notifications import webhook_targets
 from audio.model.audio_file import ProcessingStatus
 from core.errors import SettingRefused
-from core.outbound_http import AddressRefused, NotReached, OutboundHttp, is_public
+from core.outbound_http import AddressRefused, NotReached, OutboundHttp
+from core.public_addresses import is_public
 from core.settings import Settings, load_settings
 from tests.api.conftest import Started
 from tests.api.events.test_events import progress
