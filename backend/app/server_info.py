@@ -3,33 +3,9 @@
 import asyncio
 from functools import partial
 
-import structlog
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
-
-from api.server_info import (
-    Chain,
-    Engines,
-    Heal,
-    SchemaHistory,
-    ServerConfiguration,
-    TranscriptionEngine,
-)
-from app.last_heal import summary
-from app.schema_healing import ALEMBIC_INI, SYSTEM_INI, on_connection
+from api.server_info import Engines, SchemaHistory, ServerConfiguration, TranscriptionEngine
 from audio.intake.quota import Quota
-from audio.model.audio_file import AudioFile
-from core.database.system_tables import SCHEMA as SYSTEM_SCHEMA
-from core.errors import PegasusError
-from core.settings import ROOT, Settings
-from reconcile.journal.description import describe
-from reconcile.journal.journal import Journal
-from reconcile.tape.project import Project
-
-log = structlog.get_logger(__name__)
-LISTED_HEALS = 10
-ANSWER_SECONDS = 5
+from core.settings import Settings
 
 
 def server_configuration(settings: Settings, *, quota: Quota, webhooks: int) -> ServerConfiguration:
@@ -67,36 +43,6 @@ def _transcription(settings: Settings) -> TranscriptionEngine | None:
 
 
 async def _read_history(settings: Settings, lock: asyncio.Lock) -> SchemaHistory | None:
-    """One connection at a time, as each is opened for itself."""
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS), lock:
-            return await on_connection(settings, _history, ALEMBIC_INI, SYSTEM_INI)
-    except (PegasusError, SQLAlchemyError, TimeoutError) as error:
-        log.warning("the history of the schema can't be read", reason=str(error) or type(error).__name__)
-        return None
+    from app.schema_history import schema_history  # noqa: PLC0415 - with Alembic, which no other request needs
 
-
-def _history(connection: Connection, *projects: Project) -> SchemaHistory:
-    names = (AudioFile.__tablename__, SYSTEM_SCHEMA)
-    chains = [_chain(connection, name, project) for name, project in zip(names, projects, strict=True)]
-    rows = Journal(projects[0]).history(connection, limit=LISTED_HEALS)
-    return SchemaHistory(
-        chains=chains,
-        heals=[
-            Heal(
-                **summary(row),
-                chain_head=row["head"],
-                report="\n".join(describe(row)).replace(f"{ROOT}/", ""),  # an error may name one of our files
-            )
-            for row in rows
-        ],
-    )
-
-
-def _chain(connection: Connection, name: str, project: Project) -> Chain:
-    versions = project.tape.versions
-    options = {"version_table": versions.name, "version_table_schema": versions.schema}
-    with connection.begin() as transaction:
-        revisions = MigrationContext.configure(connection, opts=options).get_current_heads()
-        transaction.rollback()
-    return Chain(name=name, revision=", ".join(sorted(revisions)) or None, head=project.tape.head)
+    return await schema_history(settings, lock)
