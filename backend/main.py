@@ -4,12 +4,14 @@
 """
 
 import core.installation  # before what it checks
+
+# isort: split
+import core.garbage_collection  # before what makes no garbage
 import core.observability.without_rich  # noqa: F401 - before structlog
 
 # isort: split
 import argparse
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,6 +23,8 @@ import structlog
 
 from api.http1.listener import address_of, claim_address
 from core.errors import PegasusError
+from core.garbage_collection import paused, resume
+from core.hidden_modules import hidden
 from core.observability.logging import configure_logging
 from core.postgres.embedded import join
 from core.settings import Settings, load_settings
@@ -28,8 +32,10 @@ from core.settings import Settings, load_settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+resume()
 log = structlog.get_logger("pegasus")
 WORKER = "worker"
+UNUSED = ("pygments",)  # Mako, which Alembic imports, would show errors of templates in colours
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -53,13 +59,13 @@ def _serve(settings: Settings) -> int:
     with claim_address(settings) as listener:
         if sys.stderr.isatty():  # a person waits
             log.info("Pegasus starts", address=address_of(listener))
-        with _postgres_starting(settings), _quick_imports():
+        with _postgres_starting(settings), paused(), hidden(*UNUSED):
             from app.serving import serve  # noqa: PLC0415 - takes a second, in which PostgreSQL starts
         return serve(settings, listener)
 
 
 def _work(settings: Settings) -> int:
-    with _postgres_starting(settings), _quick_imports():
+    with _postgres_starting(settings), paused(), hidden(*UNUSED):
         from app.worker_process import work_alone  # noqa: PLC0415 - as above
     asyncio.run(work_alone(settings))
     return 0
@@ -75,17 +81,6 @@ def _postgres_starting(settings: Settings) -> Iterator[None]:
         joined = thread.submit(join, settings.data_path)
         yield
         joined.result()
-
-
-@contextmanager
-def _quick_imports() -> Iterator[None]:
-    """Keeps the garbage collector from looking through what imports make: nothing of it ever becomes garbage."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def _end(_signal: int, _frame: object) -> None:

@@ -3,13 +3,7 @@
 Another library of ours installs rich, and structlog takes what it finds.
 """
 
-import sys
-from typing import Any, cast
+from core.hidden_modules import hidden
 
-_modules = cast("dict[str, Any]", sys.modules)
-if "structlog" not in _modules and "rich" not in _modules:
-    _modules["rich"] = None  # the import system's way to say that there is none
-    try:
-        import structlog  # noqa: F401
-    finally:
-        del _modules["rich"]
+with hidden("rich"):
+    import structlog  # noqa: F401
