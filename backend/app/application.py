@@ -34,7 +34,6 @@ from api.routes import (
     transcripts,
 )
 from api.routes.direct_route import DirectRoutes
-from api.schemas import PROBLEM_RESPONSES
 from app.lifespan import lifespan
 from app.startup import Prepared
 from core.observability import tracing
@@ -42,6 +41,24 @@ from core.settings import Settings, load_settings
 
 DIRECT = (form_upload.router, resumable_uploads.router, downloads.router)
 VERSION = "0.1.0"  # as in pyproject.toml
+ROUTES = (  # what comes the most is looked for first
+    form_upload,
+    downloads,
+    rufh_uploads,
+    resumable_uploads,
+    events,
+    archive,
+    bulk,
+    recordings,
+    transcripts,
+    tokens,
+    server,
+    session,
+    health,
+    metrics,
+    page,
+    api_docs,
+)
 SPANS_ALONE: TelemetryConfig = {"metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
 
 
@@ -61,24 +78,9 @@ def create_app(settings: Settings | None = None, *, prepared: Prepared | None = 
         middleware=_middleware(settings),
         redirect_slashes=False,
         telemetry=SPANS_ALONE | {"tracing": tracing.is_configured()},
-        responses=PROBLEM_RESPONSES,
     )
-    app.include_router(form_upload.router)  # what comes the most is looked for first
-    app.include_router(downloads.router)
-    app.include_router(rufh_uploads.router)
-    app.include_router(resumable_uploads.router)
-    app.include_router(events.router)
-    app.include_router(archive.router)
-    app.include_router(bulk.router)
-    app.include_router(recordings.router)
-    app.include_router(transcripts.router)
-    app.include_router(tokens.router)
-    app.include_router(server.router)
-    app.include_router(session.router)
-    app.include_router(health.router)
-    app.include_router(metrics.router)
-    app.include_router(page.router)
-    app.include_router(api_docs.router)
+    for routes in ROUTES:
+        app.router.routes.extend(routes.router.routes)  # to include a router analyses each route of it once more
     answer_problems(app)
     return app
 

@@ -10,7 +10,7 @@ from api.guards.credentials import AuthenticatedCaller
 from api.guards.query_parameters import KNOWN_PARAMETERS_ALONE
 from api.parameters import Ids, QueryFilters
 from api.protocols.download import content_disposition
-from api.schemas import BYTES
+from api.schemas import BYTES, PROBLEM_RESPONSES
 from api.services import CurrentServices
 from audio.library import archive
 from audio.library.bulk import Selection
@@ -19,7 +19,9 @@ from audio.model.audio_file import utc_now
 
 ARCHIVE: dict[str, Any] = {"description": "The ZIP file.", "content": {"application/zip": {"schema": BYTES}}}
 
-router = APIRouter(prefix="/api/audio", tags=["audio"], dependencies=[KNOWN_PARAMETERS_ALONE])
+router = APIRouter(
+    prefix="/api/audio", tags=["audio"], dependencies=[KNOWN_PARAMETERS_ALONE], responses=PROBLEM_RESPONSES
+)
 
 
 @router.get("/archive.zip", operation_id="download_archive", response_class=Response, responses={200: ARCHIVE})

@@ -9,14 +9,24 @@ from api.errors import content_of
 from api.guards.credentials import AuthenticatedCaller
 from api.guards.query_parameters import KNOWN_PARAMETERS_ALONE
 from api.parameters import JSON_BODY_BYTES, filters_of
-from api.schemas import BulkChange, BulkOutcome, LabelRenaming, Problem, RefusedChange, RenamedRecordings
+from api.schemas import (
+    PROBLEM_RESPONSES,
+    BulkChange,
+    BulkOutcome,
+    LabelRenaming,
+    Problem,
+    RefusedChange,
+    RenamedRecordings,
+)
 from api.services import CurrentServices
 from audio.library import bulk
 from audio.library.bulk import Change, Selection
 from audio.library.cursor import Cursor
 from audio.library.filters import NEWEST_FIRST, Filters
 
-router = APIRouter(prefix="/api/audio", tags=["audio"], dependencies=[KNOWN_PARAMETERS_ALONE])
+router = APIRouter(
+    prefix="/api/audio", tags=["audio"], dependencies=[KNOWN_PARAMETERS_ALONE], responses=PROBLEM_RESPONSES
+)
 
 
 @router.post("/bulk", operation_id="change_recordings", max_body_size=JSON_BODY_BYTES)

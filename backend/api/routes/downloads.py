@@ -11,7 +11,7 @@ from api.guards.query_parameters import KNOWN_PARAMETERS_ALONE
 from api.parameters import RecordingId, Redirect, Variant
 from api.protocols.download import Downloadable, download, original, playable, redirection
 from api.routes.direct_route import DirectRoute
-from api.schemas import BYTES
+from api.schemas import BYTES, PROBLEM_RESPONSES
 from api.services import CurrentServices, Services
 
 RECORDING_BYTES: dict[str, Any] = {
@@ -19,7 +19,13 @@ RECORDING_BYTES: dict[str, Any] = {
     "content": {media_type: {"schema": BYTES} for media_type in ("application/octet-stream", "audio/*")},
 }
 
-router = APIRouter(prefix="/api/audio", tags=["audio"], route_class=DirectRoute, dependencies=[KNOWN_PARAMETERS_ALONE])
+router = APIRouter(
+    prefix="/api/audio",
+    tags=["audio"],
+    route_class=DirectRoute,
+    dependencies=[KNOWN_PARAMETERS_ALONE],
+    responses=PROBLEM_RESPONSES,
+)
 
 
 @router.get(

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Request, Response
 from api.guards.credentials import AuthenticatedCaller, address_of, request_secret
 from api.parameters import LastEventId, UserFilter
 from api.protocols.event_stream import EventStream, resume_position
+from api.schemas import PROBLEM_RESPONSES
 from api.services import CurrentServices
 from core.labels import user_label
 
-router = APIRouter(prefix="/api/audio", tags=["audio"])
+router = APIRouter(prefix="/api/audio", tags=["audio"], responses=PROBLEM_RESPONSES)
 EVENT = {
     "type": "object",
     "properties": {

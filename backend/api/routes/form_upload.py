@@ -19,7 +19,7 @@ from api.protocols.upload_form import UploadForm
 from api.routes.direct_route import DirectRoute
 from api.routes.resumable_upload_docs import FORM_OR_BYTES, UPLOAD_OPTIONS
 from api.routes.rufh_uploads import create
-from api.schemas import UploadedRecording
+from api.schemas import PROBLEM_RESPONSES, UploadedRecording
 from api.services import CurrentServices, Services
 from audio.intake.duplicates import DuplicateFound
 from audio.intake.idempotency_keys import IdempotencyKey, IdempotencyKeyTaken
@@ -30,7 +30,7 @@ from storage.contract import Piece
 
 PATH = "/api/audio/upload"
 
-router = APIRouter(tags=["audio"], route_class=DirectRoute)
+router = APIRouter(tags=["audio"], route_class=DirectRoute, responses=PROBLEM_RESPONSES)
 
 
 @router.post(PATH, operation_id="upload", openapi_extra=FORM_OR_BYTES, response_model=UploadedRecording)

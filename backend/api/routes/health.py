@@ -6,9 +6,10 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from api.health_checks import Health, LastHeal, Wellness
+from api.schemas import PROBLEM_RESPONSES
 from audio.processing.decoder_process import Sandbox
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], responses=PROBLEM_RESPONSES)
 
 
 class Readiness(BaseModel):

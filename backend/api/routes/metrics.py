@@ -10,10 +10,11 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from api.guards.credentials import METRICS_PATH, UnrestrictedCaller
+from api.schemas import PROBLEM_RESPONSES
 from api.services import CurrentServices
 from core.observability import metrics
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], responses=PROBLEM_RESPONSES)
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "In Prometheus' text format"}
 }

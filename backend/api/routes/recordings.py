@@ -22,6 +22,7 @@ from api.parameters import (
     WithTranscripts,
 )
 from api.schemas import (
+    PROBLEM_RESPONSES,
     FoundIn,
     FoundRecording,
     LabelsInUse,
@@ -46,7 +47,9 @@ WAVEFORM: dict[str, Any] = {
 }
 WITHOUT_TRANSCRIPTS = {"original_transcript": None, "improved_transcript": None}
 
-router = APIRouter(prefix="/api/audio", tags=["audio"], dependencies=[KNOWN_PARAMETERS_ALONE])
+router = APIRouter(
+    prefix="/api/audio", tags=["audio"], dependencies=[KNOWN_PARAMETERS_ALONE], responses=PROBLEM_RESPONSES
+)
 
 
 async def _sorting(*, sort: Sort = "uploaded", order: Order = "desc") -> Sorting:

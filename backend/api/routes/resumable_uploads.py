@@ -25,6 +25,7 @@ from api.protocols.tus import (
 )
 from api.routes.direct_route import DirectRoute
 from api.routes.resumable_upload_docs import APPEND, BEGIN, END, OPTIONS, STATE
+from api.schemas import PROBLEM_RESPONSES
 from api.services import CurrentServices
 from audio.intake.resumable.repository import UploadCreator
 from audio.intake.resumable.upload_requests import AppendRequest, NewUpload
@@ -42,7 +43,7 @@ class TusRoute(DirectRoute):
         return True
 
 
-router = APIRouter(prefix=UPLOADS_PATH, tags=["uploads"], route_class=TusRoute)
+router = APIRouter(prefix=UPLOADS_PATH, tags=["uploads"], route_class=TusRoute, responses=PROBLEM_RESPONSES)
 
 
 @router.options("", operation_id="tus_options", status_code=204, response_class=Response, openapi_extra=OPTIONS)

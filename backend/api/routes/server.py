@@ -8,13 +8,14 @@ from sqlalchemy import text
 from api.guards.credentials import AuthenticatedCaller, UnrestrictedCaller
 from api.guards.query_parameters import KNOWN_PARAMETERS_ALONE
 from api.parameters import UsageOwner
+from api.schemas import PROBLEM_RESPONSES
 from api.server_info import DatabaseInfo, OwnUsage, QuotaLimits, ServerInfo, ServerUsage
 from api.services import CurrentServices, Services
 from audio.library.usage import total_usage, usage_of
 from core.errors import DatabaseBusy
 from core.labels import user_label
 
-router = APIRouter(prefix="/api", tags=["server"], dependencies=[KNOWN_PARAMETERS_ALONE])
+router = APIRouter(prefix="/api", tags=["server"], dependencies=[KNOWN_PARAMETERS_ALONE], responses=PROBLEM_RESPONSES)
 _BOUNDED = text("SET LOCAL statement_timeout = '2s'")  # of millions of recordings the sum takes seconds
 
 

@@ -9,10 +9,11 @@ from access.authenticator import LONGEST_SECRET, TokenInvalid
 from access.caller import ANONYMOUS, Caller
 from api.guards.credentials import SESSION_PATH, address_of, request_secret
 from api.guards.session_cookie import delete_secret_cookie, set_secret_cookie
+from api.schemas import PROBLEM_RESPONSES
 from api.services import CurrentServices
 
 BODY_BYTES = 8 * 1024
-router = APIRouter(prefix=SESSION_PATH, tags=["session"])
+router = APIRouter(prefix=SESSION_PATH, tags=["session"], responses=PROBLEM_RESPONSES)
 
 
 class SignIn(BaseModel):

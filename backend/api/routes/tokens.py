@@ -11,10 +11,13 @@ from access import tokens
 from api.guards.credentials import Admin
 from api.guards.query_parameters import KNOWN_PARAMETERS_ALONE
 from api.parameters import EXAMPLE_ID, JSON_BODY_BYTES
+from api.schemas import PROBLEM_RESPONSES
 from api.services import CurrentServices
 
 TokenId = Annotated[UUID, Path(description="The token's id.", examples=[EXAMPLE_ID])]
-router = APIRouter(prefix="/api/tokens", tags=["tokens"], dependencies=[KNOWN_PARAMETERS_ALONE])
+router = APIRouter(
+    prefix="/api/tokens", tags=["tokens"], dependencies=[KNOWN_PARAMETERS_ALONE], responses=PROBLEM_RESPONSES
+)
 
 
 class NewToken(BaseModel):

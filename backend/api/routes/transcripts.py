@@ -8,7 +8,7 @@ from api.guards.credentials import AuthenticatedCaller
 from api.guards.query_parameters import KNOWN_PARAMETERS_ALONE
 from api.parameters import Format, Improved, RecordingId, TranscriptFormat
 from api.protocols.download import content_disposition
-from api.schemas import SpeakerNames, Transcript, Wording
+from api.schemas import PROBLEM_RESPONSES, SpeakerNames, Transcript, Wording
 from api.services import CurrentServices
 from audio.model.audio_file import AudioFile, ProcessingStatus
 from audio.processing.results import transcript_of
@@ -24,7 +24,9 @@ FORMATS: dict[Format, tuple[str, Callable[[TranscriptDocument], str]]] = {
 
 LONGEST_WORDING_BYTES = 4 * 1024 * 1024  # a day of speech has some three
 
-router = APIRouter(prefix="/api/audio", tags=["audio"], dependencies=[KNOWN_PARAMETERS_ALONE])
+router = APIRouter(
+    prefix="/api/audio", tags=["audio"], dependencies=[KNOWN_PARAMETERS_ALONE], responses=PROBLEM_RESPONSES
+)
 
 
 @router.get("/{recording_id:uuid}/transcript", operation_id="get_transcript", response_model=Transcript)
