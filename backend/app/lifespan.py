@@ -22,7 +22,7 @@ from app.worker_process import inline_worker
 from audio.intake.resumable.resumable_uploads import Uploads
 from audio.library.batch_finder import BatchFinder
 from audio.library.recordings import Recordings
-from audio.processing.decoder_process import inspect_sandbox
+from audio.processing.decoder_process import Sandbox, inspect_sandbox
 from audio.upkeep.manifest_repair import Manifests
 from audio.upkeep.schedule import Schedule
 from audio.upkeep.sweeper import Sweeper
@@ -41,8 +41,7 @@ class State(TypedDict):
 async def lifespan(settings: Settings, *, prepared: Prepared | None) -> AsyncIterator[State]:
     """Serves from what was `prepared`, or prepares it; at the end everything is put down. Raises PegasusError."""
     prepared = prepared or await prepare(settings)
-    healed = await last_heal(settings)
-    sandbox = await inspect_sandbox() if settings.processing == "inline" else None
+    healed, sandbox = await asyncio.gather(last_heal(settings), _sandbox(settings))
     engine = open_engine(prepared.address, pooled=is_pooled(settings))
     sessions = sessions_on(engine, prepared.address)
     storage = open_storage(settings)
@@ -94,6 +93,10 @@ async def lifespan(settings: Settings, *, prepared: Prepared | None) -> AsyncIte
             yield State(services=services)
     finally:
         await engine.dispose()
+
+
+async def _sandbox(settings: Settings) -> Sandbox | None:
+    return await inspect_sandbox() if settings.processing == "inline" else None
 
 
 def _freeze_startup_objects() -> None:
