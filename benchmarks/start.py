@@ -65,6 +65,10 @@ class Start:
     wall: float
     processor: float
 
+    def beside(self, other: "Start") -> "Start":
+        """The ratios to another one's."""
+        return Start(self.wall / other.wall, self.processor / other.processor)
+
 
 def main() -> None:
     """Prints a table: a line for each way to start."""
@@ -89,13 +93,12 @@ def main() -> None:
             for way, (command, environment) in ways.items():
                 starts[way].append(start(command, environment))
         postgres.leave()
-    print("from the command to the first answer that it is ready; seconds, medians")
+    print("from the command to the first answer that it is ready; medians, ratios within each turn")
     print(f"{'':>18} {'seconds':>8} {'ratio':>6} | {'processor':>9} {'ratio':>6}")
-    medians = {way: median(each) for way, each in starts.items()}
-    first = medians["hello world"]
-    for way, each in medians.items():
-        ratios = each.wall / first.wall, each.processor / first.processor
-        print(f"{way:>18} {each.wall:8.2f} {ratios[0]:6.2f} | {each.processor:9.2f} {ratios[1]:6.2f}")
+    for way, each in starts.items():
+        turns_of_both = zip(each, starts["hello world"], strict=True)
+        seconds, ratio = median(each), median([start.beside(hello) for start, hello in turns_of_both])
+        print(f"{way:>18} {seconds.wall:8.2f} {ratio.wall:6.2f} | {seconds.processor:9.2f} {ratio.processor:6.2f}")
 
 
 def median(starts: list[Start]) -> Start:
