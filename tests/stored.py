@@ -1,5 +1,6 @@
 """A look behind the storage that settings name, at what it really keeps."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +30,12 @@ class Stored:
     def sizes(self) -> dict[str, int]:
         """The name of everything that is kept, with its size, but not what storage knows of itself."""
         if self._is_local:
-            files = {str(path.relative_to(self._root)): path for path in self._root.rglob("*") if path.is_file()}
-            return {name: path.stat().st_size for name, path in files.items() if not name.startswith(".pegasus/")}
+            files: dict[str, int] = {}
+            for path in self._root.rglob("*"):
+                with suppress(FileNotFoundError):  # a server at work gives files other names
+                    if path.is_file():
+                        files[str(path.relative_to(self._root))] = path.stat().st_size
+            return {name: size for name, size in files.items() if not name.startswith(".pegasus/")}
         return names_in(self._bucket)
 
     @property
