@@ -9,7 +9,7 @@ from sqlalchemy import Column, DateTime
 
 from audio.library.bulk import LARGEST
 from audio.library.cursor import LONGEST as LONGEST_CURSOR
-from audio.model.audio_file import AudioFile, ProcessingStatus, Use, columns, loaded_values
+from audio.model.audio_file import AudioFile, ProcessingStatus, Use, columns, values_of
 from audio.model.details import LABELS
 from audio.model.duplicates import DUPLICATES, DuplicatePolicy, Original
 from core.labels import USER_ID_CHARACTERS
@@ -68,7 +68,7 @@ class UploadedRecording(Recording):
     @classmethod
     def of(cls, recording: AudioFile, original: Original | None) -> Self:
         """The answer to an upload."""
-        uploaded = cls.model_validate({**loaded_values(recording), "damaged": recording.damaged})
+        uploaded = cls.model_validate(values_of(recording, Recording.model_fields))
         uploaded.duplicate_of = None if original is None else Duplicated.model_validate(original)
         return uploaded
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from audio.events.announcements import announced_as
 from audio.intake.idempotency_keys import INTO_KEYS, IdempotencyKey, IdempotencyKeyTaken
-from audio.model.audio_file import AudioFile, Use, columns, loaded_values
+from audio.model.audio_file import AudioFile, Use, columns, values_of
 from audio.model.duplicates import ENTER_DIGESTS, ORIGINALS, Original, read_originals
 from audio.processing.jobs import PARAMETERS, Job, enqueue_with, parameters
 from core.database.engine import DriverConnection, driver_connection
@@ -106,7 +106,7 @@ async def insert(
     Raises IdempotencyKeyTaken; OutcomeUnknown when the answer was lost; with any other error none of the rows is there.
     """
     jobs = parameters([Job(row.recording.id, row.origin) for row in rows])
-    recordings = [loaded_values(row.recording) for row in rows]
+    recordings = [values_of(row.recording, _INSERTED) for row in rows]
     values: list[list[Any]] = [[recording[column] for recording in recordings] for column in _INSERTED]
     values.append([row.sha256 for row in rows])
     try:

@@ -4,7 +4,7 @@ Databases in the field look exactly like this, so no column is added, renamed or
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import Flag, StrEnum, auto
 from typing import Any, cast
@@ -118,12 +118,10 @@ def new_recording(**values: Any) -> AudioFile:
     return recording
 
 
-def loaded_values(recording: AudioFile) -> Mapping[str, Any]:
-    """The values of a recording by its attributes' names: at once, while each attribute is a call of its own."""
-    values = vars(recording)
-    if not values.keys() >= _WITHOUT_VALUES.keys():  # some are loaded when they are asked for
-        return {name: getattr(recording, name) for name in _WITHOUT_VALUES}
-    return values
+def values_of(recording: AudioFile, names: Iterable[str]) -> dict[str, Any]:
+    """The values of a recording's attributes. To ask each attribute is a call; most are loaded, and need none."""
+    loaded = vars(recording)
+    return {name: loaded[name] if name in loaded else getattr(recording, name) for name in names}
 
 
 def columns(use: Use) -> list[Column[Any]]:

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from sqlalchemy import DateTime
 
 from audio.model.artifacts import MANIFEST
-from audio.model.audio_file import AudioFile, ProcessingStatus, Use, columns, loaded_values
+from audio.model.audio_file import AudioFile, ProcessingStatus, Use, columns, values_of
 from storage.contract import BytesMissing, Storage, StorageError
 
 log = structlog.get_logger(__name__)
@@ -152,7 +152,7 @@ async def renew_manifest(storage: Storage, recording: AudioFile) -> bool:
 
 def _facts(recording: AudioFile) -> dict[str, Any]:
     """The row's values as the manifest's fields."""
-    values = loaded_values(recording)
+    values = values_of(recording, (*_COLUMNS, "title"))
     facts = {field: values[column] for column, field in _COLUMNS.items()}
     return facts | {_COLUMNS[column]: _aware(values[column]) for column in _TIMES} | {"title": values["title"]}
 
