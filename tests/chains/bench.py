@@ -11,7 +11,7 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from reconcile.healing.heal import heal
 from reconcile.inspection.inspect import DEFAULTS, Choices
@@ -48,11 +48,17 @@ class Played:
 
 
 class Bench:
-    """Databases on one server; each is thrown away with the bench."""
+    """Databases on one server; each is thrown away with the bench.
 
-    def __init__(self, server: str) -> None:
+    With `keeps`, each has one connection for all that is done there, reset each time as by a pool. A new one would plan
+    anew what the engine asks, which takes longer than the answer.
+    """
+
+    def __init__(self, server: str, *, keeps: bool = False) -> None:
         self.server = server
+        self._keeps = keeps
         self._made: list[str] = []
+        self._kept: dict[str, AsyncEngine] = {}
         self._administrator: asyncpg.Connection | None = None
 
     def address(self, name: str) -> str:
@@ -61,6 +67,7 @@ class Bench:
 
     async def make(self, template: str = "template0") -> str:
         """A new database, empty or a copy of one that nobody is connected to."""
+        await self._disconnect(template)
         name = f"chain_{uuid4().hex[:16]}"
         await self._run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         self._made.append(name)
@@ -68,6 +75,7 @@ class Bench:
 
     async def drop(self, name: str) -> None:
         """Throws a database away."""
+        await self._disconnect(name)
         await self._run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         self._made.remove(name)
 
@@ -87,11 +95,28 @@ class Bench:
         """What `work` answers, called with a connection to a database as a project would make it."""
         if sync:
             return await asyncio.to_thread(self._on_sync, name, work)
+        if self._keeps:
+            return await self._on_kept(name, work)
         engine = create_async_engine(sqlalchemy_address(self.address(name)), poolclass=NullPool)
         try:
             async with engine.connect() as connection:
                 return await connection.run_sync(work)
         finally:
+            await engine.dispose()
+
+    async def _on_kept(self, name: str, work: Callable[[Connection], Result]) -> Result:
+        if name not in self._kept:
+            settings = {"server_settings": {"plan_cache_mode": "force_generic_plan"}}
+            self._kept[name] = create_async_engine(sqlalchemy_address(self.address(name)), connect_args=settings)
+        async with self._kept[name].connect() as connection:
+            result = await connection.run_sync(work)
+            await connection.rollback()
+            raw: Any = (await connection.get_raw_connection()).driver_connection
+            await raw.reset()
+        return result
+
+    async def _disconnect(self, name: str) -> None:
+        if engine := self._kept.pop(name, None):
             await engine.dispose()
 
     def _on_sync(self, name: str, work: Callable[[Connection], Result]) -> Result:

@@ -5,7 +5,7 @@ Which of the two is decided by tests/chains/rule.py.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from itertools import cycle
 
@@ -28,6 +28,14 @@ class Course:
     sent: dict[str, list[Played]]
     versions: dict[str, tuple[str, ...] | None]
     end: State
+
+
+@pytest.fixture
+async def bench(server_address: str) -> AsyncIterator[Bench]:
+    """A server on which databases can be made, each used over one connection."""
+    bench = Bench(server_address, keeps=True)
+    yield bench
+    await bench.close()
 
 
 async def prepare(bench: Bench, chain: Chain) -> str:
