@@ -73,7 +73,7 @@ counts: Counter[str] = Counter()
 
 async def try_all(server: str, revisions: list[list[str]], accidents: list[Accident]) -> None:
     """One chain, and some accidents, each to a database of its own."""
-    bench = Bench(server)
+    bench = Bench(server, keeps=True)
     try:
         with tempfile.TemporaryDirectory() as folder:
             ini = write(revisions, Path(folder) / "chain")
