@@ -8,6 +8,7 @@ from email.header import decode_header, make_header
 from email.message import Message
 from encodings import normalize_encoding
 from encodings.aliases import aliases
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,6 +20,7 @@ from core.errors import PegasusError
 DISPOSITIONS = (b"form-data", b"attachment")
 _ENCODED_WORD = re.compile(r"=\?[!->@-~]+\?[bBqQ]\?[!->@-~]*\?=")
 _PERCENT_ENCODED = re.compile(r"(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+")
+_options = lru_cache(maxsize=256)(parse_options_header)  # most forms have the same names and types; it is only read
 _CHARSETS = {*aliases, *aliases.values()}  # of Python's codecs, which remembers for good what else it is asked for
 
 
@@ -57,7 +59,7 @@ def parse_part(fields: Mapping[bytes, bytes]) -> Part:
     raw = fields.get(b"content-disposition")
     if raw is None:
         raise FormMalformed("a part has no Content-Disposition")
-    disposition, options = parse_options_header(raw)
+    disposition, options = _options(raw)
     if disposition not in DISPOSITIONS:
         raise FormMalformed("a part's Content-Disposition isn't form-data")
     extended = extended_parameters(raw) if b"*" in raw else {}
@@ -67,7 +69,7 @@ def parse_part(fields: Mapping[bytes, bytes]) -> Part:
     file_name = _file_name(_text(options[b"filename"])) if b"filename" in options else None
     headers = {_text(header): _text(value) for header, value in fields.items()}
     check_content_coding(headers)
-    content_type, type_options = parse_options_header(fields.get(b"content-type"))
+    content_type, type_options = _options(fields.get(b"content-type"))
     charset = type_options.get(b"charset")
     return Part(
         name=name,

@@ -67,8 +67,8 @@ class DirectRoute(APIRoute):
 class DirectRoutes:
     """Calls the endpoints of direct routes, with what FastAPI would call them with.
 
-    To find a route, solve its endpoint's dependencies and validate its response is a third of FastAPI's work for a
-    small recording. It still handles what isn't found here, and endpoints that take anything else than is in _SOURCES.
+    FastAPI asks one route after the other, each through the layers of its router, and solves the dependencies of the
+    endpoint. It still handles what isn't found here, and endpoints that take anything else than is in _SOURCES.
     """
 
     def __init__(self, app: ASGIApp, *, routers: Iterable[APIRouter]) -> None:
