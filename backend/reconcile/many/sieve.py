@@ -28,7 +28,7 @@ _VERSION_TABLES = text(
     " LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = CAST(:table AS name)"
     " AND (c.relkind = 'r'::\"char\" OR c.relkind = 'p'::\"char\")"
     " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = 'version_num'::name"
-    " AND a.attnum > 0::int2 AND NOT a.attisdropped WHERE n.nspname = ANY (CAST(:schemas AS name[]))"
+    " AND a.attnum > 0::int2 AND NOT a.attisdropped WHERE n.nspname = ANY (CAST(CAST(:schemas AS text[]) AS name[]))"
 )
 
 
