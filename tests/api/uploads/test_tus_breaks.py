@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import json
+import os
 import random
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -169,6 +171,34 @@ async def test_a_stalled_request_is_taken_over(
         status, headers, body = await stalled.answer()
         assert (status, json.loads(body)["type"]) == (400, "urn:pegasus:problem:upload-taken-over")
         assert headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.folder  # whose disk can be slow
+@pytest.mark.parametrize("taker", ["HEAD", "DELETE"])
+async def test_a_complete_upload_is_not_taken_over(
+    server: str, kept: Look, settings: Settings, monkeypatch: pytest.MonkeyPatch, taker: str
+) -> None:
+    """Once all bytes are there the upload becomes a recording, whoever asks meanwhile: they wait for it."""
+    content, syncing, may_sync, sync = large(2 * MIB), threading.Event(), threading.Event(), os.fsync
+
+    def slow_sync(descriptor: int) -> None:
+        if os.fstat(descriptor).st_size == len(content):
+            syncing.set()
+            may_sync.wait()
+        sync(descriptor)
+
+    async with speaking(server) as client, asyncio.TaskGroup() as group:
+        where = await begin(client, len(content))
+        monkeypatch.setattr("os.fsync", slow_sync)
+        headers = BYTES | {"Upload-Offset": "0"}
+        patch = group.create_task(client.patch(where, content=content, headers=headers))
+        await asyncio.to_thread(syncing.wait)
+        taking = group.create_task(client.request(taker, where))
+        await asyncio.wait([taking], timeout=0.5)  # an idle request is ended by then
+        may_sync.set()
+        assert (await patch).status_code == 204
+        assert (await taking).status_code == (200 if taker == "HEAD" else 204)
+    await is_whole(kept, settings, content)
 
 
 @pytest.mark.folder  # where bytes are seen as soon as they are written

@@ -290,6 +290,7 @@ class Uploads:
         def end() -> _Received:
             writer.check()
             if _is_complete(upload, upload_lock):
+                upload_lock.complete()  # else a DELETE that takes over would leave what is published
                 return _Received(incoming, self._publish(upload, incoming))
             store()
             return _Received(incoming)

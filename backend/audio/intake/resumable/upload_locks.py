@@ -46,6 +46,8 @@ class UploadLock:
         self.is_cancelled = False  # read by `AppendWriter` in its thread
         self.written_bytes = 0
         self._is_release_requested = False
+        self._is_complete = False  # set by the thread that writes the last byte
+        self._has_cancelled_task = False
         self._task: asyncio.Task[Any] | None = None  # which runs `run`
         self._ending: asyncio.Task[None] | None = None
         self._is_forgotten = False
@@ -55,6 +57,15 @@ class UploadLock:
         self._is_release_requested = True
         if self._task is not None and self._ending is None:
             self._ending = asyncio.create_task(self._cancel_when_idle(self._task))
+
+    def complete(self) -> None:
+        """Says that all bytes are there: what `run` runs goes on to its end, for which others wait.
+
+        Called in the thread that writes. Raises UploadTakenOver, where another request has come first.
+        """
+        self._is_complete = True
+        if self.is_cancelled:
+            raise UploadTakenOver
 
     @property
     def size_bytes(self) -> int:
@@ -76,7 +87,10 @@ class UploadLock:
             self.staged.release()
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs `work`, which is cancelled when another request wants the lock. Raises UploadTakenOver, or as `work`."""
+        """Runs `work`, which is cancelled when another request wants the lock before it is complete.
+
+        Raises UploadTakenOver, or as `work`.
+        """
         task = asyncio.current_task()
         if task is None:
             raise AssertionError("A coroutine runs in a task.")
@@ -87,7 +101,7 @@ class UploadLock:
             async with running_after(POLL_SECONDS, self._poll_storage):
                 return await work
         except asyncio.CancelledError:
-            if self.is_cancelled and task.uncancel() <= cancellations:
+            if self._has_cancelled_task and task.uncancel() <= cancellations:
                 raise UploadTakenOver from None
             raise
         finally:
@@ -96,7 +110,7 @@ class UploadLock:
                 await cancel(self._ending)
 
     async def _cancel_when_idle(self, task: asyncio.Task[Any]) -> None:
-        """Cancels the task when no more bytes arrive, or after IDLE_POLLS.
+        """Cancels the task when no more bytes arrive, or after IDLE_POLLS, unless all are there.
 
         The client may be gone while much of what it sent is still to be read: that has arrived, and counts.
         """
@@ -105,8 +119,10 @@ class UploadLock:
             await asyncio.sleep(IDLE_SECONDS)
             if self.written_bytes == before:
                 break
-        self.is_cancelled = True
-        task.cancel()
+        self.is_cancelled = True  # before it looks: `complete` does both the other way round
+        if not self._is_complete:
+            self._has_cancelled_task = True
+            task.cancel()
 
     async def _poll_storage(self) -> None:
         """Asks storage from time to time whether another process requests the release."""
