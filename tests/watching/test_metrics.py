@@ -25,7 +25,9 @@ from tests.api.test_health import database_away
 from tests.api.test_main import forked
 from tests.audio.samples import recording
 from tests.conftest import RunSql
+from tests.hardening.test_database_refusals import refuse
 
+COUNT = "pegasus_http_request_duration_seconds_count"
 HOSTILE = 'x"} 1\nevil{a="b'
 PAGES = {
     "",
@@ -81,11 +83,10 @@ async def test_uploads_are_counted(far_client: httpx.AsyncClient) -> None:
     await far_client.get(f"/api/audio/{answer.json()['id']}/download")
     after = await scraped(far_client)
     route = {"method": "POST", "route": "/api/audio/upload", "status": "2xx"}
-    count = "pegasus_http_request_duration_seconds_count"
-    assert value(after, count, **route) - value(before, count, **route) == 1
+    assert value(after, COUNT, **route) - value(before, COUNT, **route) == 1
     got = {"method": "GET", "route": "/api/audio/{recording_id:uuid}/download", "status": "2xx"}
     assert {one.labels["route"] for one in after["pegasus_http_request_duration_seconds"].samples} >= {route["route"]}
-    assert value(after, count, **got) - value(before, count, **got) == 1
+    assert value(after, COUNT, **got) - value(before, COUNT, **got) == 1
     stages = [f"pegasus_upload_stage_duration_seconds_{what}" for what in ("count", "sum")]
     told = differences(before, after, [*stages, "pegasus_upload_body_bytes_total"])
     assert told[stages[0]] == 3
@@ -94,6 +95,16 @@ async def test_uploads_are_counted(far_client: httpx.AsyncClient) -> None:
     sent = differences(before, after, ["pegasus_http_response_body_bytes_total"])
     assert sent["pegasus_http_response_body_bytes_total"] > len(content)
     assert value(after, "pegasus_uploads_in_progress") == 0
+
+
+async def test_a_failed_request_is_counted_at_its_route(client: httpx.AsyncClient, run_sql: RunSql) -> None:
+    """A failure of ours is counted where it happens."""
+    failed = {"method": "POST", "route": "/api/audio/upload", "status": "5xx"}
+    before = value(await scraped(client), COUNT, **failed)
+    await refuse(run_sql, "P0001")
+    answer = await client.post("/api/audio/upload", files={"file": ("memo.wav", recording("wav"))})
+    problem(answer, status=500, slug="internal-error")
+    assert value(await scraped(client), COUNT, **failed) == before + 1
 
 
 async def test_no_label_is_chosen_by_a_client(client: httpx.AsyncClient, upload: Upload, settings: Settings) -> None:

@@ -6,10 +6,10 @@ from inspect import Parameter, signature
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request, params
+from fastapi import APIRouter, Request, Response, params
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import response_to
 from api.guards.credentials import AuthenticatedCaller
@@ -88,6 +88,7 @@ class DirectRoutes:
         if route is None:
             await self._app(scope, receive, send)
             return
+        scope["route"] = route  # outer middleware reads it, whatever comes of the request
         request = _DirectRequest(scope, receive)
         try:
             arguments = route.arguments(request) if route.takes(request.headers) else None
@@ -97,8 +98,7 @@ class DirectRoutes:
         if response is None:
             await self._app(scope, receive, send)
         else:
-            scope["route"] = route
-            await response(scope, receive, send)
+            await _send(response, request, send)
 
     def _route(self, scope: Scope) -> DirectRoute | None:
         method, path = scope["method"], scope["path"]
@@ -117,6 +117,24 @@ class _DirectRequest(Request):
     @property
     def headers(self) -> Headers:
         return headers_of(self.scope)
+
+
+async def _send(response: Response, request: Request, send: Send) -> None:
+    """Sends a response; where it can't begin, as a file that has gone can't, the one to that error."""
+    has_begun = False
+
+    async def noting(message: Message) -> None:
+        nonlocal has_begun
+        has_begun = True
+        await send(message)
+
+    try:
+        await response(request.scope, request.receive, noting)
+    except Exception as error:
+        if has_begun:
+            raise
+        substitute = await response_to(request, error)
+        await substitute(request.scope, request.receive, send)
 
 
 def _id(text: str) -> UUID:

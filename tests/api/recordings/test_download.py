@@ -40,6 +40,16 @@ async def test_the_bytes_come_back(client: httpx.AsyncClient, url: str) -> None:
     assert answer.headers["content-security-policy"].startswith("sandbox")
 
 
+async def test_what_keeps_a_download_from_beginning_is_told(
+    client: httpx.AsyncClient, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes that have gone since the file was opened are a problem of their own, as long as nothing was sent."""
+    with monkeypatch.context() as patch:
+        patch.setattr("os.pread", lambda *_: b"")
+        problem(await client.get(url), status=404, slug="bytes-missing")
+    assert (await client.get(url)).content == CONTENT
+
+
 async def test_head_tells_what_get_sends(client: httpx.AsyncClient, url: str) -> None:
     """HEAD has GET's headers and no body; it knows no ranges."""
     head, get = await client.head(url, headers={"Range": "bytes=0-1"}), await client.get(url)
