@@ -16,6 +16,7 @@ import pytest
 
 from audio.intake.resumable import resumable_uploads
 from core.settings import Settings
+from storage.object_names import STAGING
 from tests.api.conftest import Look, Serve, Started, problem
 from tests.audio.samples import recording
 from tests.conftest import RunSql
@@ -399,6 +400,19 @@ async def test_a_finished_upload_answers_again(tus: httpx.AsyncClient, kept: Loo
     problem(await patch(tus, where, 0, b"x"), status=409, slug="offset-mismatch")
     assert (await tus.delete(where)).status_code == 204
     assert (await tus.get(f"/api/audio/{state.headers['upload-recording-id']}")).status_code == 200
+
+
+@pytest.mark.folder  # which can be broken
+async def test_a_finished_upload_needs_no_storage(client: httpx.AsyncClient, settings: Settings) -> None:
+    """The last answer is given once more also while the bytes of uploads are out of reach."""
+    client.headers.update(TUS)
+    where = await begin(client, len(WAV))
+    assert (await patch(client, where, 0, WAV)).status_code == 204
+    folder = settings.storage_root / STAGING / "uploads"
+    folder.rmdir()
+    folder.touch()
+    problem(await patch(client, await begin(client, 1), 0, b"x"), status=503, slug="storage-unavailable")
+    assert (await patch(client, where, 0, WAV)).status_code == 204
 
 
 async def test_expired_uploads_go(

@@ -71,7 +71,7 @@ class Uploads:
         self._open_limit = open_limit
         self._locks = UploadLocks(storage)
         self._cache = PartialUploadCache()
-        self._owners: dict[UUID, str | None] = {}  # of the uploads that were created or found last
+        self._owners: dict[UUID, str | None] = {}  # of the unfinished uploads that were created or found last
         self._additions = self._batches(repository.add, concurrent=1)  # two would be in each other's way
         self._lookups = self._batches(repository.find)
         self._renewals = self._batches(repository.renew)
@@ -232,6 +232,7 @@ class Uploads:
 
     async def _remove(self, upload_id: UUID, upload_lock: UploadLock) -> None:
         self._cache.drop(upload_id)
+        self._owners.pop(upload_id, None)
         await in_thread(upload_lock.staged.discard)
         async with statements(self._sessions) as session:
             await repository.remove(session, upload_id)
@@ -244,6 +245,10 @@ class Uploads:
         return await _existing(None if is_hidden else upload, upload_lock)
 
     def _note_owner(self, upload: Upload) -> None:
+        """Of an upload that can be appended to: what is a recording is told without its bytes, which may be away."""
+        if upload.recording_id is not None:
+            self._owners.pop(upload.id, None)
+            return
         self._owners[upload.id] = upload.details.user_id
         if len(self._owners) > NOTED_OWNERS:
             del self._owners[next(iter(self._owners))]
@@ -319,6 +324,7 @@ class Uploads:
             await self._remove(upload.id, upload_lock)
             raise
         upload_lock.forget_at_release()
+        self._note_owner(upload)
         return upload, size_bytes
 
     async def _ingest_recording(self, upload: Upload, upload_lock: UploadLock, received: "_Received | None") -> Upload:
