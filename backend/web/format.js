@@ -4,7 +4,7 @@ const decimals = (digits) => new Intl.NumberFormat(undefined, { minimumFractionD
 const day = dates({ day: "numeric", month: "short" })
 const dayOfYear = dates({ day: "numeric", month: "short", year: "numeric" })
 const weekday = dates({ weekday: "long" })
-const hour = dates({ hour: "numeric", minute: "2-digit" })
+const hour = dates({ timeStyle: "short" })
 const [whole, tenths] = [decimals(0), decimals(1)]
 
 export const number = (value) => whole.format(value)
