@@ -39,7 +39,6 @@ from app.startup import Prepared
 from core.observability import tracing
 from core.settings import Settings, load_settings
 
-DIRECT = (form_upload.router, resumable_uploads.router, downloads.router)
 VERSION = "0.1.0"  # as in pyproject.toml
 ROUTES = (  # what comes the most is looked for first
     form_upload,
@@ -111,5 +110,5 @@ def _middleware(settings: Settings) -> list[Middleware]:
             limits=limits,
         ),
         # FastAPI's spans are named by the routes that it finds itself.
-        *([] if tracing.is_configured() else [Middleware(DirectRoutes, routers=DIRECT)]),
+        *([] if tracing.is_configured() else [Middleware(DirectRoutes, routers=[routes.router for routes in ROUTES])]),
     ]
