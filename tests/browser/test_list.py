@@ -261,3 +261,13 @@ def test_names_stay_text(pegasus: Pegasus, open_page: OpenPage, name: str) -> No
     page.get_by_role("button", name=re.compile("^Delete")).click()
     expect(page.locator(".toast")).to_contain_text(name)
     assert page.locator("img, main script, #toasts script").count() == 0
+
+
+@pytest.mark.parametrize(("locale", "clock"), [("en-US", "9:05 AM"), ("de-DE", "09:05"), ("ja-JP", "9:05")])
+def test_hours_are_as_the_language_writes_them(pegasus: Pegasus, open_page: OpenPage, locale: str, clock: str) -> None:
+    """An hour before ten has a zero in front where the browser's language writes one."""
+    page = open_page(pegasus, locale=locale)
+    module = page.locator("script[type=module]").first.get_attribute("src") or ""
+    format_js = f"new URL('format.js', new URL({module!r}, document.baseURI)).href"
+    written = page.evaluate(f"import({format_js}).then(({{ timeOf }}) => timeOf('2026-01-01T09:05:00'))")
+    assert " ".join(written.split()) == clock
