@@ -4,7 +4,6 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,7 +12,6 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from access import tokens
@@ -76,20 +74,8 @@ async def prepared_by_copy(settings: Settings) -> Prepared:
 
 
 async def app_with(settings: Settings) -> FastAPI:
-    """The application on what a start would prepare, not yet started.
-
-    All have the same routes. FastAPI analyses them at an application's first request, which takes longer than most
-    tests: the first one's are the others', too.
-    """
-    application = create_app(settings, prepared=await prepared_by_copy(settings))
-    application.router.routes[:] = analysed_routes()
-    return application
-
-
-@cache
-def analysed_routes() -> list[BaseRoute]:
-    """The routes that all applications share."""
-    return create_app(load_settings()).router.routes
+    """The application on what a start would prepare, not yet started."""
+    return create_app(settings, prepared=await prepared_by_copy(settings))
 
 
 @pytest.fixture

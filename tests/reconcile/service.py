@@ -19,7 +19,6 @@ from core.database.pgqueuer_setup import prepare_queue
 from core.settings import load_settings
 from reconcile.healing.heal import heal
 from reconcile.tape.project import open_project
-from tests.api.conftest import analysed_routes
 
 
 def sound() -> bytes:
@@ -57,16 +56,14 @@ async def make_the_rest(database: str) -> None:
 
 
 def application(database: str, storage: Path, **settings: Any) -> FastAPI:
-    """The application on a database, not yet started; its routes are analysed already."""
+    """The application on a database, not yet started."""
     chosen: dict[str, Any] = {
         "migrations": "verify",
         "processing": "off",
         "database_url": database,
         "audio_storage_path": storage,
     }
-    application = create_app(load_settings(**chosen | settings))
-    application.router.routes[:] = analysed_routes()
-    return application
+    return create_app(load_settings(**chosen | settings))
 
 
 @asynccontextmanager
