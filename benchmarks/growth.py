@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -33,6 +34,7 @@ from tests.audio.samples import repeat
 
 ROOT = Path(__file__).parent.parent
 MEMORY = Path("/dev/shm")
+ROW_BYTES = 1500
 UPLOAD_BYTES = 64 * KIB
 CONNECTIONS = 32
 PROCESSES = (1, 2, 4)
@@ -102,7 +104,7 @@ def uploads_by_processes(repeats: int, uploads: int) -> Series:
 def uploads_by_rows(rows: Sequence[int], repeats: int, uploads: int) -> Series:
     """Servers with more and more recordings in their tables, each in the search index."""
     with ExitStack() as stack:
-        place = MEMORY if rows[-1] <= 10**6 else None
+        place = MEMORY if shutil.disk_usage(MEMORY).free > sum(rows) * ROW_BYTES else None
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pegasus-bench-", dir=place)))
         urls = {}
         for number in rows:

@@ -45,7 +45,7 @@ SELECT gen_random_uuid(), n || '.m4a', (ARRAY['Meeting', 'Interview', 'Memo', 'L
   CASE WHEN n < $1::int / 20 AND n % 2 = 0 THEN 'Old' ELSE 'Tag ' || (hashint4(n + 1) & 255) END,
   'Category ' || (hashint4(n + 2) & 15),
   'We spoke of ' || n || ' and of ' || (ARRAY['harbours', 'tides', 'gardens', 'printers'])[1 + n / 4 % 4]
-FROM generate_series(1, $1::int) n, LATERAL (SELECT $2::timestamp + n * $3::interval AS at) AS moment
+FROM generate_series($4::int, $5::int) n, LATERAL (SELECT $2::timestamp + n * $3::interval AS at) AS moment
 """
 INDEX = """
 INSERT INTO pegasus_system.search
@@ -54,6 +54,12 @@ SELECT a.id, a.xmin::text::bigint, names, array_to_tsvector(
   || ARRAY(SELECT chr(1) || substr(names, at, 3) FROM generate_series(1, length(names)) AS at))
 FROM audio_files a,
   LATERAL (SELECT lower(concat_ws(chr(10), a.original_filename, a.tag, a.category)) AS names) AS folded
+WHERE a.xmin = pg_current_xact_id()::xid
+"""
+INDEXES = """
+SELECT format('DROP INDEX %s', indexrelid::regclass) AS dropped, pg_get_indexdef(indexrelid) AS made FROM pg_index
+WHERE indrelid IN ('audio_files'::regclass, 'pegasus_system.search'::regclass)
+  AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
 """
 Parameters = Callable[[int, int], dict[str, Any]]
 
@@ -89,12 +95,25 @@ SLOW: dict[str, Parameters] = {
 
 
 async def fill(address: str, rows: int) -> None:
-    """A healed database with recordings, each in the search index."""
+    """A healed database with recordings, each in the search index; the tables' indexes are made at the end."""
     await bring_up_to_date(load_settings(database_url=address))
     connection = await asyncpg.connect(address)
-    await connection.execute(FILL, rows, EPOCH, STEP)
-    for statement in (INDEX, "VACUUM ANALYZE", "CHECKPOINT"):
+    indexes = await connection.fetch(INDEXES)
+    for index in indexes:
+        await connection.execute(index["dropped"])
+    await asyncio.gather(_enter(address, rows, 1, rows // 2), _enter(address, rows, rows // 2 + 1, rows))
+    await connection.execute("SET maintenance_work_mem = '1GB'")
+    for statement in (*(index["made"] for index in indexes), "VACUUM ANALYZE", "CHECKPOINT"):
         await connection.execute(statement)
+    await connection.close()
+
+
+async def _enter(address: str, rows: int, first: int, last: int) -> None:
+    """Enters some of the recordings, each in the search index."""
+    connection = await asyncpg.connect(address)
+    async with connection.transaction():
+        await connection.execute(FILL, rows, EPOCH, STEP, first, last)
+        await connection.execute(INDEX)
     await connection.close()
 
 
