@@ -111,12 +111,17 @@ def page(flags: int, serial: int, number: int, packet: bytes) -> bytes:
     """A page of Ogg with one packet (RFC 3533, 6)."""
     lacing = bytes([255] * (len(packet) // 255) + [len(packet) % 255])
     head = struct.pack("<4sBBQIII", b"OggS", 0, flags, 0, serial, number, 0) + bytes([len(lacing)]) + lacing
-    checksum = 0
-    for byte in head + packet:
-        checksum ^= byte << 24
+    return head[:22] + struct.pack("<I", checksum(head + packet)) + head[26:] + packet
+
+
+def checksum(content: bytes) -> int:
+    """That of a page of Ogg, which is 0 in it."""
+    value = 0
+    for byte in content:
+        value ^= byte << 24
         for _ in range(8):
-            checksum = (checksum << 1 ^ (0x04C11DB7 if checksum & 0x80000000 else 0)) & 0xFFFFFFFF
-    return head[:22] + struct.pack("<I", checksum) + head[26:] + packet
+            value = (value << 1 ^ (0x04C11DB7 if value & 0x80000000 else 0)) & 0xFFFFFFFF
+    return value
 
 
 def beside(ogg: bytes, *packets: bytes) -> bytes:
@@ -152,12 +157,80 @@ def piped_wav(*, riff: int, data: int) -> bytes:
     return bytes(wav)
 
 
-def piped_rf64() -> bytes:
+def piped_rf64(size: int = 0) -> bytes:
     """RF64 whose sizes its writer didn't know."""
     wav = bytearray(tone("wav", "pcm_s16le", options={"rf64": "always", "fflags": "+bitexact"}))
     assert wav[12:16] == b"ds64"
-    wav[20:44] = bytes(24)
+    wav[20:44] = struct.pack("<Q", size) * 3
     return bytes(wav)
+
+
+def piped_aiff(size: int = 0) -> bytes:
+    """AIFF whose sizes its writer didn't know."""
+    aiff = bytearray(recording("aiff", seconds=2.0))
+    for at in (4, aiff.index(b"COMM") + 10, aiff.index(b"SSND") + 4):
+        aiff[at : at + 4] = struct.pack(">I", size)
+    return bytes(aiff)
+
+
+def piped_au() -> bytes:
+    """AU whose size its writer left at 0."""
+    au = bytearray(tone("au", "pcm_s16be"))
+    au[8:12] = bytes(4)
+    return bytes(au)
+
+
+def live_wma() -> bytes:
+    """WMA of a broadcast: the size of its data object is that of an empty one."""
+    wma = bytearray(recording("wma", seconds=2.0))
+    at = wma.index(bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")) + 16
+    wma[at : at + 8] = struct.pack("<Q", 50)
+    return bytes(wma)
+
+
+def wav_in_wider_room(bits: int) -> bytes:
+    """WAV of 32 bits a sample, of which as many are valid, as Windows hands them to recorders; 0.25 of full scale."""
+    samples = (2**29 * np.sin(np.arange(96_000) * 2 * np.pi * 440 / 48000)).astype("<i4") >> 32 - bits << 32 - bits
+    layout = struct.pack("<HHIIHHHHI", 0xFFFE, 1, 48000, 192_000, 4, 32, 22, bits, 4) + PCM_GUID
+    body = b"WAVEfmt " + struct.pack("<I", 40) + layout + b"data" + struct.pack("<I", 4 * 96_000) + samples.tobytes()
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def behind_box(content: bytes, name: bytes) -> bytes:
+    """An MP4 file with a box before its own first one."""
+    box = struct.pack(">I", 24) + name + bytes(16)
+    shifted = bytearray(content)
+    at = shifted.index(b"stco") + 8
+    for position in range(at + 4, at + 4 + 4 * int.from_bytes(shifted[at : at + 4]), 4):
+        shifted[position : position + 4] = struct.pack(">I", 24 + int.from_bytes(shifted[position : position + 4]))
+    return box + bytes(shifted)
+
+
+def with_ebml(doc_type: bytes, *, before: bytes = b"") -> bytes:
+    """WebM with another EBML header: `doc_type` is the element's size and body."""
+    webm = recording("webm", seconds=2.0)
+    body = before + b"\x42\x82" + doc_type + b"\x42\x87\x81\x04\x42\x85\x81\x02"
+    return webm[:4] + struct.pack(">Q", 1 << 56 | len(body)) + body + webm[webm.index(b"\x18\x53\x80\x67") :]
+
+
+def with_positions(ogg: bytes, position: Callable[[int, bool], int]) -> bytes:
+    """An Ogg file with other granule positions on its pages of sound, by the old one and whether it is the last."""
+    at, pages = 0, []
+    while at < len(ogg):
+        stop = at + 27 + ogg[at + 26] + sum(ogg[at + 27 : at + 27 + ogg[at + 26]])
+        pages.append(ogg[at:stop])
+        at = stop
+    for number, content in enumerate(pages[2:], 2):
+        old = int.from_bytes(content[6:14], "little")
+        moved = content[:6] + struct.pack("<q", position(old, number == len(pages) - 1)) + content[14:22] + bytes(4)
+        pages[number] = moved[:22] + struct.pack("<I", checksum(moved + content[26:])) + content[26:]
+    return b"".join(pages)
+
+
+def claiming_a_month(webm: bytes) -> bytes:
+    """WebM whose header states another duration than its sound has."""
+    at = webm.index(b"\x44\x89\x88") + 3
+    return webm[:at] + struct.pack(">d", 30 * 86_400_000.0) + webm[at + 8 :]
 
 
 def flac_without_total() -> bytes:
@@ -207,6 +280,8 @@ OPUS = cache(lambda: tone("ogg", "libopus"))
 ID3V1 = b"TAG" + bytes(125)
 LYRICS = b"LYRICSBEGININD0000200" + b"LYR05000" + bytes(range(1, 201)) * 25 + b"005029LYRICS200" + ID3V1
 FISHEAD = b"fishead\0" + struct.pack("<HHqqqq", 3, 0, 0, 1000, 0, 1000) + bytes(20)
+PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")
+VOID = b"\xec\x41\x2c" + bytes(300)
 THEORA = b"\x80theora\x03\x02\x01" + bytes(34)
 
 # What is in front of the sound, and how the sound is told from what isn't.
@@ -248,6 +323,11 @@ RECOGNISED = {
     "an unknown brand": Form(
         lambda: renamed(tone("mov", "aac"), (b"ftypqt  ", b"ftypXYZ "), (b"qt  ", b"XYZ ")), "audio/mp4", 2
     ),
+    "m4a behind a uuid box": Form(lambda: behind_box(recording("m4a", seconds=2.0), b"uuid"), "audio/mp4", 2),
+    "quicktime behind metadata": Form(lambda: behind_box(tone("mov", "aac"), b"udta"), "video/quicktime", 2),
+    "webm with a long DocType size": Form(lambda: with_ebml(b"\x01\0\0\0\0\0\0\x04webm"), "audio/webm", 2),
+    "webm with a padded DocType": Form(lambda: with_ebml(b"\x88webm\0\0\0\0"), "audio/webm", 2),
+    "webm with a void in its header": Form(lambda: with_ebml(b"\x84webm", before=VOID), "audio/webm", 2),
     "rifx": Form(rifx, "audio/wav", 2),
     "w64": Form(lambda: tone("w64", "pcm_s16le"), "audio/x-w64", 2),
     "au": Form(lambda: tone("au", "pcm_mulaw", hertz=8000), "audio/basic", 2),
@@ -329,6 +409,18 @@ UNPLAYABLE = {
     "wav from a pipe, two gibibytes": Form(lambda: piped_wav(riff=0x7FFFFFFF, data=0x7FFFFFDB), "audio/wav", 2),
     "wav from a pipe, arecord's": Form(lambda: piped_wav(riff=0x80000024, data=0x80000000), "audio/wav", 2),
     "rf64 from a pipe": Form(piped_rf64, "audio/wav", 2),
+    "rf64 from a pipe, all ones": Form(lambda: piped_rf64(2**64 - 1), "audio/wav", 2),
+    "aiff from a pipe": Form(piped_aiff, "audio/aiff", 2),
+    "aiff from a pipe, all ones": Form(lambda: piped_aiff(0xFFFFFFFF), "audio/aiff", 2),
+    "au from a pipe": Form(piped_au, "audio/basic", 2),
+    "wma of a broadcast": Form(live_wma, "audio/x-ms-wma", 2),
+    "wav of 24 bits in 32": Form(lambda: wav_in_wider_room(24), "audio/wav", 2),
+    "wav of 16 bits in 32": Form(lambda: wav_in_wider_room(16), "audio/wav", 2),
+    "webm that claims a month": Form(lambda: claiming_a_month(recording("webm", seconds=2.0)), "audio/webm", 2),
+    "opus without positions": Form(lambda: with_positions(OPUS(), lambda *_: 0), "audio/ogg", 2),
+    "vorbis that ends in a month": Form(
+        lambda: with_positions(VORBIS(), lambda at, is_last: at + is_last * 10**11), "audio/ogg", 2
+    ),
     "flac without a total": Form(flac_without_total, "audio/flac", 2),
     "flac": Form(lambda: tone("flac", "flac"), "audio/flac", 2),
     "wav of a rate below 3 kHz": Form(lambda: tone("wav", "pcm_s16le", hertz=2000), "audio/wav", 2),

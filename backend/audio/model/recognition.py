@@ -19,7 +19,10 @@ _MOST_STEPS = 10_000  # over tags, pages and boxes, of which a file may have mil
 LONGEST_TAGS_BYTES, LONGEST_ZEROS_BYTES = 64 * 1024**2, 1024**2
 _FRAMES = {"mpeg": MP3, "adts": AAC, "ac3": AC3, "eac3": EAC3, "dts": DTS}
 # ISO/IEC 14496-12 and the QuickTime File Format: boxes that may open a file, and those on the way to a track's kind.
-_OPENING_BOXES = frozenset({b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"skip", b"free", b"pnot", b"sidx", b"junk"})
+_OPENING_BOXES = frozenset({
+    b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"skip", b"free", b"pnot", b"sidx", b"junk", b"uuid", b"udta", b"meta",
+    b"pdin", b"prfl", b"PICT",
+})  # fmt: skip
 _LARGEST_OPENING_BOX, _LARGEST_SOUND_BOX = 1 << 24, 1 << 29
 _ENTERED_BOXES = frozenset({b"moov", b"trak", b"mdia"})
 _BOX_BYTES, _LONG_BOX_BYTES = 8, 16
@@ -171,7 +174,8 @@ class _Boxes:
     def __init__(self, start: int) -> None:
         self.start = start
         self.audio: AudioFormat | None = None
-        self.is_branded = False
+        self.is_branded = False  # by its first box
+        self._is_first = True
         self._brand: AudioFormat = QUICKTIME
 
     def step(self, window: bytes) -> int:
@@ -179,10 +183,12 @@ class _Boxes:
         name, size = window[4:8], int.from_bytes(window[:4])
         if size == 1:
             size = int.from_bytes(window[_BOX_BYTES:_LONG_BOX_BYTES])
+        is_first, self._is_first = self._is_first, False
         if len(window) < _BOX_BYTES or (size < _BOX_BYTES and (size or name not in _ENTERED_BOXES)):
             raise NotAudio  # also where a box goes up to the end of the file, and none comes behind it
         if name in {b"ftyp", b"styp"}:
             self._read_brands(window[_BOX_BYTES : min(size, _LONGEST_BRANDS_BYTES)], is_file=name == b"ftyp")
+            self.is_branded |= is_first and name == b"ftyp"
         elif name == b"cmov" or (name == b"hdlr" and window[_HANDLER] == b"soun"):
             self.audio = self._brand
         if name in _ENTERED_BOXES:
@@ -194,7 +200,6 @@ class _Boxes:
         if is_picture(brands):
             raise NotAudio
         self._brand = brand or MP4
-        self.is_branded |= is_file
         if is_file:
             self.audio = brand
 

@@ -71,9 +71,11 @@ _BRANDS: tuple[tuple[re.Pattern[bytes], AudioFormat], ...] = (
 )
 _PICTURE_BRANDS = re.compile(rb"mif1|msf1|he[iv][cxms]|avi[fso]|jp[2xm] |jxl |crx |mj2s|mjp2")
 
-# EBML: RFC 8794, 11.2; the DocType (0x4282) of WebM and of Matroska (RFC 9559)
+# EBML: RFC 8794, 11.2; the DocType (0x4282) of WebM and of Matroska (RFC 9559). Its size has one to eight bytes, and is
+# more than the name's where zeros are behind that.
 _EBML = b"\x1a\x45\xdf\xa3"
-_DOC_TYPE = re.compile(rb"\x42\x82(?:\x84webm|\x88matroska)")
+_DOC_TYPE = re.compile(rb"\x42\x82(?:[\x84-\xfe]|[\x40\x20\x10\x08\x04\x02\x01]\x00{0,6}[\x04-\x7f])(webm|matroska)")
+_LONGEST_EBML_HEAD = 4096  # with elements that fill it up
 
 # What begins so holds no bare frames, even where a run of them lies in it: archives, documents, pictures, programs, and
 # containers that aren't taken in.
@@ -129,7 +131,7 @@ def is_foreign(window: bytes, *, before: int) -> bool:
 
 
 def _ebml(window: bytes) -> AudioFormat | None:
-    document = _DOC_TYPE.search(window, 0, 256) if window.startswith(_EBML) else None
+    document = _DOC_TYPE.search(window, 0, _LONGEST_EBML_HEAD) if window.startswith(_EBML) else None
     if document is None:
         return None
-    return WEBM if document[0].endswith(b"webm") else MATROSKA
+    return WEBM if document[1] == b"webm" else MATROSKA

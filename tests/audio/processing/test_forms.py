@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from audio.model.recognition import recognise
-from audio.processing.decoding import Decoder, DecodingLimits
+from audio.processing.decoding import Decoder, DecodingFailed, DecodingLimits
 from audio.processing.playback import Variant, make_playback, variant_for
 from audio.processing.probing import Examined
 from audio.processing.speech_samples import SampleFiles
 from audio.transcription.contract import SAMPLES_HERTZ
 from tests.audio.conftest import Examine, recognition_of
 from tests.audio.forms import FORMS, RECOGNISED, TIMED, UNPLAYABLE, form, tone
+from tests.audio.samples import recording
 
 LIMITS = DecodingLimits()
 SILENT = {
@@ -23,7 +24,13 @@ SILENT = {
     "sound that begins late in a film": (0, 2.8),
     "sound that begins late in matroska": (0, 2.8),
 }
-PLAYS_AS_IT_IS = {"mp3 behind a picture", "an unknown brand"}
+PLAYS_AS_IT_IS = {
+    "mp3 behind a picture",
+    "an unknown brand",
+    "webm with a long DocType size",
+    "webm with a padded DocType",
+    "webm with a void in its header",
+}
 
 
 async def variant_of(examined: Examine, decoder: Decoder, folder: Path, content: bytes) -> tuple[Variant, Examined]:
@@ -95,3 +102,17 @@ async def test_a_claim_of_years_is_not_waited_for(examined: Examine) -> None:
     """Times that jump by years are no silence of years."""
     far = tone("matroska", "flac", shift=lambda at: at + 400_000 if at >= 1 else at)
     assert (await examined(far)).probe.duration_seconds == pytest.approx(2.0, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["wav of 24 bits in 32", "wav of 16 bits in 32"])
+async def test_bits_that_a_sample_does_not_use_make_it_no_louder(examined: Examine, name: str) -> None:
+    """Samples with less than the bits of their room are as loud as they were recorded."""
+    assert max((await examined(form(name))).waveform.data) == pytest.approx(0.25 * 32768, rel=0.01)
+
+
+async def test_amr_of_several_channels_is_refused(examined: Examine) -> None:
+    """Its frames take turns, and aren't taken for one channel's that sounds twice as long."""
+    mono = recording("amr").removeprefix(b"#!AMR\n")
+    assert (await examined(b"#!AMR_MC1.0\n\0\0\0\x01" + mono)).probe.duration_seconds == pytest.approx(1.0, abs=0.1)
+    with pytest.raises(DecodingFailed, match="AMR of 2 channels is not decoded"):
+        await examined(b"#!AMR_MC1.0\n\0\0\0\x02" + mono)

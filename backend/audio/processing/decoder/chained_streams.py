@@ -12,6 +12,7 @@ from io import RawIOBase
 from typing import TYPE_CHECKING
 
 from audio.processing.decoder.elements import EBML, elements
+from audio.processing.decoder.headers import readable_head
 from audio.processing.decoder.opening import File
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _PAGE = b"OggS"
 _PAGE_BYTES, _FLAGS_AT, _COUNT_AT, _SERIAL, _NUMBER = 27, 5, 26, slice(14, 18), slice(18, 22)  # RFC 3533, 6
-_DS64_LENGTH = slice(28, 36)
 _FLAC = b"fLaC\0\0\0\x22"  # with STREAMINFO, which is 34 bytes long: RFC 9639, 8
 _OPENS_STREAM = 2
 _SEARCHED_BYTES = 64 * 1024
@@ -70,10 +70,13 @@ class Section(RawIOBase):
 
 
 def links(source: File, *, demuxer: str, start: int) -> Iterator[Section]:
-    """The parts of a recording that begins at `start`, in their order: one, or each link of chained or joined files."""
+    """The parts of a recording that begins at `start`, in their order: one, or each link of chained or joined files.
+
+    Raises Refused.
+    """
     whole = Section(source, start)
-    if demuxer == "wav" and _is_piped_rf64(whole):
-        yield Section(source, start, head=b"RIFF")
+    if head := readable_head(whole, whole.size, demuxer=demuxer):
+        yield Section(source, start, head=head)
         return
     begin = 0
     starts = {"ogg": _chained_starts, "matroska": _joined_starts, "flac": _joined_flac_starts}.get(demuxer)
@@ -108,12 +111,6 @@ def pages(ogg: File, size: int) -> Iterator[Page]:
         opens = bool(header[_FLAGS_AT] & _OPENS_STREAM)
         yield Page(position, stop, opens, header[_SERIAL], int.from_bytes(header[_NUMBER], "little"))
         position = stop
-
-
-def _is_piped_rf64(wav: Section) -> bool:
-    """Whether it is RF64 (EBU Tech 3306) without a length: FFmpeg reads nothing of it, and of such a RIFF all."""
-    head = wav.read(_DS64_LENGTH.stop)
-    return head[:4] in {b"RF64", b"BW64"} and head[12:16] == b"ds64" and not any(head[_DS64_LENGTH])
 
 
 def _chained_starts(ogg: Section) -> Iterator[int]:

@@ -31,7 +31,7 @@ class Frames:
     """A stream's frames, as far as they can be decoded.
 
     `unreadable` counts the packets that can't, `readable` those that can. `first_byte` is the position of the first
-    readable one, None where the demuxer doesn't tell.
+    readable one, None where the demuxer doesn't tell. `is_ascending`: each packet's time is later than the last one's.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Frames:
         self.unreadable = self.readable = 0
         self.packet_bytes = self.longest_packet_bytes = 0
         self.first_byte: int | None = None
+        self.is_ascending = True
         self.decoder: AudioCodecContext = decoder_of(sound, is_big_endian=is_big_endian)
 
     def __iter__(self) -> Iterator[AudioFrame]:
@@ -85,10 +86,14 @@ class Frames:
 
         Raises OutOfTime.
         """
+        last: int | None = None
         try:
             for number, packet in enumerate(self._container.demux(self._sound)):
                 if number % _CLOCK_EVERY == 0 and time.process_time() > self._cpu_seconds:
                     raise OutOfTime
+                if packet.dts is not None:
+                    self.is_ascending &= last is None or packet.dts > last
+                    last = packet.dts
                 yield packet
         except MemoryError:
             raise

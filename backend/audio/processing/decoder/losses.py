@@ -32,8 +32,10 @@ def lost_seconds(file: Section, sound: Sound, structure: Structure) -> float:
         case demuxer if demuxer in RAW_DEMUXERS:
             lost += [_raw_seconds(file, sound, byte_seconds), (_xing_frames(file) - sound.readable) * packet_seconds]
         case "ogg" | "flac":
-            gaps = sound.silent_seconds if structure.has_holes or sound.demuxer == "flac" else 0.0
-            lost += [0.0 if sound.has_pictures else gaps + sound.missing_seconds, sound.unreadable * packet_seconds]
+            has_holes = structure.has_holes or sound.demuxer == "flac"
+            gaps = sound.silent_seconds if has_holes else 0.0
+            cut = sound.missing_seconds if has_holes or structure.missing_bytes else 0.0
+            lost += [0.0 if sound.has_pictures else gaps + cut, sound.unreadable * packet_seconds]
             lost += [structure.missing_bytes * byte_seconds, _behind_flac_bytes(file, sound) * byte_seconds]
         case "matroska":
             broken = sound.silent_seconds if structure.foreign_bytes else 0.0

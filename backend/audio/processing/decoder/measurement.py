@@ -6,7 +6,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 
 from audio.processing.decoder.chained_streams import Section
-from audio.processing.decoder.frames import OutOfTime
+from audio.processing.decoder.frames import RAW_DEMUXERS, OutOfTime
 from audio.processing.decoder.losses import is_reckoned_right, lost_seconds
 from audio.processing.decoder.opening import File, Refused
 from audio.processing.decoder.peaks import Peaks
@@ -15,6 +15,8 @@ from audio.processing.decoder.sparse_decoding import SparseDecoding
 from audio.processing.decoder.structure import structure_of
 from audio.processing.decoder.timeline import TOLERANCE_SECONDS
 from audio.processing.decoder.uniform_frames import UniformFrames
+
+_OVERSTATED_SHARE, _OVERSTATED_SECONDS = 1.05, 2  # headers count pre-skip, and the packets of other tracks
 
 
 def examine(
@@ -53,7 +55,7 @@ def _examine(source: File, sound: Sound, *, start: int, coarse: bool = False) ->
         "bit_rate": round(sound.packet_bytes * 8 / seconds),
         "seekable": structure.has_index and (sound.demuxer != "mp3" or coarse or is_reckoned_right(file, sound)),
         "states_length": bool(sound.stated_seconds),
-        "continuous": _is_continuous(sound),
+        "continuous": _is_continuous(sound) and (coarse or not _is_overstated(sound, seconds)),
         "begins_at_zero": abs(sound.begins_at) <= TOLERANCE_SECONDS,
         "unreadable_packets": sound.unreadable,
         "coarse": coarse,
@@ -62,9 +64,23 @@ def _examine(source: File, sound: Sound, *, start: int, coarse: bool = False) ->
     }
 
 
+def _is_overstated(sound: Sound, seconds: float) -> bool:
+    """Whether players are told of a longer sound than there is; of a film they are told the pictures' length.
+
+    FFmpeg only estimates it for streams of frames.
+    """
+    if sound.has_pictures or sound.demuxer in RAW_DEMUXERS:
+        return False
+    return (sound.stated_seconds or 0.0) > seconds * _OVERSTATED_SHARE + _OVERSTATED_SECONDS
+
+
 def _is_continuous(sound: Sound) -> bool:
-    """Whether it is one stream without gaps, changes of format and errors, so that its packets can be copied."""
-    return sound.links == 1 and sound.is_uniform and not sound.silent_seconds and not sound.unreadable
+    """Whether it is one stream without gaps, changes of format and errors, so that its packets can be copied.
+
+    A copy has their times: where these jump it would be too long, and what isn't later than the last one left out.
+    """
+    is_whole = sound.is_steady and not sound.silent_seconds and not sound.unreadable
+    return sound.links == 1 and sound.is_uniform and is_whole
 
 
 class _Totals:

@@ -22,8 +22,8 @@ class Sound:
 
     `seconds` is its length on the clock, of which `silent_seconds` fill gaps. `stated_seconds` is what the headers
     state, None where they don't; `missing_seconds` of that are not there at the ends of links. `unread_bytes` are those
-    of links that can't be decoded at all. `is_uniform`: it has one rate and one layout of channels. `begins_at`: the
-    time of its first sample in the file.
+    of links that can't be decoded at all. `is_uniform`: it has one rate and one layout of channels. `is_steady`: the
+    times of its packets ascend, and make no jump. `begins_at`: the time of its first sample in the file.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Sound:
         self.has_pictures = False
         self.first_byte: int | None = None
         self.times_longer = 1.0
+        self.is_steady = True
         self._kinds: set[tuple[int, int]] = set()
         self._source = source
         self._start = start
@@ -106,6 +107,7 @@ class Sound:
         self.links += 1
         self.readable += frames.readable
         self.unreadable += frames.unreadable
+        self.is_steady &= frames.is_ascending and timeline.is_steady
         self.packet_bytes += frames.packet_bytes
         self.longest_packet_bytes = max(self.longest_packet_bytes, frames.longest_packet_bytes)
         self.silent_seconds += timeline.silent_seconds

@@ -10,12 +10,11 @@ from itertools import pairwise
 
 from audio.processing.decoder.chained_streams import Page, pages
 from audio.processing.decoder.elements import CUES, elements
+from audio.processing.decoder.headers import UNKNOWN_32, UNKNOWN_64
 from audio.processing.decoder.opening import File
 
 _PARTS_LIMIT = 400_000  # twelve hours in clusters of a second are 43,200
 _HEAD_BYTES = 24
-_UNKNOWN_32 = 0x7FFF0000  # from here on sizes are what programs write that don't know them yet
-_UNKNOWN_64 = 1 << 62
 _SEGMENT, _CUES, _EBML = (
     b"\x18\x53\x80\x67",
     b"\x1c\x53\xbb\x6b",
@@ -27,11 +26,13 @@ _CAF_CHUNKS = frozenset({
 })  # fmt: skip
 # The GUIDs of Wave64's chunks behind their names; the outermost one has another, as has a second file that was joined.
 _W64_CHUNKS = frozenset({bytes.fromhex("f3acd3118cd100c04f8edb8a"), bytes.fromhex("2f91cf11a5d628db04c10000")})
+_ASF_DATA, _ASF_DATA_HEAD_BYTES = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c"), 50
 # ISO/IEC 14496-12 and the QuickTime File Format: what may lie outermost behind the first box.
 _BOXES = frozenset({
     b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"mfra", b"wide", b"skip", b"free", b"pnot", b"sidx", b"ssix", b"emsg",
     b"uuid", b"meta", b"udta", b"prft", b"PICT", b"junk", b"pdin", b"bloc", b"prfl", b"imda", b"beam", b"cust",
 })  # fmt: skip
+_BEGINNING_BOXES = frozenset({b"ftyp", b"moov", b"mdat"})  # of these there is none before a file's own ftyp
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,9 @@ def _wav(file: File, size: int) -> Iterator[_Part]:
             data_bytes = int.from_bytes(_read(file, at + 16, size)[:8], "little")
             whole = int.from_bytes(head[8:16], "little") + 8
         if name == b"data":
-            length = data_bytes if data_bytes is not None and length >= _UNKNOWN_32 else length
+            length = data_bytes if data_bytes is not None and length >= UNKNOWN_32 else length
             stop = at + 8 + length
-            is_unknown = length >= _UNKNOWN_32 if data_bytes is None else length >= _UNKNOWN_64
+            is_unknown = length >= UNKNOWN_32 if data_bytes is None else length >= UNKNOWN_64
             if is_unknown or (not length and stop < size):
                 yield _Part(name, at, None)
                 return
@@ -125,7 +126,7 @@ def _wav(file: File, size: int) -> Iterator[_Part]:
 def _aiff(file: File, size: int) -> Iterator[_Part]:
     """Apple, AIFF 1.3: one chunk holds all others."""
     length = int.from_bytes(_read(file, 0, size)[4:8])
-    yield _Part(b"FORM", 0, None if length >= _UNKNOWN_32 or not length else 8 + length)
+    yield _Part(b"FORM", 0, None if length >= UNKNOWN_32 or not length else 8 + length)
 
 
 def _w64(file: File, size: int) -> Iterator[_Part]:
@@ -136,7 +137,7 @@ def _w64(file: File, size: int) -> Iterator[_Part]:
         length = int.from_bytes(head[16:24], "little")
         if length < _HEAD_BYTES or at >= size or head[4:16] not in _W64_CHUNKS:
             return
-        is_unknown = length >= _UNKNOWN_64 or (head[:4] == b"data" and length == _HEAD_BYTES and at + length < size)
+        is_unknown = length >= UNKNOWN_64 or (head[:4] == b"data" and length == _HEAD_BYTES and at + length < size)
         stop = None if is_unknown else at + length
         yield _Part(head[:4], at, stop)
         if stop is None:
@@ -163,17 +164,21 @@ def _au(file: File, size: int) -> Iterator[_Part]:
     """Sun, audio(5): the header's size and that of the sound."""
     head = _read(file, 0, size)
     header, length = int.from_bytes(head[4:8]), int.from_bytes(head[8:12])
-    yield _Part(b".snd", 0, None if length >= _UNKNOWN_32 else header + length)
+    is_unknown = length >= UNKNOWN_32 or (not length and header < size)
+    yield _Part(b".snd", 0, None if is_unknown else header + length)
 
 
 def _asf(file: File, size: int) -> Iterator[_Part]:
-    """Microsoft ASF 10.1, 2.1: objects, each with a GUID and a size."""
+    """Microsoft ASF 10.1, 2.1: objects, each with a GUID and a size. A live stream states none of its data's (5.1)."""
     at = 0
     first = _read(file, 0, size)[:16]
     for _ in range(_PARTS_LIMIT):
         head = _read(file, at, size)
         length = int.from_bytes(head[16:24], "little")
-        if at >= size or length < _HEAD_BYTES or length >= _UNKNOWN_64 or (at and head[:16] == first):
+        if head[:16] == _ASF_DATA and length <= _ASF_DATA_HEAD_BYTES < size - at:
+            yield _Part(head[:16], at, None)
+            return
+        if at >= size or length < _HEAD_BYTES or length >= UNKNOWN_64 or (at and head[:16] == first):
             return
         yield _Part(head[:16], at, at + length)
         at += length
@@ -182,10 +187,12 @@ def _asf(file: File, size: int) -> Iterator[_Part]:
 def _boxes(file: File, size: int) -> Iterator[_Part]:
     """The outermost boxes (ISO/IEC 14496-12, 4.2)."""
     at = 0
+    has_begun = False
     for _ in range(_PARTS_LIMIT):
         head = _read(file, at, size)
         length = int.from_bytes(head[8:16] if head[:4] == b"\0\0\0\1" else head[:4])
-        is_second_file = at and head[4:8] == b"ftyp"
+        is_second_file = has_begun and head[4:8] == b"ftyp"
+        has_begun |= head[4:8] in _BEGINNING_BOXES
         if at >= size or head[4:8] not in _BOXES or is_second_file or 0 < length < 8:  # noqa: PLR2004
             return
         yield _Part(head[4:8], at, at + length if length else None)

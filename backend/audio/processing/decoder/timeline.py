@@ -18,13 +18,15 @@ _MOST_CHANNELS = 8  # PyAV counts the planes of more wrongly
 class Timeline:
     """The frames of a stream in their order, with silence where their times leave a gap.
 
-    Times before `origin` count from 0. Where they jump back, or by hours, the clock goes on as if they didn't.
+    Times before `origin` count from 0. Where they jump back, or by hours, the clock goes on as if they didn't, and
+    `is_steady` is False.
     """
 
     def __init__(self, *, origin: float) -> None:
         self._origin = origin
         self._end_seconds = 0.0
         self.silent_seconds = 0.0
+        self.is_steady = True
 
     def place(self, frame: AudioFrame) -> Iterator[AudioFrame]:
         """The frame, and before it the silence since the last one."""
@@ -35,6 +37,7 @@ class Timeline:
             self._end_seconds += gap
         elif gap > TOLERANCE_SECONDS or gap < -_BACKWARDS_SECONDS:
             self._origin += gap
+            self.is_steady = False
         self._end_seconds += frame.samples / frame.sample_rate
         yield frame
 
