@@ -6,6 +6,9 @@ from core.errors import PegasusError
 
 LABEL_CHARACTERS = 100
 USER_ID_CHARACTERS = 255
+_BLANKS = (
+    " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"  # Unicode's Zs
+)
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of surrogate pairs, line and paragraph separators
 
 
@@ -36,7 +39,7 @@ def label(field: str, text: str | None, *, limit: int = LABEL_CHARACTERS) -> str
     """
     if not text:
         return None
-    normalized = unicodedata.normalize("NFC", text).strip(" ")
+    normalized = unicodedata.normalize("NFC", text).strip(_BLANKS)
     if len(normalized) > limit:
         raise LabelTooLong(field, limit=limit, received=len(normalized))
     check_printable(field, normalized)

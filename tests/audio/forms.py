@@ -196,6 +196,15 @@ def wav_in_wider_room(bits: int) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
+def w64_in_wider_room(bits: int) -> bytes:
+    """The same as Wave64."""
+    wav = wav_in_wider_room(bits)
+    chunk, whole = bytes.fromhex("f3acd3118cd100c04f8edb8a"), bytes.fromhex("2e91cf11a5d628db04c10000")
+    parts = ((b"fmt ", wav[20:60]), (b"data", wav[68:]))
+    body = b"".join(name + chunk + struct.pack("<Q", 24 + len(content)) + content for name, content in parts)
+    return b"riff" + whole + struct.pack("<Q", 40 + len(body)) + b"wave" + chunk + body
+
+
 def behind_box(content: bytes, name: bytes) -> bytes:
     """An MP4 file with a box before its own first one."""
     box = struct.pack(">I", 24) + name + bytes(16)
@@ -416,6 +425,7 @@ UNPLAYABLE = {
     "wma of a broadcast": Form(live_wma, "audio/x-ms-wma", 2),
     "wav of 24 bits in 32": Form(lambda: wav_in_wider_room(24), "audio/wav", 2),
     "wav of 16 bits in 32": Form(lambda: wav_in_wider_room(16), "audio/wav", 2),
+    "w64 of 24 bits in 32": Form(lambda: w64_in_wider_room(24), "audio/x-w64", 2),
     "webm that claims a month": Form(lambda: claiming_a_month(recording("webm", seconds=2.0)), "audio/webm", 2),
     "opus without positions": Form(lambda: with_positions(OPUS(), lambda *_: 0), "audio/ogg", 2),
     "vorbis that ends in a month": Form(

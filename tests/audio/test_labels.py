@@ -13,6 +13,8 @@ from core.labels import LabelRefused, LabelTooLong, LabelUnprintable, label, use
         ("  Work ", "Work"),
         ("", None),
         ("   ", None),
+        ("\u3000会議\u00a0", "会議"),
+        ("\u00a0", None),
         (None, None),
         ("Cafe\u0301", "Café"),
         ("👩‍🏫", "👩‍🏫"),

@@ -29,7 +29,9 @@ from audio.model.formats import (
 
 _SIGNATURES: tuple[tuple[re.Pattern[bytes], AudioFormat], ...] = (
     # WAVE: Microsoft RIFF, and RIFX with the high byte first; RF64 and BW64: EBU Tech 3306, ITU-R BS.2088
-    (re.compile(rb"(?:RIFF|RIFX|RF64|BW64)....WAVE", re.DOTALL), WAV),
+    # The size of the first chunk isn't made of a text's letters.
+    (re.compile(rb"(?:RIFF|RF64|BW64)....WAVE(?:.{7}[^\x20-\x7e]|.{0,7}\Z)", re.DOTALL), WAV),
+    (re.compile(rb"RIFX....WAVE(?:.{4}[^\x20-\x7e]|.{0,4}\Z)", re.DOTALL), WAV),
     # Wave64: Sony Pictures Digital, "Sony Wave64", the GUIDs of its first chunk and of WAVE
     (
         re.compile(
@@ -44,7 +46,7 @@ _SIGNATURES: tuple[tuple[re.Pattern[bytes], AudioFormat], ...] = (
     (re.compile(rb"#!AMR-WB(?:_MC1\.0)?\n"), AMR_WB),
     (re.compile(rb"#!AMR(?:_MC1\.0)?\n"), AMR),
     # AIFF and AIFF-C: Apple, AIFF 1.3 and AIFF-C
-    (re.compile(rb"FORM....AIF[FC]", re.DOTALL), AIFF),
+    (re.compile(rb"FORM....AIF[FC](?:.{4}[^\x20-\x7e]|.{0,4}\Z)", re.DOTALL), AIFF),
     # CAF: Apple Core Audio Format: version 1, no flags, the description chunk first
     (re.compile(rb"caff\x00\x01\x00\x00desc"), CAF),
     # AU: Sun and NeXT, "audio(5)": the header has 24 bytes or more, then size, encoding, rate and channels

@@ -129,6 +129,7 @@ async def test_impossible_filters_are_refused(client: httpx.AsyncClient, field: 
         ("/api/audio/?tagg=Work", "query.tagg: There is no such parameter; did you mean tag?"),
         ("/api/audio?limit=1&page=2", "query.page: There is no such parameter; there are category, "),
         ("/api/audio/tags?user=ada", "query.user: There is no such parameter; did you mean user_id?"),
+        ("/api/audio/?tag=caf%E9", "query.tag: It isn't UTF-8."),
         ("/api/audio/{id}?x=1", "query.x: There is no such parameter."),
         ("/api/audio/{id}/download?varient=playback", "did you mean variant?"),
         ("/api/audio/{id}/transcript?format=srt&%C3%BC%00=1", r"query.\xfc\x00: There is no such parameter"),

@@ -53,6 +53,7 @@ async def test_what_the_form_refuses_is_refused(client: httpx.AsyncClient, kept:
         ("?tag=" + "a" * 101, WAV, AUDIO, 422, "label-too-long"),
         ("?category=%07", WAV, AUDIO, 422, "label-unprintable"),
         ("?tga=Work", WAV, AUDIO, 422, "request-invalid"),
+        ("?tag=caf%E9", WAV, AUDIO, 422, "request-invalid"),
         ("", WAV, {"Content-Type": "text/plain"}, 415, "not-a-form"),
         ("", WAV, AUDIO | {"Content-Digest": digest(WAV + b"x")}, 400, "digest-mismatch"),
     ):

@@ -30,6 +30,8 @@ OTHERS = {
     "text that begins like a tag": b"ID3 is a format for tags, and this is a text about it.",
     "utf-16 text, little end first": "\ufeffNot a recording. ".encode("utf-16-le") * 100,
     "utf-16 text, big end first": "\ufeffNot a recording. ".encode("utf-16-be") * 100,
+    "text that begins like a wave": b"RIFFle, WAVEs of sound are what this text is about. " * 100,
+    "text that begins like a form": b"FORMats: AIFF and WAVE are words in this text, which is long." * 100,
     "html": b"<!doctype html><html><script>alert(1)</script></html>",
     "png": b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR",
     "jpeg": b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01" + bytes(2000),

@@ -104,7 +104,7 @@ async def test_a_claim_of_years_is_not_waited_for(examined: Examine) -> None:
     assert (await examined(far)).probe.duration_seconds == pytest.approx(2.0, abs=0.1)
 
 
-@pytest.mark.parametrize("name", ["wav of 24 bits in 32", "wav of 16 bits in 32"])
+@pytest.mark.parametrize("name", ["wav of 24 bits in 32", "wav of 16 bits in 32", "w64 of 24 bits in 32"])
 async def test_bits_that_a_sample_does_not_use_make_it_no_louder(examined: Examine, name: str) -> None:
     """Samples with less than the bits of their room are as loud as they were recorded."""
     assert max((await examined(form(name))).waveform.data) == pytest.approx(0.25 * 32768, rel=0.01)
@@ -116,3 +116,12 @@ async def test_amr_of_several_channels_is_refused(examined: Examine) -> None:
     assert (await examined(b"#!AMR_MC1.0\n\0\0\0\x01" + mono)).probe.duration_seconds == pytest.approx(1.0, abs=0.1)
     with pytest.raises(DecodingFailed, match="AMR of 2 channels is not decoded"):
         await examined(b"#!AMR_MC1.0\n\0\0\0\x02" + mono)
+
+
+async def test_wav_without_sound_holds_none(examined: Examine) -> None:
+    """What is behind an empty chunk of sound is read as sound where a writer to a pipe left the size at 0 alone."""
+    head = recording("wav")
+    head = head[: head.index(b"data")] + b"data\0\0\0\0"
+    with pytest.raises(DecodingFailed, match="it holds no sound"):
+        await examined(head + b"LIST\x0c\0\0\0INFOISFT\0\0\0\0" + b"id3 \x03\0\0\0abc\0")
+    assert (await examined(head + bytes(960))).probe.duration_seconds == pytest.approx(0.01)
