@@ -332,6 +332,9 @@ RECOGNISED = {
     "an unknown brand": Form(
         lambda: renamed(tone("mov", "aac"), (b"ftypqt  ", b"ftypXYZ "), (b"qt  ", b"XYZ ")), "audio/mp4", 2
     ),
+    "m4a behind a tag and zeros": Form(lambda: id3(b"a") + bytes(700) + recording("m4a", seconds=2.0), "audio/mp4", 2),
+    "m4a behind zeros": Form(lambda: bytes(2**14 - 2) + recording("m4a", seconds=2.0), "audio/mp4", 2),
+    "wav behind zeros": Form(lambda: bytes(600) + recording("wav", seconds=2.0), "audio/wav", 2),
     "m4a behind a uuid box": Form(lambda: behind_box(recording("m4a", seconds=2.0), b"uuid"), "audio/mp4", 2),
     "quicktime behind metadata": Form(lambda: behind_box(tone("mov", "aac"), b"udta"), "video/quicktime", 2),
     "webm with a long DocType size": Form(lambda: with_ebml(b"\x01\0\0\0\0\0\0\x04webm"), "audio/webm", 2),

@@ -17,6 +17,7 @@ HEAD_BYTES = 16 * 1024  # what surely isn't audio is known by then
 BEHIND_TAG_BYTES = 64 * 1024  # the most junk between a tag and the first frame
 _MOST_STEPS = 10_000  # over tags, pages and boxes, of which a file may have millions
 LONGEST_TAGS_BYTES, LONGEST_ZEROS_BYTES = 64 * 1024**2, 1024**2
+_FEWEST_ZEROS = 64
 _FRAMES = {"mpeg": MP3, "adts": AAC, "ac3": AC3, "eac3": EAC3, "dts": DTS}
 # ISO/IEC 14496-12 and the QuickTime File Format: boxes that may open a file, and those on the way to a track's kind.
 _OPENING_BOXES = frozenset({
@@ -103,7 +104,7 @@ class Recogniser:
             self._boxes = _Boxes(self._position)
         elif tag := tag_length(window):
             self._step_over_tag(tag, is_id3=window.startswith(b"ID3"))
-        elif zeros := self._leading_zeros(window, is_end=is_end):
+        elif zeros := self._leading_zeros(window):
             self._step_over_zeros(zeros)
         elif (audio := signature_of(window)) is not None:
             self._decide(audio, self._position, is_plain=self._position == 0)
@@ -124,10 +125,18 @@ class Recogniser:
         self._needed = BEHIND_TAG_BYTES
         self._skip(length)
 
-    def _leading_zeros(self, window: bytes, *, is_end: bool) -> int:
-        """How many zeros to step over: all of a window, or behind a tag, which may be padded, as many as there are."""
+    def _leading_zeros(self, window: bytes) -> int:
+        """How many zeros to step over: any behind a tag, which may be padded, or behind others.
+
+        At a file's beginning a few may be its format's, and before a box up to three are of its size.
+        """
         zeros = len(window) - len(window.lstrip(b"\0"))
-        return zeros if self._tag_bytes or (zeros == len(window) and not is_end) else 0
+        if not (self._tag_bytes or self._zero_bytes or zeros >= _FEWEST_ZEROS):
+            return 0
+        if zeros == len(window):
+            return max(1, zeros - 3)
+        of_size = (back for back in (3, 2, 1) if back < zeros and _opens_with_box(window[zeros - back :]))
+        return zeros - next(of_size, 0)
 
     def _step_over_zeros(self, length: int) -> None:
         self._has_one_tag = False
