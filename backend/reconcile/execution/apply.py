@@ -9,7 +9,7 @@ from ..alembic_bridge.environment import migration_context, upgrade
 from ..alembic_bridge.own_connection import as_the_project_does
 from ..alembic_bridge.version_table import ensure_version_table
 from ..observation.observe import Observation, VersionTable
-from ..planning.steps import BuildBeside, Execute, Resume, Stamp, Step, Upgrade, UpgradeAlone
+from ..planning.steps import BuildBeside, Commit, Execute, Resume, Stamp, Step, Upgrade, UpgradeAlone
 from ..tape.project import Project
 from .resume import resume
 
@@ -44,7 +44,7 @@ def apply(steps: Iterable[Step], connection: Connection, project: Project, obser
                 upgrade(project.config, revision, connection, enums=_remembered(observation, project))
             case Resume(revision, done):
                 _resume(revision, done, connection, project, observation)
-            case BuildBeside() | UpgradeAlone():
+            case BuildBeside() | UpgradeAlone() | Commit():
                 raise TypeError(step)
     connection.execute(_SET_ROLE, {"role": role})
 

@@ -8,7 +8,7 @@ from ..observation.observe import Observation
 from ..schema.schema import CONSTRAINTS, Difference, tables_in
 from ..tape.tape import BASE, Tape
 from .plan import Plan
-from .steps import BuildBeside, Execute, Resume, Stamp, Step, Upgrade, UpgradeAlone, runs_alone
+from .steps import BuildBeside, Commit, Execute, Resume, Stamp, Step, Upgrade, UpgradeAlone, runs_alone
 
 EXIT_CODES = {
     Verdict.CURRENT: 0,
@@ -210,3 +210,5 @@ def _step(step: Step) -> dict[str, str]:
             return {"do": "upgrade alone", "revision": revision}
         case Resume(revision, done):
             return {"do": "finish", "revision": revision, "without": ", ".join(map(str, done))}
+        case Commit():
+            return {"do": "commit"}

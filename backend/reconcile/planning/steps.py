@@ -1,6 +1,6 @@
 """The steps of a plan, which explain themselves, and the steps that lead forward from a location."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TypeAlias
@@ -9,11 +9,12 @@ from ..differences.alter_statements import mend
 from ..differences.normalize import rename_statements
 from ..differences.sequence_values import numbering
 from ..location.locate import Location
+from ..schema.compatibility import labels_beside
 from ..schema.create_statements import Creation, creations
 from ..schema.schema import Difference, Key, Schema, unquoted
 from ..sql.names import names_in
 from ..sql.split import first_word
-from ..tape.tape import BASE, Revision, Statement, Tape
+from ..tape.tape import BASE, TRACELESS, Revision, Statement, Tape
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,22 @@ class Resume:
         return f"finish    {self.revision}, by its own code{outside}, without the {len(self.done)} statements that ran"
 
 
-Step: TypeAlias = Execute | BuildBeside | Stamp | Upgrade | UpgradeAlone | Resume
+@dataclass(frozen=True)
+class Commit:
+    """End the transaction, since PostgreSQL lets no other statement of it use labels that it has added to an enum."""
+
+    labels: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"commit    before {', '.join(self.labels)} can be used"
+
+
+Step: TypeAlias = Execute | BuildBeside | Stamp | Upgrade | UpgradeAlone | Resume | Commit
 
 
 def runs_alone(step: Step) -> bool:
     """Whether a step can't run in one transaction with others."""
-    return isinstance(step, BuildBeside | UpgradeAlone) or (isinstance(step, Resume) and step.alone)
+    return isinstance(step, BuildBeside | UpgradeAlone | Commit) or (isinstance(step, Resume) and step.alone)
 
 
 def segments(steps: Iterable[Step]) -> tuple[tuple[Step, ...], ...]:
@@ -95,7 +106,7 @@ def segments(steps: Iterable[Step]) -> tuple[tuple[Step, ...], ...]:
     groups: list[tuple[Step, ...]] = []
     for alone, group in groupby(steps, key=runs_alone):
         together = tuple(group)
-        groups += [(step,) for step in together] if alone else [together]
+        groups += [(step,) for step in together if not isinstance(step, Commit)] if alone else [together]
     return tuple(groups)
 
 
@@ -155,10 +166,18 @@ def _revisions_forward(location: Location, tape: Tape, large: frozenset[str], st
     """The remaining steps of each revision; one that exists already is only recorded."""
     pending = {item.revision: item.done for item in location.pending}
     waiting: list[str] = []  # Alembic runs them together, branch by branch
+    labels = _labels_repaired(location)  # that aren't committed yet
     for revision in tape.revisions:
         if revision.id in stamped:
             continue
         stamped.add(revision.id)
+        if revision.id not in location.applied:
+            if _may_use(labels, revision):
+                yield from map(Upgrade, tape.tips(waiting))
+                waiting.clear()
+                yield Commit(tuple(sorted(labels)))
+                labels.clear()
+            labels |= _labels_added(revision.statements, location)
         beside = tuple(statement for statement in revision.statements if _indexes(statement, large))
         if revision.id not in location.applied and revision.id not in pending:
             pending.update(_begun_by_others(revision, location))
@@ -174,10 +193,38 @@ def _revisions_forward(location: Location, tape: Tape, large: frozenset[str], st
             yield Resume(revision.id, pending[revision.id], alone=not revision.transactional)
         elif not revision.transactional:
             yield UpgradeAlone(revision.id)
+            labels.clear()
         else:
             yield from _played(revision.statements, beside)
             yield Stamp(tape.tips(stamped))
     yield from map(Upgrade, tape.tips(waiting))
+
+
+def _labels_repaired(location: Location) -> set[str]:
+    """The labels that the repair of a database adds to its enums."""
+    repaired = (item for item in location.differing if item.key.kind == "type")
+    return _labels_added(location.remaining, location).union(
+        *(labels_beside(item.actual or "", item.expected or "") for item in repaired)
+    )
+
+
+def _labels_added(statements: Iterable[Statement], location: Location) -> set[str]:
+    """The labels that statements add to enums of the database; those of an enum made meanwhile can be used at once."""
+    return {
+        label
+        for statement in statements
+        for key, effect in statement.effects.items()
+        if key.kind == "type" and key in location.words.ours and effect.before and effect.after
+        for label in labels_beside(effect.before, effect.after)
+    }
+
+
+def _may_use(labels: Collection[str], revision: Revision) -> bool:
+    """Whether a revision names one of some labels, or may have it among its parameters."""
+    return bool(labels) and any(
+        statement.kind in TRACELESS or any(label in statement.sql for label in labels)
+        for statement in revision.statements
+    )
 
 
 def _begun_by_others(revision: Revision, location: Location) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -177,3 +177,34 @@ op.execute("CREATE VIEW unread AS SELECT id FROM letters WHERE state = 'sent'")
         after={"SELECT string_agg(state::text, ',' ORDER BY id) FROM letters": "draft,DRAFT"},
     ),
 )
+
+READ_ALOUD = "op.execute(\"ALTER TYPE lettersstate ADD VALUE 'loud' AFTER 'draft'\")"
+CASES += forms(
+    Case(
+        id="label-used-later",
+        why="A label that a transaction has added can't be used in it: where Alembic commits between, a heal does.",
+        revisions=(
+            LETTERS,
+            READ_ALOUD,
+            "op.execute(\"UPDATE letters SET state = 'loud' WHERE state = 'read'\")",
+            'op.add_column("letters", sa.Column("text", sa.Text))',
+        ),
+        steps=(upgrade("r1"), sql("INSERT INTO letters (state) VALUES ('read'), ('sent')")),
+        env="transaction_per_migration",
+        right=("healed",),
+        says=("commit",),
+        after={"SELECT string_agg(state::text, ',' ORDER BY id) FROM letters": "loud,sent"},
+    ),
+    form("from the revision before it"),
+    form("no version on record", sql("DELETE FROM alembic_version")),
+    form(
+        "half of the revision that adds it there",
+        sql("ALTER TYPE lettersstate ADD VALUE 'loud' AFTER 'draft'"),
+        revisions=(
+            LETTERS,
+            f"{READ_ALOUD}\n{READ_ALOUD.replace('loud', 'aloud')}",
+            "op.alter_column('letters', 'state', server_default='aloud')",
+        ),
+        after={"INSERT INTO letters DEFAULT VALUES RETURNING state": "aloud"},
+    ),
+)
