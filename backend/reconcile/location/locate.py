@@ -4,21 +4,21 @@
 choice.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ..alembic_bridge.version_table import widening
 from ..differences.alter_statements import ELSEWHERE, PARTITIONED, RELATIONS, UNPOPULATED, mend
-from ..differences.normalize import Normalized, normalize
+from ..differences.normalize import Normalized, Renaming, normalize
 from ..differences.promotion import Promotion, promotions_of
 from ..observation.observe import Observation
 from ..observation.severity import Severity, is_undecided, severity_of_others, severity_of_ours
 from ..schema.compatibility import is_divided, sets_path
-from ..schema.schema import INVALID, Difference, Key, Schema, table_key, tables_in
+from ..schema.schema import CONSTRAINTS, INVALID, Difference, Key, Schema, table_key, tables_in
 from ..tape.tape import BASE, Point, Statement, Tape
 from .name_collisions import NameCollision, name_collisions, others_of
-from .position import Claims, Doubt, Pending, Proof, find_position, is_schema_of, label, with_presumed
+from .position import Claims, Doubt, Pending, Position, Proof, find_position, is_schema_of, label, with_presumed
 from .substitutes import substitute
 
 UNENFORCED_BY_TRIGGERS = "disabled"
@@ -50,8 +50,10 @@ class Location:
     be repaired without a person or needn't be. `unpopulated` are materialized views that the chain fills, and that
     can't be read. `unenforced` are foreign keys whose triggers are disabled, `promotions` unique indexes of others that
     become a missing constraint. `renamed` pairs a missing column with an extra one that may be it.
+    `fitting` are the revisions that make this schema exactly, where tables of the recorded one are missing.
     `readings` are the revisions that an ambiguous database may be at, `doubts` the statements on which that depends,
-    `proof` the evidence that decided it, `seen` what the rows show of revisions that aren't recorded.
+    `against` what differs from the last of them, `proof` the evidence that decided it, `seen` what the rows show of
+    revisions that aren't recorded.
     `strangers` are recorded ids of another chain, which stay: this chain has nothing here, or a row of its own.
     `name_collisions` are others' tables with the names of ours.
     `words` is the normalized observation, `details` are observed properties that aren't compared.
@@ -75,8 +77,10 @@ class Location:
     unenforced: tuple[Key, ...] = ()
     promotions: tuple[Promotion, ...] = ()
     renamed: tuple[tuple[Difference, Difference], ...] = ()
+    fitting: tuple[str, ...] = ()
     readings: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()
+    against: tuple[Difference, ...] = ()
     presumed: tuple[Doubt, ...] = ()
     reach: Point | None = None
     proof: Proof | None = None
@@ -86,6 +90,12 @@ class Location:
     widening: str | None = None
     strangers: tuple[str, ...] = ()
     name_collisions: tuple[NameCollision, ...] = ()
+
+    @property
+    def renamings(self) -> tuple[Renaming, ...]:
+        """The constraints that get the chain's names, without those of tables that the chain has dropped."""
+        left_over = tables_in(item.key for item in self.tolerated if item.expected is None)
+        return tuple(item for item in self.words.renamings if item.expected.relation not in left_over)
 
     @property
     def breaking(self) -> tuple[Difference, ...]:
@@ -126,11 +136,14 @@ def locate(
     words, stand_ins = substitute(words, observation.schema, claims, tape, ignoring=ignoring)
     position = find_position(words.ours, claims, tape, ignoring=ignoring, proof=proof, reached=reached)
     position = with_presumed(position, claims, tape, missed=missed, unproved=unproved)
+    position = _with_against(position, words.ours, observation, claims, tape, ignoring=ignoring)
     expected = {key: text for key, text in position.schema(tape).items() if key not in ignoring}
     ours = {key: text for key, text in words.ours.items() if key not in ignoring}
     recorded = {**tape.end, **expected}
     ended = position.applied <= claims.applied  # existing objects that the chain has dropped are somebody else's
-    missing, differing, tolerated = _apart(expected, ours, observation, recorded, ended=ended)
+    missing, differing, tolerated, left_alone = _apart(expected, ours, observation, recorded, ended=ended)
+    position = _with_undone(position, (*missing, *differing, *left_alone), claims, tape)
+    tolerated += left_alone
     extra = tuple(item for item in others_on(tape, observation, words) if item.key.relation not in tables_in(ignoring))
     unpopulated = tuple(
         Difference(key, "populated", UNPOPULATED)
@@ -140,7 +153,11 @@ def locate(
     promotions = tuple(promotions_of(missing, extra))
     extra = tuple(item for item in extra if item.key not in {promotion.index for promotion in promotions})
     rejecting = tuple(item for item in extra if severity_of_others(item, observation, recorded) is Severity.BREAKING)
-    renamed = _renamed({**tape.after(claims.applied), **expected}, words.ours, extra)
+    promised = tape.after(claims.applied)
+    renamed = (
+        *_renamed({**({} if claims.applied <= position.applied else promised), **expected}, words.ours, extra),
+        *(() if position.is_begun else _not_renamed(missing, ours, expected, tape)),
+    )
     tips = tuple(sorted(tape.tips(position.applied)))
     others = tuple(name_collisions(observation.schema, claims, tape))
     strangers = _strangers(observation.claimed or (), position.applied, tape, shared=shared)
@@ -153,8 +170,7 @@ def locate(
             return Verdict.AHEAD
         if strangers and assume is not None:
             return Verdict.AMBIGUOUS
-        begun = position.remaining or position.rerun or position.pending or position.readings
-        if others or rejecting or renamed or (differing and not begun):
+        if others or rejecting or renamed or (differing and not position.is_begun):
             return Verdict.DRIFTED
         if claims.unknown or strangers or position.readings:
             return Verdict.AMBIGUOUS
@@ -180,14 +196,17 @@ def locate(
         undecided=(
             *(item for item in stand_ins if item.key.kind == "table" or _looks_elsewhere(item)),
             *(item for item in extra if is_undecided(item, observation, recorded)),
+            *(item for item in tolerated if item.expected is None and is_undecided(item, observation, recorded)),
         ),
         tolerated=(*stand_ins, *tolerated),
         unpopulated=unpopulated,
         unenforced=tuple(key for key in expected if observation.details.get(key) == UNENFORCED_BY_TRIGGERS),
         promotions=promotions,
         renamed=renamed,
+        fitting=_fitting(words.ours, tape, ignoring=ignoring) if tables_in(item.key for item in missing) else (),
         readings=tuple(dict.fromkeys(position.readings)),
         doubts=position.doubts,
+        against=position.against,
         presumed=position.presumed,
         reach=position.reach,
         proof=proof,
@@ -197,6 +216,11 @@ def locate(
         name_collisions=others,
         widening=widening(observation.versions, tape.ids, **_length(observation)),
     )
+
+
+def _fitting(ours: Schema, tape: Tape, *, ignoring: frozenset[Key]) -> tuple[str, ...]:
+    points = tape.points_at(ours, ignoring=ignoring)
+    return tuple(label(tape.ids[1 : point.index + 1], tape) for point in points if point.done == 0)
 
 
 def _looks_elsewhere(item: Difference) -> bool:
@@ -245,8 +269,8 @@ def _types_ahead(ours: Schema, claims: Claims, tape: Tape, *, ignoring: frozense
 
 def _apart(
     expected: Schema, ours: Schema, observation: Observation, recorded: Schema, *, ended: bool = True
-) -> tuple[tuple[Difference, ...], tuple[Difference, ...], tuple[Difference, ...]]:
-    """The missing, the differing and the tolerated objects of a schema.
+) -> tuple[tuple[Difference, ...], ...]:
+    """The missing, the differing and the tolerated objects of a schema, and dropped ones that are left alone.
 
     An INVALID index, or a constraint with one, counts as missing: no query uses it.
     """
@@ -267,16 +291,46 @@ def _apart(
             left_alone.append(item)
         else:
             differing.append(item)
-    (differing if missing or differing else tolerated).extend(
-        left_alone
-    )  # otherwise it may be the chain's, and not dropped yet
     differing += _divided_otherwise((*missing, *differing), expected, observation)
     replaced = tables_in(item.key for item in differing if item.actual in (PARTITIONED, *RELATIONS.values()))
     return (
         tuple(item for item in missing if item.key.relation not in replaced),
         tuple(item for item in differing if item.key.relation not in replaced or item.key.kind == "table"),
         tuple(tolerated),
+        tuple(left_alone),
     )
+
+
+def _with_against(
+    position: Position, ours: Schema, observation: Observation, claims: Claims, tape: Tape, *, ignoring: Collection[Key]
+) -> Position:
+    """A position behind the claimed one that is in doubt, with what speaks against that."""
+    if not position.readings or position.doubts or claims.unknown or claims.applied <= position.applied:
+        return position
+    expected = {key: text for key, text in tape.after(claims.applied).items() if key not in ignoring}
+    ours = {key: text for key, text in ours.items() if key not in ignoring}
+    missing, differing, tolerated, left_alone = _apart(expected, ours, observation, {**tape.end, **expected})
+    left_over = (item for item in (*tolerated, *left_alone) if item.expected is None)
+    return replace(position, against=(*missing, *differing, *left_over))
+
+
+def _with_undone(position: Position, items: Collection[Difference], claims: Claims, tape: Tape) -> Position:
+    """The position, in doubt if one of its revisions may not have run: what it drops is there, what it makes isn't.
+
+    An index or a constraint alone is more likely lost.
+    """
+    left_over = {item.key for item in items if item.expected is None}
+    lacking = {item.key for item in items if item.expected is not None and item.key.kind not in ("index", *CONSTRAINTS)}
+    if not left_over or not lacking or position.is_begun or claims.vouched:
+        return position
+    for revision in tape.revisions:
+        effects = [item for statement in revision.statements for item in statement.effects.items()]
+        drops = any(effect.after is None and key in left_over for key, effect in effects)
+        makes = any(effect.after is not None and key in lacking for key, effect in effects)
+        if revision.id in position.applied and drops and makes:
+            readings = (label(tape.ancestry(revision.parents), tape), label(position.applied, tape))
+            return replace(position, readings=readings, against=tuple(items))
+    return position
 
 
 def _divided_otherwise(items: Iterable[Difference], expected: Schema, observation: Observation) -> Iterator[Difference]:
@@ -334,7 +388,7 @@ def _is_left_alone(item: Difference, expected: Schema, observation: Observation,
 
 
 def _has_all(end: Schema, ours: Schema, observation: Observation, recorded: Schema) -> bool:
-    missing, differing, _ = _apart(end, ours, observation, recorded)
+    missing, differing, *_ = _apart(end, ours, observation, recorded)
     return not missing and not differing
 
 
@@ -353,6 +407,19 @@ def _renamed(expected: Schema, ours: Schema, extra: Iterable[Difference]) -> tup
     gone = [Difference(key, text, None) for key, text in expected.items() if key.kind == "column" and key not in ours]
     strange = [item for item in extra if item.key.kind == "column"]
     return tuple(_pairs(gone, strange))
+
+
+def _not_renamed(
+    missing: Iterable[Difference], ours: Schema, expected: Schema, tape: Tape
+) -> tuple[tuple[Difference, Difference], ...]:
+    """Pairs missing tables and columns with those that the chain renames to them, and that are still there."""
+    lacking = {item.key: item for item in missing}
+    renamings = (statement.renaming for statement in tape.statements)
+    return tuple(
+        (lacking[new], Difference(old, None, ours[old]))
+        for old, new in filter(None, renamings)
+        if new in lacking and old in ours and old not in expected
+    )
 
 
 def _pairs(gone: Iterable[Difference], strange: Iterable[Difference]) -> Iterator[tuple[Difference, Difference]]:

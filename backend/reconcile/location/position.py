@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ..differences.alter_statements import mend
-from ..schema.schema import CONSTRAINTS, Key, Schema, difference, tables_in
+from ..schema.schema import CONSTRAINTS, Difference, Key, Schema, tables_in
 from ..tape.tape import BASE, TRACELESS, Point, Revision, Statement, Tape, play
 
 
@@ -64,8 +64,8 @@ class Position:
     `remaining` are the statements that a half-applied last revision has yet to run; `rerun` says that the revision
     after `applied` is half-applied and may be run again as a whole; `pending` revisions are finished by their own code.
     More than one honest reading stands in `readings`, with what they hang on in `doubts`: if all of these ran, the
-    database is at `reach`. `presumed` ran if the revision, which isn't on record, ran in order: what it made later is
-    there.
+    database is at `reach`. What differs from the last reading may stand in `against`. `presumed` ran if the revision,
+    which isn't on record, ran in order: what it made later is there.
     """
 
     applied: frozenset[str]
@@ -74,8 +74,14 @@ class Position:
     pending: tuple[Pending, ...] = ()
     readings: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()
+    against: tuple[Difference, ...] = ()
     reach: Point | None = None
     presumed: tuple[Doubt, ...] = ()
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a revision is half-applied, or may be."""
+        return bool(self.remaining or self.rerun or self.pending or self.readings)
 
     def schema(self, tape: Tape) -> Schema:
         """The expected schema: all of the applied revisions, and what is done of pending ones."""
@@ -116,11 +122,13 @@ def find_position(
     if claims.vouched and points and (vouched := _vouched(points, claims, tape)):
         return vouched
     gone = tables_in(tape.after(claims.applied)) - tables_in(ours) - tables_in(ignoring)
-    if gone and not any(claims.applied <= _through(point, tape) for point in points):
+    later = any(claims.applied <= _through(point, tape) for point in points)
+    if gone and not later and gone - _dropped(ours, claims, tape):
         return Position(claims.applied)  # otherwise a later revision has renamed or dropped them
     if exact:
         return _at_revision(ours, exact, points, claims, tape, ignoring=ignoring, proven=proof is not None)
-    if points and not (claims.vouched and tape.revisions[points[0].index].id in claims.applied):
+    recorded = bool(points) and tape.revisions[points[0].index].id in claims.applied
+    if points and not (recorded and (claims.vouched or _has_lost(points[0], claims, tape))):
         return _halfway(points, claims, tape, settled=proof.settled if proof else frozenset())
     return _nearest(ours, claims, tape)
 
@@ -287,8 +295,9 @@ def _at_revision(
     first = points[0]
     if first.done and tape.revisions[first.index].replay_safe:
         return _unless_moving_back(Position(_through(first, tape), rerun=True), claims, tape)
+    counted = {key: text for key, text in ours.items() if key not in ignoring}
     return _unless_overtaken(
-        _unless_moving_back(Position(exact[0]), claims, tape, ours), points[-1], claims, tape, proven=proven
+        _unless_moving_back(Position(exact[0]), claims, tape, counted), points[-1], claims, tape, proven=proven
     )
 
 
@@ -358,7 +367,11 @@ def _halfway(
 
 def _nearest(ours: Schema, claims: Claims, tape: Tape) -> Position:
     """The position at the last revisions that have left objects; what they miss can be created, or they are claimed."""
-    applied = tape.ancestry(revision.id for revision in tape.revisions if _is_begun(revision, ours, tape))
+    applied = tape.ancestry(
+        revision.id
+        for revision in tape.revisions
+        if _is_begun(revision, ours, tape) or (revision.id in claims.applied and _has_dropped(revision, ours, tape))
+    )
     for tip in tape.tips(applied):
         revision = tape.by_id[tip]
         made = {key for statement in revision.statements for key in statement.effects}
@@ -428,16 +441,31 @@ def _unless_moving_back(place: Position, claims: Claims, tape: Tape, ours: Schem
     undone = [tape.by_id[revision] for revision in claims.applied - place.applied]
     if all(revision.completable or revision.replay_safe for revision in undone):
         return place
-    if claims.vouched or (ours is not None and _can_be_mended(ours, claims, tape)):
+    if claims.vouched:
         return Position(claims.applied)
+    if ours is not None and _can_be_mended(ours, claims, tape):
+        return place if _replaces(undone) else Position(claims.applied)
     return Position(place.applied, readings=(label(place.applied, tape), label(claims.applied, tape)))
 
 
 def _can_be_mended(ours: Schema, claims: Claims, tape: Tape) -> bool:
-    """Whether all differences from a claim can be repaired without losing anything."""
-    differing = [item for item in difference(tape.after(claims.applied), ours) if item.actual is not None]
+    """Whether all differences from a claim can be repaired without losing anything, and nothing has yet to go."""
+    promised = tape.after(claims.applied)
+    differing = [Difference(key, promised.get(key), text) for key, text in ours.items() if promised.get(key) != text]
     moving = any(tape.by_id[revision].moves_rows for revision in claims.applied)
     return bool(differing) and not moving and all(mend(item) is not None for item in differing)
+
+
+def _replaces(revisions: Iterable[Revision]) -> bool:
+    """Whether revisions drop what holds no rows, to make it again: a view on a column can't stay while that changes."""
+    dropped = {
+        key.kind
+        for revision in revisions
+        for item in revision.statements
+        for key, effect in item.effects.items()
+        if effect.after is None
+    }
+    return bool(dropped) and dropped.issubset(("view", "function", "trigger", "policy", "rule", "index", *CONSTRAINTS))
 
 
 def _is_begun(revision: Revision, ours: Schema, tape: Tape) -> bool:
@@ -449,6 +477,33 @@ def _is_begun(revision: Revision, ours: Schema, tape: Tape) -> bool:
         and key.kind not in ("extension", "schema")
         and (key not in before or ours[key] == text != before[key])
         for key, text in after.items()
+    )
+
+
+def _has_lost(point: Point, claims: Claims, tape: Tape) -> bool:
+    """Whether what is missing at a point of a recorded revision is lost rather than not made yet: others follow it."""
+    revision = tape.revisions[point.index]
+    makes = all(item.kind in ("additive", "neutral") for item in point.remaining(revision))
+    return makes and revision.id not in tape.tips(claims.applied)
+
+
+def _has_dropped(revision: Revision, ours: Schema, tape: Tape) -> bool:
+    """Whether all that a revision drops is gone; one that only moves rows leaves no trace, and has nothing to drop."""
+    before, after = tape.after(tape.ancestry(revision.parents)), tape.after(tape.ancestry([revision.id]))
+    dropped = before.keys() - after.keys()
+    makes = any(before.get(key) != text for key, text in after.items())
+    return dropped.isdisjoint(ours) and (bool(dropped) or not makes)
+
+
+def _dropped(ours: Schema, claims: Claims, tape: Tape) -> frozenset[str]:
+    """The tables that revisions have dropped or renamed which aren't on record, and have begun."""
+    return frozenset(
+        key.relation
+        for revision in tape.revisions
+        if revision.id not in claims.applied and _is_begun(revision, ours, tape)
+        for statement in revision.statements
+        for key, effect in statement.effects.items()
+        if key.kind == "table" and effect.after is None
     )
 
 

@@ -23,13 +23,21 @@ def substitute(
     promised = tape.after(claims.applied) if claims.known and not claims.unknown else None
     stand_ins = (
         *_keys_as_constraints(words.ours, observed, promised, tape),
-        *_strange_that_serve(words.ours, promised, tape),
+        *_strange_that_serve(_without_dropped(words.ours, claims, promised, tape), promised, tape),
     )
     ours = {**words.ours, **{item.key: item.expected or "" for item in stand_ins}}
     stand_ins += tuple(_counted_by_columns(ours, stand_ins, tape))
     if promised is not None:
         stand_ins += tuple(_changed_since(ours, claims, promised, tape, ignoring=ignoring))
     return replace(words, ours={**ours, **{item.key: item.expected or "" for item in stand_ins}}), stand_ins
+
+
+def _without_dropped(ours: Schema, claims: Claims, promised: Schema | None, tape: Tape) -> Schema:
+    """The objects without those that recorded revisions have dropped, which stand for nothing."""
+    if promised is None:
+        return ours
+    made = {key for id_ in claims.applied for statement in tape.by_id[id_].statements for key in statement.effects}
+    return {key: text for key, text in ours.items() if key in promised or key not in made}
 
 
 def _strange_that_serve(ours: Schema, promised: Schema | None, tape: Tape) -> Iterator[Difference]:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from ..command_line import command
 from ..differences.alter_statements import mend
 from ..location.locate import Location, Verdict
+from ..location.position import label
 from ..schema.compatibility import labels_beside
 from ..schema.create_statements import creations
-from ..schema.schema import CONSTRAINTS, Difference, Key
+from ..schema.schema import CONSTRAINTS, Difference, Key, tables_in
 from ..sql.statements import read_statement
 from ..tape.tape import BASE, Revision, Tape
 from .advice import about_left_over, advice
@@ -84,7 +85,7 @@ def _refusal(location: Location, tape: Tape) -> Refusal | None:
         case Verdict.AMBIGUOUS:
             return _ambiguity(location, unknown)
         case Verdict.DRIFTED:
-            drift = _drift(location)
+            drift = _drift(location, tape)
             if drift or not unknown:
                 return drift or _irreparable(location, tape)
             return _ambiguity(location, unknown)
@@ -120,11 +121,14 @@ def _argument(reading: str) -> str:
 
 
 def _ambiguity(location: Location, unknown: list[str]) -> Refusal:
+    left_over = _only_left_over(location)
     choices = tuple(
         command("heal", "--assume", _argument(reading))
         for reading in location.readings or (location.at,)
-        if reading not in unknown
+        if reading not in unknown and not (left_over and reading == location.readings[-1])
     )
+    if left_over:
+        choices += (f"-- if {location.readings[-1]} has run: drop by hand what is still there, once nobody needs it",)
     if location.strangers:
         return _shared(location.strangers, alone=location.at == BASE)
     if unknown:
@@ -133,16 +137,40 @@ def _ambiguity(location: Location, unknown: list[str]) -> Refusal:
             f" and the schema is at {location.at}, or other code has changed this database"
         )
         return Refusal(reason, choices)
-    hanging = "; ".join(dict.fromkeys(_short(doubt.statement.sql) for doubt in location.doubts[:_DOUBTS_NAMED]))
+    hanging = "; ".join(dict.fromkeys(_short(doubt.statement.sql) for doubt in location.doubts[:_NAMED]))
     readings = ", ".join(reading.replace(", ", " with ") for reading in location.readings)
     return Refusal(
         f"it may honestly be at any of {readings}, and the schema can't tell which"
-        + (f": it doesn't show whether this ran: {hanging}" if hanging else ""),
+        + (f": it doesn't show whether this ran: {hanging}" if hanging else _against(location)),
         choices,
     )
 
 
-_DOUBTS_NAMED = 3
+def _against(location: Location) -> str:
+    """What speaks against the last reading."""
+    sentences = [f"{item.key} is still there" if item.expected is None else str(item) for item in _whole(location)]
+    more = f"; and {len(sentences) - _NAMED} more" if len(sentences) > _NAMED else ""
+    return f": for {location.readings[-1]}, {'; '.join(sentences[:_NAMED])}{more}" if sentences else ""
+
+
+def _only_left_over(location: Location) -> bool:
+    """Whether all that speaks against the last reading is there still, and harmless: to assume it changes nothing."""
+    return bool(location.against) and all(
+        item.expected is None and item.key.kind in _HARMLESS and not (item.actual or "").startswith("UNIQUE ")
+        for item in _whole(location)
+    )
+
+
+_HARMLESS = ("table", "column", "sequence", "index", "trigger", "policy", "view", "function")
+
+
+def _whole(location: Location) -> list[Difference]:
+    """What speaks against the last reading, for a table the table alone."""
+    tables = tables_in(item.key for item in location.against)
+    return [item for item in location.against if item.key.kind == "table" or item.key.relation not in tables]
+
+
+_NAMED = 3
 _SQL_SHOWN = 200
 
 
@@ -164,7 +192,7 @@ def _shared(unknown: tuple[str, ...], *, alone: bool) -> Refusal:
     )
 
 
-def _drift(location: Location) -> Refusal | None:
+def _drift(location: Location, tape: Tape) -> Refusal | None:
     if location.name_collisions:
         remedy = "-- give one of the two another name, or this chain a schema of its own (search_path)"
         return Refusal("; ".join(map(str, location.name_collisions)), (remedy,))
@@ -172,11 +200,10 @@ def _drift(location: Location) -> Refusal | None:
         lost, actual = location.renamed[0]
         return Refusal(
             f"{lost.key} is missing, and {actual.key} of the same type isn't ours: it looks renamed, and an empty"
-            " column beside it would hide its values",
-            tuple(
-                f"ALTER TABLE {old.key.relation} RENAME COLUMN {new.key.name} TO {old.key.name};"
-                for old, new in location.renamed
-            ),
+            " column beside it would hide its values"
+            if actual.key not in tape.keys
+            else f"{lost.key} is missing, and {actual.key} is there, which a revision renames to it",
+            tuple(_renaming(old.key, new.key) for old, new in location.renamed),
         )
     hopeless = [item for item in location.differing if mend(item) is None]
     if not hopeless and not location.rejecting:
@@ -192,6 +219,12 @@ def _drift(location: Location) -> Refusal | None:
         *(advice(item) for item in location.rejecting),
     )
     return Refusal("; ".join(str(item) for item in (*hopeless, *location.rejecting)), remedies)
+
+
+def _renaming(lost: Key, actual: Key) -> str:
+    if lost.kind == "table":
+        return f"ALTER TABLE {actual.relation} RENAME TO {lost.table};"
+    return f"ALTER TABLE {lost.relation} RENAME COLUMN {actual.name} TO {lost.name};"
 
 
 def _irreparable(location: Location, tape: Tape) -> Refusal | None:
@@ -211,6 +244,7 @@ def _irreparable(location: Location, tape: Tape) -> Refusal | None:
     if lost:
         tables = ", ".join(item.key.relation for item in lost)
         one = len(lost) == 1
+        ways = () if location.claimed and not location.believed else location.fitting or _without(lost, location, tape)
         gone = f"the table {tables} is gone" if one else f"the tables {tables} are gone"
         if any(item.key in tape.base for item in lost):
             reason = f"{gone}; {'it has' if one else 'they have'} to be there before the first revision"
@@ -220,7 +254,7 @@ def _irreparable(location: Location, tape: Tape) -> Refusal | None:
             f" {'it was' if one else 'they were'} made",
             (
                 f"-- restore {tables} from a backup",
-                *([] if location.claimed and not location.believed else [command("heal", "--assume", BASE)]),
+                *(command("heal", "--assume", _argument(reading)) for reading in ways),
             ),
         )
     if not statements_making(location, tape) and creations(to_make(location)) is None:
@@ -229,6 +263,17 @@ def _irreparable(location: Location, tape: Tape) -> Refusal | None:
             tuple(advice(item) for item in location.missing),
         )
     return None
+
+
+def _without(lost: Iterable[Difference], location: Location, tape: Tape) -> tuple[str, ...]:
+    """The first later revision that has dropped all the lost tables; else the base, from which they are made again."""
+    applied = set(location.applied)
+    for revision in tape.revisions:
+        if revision.id not in applied and applied.issuperset(revision.parents):
+            applied.add(revision.id)
+            if not any(item.key in tape.after(applied) for item in lost):
+                return (label(applied, tape),)
+    return (BASE,)
 
 
 def _unanswerable(revision: Revision, done: tuple[int, ...]) -> Refusal | None:
@@ -266,9 +311,13 @@ def _notes(location: Location, tape: Tape) -> tuple[str, ...]:
     notes += [*(location.proof.sentences if location.proof else ()), *location.seen]
     notes += [*map(str, location.words.relabellings), *location.words.notes]
     if location.verdict is Verdict.CURRENT:
-        notes += [f"{item}; it is renamed before a later revision needs that name" for item in location.words.renamings]
+        notes += [f"{item}; it is renamed before a later revision needs that name" for item in location.renamings]
     notes += [f"{item.key} is not ours and stays: {item.actual}" for item in location.extra]
-    notes += [f"{item}; {_what_it_means(item)}" for item in location.tolerated]
+    notes += [
+        f"{item}; {_what_it_means(item)}"
+        for item in location.tolerated
+        if item.expected is not None or item not in location.undecided
+    ]
     notes += map(str, location.promotions)
     notes += [
         f"{key} isn't enforced, as its triggers are disabled; once its rows are looked through:"
@@ -311,7 +360,7 @@ def _emptied(location: Location, tape: Tape) -> list[str]:
         if effect.before is None and statement.kind == "additive"
     }
     absent = {key for key in promised if key not in present} | {item.key for item in location.missing}
-    whole = {item.key.relation for item in location.missing if item.key.kind == "table"}
+    whole = tables_in(absent)
     renamed_to = {key for statement in location.remaining for key in statement.effects}
     columns = {
         key

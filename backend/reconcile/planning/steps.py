@@ -116,7 +116,7 @@ def steps_forward(location: Location, tape: Tape, large: frozenset[str]) -> Iter
         if location.claimed is None:
             yield Stamp(())
         yield Execute(location.widening)
-    yield from (Execute(sql) for sql in rename_statements(location.words.renamings))
+    yield from (Execute(sql) for sql in rename_statements(location.renamings))
     yield from (Execute(sql) for relabelling in location.words.relabellings for sql in relabelling.statements)
     yield from (Execute(sql) for item in location.unpopulated for sql in mend(item) or ())
     yield from _repairs(location, tape, large)

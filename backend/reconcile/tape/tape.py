@@ -67,6 +67,20 @@ class Statement:
         return VARIES in self.sql or any(VARIES in (effect.after or "") for effect in self.effects.values())
 
     @property
+    def renaming(self) -> tuple[Key, Key] | None:
+        """The table or the column that it renames, as the old and the new key."""
+        if first_word(self.sql) != "ALTER" or "rename" not in names_in(self.sql):
+            return None
+        pairs = [
+            (old, new)
+            for old, gone in self.effects.items()
+            for new, made in self.effects.items()
+            if gone.after is None and made.before is None and gone.before == made.after
+            if old.kind == new.kind and (old.kind == "table" or (old.kind == "column" and old.relation == new.relation))
+        ]
+        return pairs[0] if len(pairs) == 1 and pairs[0][0].schema == pairs[0][1].schema else None
+
+    @property
     def traceless(self) -> bool:
         """Whether the schema alone can't tell that it ran, and running it twice could matter."""
         return self.kind in TRACELESS and not self.effects

@@ -451,6 +451,8 @@ op.execute("CREATE TABLE nodes (id int PRIMARY KEY, next int REFERENCES nodes DE
     ),
 )
 
+NAME = 'op.add_column("users", sa.Column("name", sa.Text, nullable=False))'
+NO_NAME = 'op.drop_column("users", "name")'
 MAIL = 'op.alter_column("users", "email", new_column_name="mail")'
 AGAIN = forms(
     Case(
@@ -476,6 +478,33 @@ AGAIN = forms(
             upgrade("head"),
             sql("CREATE TABLE users AS SELECT * FROM people; ALTER TABLE users ADD PRIMARY KEY (id)"),
         ),
+    ),
+    form(
+        "a column that had to be given, and hasn't to be now",
+        sql("ALTER TABLE users ADD COLUMN name text"),
+        revisions=(
+            USERS + '\nop.add_column("users", sa.Column("name", sa.Text, nullable=False))',
+            f"{MAIL}\n{NO_NAME}",
+        ),
+    ),
+    form(
+        "a column that had to be given, and has to be again",
+        sql("ALTER TABLE users ADD COLUMN name text NOT NULL DEFAULT 'x'; ALTER TABLE users ALTER name DROP DEFAULT"),
+        revisions=(
+            USERS + '\nop.add_column("users", sa.Column("name", sa.Text, nullable=False))',
+            f"{MAIL}\n{NO_NAME}",
+        ),
+        right=("refused",),
+    ),
+    form(
+        "a table, and an index of ours is lost",
+        revisions=(f'{USERS}\nop.create_index("mails", "users", ["email"])', 'op.rename_table("users", "people")'),
+        steps=(
+            upgrade("head"),
+            sql("DROP INDEX mails; CREATE TABLE users AS SELECT * FROM people; ALTER TABLE users ADD PRIMARY KEY (id)"),
+        ),
+        right=("healed",),
+        never=("DROP",),
     ),
 )
 

@@ -388,6 +388,17 @@ DEGRADED = forms(
     form("of other columns", sql("DROP INDEX pairs_two; CREATE INDEX pairs_two ON pairs (one)")),
     form("of some rows", sql("DROP INDEX pairs_two; CREATE INDEX pairs_two ON pairs (two) WHERE two > 5")),
     form("invalid", admin("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'pairs_two'::regclass")),
+    form(
+        "gone, under a revision that drops a table alone",
+        revisions=('op.create_table("old", sa.Column("id", sa.Integer))\n' + PAIRS, 'op.drop_table("old")'),
+        steps=(upgrade("r2"), sql("DROP INDEX pairs_two")),
+    ),
+    form(
+        "gone, under a revision that moves rows alone",
+        revisions=(PAIRS, 'op.execute("UPDATE pairs SET one = one + 1")'),
+        steps=(upgrade("r1"), sql("INSERT INTO pairs VALUES (1, 1)"), upgrade("r2"), sql("DROP INDEX pairs_two")),
+        after={"SELECT one FROM pairs": "2"},
+    ),
 )
 
 CASES = (*PARTITIONS, *SECURITY, *TRIGGERS, *STORAGE, *HARMLESS, *EARLIER_ORDER, *REJECTING, *DEGRADED)

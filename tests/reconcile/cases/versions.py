@@ -122,4 +122,119 @@ LONG_IDS = forms(
     ),
 )
 
-CASES = (*SHARED, *GONE, *LONG_IDS)
+PETS = """
+op.create_table(
+    "pets",
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(50), nullable=False),
+    sa.Column("owner", sa.Text),
+)
+op.create_index("pets_name", "pets", ["name"])
+"""
+OWNERS = 'op.create_table("owners", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text))'
+OWNER = 'op.drop_column("pets", "owner")'
+EARLY = forms(
+    Case(
+        id="recorded-too-early",
+        why="Stamped as the head over the schema of the revision before it: what that one drops is still in use.",
+        revisions=(),
+        steps=(
+            upgrade("r1"),
+            sql("INSERT INTO pets (name, owner) VALUES ('Rex', 'Ann')"),
+            sql("UPDATE alembic_version SET version_num = 'r2'"),
+        ),
+        right=("refused",),
+        says=("--assume r1",),
+        never=("DROP", "isn't ours", "is not ours", "--assume base"),
+        truth="r1",
+        ways=2,
+    ),
+    form(
+        "a column wider, another gone",
+        revisions=(
+            PETS,
+            f"""
+op.alter_column("pets", "name", type_=sa.String(120))
+op.add_column("pets", sa.Column("mail", sa.Text))
+{OWNER}
+""",
+        ),
+    ),
+    form("a table made, a column gone", revisions=(PETS, f"{OWNERS}\n{OWNER}")),
+    form("a table renamed", revisions=(PETS, 'op.rename_table("pets", "animals")')),
+    form(
+        "a table renamed, and an index lost",
+        sql("DROP INDEX pets_name"),
+        revisions=(PETS, 'op.rename_table("pets", "animals")'),
+    ),
+    form(
+        "a column renamed",
+        revisions=(PETS, 'op.alter_column("pets", "owner", new_column_name="person", nullable=False)'),
+        after={"SELECT person FROM pets": "Ann"},
+    ),
+    form(
+        "a constraint gone",
+        revisions=(
+            PETS + 'op.create_unique_constraint("pets_once", "pets", ["name"])',
+            'op.drop_constraint("pets_once", "pets")',
+        ),
+        says=("--assume r1", "pets_once on pets is still there"),
+        never=("isn't ours",),
+    ),
+    form("a column gone", revisions=(PETS, OWNER), says=("--assume r1", "column pets.owner is still there"), ways=1),
+    form(
+        "an index gone",
+        revisions=(PETS, 'op.drop_index("pets_name", "pets")'),
+        says=("--assume r1", "index pets_name on pets is still there"),
+        never=("--assume r2",),
+        ways=1,
+    ),
+    form(
+        "a column gone whose values are moved",
+        revisions=(PETS + OWNERS, f'op.execute("INSERT INTO owners (name) SELECT owner FROM pets")\n{OWNER}'),
+        says=("--assume r1", "column pets.owner is still there"),
+        after={"SELECT name FROM owners": "Ann"},
+        ways=1,
+    ),
+    form(
+        "a column wider below a view",
+        revisions=(
+            PETS + 'op.execute("CREATE VIEW named AS SELECT name FROM pets")',
+            """
+op.execute("DROP VIEW named")
+op.alter_column("pets", "name", type_=sa.String(120))
+op.execute("CREATE VIEW named AS SELECT name FROM pets")
+""",
+        ),
+        right=("healed",),
+        says=(),
+    ),
+    form(
+        "a table to come, after rows that would be made twice",
+        revisions=(PETS, "op.execute(\"INSERT INTO pets (name) VALUES ('Tom')\")", OWNERS),
+        steps=(upgrade("r2"), sql("UPDATE alembic_version SET version_num = 'r3'")),
+        says=("--assume r2",),
+        never=("--assume base",),
+        truth="r2",
+        after={"SELECT count(*) FROM pets": "1"},
+    ),
+)
+
+LATE = forms(
+    Case(
+        id="recorded-too-late",
+        why="A column of others is no renamed one of ours where a revision that has run has dropped that.",
+        revisions=(PETS, OWNER),
+        steps=(
+            upgrade("r2"),
+            sql("ALTER TABLE pets ADD COLUMN mood text; UPDATE alembic_version SET version_num = 'r1'"),
+        ),
+        right=("healed",),
+        never=("renamed", "RENAME"),
+        holds="more",
+    ),
+    form("a column gone"),
+    form("a column renamed", revisions=(PETS, 'op.alter_column("pets", "owner", new_column_name="person")')),
+)
+
+CASES = (*SHARED, *GONE, *LONG_IDS, *EARLY, *LATE)
