@@ -28,7 +28,7 @@ from api.protocols.digests import DigestMalformed, DigestMismatch
 from api.protocols.event_stream import TooManyStreams
 from api.protocols.form_parts import FormMalformed
 from api.protocols.multipart import FormLimitPassed, NotAForm
-from api.protocols.ranges import RangeNotSatisfiable
+from api.protocols.ranges import PreconditionFailed, RangeNotSatisfiable
 from api.protocols.rufh import CompletedUpload, FormNotResumable, InconsistentLength, MismatchingOffset
 from api.protocols.tus import VERSION, HeaderRefused, NotUploadBytes, ProtocolVersionUnknown
 from api.protocols.upload_form import FileMissing
@@ -157,6 +157,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
         namespace=IANA,
     ),
     ProtocolVersionUnknown: Problem(412, "tus-version-unknown", "Not this version of tus", headers=_tus_version),
+    PreconditionFailed: Problem(412, "precondition-failed", "The bytes are others"),
     LengthPassed: Problem(413, "upload-length-passed", "More than the upload's length", ("limit", "received")),
     UploadTooLarge: Problem(413, "upload-too-large", "The upload is too large", ("limit", "received")),
     BodyTooLarge: Problem(413, "body-too-large", "The body is too large", ("limit", "received")),
@@ -196,9 +197,10 @@ FRAMEWORK = {
 EXHAUSTED = Problem(503, "server-busy", "The server has too much open", headers=_retry_soon)
 UNKNOWN = Problem(500, "internal-error", "Something went wrong here")
 NOT_JSON = Problem(400, "json-malformed", "Not JSON")
+JSON_NEEDED = Problem(415, "not-json", "Not sent as JSON")
 INVALID = Problem(422, "request-invalid", "The request is invalid")
 BEFORE = tuple(Problem(refusal.status, refusal.slug, refusal.title) for refusal in REFUSALS)  # before a request
-ALL_PROBLEMS = (*PROBLEMS.values(), *FRAMEWORK.values(), *BEFORE, EXHAUSTED, UNKNOWN, NOT_JSON, INVALID)
+ALL_PROBLEMS = (*PROBLEMS.values(), *FRAMEWORK.values(), *BEFORE, EXHAUSTED, UNKNOWN, NOT_JSON, JSON_NEEDED, INVALID)
 # Details for clients: these errors' own sentences name internal addresses and users, and are for the log.
 PRIVATE = {
     DatabaseFull: "The database has no room left right now.",
@@ -272,7 +274,16 @@ async def _on_validation_error(_request: Request, error: Exception) -> Response:
     items = error.errors() if isinstance(error, RequestValidationError) else []
     if any(item["type"] == "json_invalid" for item in items):
         return _response(NOT_JSON, detail="The body isn't JSON.")
-    errors = [{"at": ".".join(map(str, item["loc"])), "message": item["msg"], "kind": item["type"]} for item in items]
+    if any(item["loc"] == ("body",) and isinstance(item.get("input"), bytes) for item in items):
+        return _response(JSON_NEEDED, detail="The body comes as JSON, with the Content-Type application/json.")
+    errors = [
+        {
+            "at": ".".join(map(str, item["loc"])),
+            "message": item["msg"].removeprefix("Value error, "),
+            "kind": item["type"],
+        }
+        for item in items
+    ]
     detail = "; ".join(f"{item['at']}: {item['message']}" for item in errors)
     return _response(INVALID, detail=f"{detail}.", errors=errors)
 

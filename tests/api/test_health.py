@@ -41,6 +41,9 @@ async def test_a_server_that_is_well_is_ready(client: httpx.AsyncClient, url: st
     assert (answer.status_code, told["status"], told["parts"]) == (200, "ready", READY)
     assert told["last_heal"]["sentence"] == "The tables were made."
     assert (await client.get("/health/live")).json() == {"status": "alive"}
+    for asked in (url, "/health/live"):  # as watching services ask by default
+        head = await client.head(asked)
+        assert (head.status_code, head.headers["content-type"]) == (200, "application/json")
 
 
 async def test_health_says_how_recordings_are_decoded(settings: Settings) -> None:

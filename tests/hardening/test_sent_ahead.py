@@ -149,6 +149,16 @@ async def test_streams_of_one_caller_are_bounded_even_at_once(server: str) -> No
     assert sorted(answers) == [b"HTTP/1.1 200"] * 50 + [b"HTTP/1.1 429"] * 30
 
 
+@pytest.mark.parametrize("method", [b"FOO", b"get", b"GETS"])
+async def test_a_method_that_is_not_known_is_refused_as_that(server: str, method: bytes) -> None:
+    """A request that is well-formed but for a method that nobody knows is told so (RFC 9110, 9.1)."""
+    async with wire(server) as client:
+        await send(client, GET.replace(b"GET", method, 1) + b"\r\n")
+        status, headers, body = await client.answer()
+    assert (status, headers["connection"]) == (501, "close")
+    assert json.loads(body)["type"] == "urn:pegasus:problem:method-unknown"
+
+
 @pytest.mark.parametrize("coding", ["gzip, chunked", "gzip,chunked", "gzip\r\nTransfer-Encoding: chunked", ", chunked"])
 async def test_a_transfer_coding_that_is_not_known_is_refused(server: str, kept: Look, coding: str) -> None:
     """A body in another transfer coding than chunked is nothing that could be taken in (RFC 9112, 6.1)."""

@@ -20,6 +20,7 @@ from api.http1.head_limits import LONGEST_HEAD_BYTES, MOST_FIELDS, HeadLimits
 from api.http1.interim_responses import EXTENSION, InterimResponses
 from api.http1.refusals import (
     HeadTooLong,
+    MethodUnknown,
     RequestMalformed,
     RequestRefusal,
     TooManyAhead,
@@ -30,6 +31,7 @@ from api.http1.refusals import (
 HEAD_SECONDS = 30
 LAST_HEAD_SECONDS = 1  # for a first request when the server stops
 _ABSOLUTE = re.compile(rb"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
+_REQUEST_LINE = re.compile(rb"^[!#$%&'*+.^_`|~0-9a-z-]+ [!-~]+ HTTP/1\.[01]\r\n", re.IGNORECASE)
 LINGER_SECONDS = 5
 MOST_AHEAD = 16
 
@@ -227,10 +229,14 @@ class HeadProtocol(HttpToolsProtocol):
     def _parse(self, data: bytes) -> None:
         """Raises Refusal."""
         while data:
+            last_read = self.cycle
             try:
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as offer:
                 data = self._without_upgrade(data[offer.args[0] :])
+            except httptools.HttpParserInvalidMethodError:
+                is_first = self.cycle is last_read  # what stands before it in `data` isn't another request
+                raise (MethodUnknown if is_first and _REQUEST_LINE.match(data) else RequestMalformed) from None
             except httptools.HttpParserError as error:
                 raise (
                     error.__context__ if isinstance(error.__context__, RequestRefusal) else RequestMalformed()

@@ -59,9 +59,23 @@ class TransferCodingUnknown(RequestRefusal):
     status, slug, title = 501, "transfer-coding-unknown", "The body's transfer coding isn't known"
 
 
+class MethodUnknown(RequestRefusal):
+    """One that is in no registry, or in small letters (RFC 9110, 9.1)."""
+
+    status, slug, title = 501, "method-unknown", "The request's method isn't known"
+
+
 class TooManyConnections(RequestRefusal):
     status, slug, title = 503, "too-many-connections", "Too many connections are open"
     headers = b"retry-after: %d\r\n" % RETRY_SECONDS
 
 
-REFUSALS = (RequestMalformed, FramingTooLong, TooManyAhead, HeadTooLong, TransferCodingUnknown, TooManyConnections)
+REFUSALS = (
+    RequestMalformed,
+    FramingTooLong,
+    TooManyAhead,
+    HeadTooLong,
+    TransferCodingUnknown,
+    MethodUnknown,
+    TooManyConnections,
+)

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.http1.direct_connection import direct_connection
 from api.protocols.digests import repr_digest
-from api.protocols.ranges import Span, is_current, requested_span
+from api.protocols.ranges import Span, check_if_match, is_current, requested_span
 from audio.model.audio_file import AudioFile
 from audio.model.manifest import read_manifest
 from audio.processing.results import playback_of
@@ -77,7 +77,7 @@ async def playable(recording: AudioFile, storage: Storage) -> Downloadable:
 async def download(file: Downloadable, storage: Storage, *, request: Headers, with_body: bool) -> Response:
     """The response to a GET (or a HEAD, without body) for the bytes: 200, 206 or 304.
 
-    Raises BytesMissing or RangeNotSatisfiable.
+    Raises BytesMissing, PreconditionFailed or RangeNotSatisfiable.
     """
     with ExitStack() as stack:
         content: FileIO | None = None
@@ -85,6 +85,7 @@ async def download(file: Downloadable, storage: Storage, *, request: Headers, wi
             content = stack.enter_context(await storage.open_locally(file.name))
         size = os.fstat(content.fileno()).st_size if content else await storage.size(file.name)
         headers = _headers(file) | (repr_digest(file.sha256) if file.sha256 else {})
+        check_if_match(request, etag=file.etag)
         if is_current(request, etag=file.etag):
             return Response(status_code=304, headers=headers)
         span = requested_span(request, etag=file.etag, size_bytes=size) if with_body else None

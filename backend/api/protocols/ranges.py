@@ -11,6 +11,10 @@ MOST_DIGITS = 18
 _RANGE = re.compile(r"bytes\s*=\s*(\d*)-(\d*)", re.IGNORECASE | re.ASCII)
 
 
+class PreconditionFailed(PegasusError):
+    message = "The recording's bytes aren't those that If-Match names."
+
+
 class RangeNotSatisfiable(PegasusError):
     def __init__(self, *, size_bytes: int) -> None:
         super().__init__(f"The range lies outside of the recording's {size_bytes} bytes.")
@@ -23,6 +27,14 @@ class Span:
 
     start: int
     stop: int
+
+
+def check_if_match(headers: Headers, *, etag: str) -> None:
+    """Raises PreconditionFailed, by strong comparison (RFC 9110, 13.1.1)."""
+    values = headers.getlist("if-match")
+    tags = [tag.strip() for tag in ",".join(values).split(",")]
+    if values and etag not in tags and "*" not in tags:
+        raise PreconditionFailed
 
 
 def is_current(headers: Headers, *, etag: str) -> bool:

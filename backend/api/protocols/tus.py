@@ -90,13 +90,13 @@ def parse_length(headers: Headers) -> int | None:
 
 def parse_new_length(headers: Headers) -> int | None:
     """The length of a new upload; None when the client defers it. Raises HeaderRefused."""
+    if "upload-concat" in headers:
+        raise HeaderRefused("Upload-Concat", "is of concatenation, which isn't offered: send the file as one upload")
     length, deferred = parse_length(headers), headers.get("upload-defer-length")
     if deferred not in {None, "1"}:
         raise HeaderRefused("Upload-Defer-Length", "can only be 1")
     if (length is None) == (deferred is None):
         raise HeaderRefused("Upload-Length", "or Upload-Defer-Length is needed, and not both")
-    if "upload-concat" in headers:
-        raise HeaderRefused("Upload-Concat", "is of concatenation, which isn't offered: send the file as one upload")
     return length
 
 

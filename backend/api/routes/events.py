@@ -5,13 +5,16 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.guards.credentials import AuthenticatedCaller, address_of, request_secret
+from api.guards.query_parameters import KNOWN_PARAMETERS_ALONE
 from api.parameters import LastEventId, UserFilter
 from api.protocols.event_stream import EventStream, resume_position
 from api.schemas import PROBLEM_RESPONSES
 from api.services import CurrentServices
 from core.labels import user_label
 
-router = APIRouter(prefix="/api/audio", tags=["audio"], responses=PROBLEM_RESPONSES)
+router = APIRouter(
+    prefix="/api/audio", tags=["audio"], dependencies=[KNOWN_PARAMETERS_ALONE], responses=PROBLEM_RESPONSES
+)
 EVENT = {
     "type": "object",
     "properties": {

@@ -36,6 +36,7 @@ class Liveness(BaseModel):
 
 
 @router.get("/health/live", operation_id="live")
+@router.head("/health/live", include_in_schema=False)
 async def live() -> Liveness:
     """Answers as long as the process lives."""
     return Liveness()
@@ -43,6 +44,8 @@ async def live() -> Liveness:
 
 @router.get("/health", operation_id="health", responses=NOT_READY)
 @router.get("/health/ready", operation_id="ready", responses=NOT_READY)
+@router.head("/health", include_in_schema=False)
+@router.head("/health/ready", include_in_schema=False)
 async def ready(request: Request, response: Response) -> Readiness:
     """Answers 200 when the schema was verified, the database and storage answer now, and the server doesn't stop.
 

@@ -115,6 +115,15 @@ async def test_if_range_guards_a_range(client: httpx.AsyncClient, url: str) -> N
         assert answer.status_code == status, given
 
 
+async def test_if_match_guards_a_download(client: httpx.AsyncClient, url: str) -> None:
+    """A client that goes on with other bytes than it began with is refused (RFC 9110, 13.1.1)."""
+    etag = (await client.get(url)).headers["etag"]
+    for given, status in ((etag, 206), (f'"other", {etag}', 206), ("*", 206), ('"other"', 412), (f"W/{etag}", 412)):
+        answer = await client.get(url, headers={"If-Match": given, "Range": "bytes=0-1"})
+        assert answer.status_code == status, given
+    problem(await client.get(url, headers={"If-Match": '"other"'}), status=412, slug="precondition-failed")
+
+
 async def test_lost_bytes_are_told(client: httpx.AsyncClient, upload: Upload, kept: Look, settings: Settings) -> None:
     """A row whose bytes were lost says so."""
     told = await upload()

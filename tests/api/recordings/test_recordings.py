@@ -129,6 +129,7 @@ async def test_impossible_filters_are_refused(client: httpx.AsyncClient, field: 
         ("/api/audio/?tagg=Work", "query.tagg: There is no such parameter; did you mean tag?"),
         ("/api/audio?limit=1&page=2", "query.page: There is no such parameter; there are category, "),
         ("/api/audio/tags?user=ada", "query.user: There is no such parameter; did you mean user_id?"),
+        ("/api/audio/events?user=ada", "query.user: There is no such parameter; did you mean user_id?"),
         ("/api/audio/?tag=caf%E9", "query.tag: It isn't UTF-8."),
         ("/api/audio/{id}?x=1", "query.x: There is no such parameter."),
         ("/api/audio/{id}/download?varient=playback", "did you mean variant?"),
@@ -246,6 +247,14 @@ async def test_bad_labels_change_nothing(
     answer = await client.put(f"/api/audio/{told['id']}/tags", content=body, headers=headers)
     problem(answer, status=status, slug=slug)
     assert (await kept()).rows[0]["tag"] == "Work"
+
+
+@pytest.mark.parametrize("sent_as", ["application/x-www-form-urlencoded", "text/plain", None])
+async def test_json_is_sent_as_json(client: httpx.AsyncClient, upload: Upload, sent_as: str | None) -> None:
+    """JSON that comes as something else, as `curl -d` sends it, is refused with what it has to come as."""
+    headers = {} if sent_as is None else {"Content-Type": sent_as}
+    answer = await client.put(f"/api/audio/{(await upload())['id']}/tags", content=b'{"tag": "x"}', headers=headers)
+    assert "application/json" in problem(answer, status=415, slug="not-json")["detail"]
 
 
 async def test_a_body_without_a_length_is_limited_too(client: httpx.AsyncClient, upload: Upload) -> None:

@@ -90,8 +90,9 @@ async def test_the_address_of_an_upload_is_absolute(client: httpx.AsyncClient, s
 async def test_concatenation_is_refused_as_that(client: httpx.AsyncClient) -> None:
     """A client that would send parts at once learns that it can't, and what it can do."""
     said = {"Upload-Length": "9", "Upload-Concat": "partial"}
-    told = problem(await client.post(URL, headers=said), status=400, slug="upload-header-refused")
-    assert "concatenation" in told["detail"]
+    for headers in (said, {"Upload-Concat": "final;/api/uploads/a /api/uploads/b"}):
+        told = problem(await client.post(URL, headers=headers), status=400, slug="upload-header-refused")
+        assert "concatenation" in told["detail"]
     assert "concatenation" not in (await client.options(URL)).headers["tus-extension"]
 
 
