@@ -23,6 +23,7 @@ from audio.library import bulk
 from audio.library.bulk import Change, Selection
 from audio.library.cursor import Cursor
 from audio.library.filters import NEWEST_FIRST, Filters
+from core.labels import user_label
 
 router = APIRouter(
     prefix="/api/audio", tags=["audio"], dependencies=[KNOWN_PARAMETERS_ALONE], responses=PROBLEM_RESPONSES
@@ -66,7 +67,9 @@ async def rename_label(
 def _selection(body: BulkChange, caller: Caller) -> Selection:
     if body.filter is None:
         return Selection(filters=Filters(user_id=caller.owner), ids=body.ids)
-    return Selection(filters=filters_of(caller, **body.filter.model_dump()))
+    filters = filters_of(caller, **body.filter.model_dump())
+    is_of_others = filters.user_id != (user_label(body.filter.user_id) or filters.user_id)
+    return Selection(filters=filters, ids=() if is_of_others else None)  # a list shows the caller's own then
 
 
 def _change(body: BulkChange) -> Change:

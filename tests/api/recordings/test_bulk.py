@@ -168,11 +168,13 @@ async def test_many_who_change_the_same_at_once_all_succeed(
 
 
 async def test_nobody_elses_recordings_are_changed(serve: Serve, make_token: MakeToken, run_sql: RunSql) -> None:
-    """Other people's recordings are missing by their ids, and no filter reaches them."""
+    """Other people's recordings are missing by their ids, and no filter reaches them, or one's own in their place."""
     ada, eve = [{"Authorization": f"Bearer {(await make_token(user))[1]}"} for user in ("ada", "eve")]
     async with serve(auth="tokens") as client:
         form: dict[str, Any] = {"files": {"file": ("memo.wav", recording("wav"))}, "data": {"tag": "Work"}}
         shown = (await client.post("/api/audio/upload", headers=ada, **form)).json()
+        eves_own: dict[str, Any] = form | {"data": {"tag": "Own"}}
+        await client.post("/api/audio/upload", headers=eve, **eves_own)
         for action in ("delete", "retry", "change"):
             body: dict[str, Any] = {"action": action} | ({"changes": {"tag": "Eve"}} if action == "change" else {})
             by_id = await client.post("/api/audio/bulk", json=body | {"ids": [shown["id"]]}, headers=eve)
@@ -182,7 +184,7 @@ async def test_nobody_elses_recordings_are_changed(serve: Serve, make_token: Mak
                 assert set(map(str, answer.json().values())) == {"[]", "None"}
         renamed = {"label": "tag", "from": "Work", "to": "Eve"}
         assert (await client.post("/api/audio/labels/rename", json=renamed, headers=eve)).json() == {"changed": 0}
-    assert [row["tag"] for row in await run_sql("SELECT tag FROM audio_files")] == ["Work"]
+    assert {row["tag"] for row in await run_sql("SELECT tag FROM audio_files")} == {"Work", "Own"}
 
 
 @pytest.mark.parametrize(
