@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
     except CheckFailed as error:
         print(f"❌ {error}", file=sys.stderr)
         return 1
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         print(f"❌ The server doesn't answer: {error}", file=sys.stderr)
         return 1
     print("✅ The upload endpoint works, tag and category included.")

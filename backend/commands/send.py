@@ -156,6 +156,15 @@ def _state_folder() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "pegasus"
 
 
+def _address(text: str) -> str:
+    """Raises ArgumentTypeError: what can't be asked isn't asked again and again."""
+    with suppress(httpx.InvalidURL):
+        url = httpx.URL(text)
+        if url.scheme in {"http", "https"} and url.host:
+            return text
+    raise argparse.ArgumentTypeError(f"{text} is no address of a server, as {ADDRESS} is one")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m commands.send",
@@ -163,7 +172,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("path", nargs="+", type=Path, help="a file, or a folder with recordings in it")
     parser.add_argument(
-        "--to", default=os.environ.get("PEGASUS_URL", ADDRESS), metavar="URL", help=f"the server ({ADDRESS})"
+        "--to",
+        type=_address,
+        default=os.environ.get("PEGASUS_URL", ADDRESS),
+        metavar="URL",
+        help=f"the server ({ADDRESS})",
     )
     parser.add_argument("--tag", help="the tag of all of them")
     parser.add_argument("--category", help="the category of all of them")

@@ -25,6 +25,14 @@ def test_help_only_helps(name: str, on_server: Checkout) -> None:
     assert on_server.ask(seen) == frozenset()
 
 
+@pytest.mark.parametrize("address", ["localhost:8000", "http://a:b"])
+def test_an_address_that_is_none_is_told(address: str, on_server: Checkout) -> None:
+    """The upload's check says in a sentence that it can ask no such address."""
+    ran = on_server.here(f"python3 test_upload_endpoint.py {address}")
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+    assert "The server doesn't answer" in ran.stderr
+
+
 @pytest.mark.parametrize("name", [*SCRIPTS, "main"])
 def test_a_flag_that_is_not_there_is_refused(name: str, on_server: Checkout) -> None:
     """What a script doesn't know ends it with its usage, before anything is done."""

@@ -120,6 +120,14 @@ async def test_a_path_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert (code, err.splitlines()[-1]) == (2, f"python -m commands.send: error: there is no {tmp_path / 'nowhere'}")
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:8000", "localhost:8000", "pegasus.example", "http://", "http://a:b"])
+async def test_an_address_that_is_none_is_told(tmp_path: Path, address: str) -> None:
+    """What is no address of a server, as without its scheme, is a wrong argument, and isn't tried for minutes."""
+    code, _, complaints = await send(address, tmp_path, state=tmp_path)
+    assert code == 2
+    assert f"{address} is no address of a server" in complaints
+
+
 async def test_a_watched_folder_is_sent_as_it_fills(server: str, folder: Path, kept: Look, tmp_path: Path) -> None:
     """What comes later is sent as well, once it is whole; a signal ends it with the summary."""
     words = [sys.executable, "-m", "commands.send", "--to", server, "--watch", str(folder)]
