@@ -33,7 +33,7 @@ from api.protocols.rufh import CompletedUpload, FormNotResumable, InconsistentLe
 from api.protocols.tus import VERSION, HeaderRefused, NotUploadBytes, ProtocolVersionUnknown
 from api.protocols.upload_form import FileMissing
 from audio.intake.duplicates import DuplicateRefused
-from audio.intake.idempotency_keys import IdempotencyKeyMalformed, IdempotencyKeyTaken
+from audio.intake.idempotency_keys import IdempotencyKeyMalformed, IdempotencyKeyReused, IdempotencyKeyTaken
 from audio.intake.incoming_upload import UploadEmpty, UploadTooLarge
 from audio.intake.insert import OutcomeUnknown
 from audio.intake.quota import QuotaPassed
@@ -175,6 +175,7 @@ PROBLEMS: dict[type[PegasusError], Problem] = {
     ArchiveTooLarge: Problem(422, "archive-too-large", "Too many recordings for an archive", ("limit", "received")),
     LabelTooLong: Problem(422, "label-too-long", "A text is too long", ("field", "limit", "received")),
     LabelUnprintable: Problem(422, "label-unprintable", "A text holds a control character", ("field",)),
+    IdempotencyKeyReused: Problem(422, "idempotency-key-reused", "The Idempotency-Key is another upload's"),
     TooManyGuesses: Problem(429, "too-many-guesses", "Too many wrong tokens", ("limit",), _retry_then),
     TooManyStreams: Problem(429, "too-many-streams", "Too many streams of events", ("limit",), _retry_soon),
     TooManyUploads: Problem(429, "too-many-uploads", "Too many uploads", ("limit",), _retry_then),

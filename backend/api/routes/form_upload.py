@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from access.caller import Caller
 from api.guards.credentials import AuthenticatedCaller, address_of
 from api.guards.query_parameters import check_query_parameters
-from api.http1.request_body import Body
+from api.http1.request_body import Body, declared_length
 from api.parameters import RetryKey
 from api.protocols.digests import DigestCheck, parse_digests
 from api.protocols.multipart import LIMITS, is_form
@@ -22,7 +22,7 @@ from api.routes.rufh_uploads import create
 from api.schemas import PROBLEM_RESPONSES, UploadedRecording
 from api.services import CurrentServices, Services
 from audio.intake.duplicates import DuplicateFound
-from audio.intake.idempotency_keys import IdempotencyKey, IdempotencyKeyTaken
+from audio.intake.idempotency_keys import IdempotencyKey, IdempotencyKeyReused, IdempotencyKeyTaken
 from audio.model.audio_file import AudioFile
 from audio.model.details import Details
 from audio.model.duplicates import Original
@@ -55,9 +55,19 @@ async def upload(
     key = IdempotencyKey(caller.user_id or "", idempotency_key) if idempotency_key is not None else None
     first = await services.ingest.find_by_key(key)
     if first is not None:
+        _check_same_size(request.headers, first)
         original = await services.recordings.original_of(first)
         return _response(first, original, headers={"Idempotency-Replayed": "true"})
     return _response(*await _ingest_once(request, services, caller, key, in_query))
+
+
+def _check_same_size(headers: Headers, first: AudioFile) -> None:
+    """Raises IdempotencyKeyReused: a body of another size, which nobody reads, mustn't be acknowledged."""
+    declared_bytes = declared_length(headers)
+    if declared_bytes is not None and first.file_size_bytes is not None:
+        around_bytes = declared_bytes - first.file_size_bytes
+        if not 0 <= around_bytes <= (0 if is_raw(headers) else LIMITS.overhead_bytes):
+            raise IdempotencyKeyReused
 
 
 def _response(recording: AudioFile, original: Original | None, *, headers: dict[str, str] | None = None) -> Response:

@@ -23,6 +23,10 @@ class IdempotencyKeyTaken(PegasusError):
     message = "An upload with this Idempotency-Key came first."
 
 
+class IdempotencyKeyReused(PegasusError):
+    message = "This Idempotency-Key stands for a recording of another size: each upload has a key of its own."
+
+
 @dataclass(frozen=True)
 class IdempotencyKey:
     """A key that a client chose for one upload, unique within its user ('' without one)."""

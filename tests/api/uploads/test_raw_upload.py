@@ -75,4 +75,6 @@ async def test_sent_again_under_a_key_it_is_the_same(client: httpx.AsyncClient, 
     again = await client.post(URL, content=WAV, headers=fields | resumable)
     assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
     assert again.headers["idempotency-replayed"] == "true"
+    other = await client.post(URL, content=WAV + bytes(2), headers=fields)
+    problem(other, status=422, slug="idempotency-key-reused")
     assert len((await kept()).rows) == 1
