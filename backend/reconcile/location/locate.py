@@ -142,7 +142,9 @@ def locate(
     recorded = {**tape.end, **expected}
     ended = position.applied <= claims.applied  # existing objects that the chain has dropped are somebody else's
     missing, differing, tolerated, left_alone = _apart(expected, ours, observation, recorded, ended=ended)
-    position = _with_undone(position, (*missing, *differing, *left_alone), claims, tape)
+    lost_tables = tables_in(item.key for item in missing)
+    fitting = _fitting(words.ours, tape, ignoring=ignoring) if lost_tables else ()
+    position = _with_undone(position, (*missing, *differing, *left_alone), claims, tape, fitting=fitting)
     tolerated += left_alone
     extra = tuple(item for item in others_on(tape, observation, words) if item.key.relation not in tables_in(ignoring))
     unpopulated = tuple(
@@ -203,7 +205,7 @@ def locate(
         unenforced=tuple(key for key in expected if observation.details.get(key) == UNENFORCED_BY_TRIGGERS),
         promotions=promotions,
         renamed=renamed,
-        fitting=_fitting(words.ours, tape, ignoring=ignoring) if tables_in(item.key for item in missing) else (),
+        fitting=fitting,
         readings=tuple(dict.fromkeys(position.readings)),
         doubts=position.doubts,
         against=position.against,
@@ -219,7 +221,9 @@ def locate(
 
 
 def _fitting(ours: Schema, tape: Tape, *, ignoring: frozenset[Key]) -> tuple[str, ...]:
-    points = tape.points_at(ours, ignoring=ignoring)
+    """The revisions that make this schema, but for indexes that are lost."""
+    lost = {key for key in tape.keys if key.kind == "index" and key not in ours}
+    points = tape.points_at(ours, ignoring=ignoring) or tape.points_at(ours, ignoring=ignoring | lost)
     return tuple(label(tape.ids[1 : point.index + 1], tape) for point in points if point.done == 0)
 
 
@@ -304,20 +308,24 @@ def _apart(
 def _with_against(
     position: Position, ours: Schema, observation: Observation, claims: Claims, tape: Tape, *, ignoring: Collection[Key]
 ) -> Position:
-    """A position behind the claimed one that is in doubt, with what speaks against that."""
-    if not position.readings or position.doubts or claims.unknown or claims.applied <= position.applied:
+    """A position that is in doubt whatever has moved rows, with what speaks against the last of its revisions."""
+    if not position.readings or position.doubts or claims.unknown:
         return position
-    expected = {key: text for key, text in tape.after(claims.applied).items() if key not in ignoring}
+    last = tape.ancestry(() if position.readings[-1] == BASE else position.readings[-1].split(", "))
+    expected = {key: text for key, text in tape.after(last).items() if key not in ignoring}
     ours = {key: text for key, text in ours.items() if key not in ignoring}
     missing, differing, tolerated, left_alone = _apart(expected, ours, observation, {**tape.end, **expected})
     left_over = (item for item in (*tolerated, *left_alone) if item.expected is None)
     return replace(position, against=(*missing, *differing, *left_over))
 
 
-def _with_undone(position: Position, items: Collection[Difference], claims: Claims, tape: Tape) -> Position:
+def _with_undone(
+    position: Position, items: Collection[Difference], claims: Claims, tape: Tape, *, fitting: tuple[str, ...]
+) -> Position:
     """The position, in doubt if one of its revisions may not have run: what it drops is there, what it makes isn't.
 
-    An index or a constraint alone is more likely lost.
+    An index or a constraint alone is more likely lost. Where the schema is `fitting` for earlier revisions, it is those
+    that it may be at.
     """
     left_over = {item.key for item in items if item.expected is None}
     lacking = {item.key for item in items if item.expected is not None and item.key.kind not in ("index", *CONSTRAINTS)}
@@ -328,8 +336,8 @@ def _with_undone(position: Position, items: Collection[Difference], claims: Clai
         drops = any(effect.after is None and key in left_over for key, effect in effects)
         makes = any(effect.after is not None and key in lacking for key, effect in effects)
         if revision.id in position.applied and drops and makes:
-            readings = (label(tape.ancestry(revision.parents), tape), label(position.applied, tape))
-            return replace(position, readings=readings, against=tuple(items))
+            before = fitting or (label(tape.ancestry(revision.parents), tape),)
+            return replace(position, readings=(*before, label(position.applied, tape)), against=tuple(items))
     return position
 
 

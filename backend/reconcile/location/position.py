@@ -374,7 +374,8 @@ def _nearest(ours: Schema, claims: Claims, tape: Tape) -> Position:
     )
     for tip in tape.tips(applied):
         revision = tape.by_id[tip]
-        made = {key for statement in revision.statements for key in statement.effects}
+        unseen = (item for item in revision.statements if revision.moves_rows or not _has_renamed(item, ours))
+        made = {key for statement in unseen for key in statement.effects}
         incomplete = any(key in made and ours.get(key) != text for key, text in tape.after(applied).items())
         if incomplete and tip not in claims.applied and not revision.completable:
             if claims.vouched and claims.applied <= applied - {tip}:
@@ -390,6 +391,11 @@ def _nearest(ours: Schema, claims: Claims, tape: Tape) -> Position:
     if begun is not None:
         return Position(applied, readings=(label(applied, tape), begun.id))
     return _unless_moving_back(Position(applied), claims, tape)
+
+
+def _has_renamed(statement: Statement, ours: Schema) -> bool:
+    """Whether a column or a table has been renamed, whatever else on it is lost since."""
+    return statement.renaming is not None and statement.renaming[0] not in ours and statement.renaming[1] in ours
 
 
 def _perhaps_never_run(applied: frozenset[str], ours: Schema, claims: Claims, tape: Tape) -> tuple[Revision, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from ..command_line import command
 from ..differences.alter_statements import mend
+from ..differences.normalize import rename_statements
 from ..location.locate import Location, Verdict
 from ..location.position import label
 from ..schema.compatibility import labels_beside
@@ -85,7 +86,7 @@ def _refusal(location: Location, tape: Tape) -> Refusal | None:
         case Verdict.AMBIGUOUS:
             return _ambiguity(location, unknown)
         case Verdict.DRIFTED:
-            drift = _drift(location, tape)
+            drift = (_irreparable(location, tape) if location.fitting else None) or _drift(location, tape)
             if drift or not unknown:
                 return drift or _irreparable(location, tape)
             return _ambiguity(location, unknown)
@@ -212,13 +213,21 @@ def _drift(location: Location, tape: Tape) -> Refusal | None:
     remedies = (
         *(f"{creation.sql};" for creation in needed),
         *(
-            (item.expected is None and about_left_over(item.key))
-            or advice(item, detail=location.details.get(item.key, ""))
+            _renamed_first(item.key, location)
+            + (
+                (item.expected is None and about_left_over(item.key))
+                or advice(item, detail=location.details.get(item.key, ""))
+            )
             for item in hopeless
         ),
         *(advice(item) for item in location.rejecting),
     )
     return Refusal("; ".join(str(item) for item in (*hopeless, *location.rejecting)), remedies)
+
+
+def _renamed_first(key: Key, location: Location) -> str:
+    """The SQL that gives a constraint of ours the name by which advice calls it."""
+    return "".join(f"{sql}; " for sql in rename_statements(item for item in location.renamings if item.expected == key))
 
 
 def _renaming(lost: Key, actual: Key) -> str:

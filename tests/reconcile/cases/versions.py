@@ -181,12 +181,42 @@ op.add_column("pets", sa.Column("mail", sa.Text))
         says=("--assume r1", "pets_once on pets is still there"),
         never=("isn't ours",),
     ),
+    form(
+        "a constraint gone that has got another name",
+        sql("ALTER TABLE pets RENAME CONSTRAINT pets_once TO once"),
+        revisions=(
+            PETS + 'op.create_unique_constraint("pets_once", "pets", ["name"])',
+            'op.drop_constraint("pets_once", "pets")',
+        ),
+    ),
     form("a column gone", revisions=(PETS, OWNER), says=("--assume r1", "column pets.owner is still there"), ways=1),
+    form(
+        "a column of another type, a table made, and an index lost",
+        sql("DROP INDEX pets_name"),
+        revisions=(PETS, f'{OWNER}\nop.add_column("pets", sa.Column("owner", sa.Integer))\n{OWNERS}'),
+        never=("ALTER", "--assume base"),
+        ways=1,
+    ),
+    form(
+        "two revisions too early, the last of which renames a table",
+        revisions=(PETS, OWNER, 'op.rename_table("pets", "animals")'),
+        steps=(upgrade("r1"), sql("UPDATE alembic_version SET version_num = 'r3'")),
+        never=("--assume r2",),
+    ),
     form(
         "an index gone",
         revisions=(PETS, 'op.drop_index("pets_name", "pets")'),
         says=("--assume r1", "index pets_name on pets is still there"),
         never=("--assume r2",),
+        ways=1,
+    ),
+    form(
+        "a column gone that a downgrade has made again",
+        revisions=(PETS, f"{OWNERS}\n{OWNER}"),
+        steps=(upgrade("r2"), sql("ALTER TABLE pets ADD COLUMN owner text")),
+        says=("for r2, column pets.owner is still there", "drop by hand"),
+        never=("--assume r2",),
+        truth="",
         ways=1,
     ),
     form(
@@ -235,6 +265,14 @@ LATE = forms(
     ),
     form("a column gone"),
     form("a column renamed", revisions=(PETS, 'op.alter_column("pets", "owner", new_column_name="person")')),
+    form(
+        "a column renamed, an index on it lost, and nothing on record",
+        revisions=(
+            PETS + 'op.create_index("pets_owner", "pets", ["owner"])',
+            'op.alter_column("pets", "owner", new_column_name="person")',
+        ),
+        steps=(upgrade("r2"), sql("DROP INDEX pets_owner; DELETE FROM alembic_version")),
+    ),
 )
 
 CASES = (*SHARED, *GONE, *LONG_IDS, *EARLY, *LATE)
