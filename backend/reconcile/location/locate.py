@@ -223,8 +223,11 @@ def locate(
 def _fitting(ours: Schema, tape: Tape, *, ignoring: frozenset[Key]) -> tuple[str, ...]:
     """The revisions that make this schema, but for indexes that are lost."""
     lost = {key for key in tape.keys if key.kind == "index" and key not in ours}
-    points = tape.points_at(ours, ignoring=ignoring) or tape.points_at(ours, ignoring=ignoring | lost)
-    return tuple(label(tape.ids[1 : point.index + 1], tape) for point in points if point.done == 0)
+    for ignored in (ignoring, ignoring | lost):
+        fitting = [point for point in tape.points_at(ours, ignoring=ignored) if point.done == 0]
+        if fitting:
+            return tuple(label(tape.ids[1 : point.index + 1], tape) for point in fitting)
+    return ()
 
 
 def _looks_elsewhere(item: Difference) -> bool:

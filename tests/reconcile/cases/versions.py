@@ -273,6 +273,19 @@ LATE = forms(
         ),
         steps=(upgrade("r2"), sql("DROP INDEX pets_owner; DELETE FROM alembic_version")),
     ),
+    form(
+        "a view dropped by the half of the next revision",
+        revisions=(
+            PETS,
+            f'{OWNER}\nop.execute("CREATE VIEW named AS SELECT name FROM pets")',
+            """
+op.execute("DROP VIEW named")
+op.alter_column("pets", "name", type_=sa.String(120))
+op.execute("CREATE VIEW named AS SELECT name FROM pets")
+""",
+        ),
+        steps=(upgrade("r2"), sql("DROP VIEW named")),
+    ),
 )
 
 CASES = (*SHARED, *GONE, *LONG_IDS, *EARLY, *LATE)
