@@ -116,9 +116,7 @@ def find_position(
         points = tuple(point for point in points if (point.index, point.done) >= (reached.index, reached.done))
     if proof is not None:
         points = (proof.point,)
-    if (
-        claims.known and not claims.unknown
-    ):  # what is on record has run: what is missing of it, the next one has dropped
+    if claims.known and not claims.unknown:  # what is on record has run: the next one may have dropped some of it
         points = tuple(point for point in points if claims.applied <= _through(point, tape)) or points
     exact = [_through(point, tape) for point in points if point.done == 0]
     if claims.known and (claims.applied in exact or is_schema_of(ours, claims.applied, tape, ignoring)):
