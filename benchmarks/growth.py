@@ -66,7 +66,7 @@ class Series:
 def main() -> None:
     """Prints each series, and writes all of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="most rows; 10000000 takes ten minutes and 20 GB")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="most rows; 10000000 take an hour, and 16 GB")
     parser.add_argument("--heal-rows", type=int, default=2_000_000, help="most rows of the table that is healed")
     parser.add_argument("--repeats", type=int, default=5, help="rounds of uploads")
     parser.add_argument("--uploads", type=int, default=512, help="uploads a round")

@@ -155,7 +155,7 @@ async def test_a_method_that_is_not_known_is_refused_as_that(server: str, method
     async with wire(server) as client:
         await send(client, GET.replace(b"GET", method, 1) + b"\r\n")
         status, headers, body = await client.answer()
-    assert (status, headers["connection"]) == (501, "close")
+    assert (status, headers["connection"]) == (400, "close")
     assert json.loads(body)["type"] == "urn:pegasus:problem:method-unknown"
 
 

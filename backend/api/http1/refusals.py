@@ -60,9 +60,12 @@ class TransferCodingUnknown(RequestRefusal):
 
 
 class MethodUnknown(RequestRefusal):
-    """One that is in no registry, or in small letters (RFC 9110, 9.1)."""
+    """One that is in no registry, or in small letters (RFC 9110, 9.1).
 
-    status, slug, title = 501, "method-unknown", "The request's method isn't known"
+    RFC 9110, 15.6.2 has 501 for it, but a scanner's requests mustn't look like a server that fails.
+    """
+
+    status, slug, title = 400, "method-unknown", "The request's method isn't known"
 
 
 class TooManyConnections(RequestRefusal):
