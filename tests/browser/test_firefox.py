@@ -38,6 +38,8 @@ def test_a_recording_is_added_and_played_to_its_end(pegasus: Pegasus, firefox: F
     assert (newest["original_filename"], newest["tag"]) == (chosen.name, "Ideas")
     assert pegasus.path_of(newest["id"]).read_bytes() == LONG
 
+    # While it is processed its own bytes are played, and then what was made of it: the sound is loaded anew.
+    until(lambda: httpx.get(f"{pegasus.url}/api/audio/{newest['id']}").json()["processing_status"] == "completed")
     click(firefox, "#list .row .open")
     until(lambda: firefox.evaluate(AUDIO)["readyState"] >= 1)
     assert round(firefox.evaluate(AUDIO)["duration"]) == 12
